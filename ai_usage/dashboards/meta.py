@@ -1,0 +1,132 @@
+"""What a report says about itself: when, from which sources, how well checked, and what may still move.
+
+Belongs here: the typed facts of the status line, and a helper that reads them from the marts through the caller's
+`query`. Does not belong here: the checks themselves, clocks, HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+Query = Callable[[str], pa.Table]
+
+HEALTH_SQL = """
+SELECT source, endpoint, first_day, last_day, days_missing, days_failed, last_fetched_at, rejected_rows
+FROM vw_data_health
+ORDER BY source, endpoint
+"""
+SETTLE_SQL = """
+SELECT settle_state, MIN(cost_date) AS first_day, MAX(cost_date) AS last_day, SUM(cost_usd) AS cost_usd
+FROM vw_cost_allocation
+GROUP BY settle_state
+"""
+FINAL = ("settled", "closed")
+
+
+@dataclass(frozen=True)
+class Checks:
+    """How many checks of the last run passed, warned, failed."""
+
+    passed: int = 0
+    warnings: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class SourceFreshness:
+    """One source and endpoint: what it holds, and since when."""
+
+    source: str
+    endpoint: str
+    last_day: date | None
+    last_fetched_at: datetime | None
+    first_day: date | None = None
+    days_missing: int = 0
+    days_failed: int = 0
+    rejected_rows: int = 0
+
+
+@dataclass(frozen=True)
+class ReportMeta:
+    """The facts behind the status line. `data_through` is the last day that the presets end at."""
+
+    generated_at: datetime
+    as_of: datetime
+    data_through: date | None = None
+    sources: tuple[SourceFreshness, ...] = ()
+    checks: Checks = Checks()
+    settled_share: Decimal | None = None
+    """Billed cost that is final (settled or closed) as a share of all; None when there is no cost."""
+    settled_through: date | None = None
+    """The day before the first cost that may still move."""
+    version: str = ""
+    note: str = ""
+
+    def payload(self) -> dict[str, Any]:
+        """Plain JSON values; times in UTC, to the second."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("a time in ReportMeta has no time zone; pass it with tzinfo=UTC")
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def meta_from_marts(
+    query: Query, *, generated_at: datetime, checks: Checks | None = None, version: str = "", note: str = ""
+) -> ReportMeta:
+    """ReportMeta read from `vw_data_health` and `vw_cost_allocation`."""
+    sources = tuple(
+        SourceFreshness(
+            source=row["source"],
+            endpoint=row["endpoint"],
+            first_day=row["first_day"],
+            last_day=row["last_day"],
+            last_fetched_at=_utc(row["last_fetched_at"]),
+            days_missing=int(row["days_missing"] or 0),
+            days_failed=int(row["days_failed"] or 0),
+            rejected_rows=int(row["rejected_rows"] or 0),
+        )
+        for row in query(HEALTH_SQL).to_pylist()
+    )
+    states = query(SETTLE_SQL).to_pylist()
+    total = sum((r["cost_usd"] or Decimal(0) for r in states), Decimal(0))
+    final = [r for r in states if r["settle_state"] in FINAL]
+    moving = [r["first_day"] for r in states if r["settle_state"] not in FINAL]
+    costs_to = max((r["last_day"] for r in states), default=None)
+    fetched = [s.last_fetched_at for s in sources if s.last_fetched_at]
+    days = [s.last_day for s in sources if s.last_day] + [r["last_day"] for r in states if r["last_day"]]
+    return ReportMeta(
+        generated_at=generated_at,
+        as_of=max(fetched, default=generated_at),
+        data_through=min(max(days), generated_at.astimezone(UTC).date()) if days else None,
+        sources=sources,
+        checks=checks or Checks(),
+        settled_share=sum((r["cost_usd"] or Decimal(0) for r in final), Decimal(0)) / total if total else None,
+        settled_through=min(moving) - timedelta(days=1) if moving else costs_to,
+        version=version,
+        note=note,
+    )
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

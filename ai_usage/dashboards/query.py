@@ -1,0 +1,121 @@
+"""The aggregated query that a card stands for, in BigQuery dialect.
+
+`SELECT group_by, SUM(…) FROM (card SQL) WHERE filters GROUP BY …`: what a SQL renderer sends, and what the tests compare
+the browser's figures with. Values are bound parameters, never text. Belongs here: query text and the arithmetic of
+periods. Does not belong here: running it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any
+
+from ai_usage.dashboards.spec import Card, Dimension, Measure, SpecError, Term
+
+GRAINS = {"week": "ISOWEEK", "month": "MONTH"}
+
+
+@dataclass(frozen=True)
+class FilterValues:
+    """What a reader chose: inclusive dates, and per multi-select filter the chosen values (none = no restriction)."""
+
+    date_from: date | None = None
+    date_to: date | None = None
+    chosen: dict[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CardQuery:
+    """SQL with `@name` parameters, and their values."""
+
+    sql: str
+    params: dict[str, Any]
+
+
+def preceding_period(values: FilterValues) -> FilterValues | None:
+    """The period of the same length that ends the day before this one; None when this one is open-ended."""
+    if values.date_from is None or values.date_to is None:
+        return None
+    days = (values.date_to - values.date_from).days + 1
+    return replace(
+        values, date_from=values.date_from - timedelta(days=days), date_to=values.date_from - timedelta(days=1)
+    )
+
+
+def resolve_grain(grain: str, first: date, last: date) -> str:
+    """What `auto` means for a range: days up to 93 days, weeks up to 800 days, else months. As in data.js."""
+    if grain != "auto":
+        return grain
+    days = (last - first).days + 1
+    return "day" if days <= 93 else "week" if days <= 800 else "month"
+
+
+def card_query(
+    card: Card, values: FilterValues | None = None, *, grain: str = "day", pivot: bool = True
+) -> CardQuery:
+    """The card's query. `grain` is what `auto` becomes; `pivot=False` leaves a table's pivot column out."""
+    values = values or FilterValues()
+    dimensions = card.dimensions if pivot else list(card.group_by)
+    columns = [f"{_dimension(d, grain)} AS `{d.column}`" for d in dimensions]
+    columns += [f"{_measure(m)} AS `{m.key}`" for m in card.measures]
+    where, params = _where(card, values)
+    lines = ["SELECT " + ",\n  ".join(columns), "FROM (", card.source.text, ") AS card"]
+    if where:
+        lines.append("WHERE " + " AND ".join(where))
+    if dimensions:
+        lines.append("GROUP BY " + ", ".join(str(i + 1) for i in range(len(dimensions))))
+        lines.append("ORDER BY " + ", ".join(_order(card, dimensions)))
+    return CardQuery("\n".join(lines), params)
+
+
+def _dimension(dimension: Dimension, auto: str) -> str:
+    grain = auto if dimension.grain == "auto" else dimension.grain
+    if grain in GRAINS:
+        return f"CAST(DATE_TRUNC(card.`{dimension.column}`, {GRAINS[grain]}) AS DATE)"
+    return f"card.`{dimension.column}`"
+
+
+def _term(term: Term) -> str:
+    if term.sum is not None:
+        return f"SUM(card.`{term.sum}`)"
+    return f"COUNT(DISTINCT card.`{term.count_distinct}`)"
+
+
+def _measure(measure: Measure) -> str:
+    if measure.ratio is not None:
+        return f"SAFE_DIVIDE({_term(measure.ratio[0])}, {_term(measure.ratio[1])})"
+    if measure.share is not None:
+        total = f"SUM(card.`{measure.share}`)"
+        return f"SAFE_DIVIDE({total}, SUM({total}) OVER ())"
+    if measure.count_distinct is not None:
+        return _term(Term(count_distinct=measure.count_distinct))
+    name, column = next((n, c) for n in ("sum", "min", "max") if (c := getattr(measure, n)) is not None)
+    return f"{name.upper()}(card.`{column}`)"
+
+
+def _where(card: Card, values: FilterValues) -> tuple[list[str], dict[str, Any]]:
+    where: list[str] = []
+    params: dict[str, Any] = {}
+    day = card.filters.get("date")
+    for name, sign, bound in (("date_from", ">=", values.date_from), ("date_to", "<=", values.date_to)):
+        if day is not None and bound is not None:
+            where.append(f"card.`{day}` {sign} @{name}")
+            params[name] = bound
+    for key, chosen in values.chosen.items():
+        if key == "date":
+            raise SpecError(f"card {card.key}: the filter `date` takes date_from and date_to, not values; pass those.")
+        if key in card.filters and chosen:
+            where.append(f"card.`{card.filters[key]}` IN UNNEST(@{key})")
+            params[key] = list(chosen)
+    return where, params
+
+
+def _order(card: Card, dimensions: list[Dimension]) -> list[str]:
+    """The card's own order, then every group column, so that two engines answer in one order."""
+    names = [d.column for d in dimensions]
+    order = []
+    if card.sort and (card.sort.by in names or card.sort.by in {m.key for m in card.measures}):
+        order.append(f"`{card.sort.by}` {card.sort.order.upper()}")
+    return order + [f"`{name}`" for name in names if not (card.sort and card.sort.by == name)]

@@ -1,0 +1,359 @@
+"""The dashboard spec: `sql/dashboards/<dashboard>/dashboard.yaml` and its card SQL files, read strictly.
+
+One spec serves every renderer. A card's SQL returns rows at the grain that filtering needs; the YAML says how a
+renderer aggregates them. Belongs here: the models, their rules, loading, and errors of one sentence that name file,
+key and remedy. Does not belong here: queries (`query.py`), rendering, anything about a warehouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from ai_usage.dashboards.card_sql import CardSql, SpecError, read_card_sql
+
+__all__ = ["Card", "Dashboard", "Dimension", "Filter", "Measure", "SpecError", "load_dashboard", "load_dashboards"]
+
+Kind = Literal["kpi", "line", "bar", "stacked_bar", "heatmap", "table", "note"]
+Unit = Literal[
+    "usd", "count", "pct", "tokens", "lines", "people", "requests", "sessions", "commits", "pull_requests", "days",
+    "rows", "usd_per_line", "usd_per_person", "date", "timestamp",
+]  # fmt: skip
+Grain = Literal["auto", "day", "week", "month"]
+Preset = Literal["all", "this_month", "last_month", "last_30_days", "last_90_days"]
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+AGGREGATES = ("sum", "count_distinct", "ratio", "share", "min", "max")
+CHARTS = ("line", "bar", "stacked_bar")
+
+
+class Strict(BaseModel):
+    """Unknown keys and silent conversions are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Term(Strict):
+    """One side of a ratio: a sum, or a number of distinct values."""
+
+    sum: str | None = None
+    count_distinct: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_column_is_a_sum(cls, value: Any) -> Any:
+        return {"sum": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one(self) -> Term:
+        if (self.sum is None) == (self.count_distinct is None):
+            raise ValueError("a side of a ratio is a column (summed) or `count_distinct: column`; give exactly one")
+        return self
+
+    @property
+    def column(self) -> str:
+        return self.sum or self.count_distinct or ""
+
+
+class Measure(Strict):
+    """A figure: one aggregate, a unit and a label."""
+
+    key: Key
+    label: str
+    unit: Unit
+    good: Literal["up", "down"] | None = None
+    """Which direction of change is welcome; None says that it is neither."""
+    sum: str | None = None
+    count_distinct: str | None = None
+    ratio: Annotated[list[Term], Field(min_length=2, max_length=2)] | None = None
+    share: str | None = None
+    """This group's sum divided by the sum over everything that the filters leave."""
+    min: str | None = None
+    max: str | None = None
+
+    @model_validator(mode="after")
+    def _one_aggregate(self) -> Measure:
+        given = [name for name in AGGREGATES if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a measure has exactly one of {', '.join(AGGREGATES)}; it has {given or 'none'}")
+        if (self.min is not None or self.max is not None) and self.unit not in ("date", "timestamp"):
+            raise ValueError("min and max are for dates and times; give the unit date or timestamp")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        if self.ratio is not None:
+            return tuple(term.column for term in self.ratio)
+        return tuple(c for c in (self.sum, self.count_distinct, self.share, self.min, self.max) if c is not None)
+
+
+class Dimension(Strict):
+    """A column to group by; a date column has a grain."""
+
+    column: str
+    label: str = ""
+    grain: Grain | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_column(cls, value: Any) -> Any:
+        value = {"column": value} if isinstance(value, str) else value
+        if isinstance(value, dict) and isinstance(value.get("column"), str) and not value.get("label"):
+            value = {**value, "label": value["column"].replace("_", " ").capitalize()}
+        return value
+
+
+class Sort(Strict):
+    by: str
+    order: Literal["asc", "desc"] = "desc"
+
+
+class Grid(Strict):
+    """Place on a grid of 24 columns."""
+
+    x: Annotated[int, Field(ge=0, le=23)]
+    y: Annotated[int, Field(ge=0)]
+    w: Annotated[int, Field(ge=1, le=24)]
+    h: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _inside(self) -> Grid:
+        if self.x + self.w > 24:
+            raise ValueError("x + w exceeds the 24 columns of the grid; make the card narrower or move it left")
+        return self
+
+    def overlaps(self, other: Grid) -> bool:
+        apart = self.x + self.w <= other.x or other.x + other.w <= self.x
+        return not (apart or self.y + self.h <= other.y or other.y + other.h <= self.y)
+
+
+class Filter(Strict):
+    key: Key
+    label: str
+    type: Literal["date_range", "multi_select"]
+    default: Preset = "all"
+
+    @model_validator(mode="after")
+    def _default_is_of_dates(self) -> Filter:
+        if self.type != "date_range" and self.default != "all":
+            raise ValueError("only a date_range filter has a default; remove `default`")
+        return self
+
+
+class Card(Strict):
+    """One card. See `docs` of the models above for each key."""
+
+    key: Key
+    kind: Kind
+    title: str
+    grid: Grid
+    question: str = ""
+    description: str = ""
+    sql: str | None = None
+    filters: dict[str, str] = {}
+    group_by: list[Dimension] = []
+    pivot: Dimension | None = None
+    measures: list[Measure] = []
+    sort: Sort | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    compare: Literal["previous_period"] | None = None
+    text: str | None = None
+    _source: CardSql | None = PrivateAttr(default=None)
+
+    @property
+    def source(self) -> CardSql:
+        if self._source is None:
+            raise SpecError(f"card {self.key}: it has no SQL; load it with load_dashboard, or skip cards of kind note.")
+        return self._source
+
+    @property
+    def dimensions(self) -> list[Dimension]:
+        return [*self.group_by, *([self.pivot] if self.pivot else [])]
+
+    def measure(self, key: str) -> Measure:
+        return next(m for m in self.measures if m.key == key)
+
+    def filter_source(self, key: str) -> str:
+        """The column of the mart view that a filter acts on (Metabase binds its field filter there)."""
+        return self.source.plain[self.filters[key]]
+
+    @model_validator(mode="after")
+    def _shape(self) -> Card:
+        groups, measures = len(self.group_by), len(self.measures)
+        if self.kind == "note":
+            if not self.text or self.sql or self.group_by or self.measures or self.filters:
+                raise ValueError("a note has `text` and no sql, filters, group_by or measures")
+            return self
+        if self.text is not None:
+            raise ValueError("only a note has `text`; use `description`")
+        if not self.sql:
+            raise ValueError("`sql` is missing; name the card's SQL file, for example 01_cost_lines.sql")
+        rules = {
+            "kpi": (groups == 0 and measures == 1, "a kpi has one measure and no group_by"),
+            "line": (groups in (1, 2) and measures == 1, "a line has one measure and one or two group_by columns"),
+            "bar": (groups in (1, 2) and measures == 1, "a bar has one measure and one or two group_by columns"),
+            "stacked_bar": (groups == 2 and measures == 1, "a stacked_bar has one measure and two group_by columns"),
+            "heatmap": (groups == 2 and measures == 1, "a heatmap has one measure and two group_by columns"),
+            "table": (groups >= 1 and measures >= 1, "a table has at least one group_by column and one measure"),
+        }
+        holds, rule = rules[self.kind]
+        if not holds:
+            raise ValueError(rule)
+        if self.kind == "line" and self.group_by[0].grain is None:
+            raise ValueError("a line runs over time; give its first group_by column a `grain`")
+        if self.kind == "stacked_bar" and self.measures[0].sum is None:
+            raise ValueError("only sums can be stacked; use `sum`, or kind line or bar")
+        if self.pivot and (self.kind != "table" or self.measures[0].sum is None):
+            raise ValueError("`pivot` spreads the first measure of a table, which must be a `sum`")
+        if self.compare and (self.kind != "kpi" or "date" not in self.filters):
+            raise ValueError("`compare` needs a kpi whose filters include `date`")
+        names = [m.key for m in self.measures] + [d.column for d in self.group_by]
+        if len(set(names)) != len(names):
+            raise ValueError("measure keys and group_by columns need different names")
+        if self.sort and self.sort.by not in names:
+            raise ValueError(f"sort.by `{self.sort.by}` is neither a measure key nor a group_by column")
+        return self
+
+
+class Dashboard(Strict):
+    """One page."""
+
+    key: Key
+    title: str
+    question: str
+    audience: str
+    filters: list[Filter]
+    cards: Annotated[list[Card], Field(min_length=1)]
+    labels: dict[str, dict[str, str]] = {}
+    """Column -> value -> what people read. CSV files keep the value."""
+
+    def filter(self, key: str) -> Filter:
+        return next(f for f in self.filters if f.key == key)
+
+    def card(self, key: str) -> Card:
+        return next(c for c in self.cards if c.key == key)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Dashboard:
+        types = {f.key: f.type for f in self.filters}
+        if len(types) != len(self.filters):
+            raise ValueError("two filters share a key; rename one")
+        if sum(1 for f in self.filters if f.type == "date_range") > 1 or types.get("date", "date_range") != "date_range":
+            raise ValueError("a dashboard has at most one date_range filter, and its key is `date`")
+        for index, card in enumerate(self.cards):
+            unknown = [key for key in card.filters if key not in types]
+            if unknown:
+                raise ValueError(f"card `{card.key}` maps the filter `{unknown[0]}`, which `filters` does not declare")
+            for other in self.cards[:index]:
+                if other.key == card.key:
+                    raise ValueError(f"two cards share the key `{card.key}`; rename one")
+                if other.grid.overlaps(card.grid):
+                    raise ValueError(f"cards `{other.key}` and `{card.key}` overlap on the grid; move one")
+        return self
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a repeated key is an error, not a silent overwrite."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key `{key}` is repeated", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def default_root() -> Path:
+    """`sql/dashboards` beside the package (a checkout) or inside it (an installed wheel)."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "_sql" / "dashboards"
+    return inside if inside.is_dir() else package.parent / "sql" / "dashboards"
+
+
+def load_dashboards(root: Path | None = None, keys: Sequence[str] | None = None) -> list[Dashboard]:
+    """Every dashboard under `root`, or the named ones in the given order."""
+    root = root or default_root()
+    found = sorted(path.parent.name for path in root.glob("*/dashboard.yaml"))
+    missing = [key for key in keys or () if key not in found]
+    if missing:
+        raise SpecError(f"{root.name}: there is no dashboard `{missing[0]}`; choose from {', '.join(found) or 'none'}.")
+    return [load_dashboard(root / key) for key in (keys or found)]
+
+
+def load_dashboard(folder: Path) -> Dashboard:
+    """Read one folder; every problem is a SpecError of one sentence."""
+    shown = f"{folder.name}/dashboard.yaml"
+    raw = _read_yaml(folder / "dashboard.yaml", shown)
+    common = folder.parent / "labels.yaml"
+    labels = _read_yaml(common, "labels.yaml") if common.exists() else {}
+    try:
+        dashboard = Dashboard.model_validate({**raw, "labels": {**labels, **(raw.get("labels") or {})}})
+    except ValidationError as error:
+        raise SpecError(_sentence(shown, error)) from None
+    if dashboard.key != folder.name:
+        raise SpecError(f"{shown}: key `{dashboard.key}` differs from its folder `{folder.name}`; make them equal.")
+    used = set()
+    for card in dashboard.cards:
+        if card.kind != "note":
+            file = card.sql or ""
+            if Path(file).name != file or not file.endswith(".sql"):
+                raise SpecError(f"{shown}: card `{card.key}`: sql `{file}` is not a file of this folder; name one there.")
+            used.add(file)
+            card._source = read_card_sql(folder / file, f"{folder.name}/{file}")
+            _check_columns(card, shown)
+    unused = sorted({p.name for p in folder.glob("*.sql")} - used)
+    if unused:
+        raise SpecError(f"{shown}: no card uses {unused[0]}; name it under a card's `sql`, or delete the file.")
+    return dashboard
+
+
+def _check_columns(card: Card, shown: str) -> None:
+    have = card.source.columns
+    named = [("group_by", d.column) for d in card.dimensions]
+    named += [(f"measures.{m.key}", column) for m in card.measures for column in m.columns]
+    named += [(f"filters.{key}", column) for key, column in card.filters.items()]
+    for key, column in named:
+        if column not in have:
+            raise SpecError(
+                f"{shown}: card `{card.key}`: {key} names the column `{column}`, which {card.sql} does not return; "
+                f"use one of {', '.join(have)}."
+            )
+    for key, column in card.filters.items():
+        if column not in card.source.plain:
+            raise SpecError(
+                f"{shown}: card `{card.key}`: filters.{key} must be a column of {card.source.view} handed through "
+                f"unchanged, and {card.sql} computes `{column}`; select the view's own column."
+            )
+
+
+def _read_yaml(path: Path, shown: str) -> dict[str, Any]:
+    try:
+        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 (a SafeLoader)
+    except FileNotFoundError:
+        raise SpecError(f"{shown}: the file does not exist; create it.") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise SpecError(f"{shown}{where}: {getattr(error, 'problem', 'not readable as YAML')}; correct it.") from None
+    if not isinstance(value, dict):
+        raise SpecError(f"{shown}: the file must be a mapping of keys to values; start with `key:`.")
+    return value
+
+
+def _sentence(shown: str, error: ValidationError) -> str:
+    """The first problem as one sentence: file, key, what to do."""
+    first = error.errors()[0]
+    parts = [str(p) if isinstance(p, str) else f"[{p}]" for p in first["loc"]]
+    where = ".".join(parts).replace(".[", "[") or "the file"
+    kind = first["type"]
+    if kind == "extra_forbidden":
+        return f"{shown}: {where}: the key is not known; correct its spelling or remove it."
+    if kind == "missing":
+        return f"{shown}: {where}: the key is missing; add it."
+    message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{shown}: {where}: {message}."

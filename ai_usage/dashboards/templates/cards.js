@@ -1,0 +1,147 @@
+// Cards: the frame around a figure, a chart or a table; its tools; what it says when there is nothing to show.
+// Belongs here: headings, descriptions, the table toggle, the download. Not here: figures or marks.
+
+function info(card) {
+  if (!card.description) return null;
+  return AIU.el("details", { class: "info" },
+    AIU.el("summary", { "aria-label": `About ${card.title}` }, AIU.icon("info")),
+    AIU.el("p", { text: card.description }));
+}
+
+function unreached(dashboard, card, state) {
+  const missing = dashboard.filters.filter((f) => !(f.key in (card.filters ?? {})));
+  const dated = missing.some((f) => f.type === "date_range");
+  const others = missing.filter((f) => f.type === "multi_select" && state.chosen[f.key].length).map((f) => f.label.toLowerCase());
+  const words = [...(dated ? ["All dates on record"] : []), ...(others.length ? [`Not filtered by ${others.join(", ")}`] : [])];
+  return words.length ? AIU.el("p", { class: "badge", text: words.join(" · ") }) : null;
+}
+
+const EMPTY = "Nothing on record for these filters. Choose a longer period or clear a filter.";
+
+function delta(card, data, state, result) {
+  const { range } = state;
+  const before = AIU.preceding(range);
+  if (card.compare !== "previous_period") return null;
+  if (!before) return AIU.el("p", { class: "delta none", text: "Choose a period to compare" });
+  const write = before.from.slice(0, 4) === range.to.slice(0, 4) ? AIU.shortDay : AIU.day;
+  const words = `${write(before.from)} – ${write(before.to)}`;
+  if (!result.span || before.from < result.span.first) {
+    return AIU.el("p", { class: "delta none", text: `No full period before: records begin ${AIU.day(result.span?.first)}` });
+  }
+  const [measure] = card.measures;
+  const rows = AIU.rowsFor(card, data, state, before);
+  const old = AIU.groups(data, rows, [], card.measures)[0].figures[measure.key];
+  const now = result.total[measure.key];
+  const was = AIU.format(old, measure.unit, "kpi");
+  if (!old || !now || old.value === 0) return AIU.el("p", { class: "delta none", title: AIU.exact(old, measure.unit), text: `Before: ${was}, ${words}` });
+  const points = measure.unit === "pct";
+  const change = points ? now.value - old.value : now.value / old.value - 1;
+  const digits = (x) => new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(Math.abs(x) * 100);
+  const still = digits(change) === "0.0";
+  const up = change > 0;
+  const welcome = still || !measure.good ? "" : (measure.good === "up") === up ? " welcome" : " unwelcome";
+  const text = still ? "no change" : `${up ? "▲" : "▼"} ${digits(change)}${points ? " pts" : "%"}`;
+  return AIU.el("p", { class: `delta${welcome}`, title: `${AIU.exact(old, measure.unit)}, ${words}` },
+    AIU.el("b", { text, "aria-label": still ? "no change" : `${up ? "up" : "down"} ${digits(change)} ${points ? "percentage points" : "percent"}` }),
+    AIU.el("span", { text: ` vs ${was}` }), AIU.el("span", { class: "when", text: `, ${words}` }));
+}
+
+function kpiBody(card, data, state, result) {
+  const [measure] = card.measures;
+  const figure = result.empty ? null : result.total[measure.key];
+  return [
+    AIU.el("p", { class: "value", title: AIU.exact(figure, measure.unit), text: AIU.format(figure, measure.unit, "kpi") }),
+    result.empty ? AIU.el("p", { class: "delta none", text: "Nothing on record for these filters" }) : delta(card, data, state, result),
+  ];
+}
+
+function tool(icon, label, onclick, pressed) {
+  return AIU.el("button", { type: "button", class: "tool", "aria-label": label, title: label, "aria-pressed": pressed, onclick }, AIU.icon(icon));
+}
+
+function fileName(dashboard, card, state) {
+  const { from, to } = card.filters?.date ? state.range : {};
+  return [dashboard.key, card.key, from ?? "start", to ?? "end"].join("_") + ".csv";
+}
+
+// One card: `update(state)` draws it for the filters.
+AIU.card = (dashboard, card) => {
+  const headingId = `${dashboard.key}-${card.key}-title`;
+  const root = AIU.el("article", {
+    class: `card ${card.kind}`, "aria-labelledby": headingId, "data-card": card.key,
+    style: { "--x": card.grid.x + 1, "--y": card.grid.y + 1, "--w": card.grid.w, "--h": card.grid.h },
+  });
+  const tools = AIU.el("div", { class: "tools" });
+  const body = AIU.el("div", { class: "body" });
+  const charted = ["line", "bar", "stacked_bar", "heatmap"].includes(card.kind);
+  let asTable = false;
+  let held = null;
+  let latest = null;
+  const badges = AIU.el("div", { class: "badges" });
+  root.append(
+    AIU.el("header", {}, AIU.el("div", { class: "heading" }, AIU.el("h2", { id: headingId, text: card.title }),
+      card.question ? AIU.el("p", { text: card.question }) : null), tools),
+    badges, body,
+  );
+  if (card.kind === "note") {
+    body.append(...card.text.split(/\n\s*\n/).map((text) => AIU.el("p", { text })));
+    return { root, update: async () => {} };
+  }
+  if (charted) {
+    const toggle = tool("table", "Show as table", () => {
+      asTable = !asTable;
+      toggle.setAttribute("aria-pressed", String(asTable));
+      toggle.setAttribute("aria-label", asTable ? "Show as chart" : "Show as table");
+      toggle.title = asTable ? "Show as chart" : "Show as table";
+      toggle.replaceChildren(AIU.icon(asTable ? "chart" : "table"));
+      draw();
+    }, "false");
+    tools.append(toggle);
+  }
+  if (card.kind !== "kpi") {
+    tools.append(tool("csv", "Download CSV", () => {
+      const { result, state } = latest;
+      const table = AIU.table(dashboard, card, result);
+      if (held?.table?.sorted) AIU.sortTable(table, held.table.sorted.index, held.table.sorted.order);
+      AIU.download(fileName(dashboard, card, state), AIU.csv(table));
+      AIU.announce(`Downloaded ${table.rows.length} rows`);
+    }));
+  }
+  const about = info(card);
+  if (about) tools.append(about);
+
+  async function draw() {
+    const { data, state, result } = latest;
+    const sorted = held?.table?.sorted;
+    const top = body.querySelector(".scroll")?.scrollTop ?? 0;
+    held?.end?.();
+    held = null;
+    body.replaceChildren();
+    badges.replaceChildren(...[unreached(dashboard, card, state)].filter(Boolean));
+    if (card.kind === "kpi") { body.append(...kpiBody(card, data, state, result).filter(Boolean)); return; }
+    if (result.empty) { body.append(AIU.el("p", { class: "empty", text: EMPTY })); return; }
+    if (card.kind === "table" || asTable) {
+      const table = AIU.table(dashboard, card, result);
+      if (sorted && sorted.index < table.columns.length) AIU.sortTable(table, sorted.index, sorted.order);
+      held = { table };
+      body.append(AIU.tableNode(table, `${card.title} (${AIU.unitName(card.measures[0].unit)})`));
+      body.querySelector(".scroll").scrollTop = top;
+    } else if (Object.values(result.groups).every((g) => g.figures[card.measures[0].key] === null)) {
+      body.append(AIU.el("p", { class: "empty", text: "Not reported by the platforms in this selection." }));
+    } else if (card.kind === "heatmap") body.append(AIU.heatmap(dashboard, card, { ...result, data }));
+    else if (card.group_by[0].grain) {
+      held = AIU.timeChart(body, dashboard, card, data, result);
+      await held.ready;
+    } else AIU.barChart(body, dashboard, card, data, result);
+  }
+
+  return {
+    root,
+    async update(state) {
+      const data = await AIU.dataset(card.dataset);
+      latest = { data, state, result: AIU.evaluate(card, data, state) };
+      await draw();
+    },
+    end: () => held?.end?.(),
+  };
+};

@@ -1,0 +1,187 @@
+// Charts: over time with Vega-Lite, over categories as labelled bars. Belongs here: chart specs, legends, tips.
+// Not here: figures (aggregate.js), the card around a chart (cards.js).
+// Colours are CSS variables, so that light, dark and print need no redraw. Vega runs its expressions through its
+// interpreter (`ast`), because the page's policy forbids eval.
+
+const COLOURS = 8;
+AIU.colour = (index) => `var(--c${(index % COLOURS) + 1})`;
+
+// Every value of the series column in the whole dataset keeps its colour under any filter.
+function colouring(dashboard, column, data) {
+  const order = AIU.ordered(dashboard, column, data.columns[column].values);
+  return (value) => (value === null ? "var(--c8)" : AIU.colour(order.indexOf(value)));
+}
+
+const FONT = '-apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Liberation Sans", sans-serif';
+const CONFIG = {
+  font: FONT,
+  background: "transparent",
+  view: { stroke: null },
+  axis: {
+    labelColor: "var(--ink-2)", titleColor: "var(--ink-2)", labelFontSize: 11, titleFontSize: 11, titleFontWeight: 400,
+    gridColor: "var(--line)", domainColor: "var(--line-2)", tickColor: "var(--line-2)", labelPadding: 6,
+  },
+};
+
+function timeAxis(buckets, grain, width) {
+  const room = Math.max(2, Math.floor(width / 74));
+  const step = Math.max(1, Math.ceil(buckets.length / room));
+  const values = buckets.filter((_, i) => i % step === 0);
+  const year = buckets[0].slice(0, 4) !== buckets[buckets.length - 1].slice(0, 4);
+  const pattern = grain === "month" ? "%b %Y" : year ? "%-d %b %y" : "%b %-d";
+  return {
+    values, labelExpr: `utcFormat(utc(toNumber(slice(datum.value, 0, 4)), toNumber(slice(datum.value, 5, 7)) - 1, toNumber(slice(datum.value, 8, 10))), '${pattern}')`,
+    labelAngle: 0, labelOverlap: true, ticks: true, domain: true, grid: false, tickSize: 4,
+    title: { day: "Day (UTC)", week: "Week starting (UTC)", month: "Month (UTC)" }[grain],
+  };
+}
+
+function axisFormat(unit) {
+  if (unit === "pct") return { format: ".0%" };
+  if (AIU.isMoney(unit)) return { labelExpr: "abs(datum.value) >= 1000 ? replace(replace(format(datum.value, '$.2~s'), 'G', 'B'), 'k', 'K') : format(datum.value, '$,.4~f')" };
+  return { labelExpr: "abs(datum.value) >= 1000 ? replace(replace(format(datum.value, '.3~s'), 'G', 'B'), 'k', 'K') : format(datum.value, ',.2~f')" };
+}
+
+// {buckets, series: [{value, label, colour}], at(bucket, series) -> figure|null}
+function shaped(dashboard, card, data, result) {
+  const grain = card.group_by[0].grain === "auto" ? result.grain : card.group_by[0].grain;
+  const buckets = AIU.buckets(result.from, result.to, grain);
+  const [, split] = card.group_by;
+  const { key } = card.measures[0];
+  const found = new Map(result.groups.map((g) => [JSON.stringify(g.keys), g.figures[key]]));
+  let series = [{ value: null, label: card.measures[0].label, colour: "var(--c1)" }];
+  if (split) {
+    const colour = colouring(dashboard, split.column, data);
+    const known = result.groups.filter((g) => g.figures[key] !== null).map((g) => g.keys[1]);
+    series = AIU.ordered(dashboard, split.column, new Set(known)).map((value) => ({
+      value, label: AIU.label(dashboard, split.column, value), colour: colour(value),
+    }));
+  }
+  const at = (bucket, one) => found.get(JSON.stringify(split ? [bucket, one.value] : [bucket])) ?? null;
+  return { grain, buckets, series, at };
+}
+
+function timeSpec(card, shape, width, height) {
+  const { buckets, series, at, grain } = shape;
+  const [measure] = card.measures;
+  const rows = [];
+  buckets.forEach((bucket) => series.forEach((one, order) => {
+    const figure = at(bucket, one);
+    if (figure || card.kind === "line") rows.push({ bucket, name: one.label, order, value: figure ? figure.value : null });
+  }));
+  const x = { field: "bucket", type: "ordinal", scale: { domain: buckets, paddingInner: 0.22, paddingOuter: 0.1 }, axis: timeAxis(buckets, grain, width) };
+  const y = {
+    field: "value", type: "quantitative", stack: card.kind === "stacked_bar" ? "zero" : null, scale: { zero: true, nice: 4 },
+    axis: {
+      ...axisFormat(measure.unit), tickCount: 5, domain: false, ticks: false,
+      title: AIU.unitName(measure.unit), titleAngle: 0, titleAlign: "left", titleAnchor: "end", titleX: -34, titleY: -9,
+    },
+  };
+  const colour = {
+    field: "name", type: "nominal", legend: null,
+    scale: { domain: series.map((s) => s.label), range: series.map((s) => s.colour) },
+  };
+  const order = { field: "order", type: "quantitative" };
+  const marks = card.kind === "line"
+    ? [
+      ...(series.length === 1 ? [{ mark: { type: "area", opacity: 0.1, invalid: "break-paths-show-domains" }, encoding: { x, y, color: colour } }] : []),
+      { mark: { type: "line", strokeWidth: 2.2, strokeJoin: "round", invalid: "break-paths-show-domains" }, encoding: { x, y, color: colour } },
+      ...(buckets.length <= 31 ? [{ mark: { type: "point", filled: true, size: 26, opacity: 1 }, encoding: { x, y, color: colour } }] : []),
+    ]
+    : [{ mark: { type: "bar", cornerRadiusEnd: series.length === 1 ? 2 : 0 }, encoding: { x, y, color: colour, ...(series.length > 1 ? { order } : {}) } }];
+  const hover = {
+    data: { values: buckets.map((bucket) => ({ bucket })) },
+    mark: { type: "rect", opacity: 0.001, fill: "#888", tooltip: { content: "data" }, cursor: "crosshair" },
+    encoding: { x: { ...x, scale: { ...x.scale } } },
+  };
+  return {
+    width, height, autosize: { type: "fit", contains: "padding" }, padding: { left: 2, right: 6, top: 16, bottom: 5 },
+    data: { values: rows }, layer: [...marks, hover], config: CONFIG,
+  };
+}
+
+AIU.legend = (series) => (series.length < 2 ? null : AIU.el("ul", { class: "legend" }, series.map((one) => AIU.el("li", {},
+  AIU.el("i", { class: "swatch", style: { background: one.colour } }), AIU.el("span", { text: one.label })))));
+
+// A first or last week or month that the period or the records cut short says so.
+const partial = (bucket, grain, result) => grain !== "day" && (bucket < result.from || AIU.nextBucket(bucket, grain) > AIU.addDays(result.to, 1));
+
+function tipFor(card, shape, result) {
+  const [measure] = card.measures;
+  return (_handler, event, _item, value) => {
+    const bucket = value?.bucket;
+    if (!bucket) { AIU.tip.hide(); return; }
+    const figures = shape.series.map((one) => [one.colour, one.label, shape.at(bucket, one)]).filter((l) => l[2] || shape.series.length <= 4);
+    const lines = figures.map(([c, name, figure]) => [c, name, AIU.format(figure, measure.unit)]);
+    const known = figures.map((f) => f[2]).filter(Boolean);
+    if (measure.sum && known.length > 1) {
+      lines.push([null, "Total", AIU.format(AIU.figure(known.reduce((s, f) => s + f.units, 0n), known[0].scale), measure.unit)]);
+    }
+    AIU.tip.show(event, AIU.bucketLabel(bucket, shape.grain) + (partial(bucket, shape.grain, result) ? " (incomplete)" : ""), lines);
+  };
+}
+
+function summary(card, shape) {
+  const [measure] = card.measures;
+  const of = AIU.bucketLabel;
+  const [first, last] = [shape.buckets[0], shape.buckets[shape.buckets.length - 1]];
+  return `${card.title}: ${AIU.unitName(measure.unit)} from ${of(first, shape.grain)} to ${of(last, shape.grain)}`
+    + `${shape.series.length > 1 ? `, by ${shape.series.map((s) => s.label).join(", ")}` : ""}. Choose “Show as table” for the figures.`;
+}
+
+// Draws into `host`; returns a function that lets go of everything.
+AIU.timeChart = (host, dashboard, card, data, result) => {
+  const shape = shaped(dashboard, card, data, result);
+  const box = AIU.el("div", { class: "plot", role: "img", "aria-label": summary(card, shape) });
+  host.append(...[AIU.legend(shape.series), box].filter(Boolean));
+  let drawn = null;
+  let size = "";
+  let ended = false;
+  const draw = async () => {
+    const [width, height] = [Math.floor(box.clientWidth), Math.floor(box.clientHeight)];
+    if (ended || width < 40 || height < 40 || size === `${width}x${height}`) return;
+    size = `${width}x${height}`;
+    const place = AIU.el("div", { "aria-hidden": "true" });
+    const embedded = await vegaEmbed(place, timeSpec(card, shape, width, height), {
+      ast: true, actions: false, renderer: "svg", defaultStyle: false, mode: "vega-lite", tooltip: tipFor(card, shape, result),
+    });
+    if (ended || size !== `${width}x${height}`) { embedded.finalize(); return; }
+    drawn?.finalize();
+    drawn = embedded;
+    box.replaceChildren(place);
+  };
+  const watch = new ResizeObserver(() => requestAnimationFrame(draw));
+  watch.observe(box);
+  box.addEventListener("pointerleave", () => AIU.tip.hide());
+  return { ready: draw(), end: () => { ended = true; watch.disconnect(); drawn?.finalize(); } };
+};
+
+// Bars over categories: text left, bar, figure right. Negative values grow to the left of the zero line.
+AIU.barChart = (host, dashboard, card, data, result) => {
+  const [dimension] = card.group_by;
+  const [measure] = card.measures;
+  const ordered = AIU.table(dashboard, card, result).rows.map((row) => ({ keys: row.keys, figures: { [measure.key]: row.cells[card.group_by.length] } }));
+  const shown = ordered.slice(0, card.limit ?? ordered.length);
+  const values = shown.map((g) => g.figures[measure.key]?.value ?? 0);
+  const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
+  const span = high - low || 1;
+  const colour = dimension.column === "platform" ? colouring(dashboard, dimension.column, data) : () => "var(--c1)";
+  const part = measure.sum && shown.length > 1 && low >= 0;
+  const list = AIU.el("ul", { class: "bars" }, shown.map((group) => {
+    const figure = group.figures[measure.key];
+    const value = figure?.value ?? 0;
+    const special = /^\((unattributed|no department)\)$/.test(group.keys[0] ?? "");
+    const share = part && figure ? AIU.ratio(figure.units, figure.scale, result.total[measure.key].units, figure.scale) : null;
+    return AIU.el("li", { title: AIU.exact(figure, measure.unit) },
+      AIU.el("span", { class: special ? "bar-name special" : "bar-name", text: AIU.label(dashboard, dimension.column, group.keys[0]) }),
+      AIU.el("span", { class: "bar-figure" }, AIU.format(figure, measure.unit),
+        share ? AIU.el("em", { text: AIU.format(share, "pct") }) : null),
+      AIU.el("span", { class: "track", "aria-hidden": "true" }, AIU.el("i", { style: {
+        left: `${((Math.min(0, value) - low) / span) * 100}%`, width: `${(Math.abs(value) / span) * 100}%`,
+        background: value < 0 ? "var(--c2)" : special ? "var(--c8)" : colour(group.keys[0]),
+      } })));
+  }));
+  host.append(AIU.el("p", { class: "unit-line", text: `${AIU.withUnit(measure)}${part ? " and share of total" : ""}` }),
+    AIU.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": card.title }, list),
+    ...[AIU.moreNote(card, ordered.length, measure, ordered.slice(shown.length))].filter(Boolean));
+};

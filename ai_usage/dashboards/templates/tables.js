@@ -1,0 +1,171 @@
+// Tables: the one tabular view of a card (also of charts, and of CSV files), sorting, bars of share, the heat map.
+// Belongs here: rows and cells. Not here: figures. A cell is stored text (or null), or a figure (or null).
+
+const PAGE = 200;
+
+function textColumn(dashboard, dimension, grain) {
+  const show = (value) => (dimension.grain ? AIU.bucketLabel(value, grain) : AIU.label(dashboard, dimension.column, value));
+  const auto = dimension.grain === "auto";
+  const label = auto ? { day: "Day", week: "Week", month: "Month" }[grain] : dimension.label;
+  return { key: dimension.column, label, csv: label, show };
+}
+
+function figureColumn(measure, label = measure.label, key = measure.key) {
+  const unit = measure.unit;
+  return { key, label, unit, share: Boolean(measure.share), csv: AIU.withUnit({ label, unit }, " (", ")", "fraction") };
+}
+
+const grainOf = (dimension, result) => (dimension.grain === "auto" ? result.grain : dimension.grain);
+
+// {columns, rows: [{keys, cells}], total: cells|null} in the card's own order.
+AIU.table = (dashboard, card, result) => {
+  const columns = [
+    ...card.group_by.map((d) => textColumn(dashboard, d, grainOf(d, result))),
+    ...card.measures.map((m) => figureColumn(m)),
+  ];
+  const rows = result.groups.map(({ keys, figures }) => ({ keys, cells: [...keys, ...card.measures.map((m) => figures[m.key])] }));
+  const total = [...card.group_by.map(() => null), ...card.measures.map((m) => result.total[m.key])];
+  if (card.pivot) {
+    const [measure] = card.measures;
+    const values = AIU.ordered(dashboard, card.pivot.column, result.pivotTotal.map((g) => g.keys[0]));
+    const key = JSON.stringify;
+    const found = new Map(result.pivot.map(({ keys, figures }) => [key(keys), figures[measure.key]]));
+    const totals = new Map(result.pivotTotal.map(({ keys, figures }) => [keys[0], figures[measure.key]]));
+    for (const value of values) {
+      const label = AIU.label(dashboard, card.pivot.column, value);
+      columns.push(figureColumn(measure, label, `pivot:${value}`));
+      for (const row of rows) row.cells.push(found.get(key([...row.keys, value])) ?? null);
+      total.push(totals.get(value) ?? null);
+    }
+  }
+  const rank = card.group_by.map((d) => new Map(AIU.ordered(dashboard, d.column, new Set(rows.map((r) => r.keys[card.group_by.indexOf(d)]))).map((v, i) => [v, i])));
+  rows.sort((a, b) => rank.reduce((order, r, i) => order || r.get(a.keys[i]) - r.get(b.keys[i]), 0));
+  const table = { columns, rows, total };
+  const by = card.sort?.by ?? (card.group_by.some((d) => d.grain) ? card.group_by[0].column : null);
+  AIU.sortTable(table, Math.max(0, columns.findIndex((c) => c.key === by)), card.sort?.order ?? "asc");
+  return table;
+};
+
+// The order of `labels.yaml` first, then the alphabet: a colour never depends on what the filters leave.
+AIU.ordered = (dashboard, column, values) => {
+  const known = Object.keys(dashboard.labels[column] ?? {});
+  const rank = (v) => (known.includes(v) ? known.indexOf(v) : known.length);
+  return [...values].sort((a, b) => rank(a) - rank(b) || String(a).localeCompare(String(b), "en"));
+};
+
+AIU.sortTable = (table, index, order) => {
+  const sign = order === "desc" ? -1 : 1;
+  const { unit, show } = table.columns[index];
+  const compare = (a, b) => {
+    if (a === null || b === null) return (a === null) - (b === null); // unknown stands last either way
+    if (unit) return sign * (a.units !== undefined && a.scale === b.scale ? Number(a.units > b.units) - Number(a.units < b.units) : a.value - b.value);
+    return sign * (/^\d{4}-\d\d-\d\d/.test(a) ? (a < b ? -1 : a > b) : show(a).localeCompare(show(b), "en", { numeric: true }));
+  };
+  table.rows.sort((a, b) => compare(a.cells[index], b.cells[index]));
+  table.sorted = { index, order };
+};
+
+function cellNode(column, cell, largest) {
+  if (!column.unit) {
+    const text = column.show(cell);
+    const special = /^\((unattributed|no department)\)$/.test(cell ?? "");
+    return AIU.el("td", { class: special ? "special" : null, title: text.length > 24 ? text : null, text });
+  }
+  const node = AIU.el("td", { class: cell && cell.value < 0 ? "num negative" : "num", title: AIU.exact(cell, column.unit) });
+  if (column.share && cell) {
+    node.classList.add("share");
+    node.append(AIU.el("i", { class: "bar", "aria-hidden": "true", style: { "--part": largest > 0 ? Math.max(0, cell.value / largest) : 0 } }));
+  }
+  node.append(AIU.el("span", { text: AIU.format(cell, column.unit) }));
+  return node;
+}
+
+AIU.tableNode = (table, caption, { total = true } = {}) => {
+  const head = AIU.el("tr");
+  const body = AIU.el("tbody");
+  const more = AIU.el("button", { type: "button", class: "quiet more" });
+  let shown = PAGE;
+  const fill = () => {
+    const largest = table.columns.map((c, i) => (c.share ? Math.max(0, ...table.rows.map((r) => r.cells[i]?.value ?? 0)) : 0));
+    body.replaceChildren(...table.rows.slice(0, shown).map((row) => AIU.el("tr", {},
+      row.cells.map((cell, i) => {
+        const node = cellNode(table.columns[i], cell, largest[i]);
+        if (i > 0) return node;
+        const th = AIU.el("th", { scope: "row", class: node.className || null, title: node.title || null }, ...node.childNodes);
+        return th;
+      }))));
+    more.hidden = table.rows.length <= shown;
+    more.textContent = `Show all ${table.rows.length.toLocaleString("en-US")} rows`;
+    [...head.children].forEach((th, i) => th.setAttribute("aria-sort",
+      table.sorted?.index === i ? (table.sorted.order === "asc" ? "ascending" : "descending") : "none"));
+  };
+  table.columns.forEach((column, i) => {
+    const button = AIU.el("button", { type: "button", class: "sort", text: column.label });
+    button.addEventListener("click", () => {
+      const first = column.unit ? "desc" : "asc";
+      const order = table.sorted?.index !== i ? first : table.sorted.order === "asc" ? "desc" : "asc";
+      AIU.sortTable(table, i, order);
+      fill();
+      AIU.announce(`Sorted by ${column.label}, ${order === "asc" ? "ascending" : "descending"}`);
+    });
+    head.append(AIU.el("th", { scope: "col", class: column.unit ? "num" : null }, button));
+  });
+  more.addEventListener("click", () => { shown = table.rows.length; fill(); });
+  fill();
+  const foot = total && table.total && table.rows.length > 1 ? AIU.el("tfoot", {}, AIU.el("tr", {}, table.total.map((cell, i) => {
+    if (i === 0) return AIU.el("th", { scope: "row", text: "Total" });
+    const column = table.columns[i];
+    return column.unit ? cellNode({ ...column, share: false }, cell, 0) : AIU.el("td");
+  }))) : null;
+  return AIU.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    AIU.el("table", {}, AIU.el("caption", { class: "sr-only", text: caption }), AIU.el("thead", {}, head), body, foot), more);
+};
+
+AIU.heatmap = (dashboard, card, result) => {
+  const [rowDimension, columnDimension] = card.group_by;
+  const [measure] = card.measures;
+  const cells = new Map(result.groups.map(({ keys, figures }) => [JSON.stringify(keys), figures[measure.key]]));
+  const names = AIU.groups(result.data, result.rows, [rowDimension], card.measures, grainOf(rowDimension, result));
+  const across = AIU.groups(result.data, result.rows, [columnDimension], card.measures, result.grain);
+  const heads = columnDimension.grain
+    ? AIU.buckets(result.from, result.to, grainOf(columnDimension, result))
+    : AIU.ordered(dashboard, columnDimension.column, across.map((g) => g.keys[0]));
+  const sums = new Map(across.map((g) => [g.keys[0], g.figures[measure.key]]));
+  names.sort((a, b) => (b.figures[measure.key]?.value ?? 0) - (a.figures[measure.key]?.value ?? 0));
+  const shown = names.slice(0, card.limit ?? names.length);
+  const largest = Math.max(0, ...result.groups.map((g) => g.figures[measure.key]?.value ?? 0));
+  const head = (value) => (columnDimension.grain
+    ? AIU.bucketLabel(value, grainOf(columnDimension, result), columnDimension.grain !== "month")
+    : AIU.label(dashboard, columnDimension.column, value));
+  const write = (figure) => AIU.format(figure, measure.unit, "heat");
+  const table = AIU.el("table", { class: "heat" },
+    AIU.el("caption", { class: "sr-only", text: `${card.title}, ${AIU.unitName(measure.unit)}` }),
+    AIU.el("thead", {}, AIU.el("tr", {}, AIU.el("th", { scope: "col", text: rowDimension.label }),
+      heads.map((h) => AIU.el("th", { scope: "col", class: "num", text: head(h) })),
+      AIU.el("th", { scope: "col", class: "num", text: "Total" }))),
+    AIU.el("tbody", {}, shown.map((name) => AIU.el("tr", {},
+      AIU.el("th", { scope: "row", text: AIU.label(dashboard, rowDimension.column, name.keys[0]) }),
+      heads.map((h) => {
+        const figure = cells.get(JSON.stringify([name.keys[0], h])) ?? null;
+        const part = figure && largest > 0 ? Math.max(0, figure.value / largest) : 0;
+        return AIU.el("td", {
+          class: `num${figure ? " filled" : ""}${part > 0.84 ? " hot" : ""}`, style: { "--part": part.toFixed(3) },
+          title: AIU.exact(figure, measure.unit), text: write(figure),
+        });
+      }),
+      AIU.el("td", { class: "num sum", title: AIU.exact(name.figures[measure.key], measure.unit), text: write(name.figures[measure.key]) })))),
+    AIU.el("tfoot", {}, AIU.el("tr", {}, AIU.el("th", { scope: "row", text: "Total" }),
+      heads.map((h) => AIU.el("td", { class: "num", title: AIU.exact(sums.get(h) ?? null, measure.unit), text: write(sums.get(h) ?? null) })),
+      AIU.el("td", { class: "num", title: AIU.exact(result.total[measure.key], measure.unit), text: write(result.total[measure.key]) }))));
+  return AIU.el("div", {}, AIU.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": card.title }, table),
+    AIU.moreNote(card, names.length, measure, names.slice(shown.length)));
+};
+
+// "10 of 43 shown": what a limit leaves out is said. For sums, with its amount.
+AIU.moreNote = (card, all, measure, rest) => {
+  if (!rest.length) return null;
+  const known = rest.map((g) => g.figures[measure.key]).filter(Boolean);
+  const amount = measure.sum && known.length ? AIU.figure(known.reduce((sum, f) => sum + f.units, 0n), known[0].scale) : null;
+  const money = amount === null ? "" : `; the others: ${AIU.format(amount, measure.unit)}`;
+  return AIU.el("p", { class: "hint", text: `${all - rest.length} of ${all} shown${money}. The table shows all.` });
+};

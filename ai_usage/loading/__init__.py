@@ -1,0 +1,5 @@
+"""From walks to published versions: the glue between sources and the warehouse, without Dagster."""
+
+from ai_usage.loading.loader import Loader, LoadReport
+
+__all__ = ["LoadReport", "Loader"]

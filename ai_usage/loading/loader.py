@@ -1,0 +1,219 @@
+"""One fetch becomes one version of one day: decode, compare with what is current, append, publish.
+
+Belongs here: what makes a version, what "seen again, unchanged" means, and how failures are recorded. Does not belong
+here: HTTP, parsing, SQL dialects. Walks arrive as an iterator and are decoded in batches of at most 16 MB of records, so
+memory does not grow with the length of history.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from ai_usage.sources.decode import Day, Decoder
+from ai_usage.sources.endpoint import Endpoint
+from ai_usage.sources.errors import SourceError
+from ai_usage.sources.spool import Spooled
+from ai_usage.sources.walk import FailedWalk
+from ai_usage.tables.raw import raw_fetches, raw_rejects
+from ai_usage.warehouse.base import Warehouse
+
+BATCH_BYTES = 16_000_000
+
+
+@dataclass
+class LoadReport:
+    """What one load did, in numbers that materialization metadata show."""
+
+    days: int = 0
+    days_empty: int = 0
+    days_unchanged: int = 0
+    rows: int = 0
+    rows_written: int = 0
+    rejected: int = 0
+    pages: int = 0
+    requests: int = 0
+    vendor_total_usd: Decimal | None = None
+    unknown_fields: set[str] = field(default_factory=set)
+    absent_fields: set[str] = field(default_factory=set)
+    failures: list[FailedWalk] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def error(self) -> SourceError | None:
+        """One error that stands for every failed window: its class is the first one's, its sentence counts them."""
+        if not self.failures:
+            return None
+        first = self.failures[0]
+        if len(self.failures) == 1:
+            return first.error
+        windows = ", ".join(str(f.window.first) for f in self.failures[:5]) + (", ..." if len(self.failures) > 5 else "")
+        return type(first.error)(f"{len(self.failures)} windows failed ({windows}); the first: {first.error}")
+
+
+@dataclass(frozen=True)
+class _Current:
+    """The version that counts before this load."""
+
+    version_fetch_id: str
+    content_sha256: str
+    fetched_at: datetime
+    origin: str
+
+
+class Loader:
+    """Publishes walks of one run into one warehouse."""
+
+    def __init__(self, warehouse: Warehouse, run_id: str | None = None) -> None:
+        self._warehouse = warehouse
+        self._run_id = run_id
+
+    def load(self, endpoint: Endpoint, walks: Iterable[Spooled | FailedWalk], origin: str = "api") -> LoadReport:
+        """Decode and publish every walk; failed ones are recorded and reported, the rest stands.
+
+        A changed contract or a broken batch records its days as failed and publishes nothing of that batch.
+        """
+        self._warehouse.ensure()
+        report = LoadReport()
+        with Decoder() as decoder:
+            batch: list[Spooled] = []
+            size = 0
+            for walk in walks:
+                if isinstance(walk, FailedWalk):
+                    report.failures.append(walk)
+                    continue
+                batch.append(walk)
+                size += walk.size
+                if size >= BATCH_BYTES:
+                    self._batch(decoder, endpoint, batch, origin, report)
+                    batch, size = [], 0
+            if batch:
+                self._batch(decoder, endpoint, batch, origin, report)
+        if report.failures:
+            self._record_failures(report.failures, origin)
+        return report
+
+    def _batch(self, decoder: Decoder, endpoint: Endpoint, walks: Sequence[Spooled], origin: str, report: LoadReport) -> None:
+        try:
+            days = decoder.load(walks)
+        except SourceError as error:
+            report.failures += [FailedWalk(endpoint, walk.window, error) for walk in walks]
+            return
+        if origin == "upload":
+            days = [day for day in days if day.records]
+        snapshot = endpoint.usage_date is None
+        current = self._current(endpoint, [day.usage_date for day in days], snapshot)
+        now = datetime.now(UTC)
+        if current:  # a clock that was set back must not make a new version look older than the one it supersedes
+            now = max(now, max(c.fetched_at for c in current.values()) + timedelta(microseconds=1))
+        fetches: list[dict[str, Any]] = []
+        new: dict[tuple[str, date], str] = {}
+        for day in days:
+            before = current.get(None if snapshot else day.usage_date)
+            if origin == "upload" and before is not None and before.origin == "api":
+                report.skipped.append(f"{day.usage_date}: the vendor's own data is there already")
+                continue
+            fetch_id = uuid.uuid4().hex
+            sha = hashlib.sha256(f"{endpoint.parser_version}{day.sha256}".encode()).hexdigest()
+            changed = before is None or before.content_sha256 != sha
+            if changed and day.records:
+                new[str(day.spooled.path), day.usage_date] = fetch_id
+            fetches.append(
+                self._fetch(endpoint, day, fetch_id, fetch_id if changed or before is None else before.version_fetch_id, now, origin)
+                | {"changed": changed, "content_sha256": sha}
+            )
+            _count(report, day, changed)
+        for walk in walks:
+            report.pages += walk.pages
+            report.requests += walk.requests
+        report.unknown_fields |= set(decoder.unknown_fields)
+        report.absent_fields |= set(decoder.absent_fields)
+        rows = decoder.rows(new, now) if new else endpoint.table.arrow_schema().empty_table()
+        rejects = decoder.rejects(new, now) if any(d.rejected for d in days) and new else raw_rejects.arrow_schema().empty_table()
+        if fetches:
+            published = pa.Table.from_pylist(fetches, schema=raw_fetches.arrow_schema())
+            self._warehouse.publish({endpoint.table: rows, raw_rejects: rejects}, published)
+
+    def _current(self, endpoint: Endpoint, days: Sequence[date], snapshot: bool) -> dict[date | None, _Current]:
+        if not days:
+            return {}
+        where = "" if snapshot else "AND f.usage_date BETWEEN @first AND @last"
+        latest = "QUALIFY ROW_NUMBER() OVER (PARTITION BY f.endpoint ORDER BY f.usage_date DESC) = 1" if snapshot else ""
+        found = self._warehouse.select(
+            f"""
+            SELECT f.usage_date, f.version_fetch_id, r.content_sha256, f.fetched_at, f.origin
+            FROM stg_current_fetches AS f
+            INNER JOIN raw_fetches AS r ON f.fetch_id = r.fetch_id AND f.usage_date = r.usage_date
+            WHERE f.source = @source AND f.endpoint = @endpoint {where} {latest}
+            """,
+            {"source": endpoint.source, "endpoint": endpoint.name}
+            | ({} if snapshot else {"first": min(days), "last": max(days)}),
+        )
+        return {
+            None if snapshot else row["usage_date"]: _Current(
+                row["version_fetch_id"], row["content_sha256"], row["fetched_at"], row["origin"]
+            )
+            for row in found.to_pylist()
+        }
+
+    def _fetch(
+        self, endpoint: Endpoint, day: Day, fetch_id: str, version: str, fetched_at: datetime, origin: str
+    ) -> dict[str, Any]:
+        snapshot = endpoint.usage_date is None
+        return {
+            "fetch_id": fetch_id,
+            "version_fetch_id": version,
+            "source": endpoint.source,
+            "endpoint": endpoint.name,
+            "usage_date": day.usage_date,
+            "fetched_at": fetched_at,
+            "run_id": self._run_id,
+            "state": "complete" if day.records else "empty",
+            "origin": origin,
+            "row_count": day.rows,
+            "rejected_count": day.rejected,
+            "pages": day.spooled.pages,
+            "requests": day.spooled.requests,
+            "vendor_total_usd": day.vendor_total_usd,
+            "window_start": None if snapshot else day.spooled.window.start,
+            "window_end": None if snapshot else day.spooled.window.end,
+            "spool_path": day.spooled.relative_path,
+        }
+
+    def _record_failures(self, failures: Sequence[FailedWalk], origin: str) -> None:
+        now = datetime.now(UTC)
+        rows = [
+            {
+                "fetch_id": uuid.uuid4().hex,
+                "source": failed.endpoint.source,
+                "endpoint": failed.endpoint.name,
+                "usage_date": day,
+                "fetched_at": now,
+                "run_id": self._run_id,
+                "state": "failed",
+                "origin": origin,
+                "window_start": None if failed.endpoint.usage_date is None else failed.window.start,
+                "window_end": None if failed.endpoint.usage_date is None else failed.window.end,
+                "error": str(failed.error),
+            }
+            for failed in failures
+            for day in failed.window.days
+        ]
+        self._warehouse.publish({}, pa.Table.from_pylist(rows, schema=raw_fetches.arrow_schema()))
+
+
+def _count(report: LoadReport, day: Day, changed: bool) -> None:
+    report.days += 1
+    report.days_empty += day.records == 0
+    report.days_unchanged += not changed
+    report.rows += day.rows
+    report.rows_written += day.rows if changed else 0
+    report.rejected += day.rejected
+    if day.vendor_total_usd is not None:
+        report.vendor_total_usd = (report.vendor_total_usd or Decimal(0)) + day.vendor_total_usd

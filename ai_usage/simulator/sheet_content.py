@@ -1,0 +1,114 @@
+"""What the company's finance team keeps in its spreadsheet.
+
+Belongs here: the tabs and their rows, written from the cast, the subscriptions and the books.
+Does not belong here: how Google serves them (google_sheets.py).
+
+Invoices are what the vendor billed for complete, closed months as first told: later restatements do not
+rewrite them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING
+
+from .cast import MANY_NAMES, OWNER, UNKNOWN
+from .sheet import DOLLARS, THOUSANDS, US_DATE, Cell, Sheet
+from .subscriptions import months, next_month
+
+if TYPE_CHECKING:
+    from .world import World
+
+HEADERS = {
+    "api_keys": "api_key_name email description valid_from valid_to",
+    "people": "email first_name last_name department cost_center aliases valid_from valid_to",
+    "subscriptions": "platform plan seats email price_usd valid_from valid_to",
+    "claude_ai_usage": "usage_date email conversations messages projects files",
+    "invoices": "platform invoice_month invoice_number description amount_usd cost_type",
+    "budgets": "month department platform budget_usd",
+}
+
+
+def company_sheet(world: World) -> Sheet:
+    sheet = Sheet()
+    writers = (_api_keys, _people, _subscriptions, _claude_ai_usage, _invoices, _budgets)
+    for (title, header), rows in zip(HEADERS.items(), writers, strict=True):
+        sheet.add_tab(title, header.split(), rows(world))
+    return sheet
+
+
+def _api_keys(world: World):
+    people, start, moved = world.cast.people, world.first_day.replace(month=1, day=1), world.cast.moved_on
+
+    def owner(index: int) -> str:
+        return people[index % len(people)].email
+
+    yield "prod-etl", owner(OWNER), "Nightly ETL summaries", start, moved - timedelta(days=1)
+    yield "prod-etl", owner(7), "Nightly ETL summaries (handed over)", moved, None
+    yield "support-bot", owner(3), "Answers in the help center", start, None
+    yield "data-notebooks", owner(MANY_NAMES), "Shared notebooks", start, None
+    yield "007", owner(1), "Evaluation runs", start, None
+    yield "nightly-ci", "agent-runner@example.com", "Code review in CI", start, None
+
+
+def _people(world: World):
+    by_email = {person.email: person for person in world.cast.people}
+    for row in world.cast.assignments:
+        person = by_email.get(row.email)
+        first, last = (person.first, person.last) if person else ("Agent", "Runner")
+        aliases = ";".join(person.aliases) if person else ""
+        yield (
+            row.email,
+            first,
+            last,
+            row.department,
+            row.cost_center,
+            aliases or None,
+            row.valid_from,
+            row.valid_to,
+        )
+
+
+def _subscriptions(world: World):
+    for s in world.subscriptions:
+        yield s.platform, s.plan, s.seats, s.email, Cell(s.price_usd, DOLLARS), s.valid_from, s.valid_to
+
+
+def _claude_ai_usage(world: World):
+    for (day, email), counts in world.claude_ai_usage.items():
+        yield day, email, *counts.values()
+
+
+def _invoices(world: World):
+    books = world.truth_at(0)
+
+    def row(platform: str, month, text: str, amount: Decimal, kind: str):
+        number = f"INV-{month:%Y-%m}-{platform[:3].upper()}-{kind[0].upper()}"
+        rounded = amount.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+        return platform, Cell(month, US_DATE), number, text, Cell(rounded, DOLLARS), kind
+
+    for month in months(world.first_day, world.last_day):
+        last = next_month(month) - timedelta(days=1)
+        if month < world.first_day or last > world.last_day:
+            continue
+        yield row("cursor", month, "On-demand usage", books.billed_usd(month, last), "usage")
+        for platform in sorted({s.platform for s in world.subscriptions}):
+            yield row(platform, month, "Seats", books.subscription_usd(platform, month, last), "subscription")
+
+
+def _budgets(world: World):
+    heads = Counter(p.department for p in world.cast.people if p.index != UNKNOWN)
+    everyone = len(world.cast.people)
+    rate = Decimal(repr(world.events_per_person_day)) / 6
+
+    def budget(heads: int, each: str) -> Cell:
+        amount = (heads * (40 + Decimal(each) * rate)).quantize(Decimal("0.5"), rounding=ROUND_HALF_UP)
+        return Cell(amount.quantize(Decimal("0.1")), THOUSANDS)
+
+    for month in months(world.first_day, world.last_day):
+        for department, count in sorted(heads.items()):
+            yield month, department, None, budget(count, "55.5")
+        yield month, None, "cursor", budget(everyone, "50")
+        yield month, None, None, budget(everyone, "60.5")

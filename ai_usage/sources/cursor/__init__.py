@@ -1,0 +1,1 @@
+"""Cursor's Admin API. See README.md beside this file."""

@@ -1,0 +1,124 @@
+"""Cursor's records: their fields and how they become columns of the raw tables. Units: cents become USD here, once.
+
+Belongs here: declarations only. Source: cursor.com/docs/account/teams/admin-api; field by field in README.md.
+"""
+
+from __future__ import annotations
+
+from ai_usage.sources.endpoint import Endpoint, Field, Rule
+from ai_usage.tables import raw
+
+SOURCE = "cursor"
+
+
+def _cents(path: str) -> str:
+    """Cents to USD; exact, since a cent value carries at most 15 digits and the product keeps 11 decimals."""
+    return f'"{path}" * 0.01'
+
+
+def _instant(path: str) -> str:
+    """Epoch milliseconds to an instant; NULL when out of range, which rejects the record."""
+    return f'TRY(epoch_ms(CAST("{path}" AS BIGINT)))'
+
+
+MEMBERS = Endpoint(
+    source=SOURCE,
+    name="members",
+    table=raw.raw_cursor_members,
+    fields=(
+        Field("id", required=True), Field("name"), Field("email", required=True), Field("role"), Field("isRemoved", "bool"),
+    ),
+    columns={"user_id": '"id"', "is_removed": '"isRemoved"'},
+)  # fmt: skip
+
+DAILY_USAGE = Endpoint(
+    source=SOURCE,
+    name="daily-usage-data",
+    table=raw.raw_cursor_usage,
+    fields=(
+        Field("userId", required=True), Field("day", required=True), Field("date", "int"), Field("email"), Field("isActive", "bool"),
+        Field("totalLinesAdded", "int", required=True), Field("totalLinesDeleted", "int"),
+        Field("acceptedLinesAdded", "int", required=True), Field("acceptedLinesDeleted", "int"),
+        Field("totalApplies", "int"), Field("totalAccepts", "int"), Field("totalRejects", "int"),
+        Field("totalTabsShown", "int"), Field("totalTabsAccepted", "int"),
+        Field("composerRequests", "int"), Field("chatRequests", "int"), Field("agentRequests", "int"),
+        Field("cmdkUsages", "int"), Field("bugbotUsages", "int"),
+        Field("subscriptionIncludedReqs", "int"), Field("usageBasedReqs", "int"), Field("apiKeyReqs", "int"),
+        Field("mostUsedModel"), Field("applyMostUsedExtension"), Field("tabMostUsedExtension"), Field("clientVersion"),
+    ),
+    columns={
+        "user_id": '"userId"', "is_active": '"isActive"',
+        "lines_added": '"totalLinesAdded"', "lines_deleted": '"totalLinesDeleted"',
+        "accepted_lines_added": '"acceptedLinesAdded"', "accepted_lines_deleted": '"acceptedLinesDeleted"',
+        "applies": '"totalApplies"', "accepts": '"totalAccepts"', "rejects": '"totalRejects"',
+        "tabs_shown": '"totalTabsShown"', "tabs_accepted": '"totalTabsAccepted"',
+        "composer_requests": '"composerRequests"', "chat_requests": '"chatRequests"', "agent_requests": '"agentRequests"',
+        "cmdk_usages": '"cmdkUsages"', "bugbot_usages": '"bugbotUsages"',
+        "subscription_included_requests": '"subscriptionIncludedReqs"', "usage_based_requests": '"usageBasedReqs"',
+        "api_key_requests": '"apiKeyReqs"',
+        # Live answers of 2025 sent '' where the documents say null.
+        "most_used_model": "nullif(\"mostUsedModel\", '')", "apply_most_used_extension": "nullif(\"applyMostUsedExtension\", '')",
+        "tab_most_used_extension": "nullif(\"tabMostUsedExtension\", '')", "client_version": "nullif(\"clientVersion\", '')",
+    },
+    # `day` is the date; `date` carries the time of day of startDate.
+    usage_date='"day"',
+)  # fmt: skip
+
+EVENTS = Endpoint(
+    source=SOURCE,
+    name="filtered-usage-events",
+    table=raw.raw_cursor_events,
+    fields=(
+        Field("timestamp", "int", required=True), Field("userEmail", required=True), Field("serviceAccountId"),
+        Field("serviceAccountName"), Field("cloudAgentId"), Field("automationId"), Field("conversationId"),
+        Field("model"), Field("kind"), Field("maxMode", "bool"), Field("isTokenBasedCall", "bool"),
+        Field("isChargeable", "bool", required=True), Field("isHeadless", "bool"), Field("requestsCosts", "decimal"),
+        Field("tokenUsage.inputTokens", "int"), Field("tokenUsage.outputTokens", "int"),
+        Field("tokenUsage.cacheWriteTokens", "int"), Field("tokenUsage.cacheReadTokens", "int"),
+        Field("tokenUsage.totalCents", "decimal"), Field("tokenUsage.discountPercentOff", "decimal"),
+        Field("chargedCents", "decimal", required=True), Field("cursorTokenFee", "decimal"), Field("isFreeBugbot", "bool"),
+    ),
+    columns={
+        "event_at": _instant("timestamp"), "user_email": '"userEmail"', "service_account_id": '"serviceAccountId"',
+        "service_account_name": '"serviceAccountName"', "cloud_agent_id": '"cloudAgentId"', "automation_id": '"automationId"',
+        "conversation_id": '"conversationId"', "is_max_mode": '"maxMode"', "is_token_based": '"isTokenBasedCall"',
+        "is_chargeable": '"isChargeable"', "is_headless": '"isHeadless"', "request_units": '"requestsCosts"',
+        "input_tokens": '"tokenUsage.inputTokens"', "output_tokens": '"tokenUsage.outputTokens"',
+        "cache_write_tokens": '"tokenUsage.cacheWriteTokens"', "cache_read_tokens": '"tokenUsage.cacheReadTokens"',
+        "list_usd": _cents("tokenUsage.totalCents"), "discount_pct": '"tokenUsage.discountPercentOff"',
+        "charged_usd": _cents("chargedCents"), "token_fee_usd": _cents("cursorTokenFee"),
+    },
+    usage_date=_instant("timestamp"),
+    rules=(
+        Rule(
+            "isChargeable", '"isChargeable" OR "chargedCents" >= 0', "is not billed but has a negative value",
+            "Ask Cursor what a negative included event means before it is counted.",
+        ),
+    ),
+    # NULL where a record hides whether or what it bills: then the day's total is unknown, and a check says so.
+    vendor_total=(
+        'CASE WHEN "isChargeable" IS NULL OR "chargedCents" IS NULL THEN NULL '
+        'WHEN "isChargeable" THEN CAST("chargedCents" * 0.01 AS DECIMAL(38, 9)) ELSE 0 END'
+    ),
+)  # fmt: skip
+
+SPEND = Endpoint(
+    source=SOURCE,
+    name="spend",
+    table=raw.raw_cursor_spend,
+    fields=(
+        Field("userId", required=True), Field("name"), Field("email"), Field("role"),
+        Field("subscriptionCycleStart", "int", required=True), Field("spendCents", "decimal", required=True),
+        Field("overallSpendCents", "decimal"), Field("includedSpendCents", "decimal"), Field("fastPremiumRequests", "int"),
+        Field("hardLimitOverrideDollars", "decimal"), Field("monthlyLimitDollars", "decimal"),
+        Field("effectivePerUserLimitDollars", "decimal"),
+    ),
+    columns={
+        "user_id": '"userId"', "cycle_start_at": _instant("subscriptionCycleStart"), "cycle_spend_usd": _cents("spendCents"),
+        "cycle_overall_usd": _cents("overallSpendCents"), "cycle_included_usd": _cents("includedSpendCents"),
+        "premium_requests": '"fastPremiumRequests"', "hard_limit_override_usd": '"hardLimitOverrideDollars"',
+        "monthly_limit_usd": '"monthlyLimitDollars"', "effective_limit_usd": '"effectivePerUserLimitDollars"',
+    },
+)  # fmt: skip
+
+ENDPOINTS = (MEMBERS, DAILY_USAGE, EVENTS, SPEND)

@@ -1,0 +1,91 @@
+"""How one endpoint is declared: where records lie, what a record looks like, how its fields become columns.
+
+Belongs here: the vocabulary that every vendor's `records.py` is written in. A declaration is data; `decode.py` is the one
+mechanism that acts on it. Expressions are DuckDB SQL over the record's fields, each named by its dotted path in double
+quotes, and run in memory, never in the warehouse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+
+from ai_usage.tables.schema import Table
+
+Kind = Literal["string", "int", "decimal", "bool"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a record. `required`: when no record has its key the contract has changed and the fetch fails."""
+
+    path: str
+    kind: Kind = "string"
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What must hold of a record beyond its column types: `holds` is a boolean expression over columns and fields."""
+
+    column: str
+    holds: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint, tab or file kind and the raw table that it fills.
+
+    `columns` maps a raw column to an expression over fields (default: the field of the same name). `usage_date` is an
+    expression for the record's UTC day, None for snapshots, whose day is the window's. `vendor_total` sums, over every
+    record, to the billed USD that the vendor claims; None where the endpoint bills nothing.
+    """
+
+    source: str
+    name: str
+    table: Table
+    fields: tuple[Field, ...]
+    columns: dict[str, str]
+    usage_date: str | None = None
+    rules: tuple[Rule, ...] = ()
+    vendor_total: str | None = None
+    record_number: str | None = None
+    remedy: str = "Report it to the vendor; the day is read again with the next run, or can be replaced by an uploaded file."
+
+    @property
+    def parser_version(self) -> str:
+        """Changes whenever the declaration does, so that a corrected expression makes a new version of unchanged bytes."""
+        said = repr((self.fields, sorted(self.columns.items()), self.usage_date, self.rules, self.vendor_total))
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """UTC days from `first` to `last`, both inclusive: what one walk of an endpoint asks for."""
+
+    first: date
+    last: date
+
+    @property
+    def start(self) -> datetime:
+        return datetime.combine(self.first, time(), UTC)
+
+    @property
+    def end(self) -> datetime:
+        """The last instant that vendors resolve: 23:59:59.999."""
+        return datetime.combine(self.last, time(23, 59, 59, 999000), UTC)
+
+    @property
+    def days(self) -> list[date]:
+        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+
+    def split(self, days: int) -> list[Window]:
+        """Consecutive windows of at most that many days."""
+        starts = range(0, (self.last - self.first).days + 1, days)
+        return [
+            Window(self.first + timedelta(days=n), min(self.last, self.first + timedelta(days=n + days - 1))) for n in starts
+        ]

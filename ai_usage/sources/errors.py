@@ -1,0 +1,35 @@
+"""What can go wrong with a source, classified once: worth another try, or permanent.
+
+Every message is one sentence that names the thing, the value and the remedy, and is safe to log: no message holds a
+credential. Retry layers look only at the class.
+"""
+
+from __future__ import annotations
+
+
+class SourceError(Exception):
+    """A source could not give what was asked."""
+
+
+class TransientError(SourceError):
+    """Another try may succeed. `retry_after` is the wait in seconds that the vendor asked for, if it did."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PermanentError(SourceError):
+    """Trying again changes nothing; a person must act."""
+
+
+class AuthError(PermanentError):
+    """The credential is missing, wrong or not allowed."""
+
+
+class ContractError(PermanentError):
+    """The vendor's answer no longer has the shape this code was written for."""
+
+
+class MovingSetError(TransientError):
+    """The records changed while their pages were walked; the walk must start again."""

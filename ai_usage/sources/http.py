@@ -1,0 +1,262 @@
+"""One HTTP client for every vendor: retries, Retry-After, rate limits, whole bodies, typed errors.
+
+Belongs here: everything about a single request that is alike for all vendors. Does not belong here: paths, parameters
+and page chains (each vendor's `client.py`). Bodies are read in one piece from the raw stream: `requests`' own
+`.content` reads 10 KB at a time and costs twice the CPU on 0.5 MB pages (measured: 0.22 s against 0.12 s for 93 MB).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import google.auth.exceptions
+import requests
+import requests.adapters
+import tenacity
+import urllib3
+
+from ai_usage import __version__
+from ai_usage.sources.errors import AuthError, PermanentError, SourceError, TransientError
+
+T = TypeVar("T")
+RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
+_EXCERPT = 200
+
+
+class RateLimit:
+    """At most `per_minute` requests begin in any 60 seconds, whichever threads make them; None is no limit."""
+
+    def __init__(self, per_minute: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._allowed = None if per_minute is None else max(1, int(per_minute))
+        self._clock = clock
+        self._begun: deque[float] = deque()
+        self._lock = threading.Lock()
+
+    def reserve(self) -> float:
+        """Book the next place; returns the seconds to wait until it comes."""
+        if self._allowed is None:
+            return 0.0
+        with self._lock:
+            now = self._clock()
+            at = now if len(self._begun) < self._allowed else max(now, self._begun[0] + 60.0)
+            self._begun.append(at)
+            while len(self._begun) > self._allowed:
+                self._begun.popleft()
+            return at - now
+
+
+@dataclass
+class Stats:
+    """What a client did, for materialization metadata; safe to share between threads."""
+
+    requests: int = 0
+    retries: int = 0
+    rate_limited: int = 0
+    bytes: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, **amounts: int) -> None:
+        with self._lock:
+            for name, amount in amounts.items():
+                setattr(self, name, getattr(self, name) + amount)
+
+
+@dataclass(frozen=True)
+class Body:
+    """A whole answer: status 200, length as announced."""
+
+    content: bytes
+    request_id: str | None
+
+
+class HttpClient:
+    """Requests to one vendor.
+
+    `read` turns a body into a value and may raise `TransientError` for a body that cannot be the answer (HTML, cut
+    JSON): then the request is made again. At most `tries` requests are made for one answer and none begins later than
+    `patience_s` after the first; both end in a `TransientError` that says so.
+    """
+
+    def __init__(
+        self,
+        vendor: str,
+        base_url: str,
+        *,
+        auth: requests.auth.AuthBase | tuple[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
+        key_setting: str = "",
+        tries: int = 7,
+        patience_s: float = 300.0,
+        timeout_s: tuple[float, float] = (10.0, 60.0),
+        backoff_s: float = 1.0,
+        connections: int = 8,
+        session: requests.Session | None = None,
+        hints: Mapping[int, str] | None = None,
+    ) -> None:
+        self.vendor = vendor
+        self.base_url = base_url.rstrip("/")
+        self.stats = Stats()
+        self._secrets = tuple(s for s in secrets if s)
+        self._key_setting = key_setting
+        self._tries, self._patience_s, self._timeout_s, self._backoff_s = tries, patience_s, timeout_s, backoff_s
+        self._hints = hints or {}
+        self._session = session or requests.Session()
+        self._session.auth = auth
+        self._session.trust_env = False  # no ~/.netrc: it would replace the key with somebody else's credential
+        self._session.headers.update({"User-Agent": f"ai-usage-analytics/{__version__}", "Accept-Encoding": "gzip"})
+        self._session.headers.update(headers or {})
+        adapter = requests.adapters.HTTPAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=0)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def __repr__(self) -> str:
+        return f"HttpClient({self.vendor}, {self.base_url})"
+
+    def close(self) -> None:
+        self._session.close()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Body], T],
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        limit: RateLimit | None = None,
+        stats: Stats | None = None,
+    ) -> T:
+        """Make one request, again where that can help, and return what `read` makes of the answer."""
+        begun = time.monotonic()
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked = error.retry_after if isinstance(error, TransientError) else None
+            backoff = tenacity.wait_exponential_jitter(self._backoff_s, max=60 * self._backoff_s, jitter=self._backoff_s)(state)
+            return max(asked, 0.05) if asked is not None else backoff
+
+        def give_up(state: tenacity.RetryCallState) -> bool:
+            ahead = wait(state) if state.outcome and state.outcome.failed else 0.0
+            return state.attempt_number >= self._tries or time.monotonic() - begun + ahead > self._patience_s
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TransientError),
+            wait=wait,
+            stop=give_up,
+            before_sleep=lambda _: self.stats.add(retries=1),
+            reraise=True,
+        )
+        attempts = 0
+
+        def attempt() -> T:
+            nonlocal attempts
+            attempts += 1
+            if limit is not None:
+                time.sleep(limit.reserve())
+            if stats is not None:
+                stats.add(requests=1)
+            return read(self._once(method, path, params, json))
+
+        try:
+            return retrying(attempt)
+        except TransientError as error:
+            said = str(error).rstrip(".")
+            raise type(error)(
+                f"{said}; {attempts} tries in {time.monotonic() - begun:.0f} s did not help, so run again later.", error.retry_after
+            ) from None
+
+    def _once(self, method: str, path: str, params: Mapping[str, Any] | None, json: Any) -> Body:
+        self.stats.add(requests=1)
+        where = f"{self.vendor} {method} {path}"
+        try:
+            with self._session.request(
+                method, self.base_url + path, params=params, json=json, timeout=self._timeout_s, stream=True, allow_redirects=False
+            ) as answer:
+                content: bytes = answer.raw.read(decode_content=True)
+        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
+            raise PermanentError(f"{self.vendor}: the base URL {self.base_url!r} is not a URL; correct the setting.") from None
+        except google.auth.exceptions.RefreshError as error:
+            raise AuthError(
+                f"{self.vendor}: the credentials in {self._key_setting} are refused ({self._safe(_first(error))}); replace the file."
+            ) from None
+        except google.auth.exceptions.TransportError as error:
+            raise TransientError(f"{where}: no token could be fetched, {self._safe(_cause(error))}.") from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise TransientError(f"{where}: {self._safe(_cause(error))}.") from None
+        self.stats.add(bytes=len(content))
+        if answer.status_code != 200:
+            raise self._error(where, answer, content)
+        return Body(content, answer.headers.get("request-id") or answer.headers.get("x-request-id"))
+
+    def _error(self, where: str, answer: requests.Response, content: bytes) -> SourceError:
+        """Status -> class, kind and a sentence: the one place where statuses are judged."""
+        status = answer.status_code
+        said = self._safe(content[:_EXCERPT].decode("utf-8", "replace").replace("\n", " "))
+        if status in RETRYABLE:
+            if status == 429:
+                self.stats.add(rate_limited=1)
+            return TransientError(f"{where} answered {status} ({said})", retry_after(answer.headers.get("Retry-After")))
+        key = self._key_setting or "the credential"
+        if status in self._hints:
+            kind = AuthError if status in {401, 403} else PermanentError
+            return kind(f"{where} answered {status}: {self._hints[status]} ({said}).")
+        if status == 401:
+            return AuthError(f"{where} answered 401: {self.vendor} does not accept {key}; set a valid one ({said}).")
+        if status == 403:
+            return AuthError(
+                f"{where} answered 403: {key} is valid but not allowed to read this; ask an administrator of {self.vendor} ({said})."
+            )
+        if status in {301, 302, 303, 307, 308}:
+            return PermanentError(f"{where} redirects elsewhere: the base URL {self.base_url!r} is not the API's; correct the setting.")
+        if status == 404:
+            return PermanentError(f"{where} answered 404: no such resource below {self.base_url!r}; check the base URL ({said}).")
+        return PermanentError(f"{where} answered {status} and would again; see the message and the request ({said}).")
+
+    def _safe(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+
+def retry_after(header: str | None, now: datetime | None = None) -> float | None:
+    """Seconds to wait by a Retry-After header, which holds seconds or an HTTP date; None when it holds neither."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        at = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+
+
+def _first(error: Exception) -> str:
+    return str(error.args[0] if error.args else error)[:_EXCERPT]
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason of a connection error, in words: urllib3's own text repeats the pool and the path."""
+    text = str(error)
+    if "NameResolution" in text or "Name or service" in text or "getaddrinfo" in text:
+        return "the host name cannot be resolved; check the base URL and the network"
+    if "refused" in text:
+        return "the connection was refused; check the base URL and that the service is up"
+    if "timed out" in text or "Timeout" in type(error).__name__:
+        return "no answer within the time limit"
+    if "CERTIFICATE" in text.upper():
+        return "the TLS certificate is not trusted"
+    if "IncompleteRead" in text:
+        return "the answer ended before its announced length"
+    return f"the connection broke ({type(error).__name__})"

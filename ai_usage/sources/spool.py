@@ -1,0 +1,110 @@
+"""Pages on disk as they came: the evidence behind every figure, and what the decoder reads.
+
+Belongs here: writing and finding spool files. A walk's records lie in `<id>.ndjson.zst`, one a line, byte for byte as the
+vendor sent them; what surrounded them lies in `<id>.pages.jsonl`, one page a line with the request, the envelope and
+the body's SHA-256. Both appear under their names only when the walk is complete: a crash leaves `.part` files, which the
+next cleaning removes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ai_usage.sources.endpoint import Endpoint, Window
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """One completed walk. `largest` is the longest record in bytes, `size` all records' bytes, uncompressed."""
+
+    endpoint: Endpoint
+    window: Window
+    path: Path
+    relative_path: str
+    records: int
+    pages: int
+    requests: int
+    size: int
+    largest: int
+
+
+class SpoolWriter:
+    """Writes one walk. `page()` for each page in order, then `close()`; without it nothing appears."""
+
+    def __init__(self, root: Path, endpoint: Endpoint, window: Window) -> None:
+        self._root, self._endpoint, self._window = root, endpoint, window
+        folder = root / endpoint.source / endpoint.name / f"{window.first:%Y-%m}"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._name = folder / f"{window.first:%Y%m%d}-{window.last:%Y%m%d}-{uuid.uuid4().hex[:12]}"
+        self._part = self._name.with_suffix(".ndjson.zst.part")
+        self._envelopes = self._name.with_suffix(".pages.jsonl.part")
+        self._raw = pa.OSFile(str(self._part), "wb")
+        self._out = pa.CompressedOutputStream(self._raw, "zstd")
+        self._log = self._envelopes.open("wb")
+        self.records = self.pages = self._size = self._largest = 0
+
+    def page(self, records: Sequence[bytes | memoryview], *, request: Any, envelope: Any, body: bytes) -> None:
+        """Append one page. Line breaks inside a record, which JSON allows between tokens only, become spaces."""
+        joined = b"\n".join(records)
+        if joined.count(b"\n") != max(0, len(records) - 1) or b"\r" in joined:
+            joined = b"\n".join(bytes(r).replace(b"\n", b" ").replace(b"\r", b" ") for r in records)
+        if records:
+            self._out.write(joined)
+            self._out.write(b"\n")
+            self._largest = max(self._largest, max(map(len, records)))
+        self.records += len(records)
+        self.pages += 1
+        self._size += len(joined)
+        line = {
+            "page": self.pages, "at": time.time(), "request": request, "envelope": envelope, "records": len(records),
+            "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest(),
+        }  # fmt: skip
+        self._log.write(json.dumps(line, default=str).encode() + b"\n")
+
+    def close(self, requests: int) -> Spooled:
+        """Make the walk visible."""
+        self._out.close()
+        self._raw.close()
+        self._log.close()
+        path = self._name.with_suffix(".ndjson.zst")
+        os.replace(self._envelopes, self._name.with_suffix(".pages.jsonl"))
+        os.replace(self._part, path)
+        return Spooled(
+            self._endpoint, self._window, path, str(path.relative_to(self._root)), self.records, self.pages, requests,
+            self._size, self._largest,
+        )  # fmt: skip
+
+    def abandon(self) -> None:
+        """Drop a walk that failed or must start again."""
+        for stream in (self._out, self._raw, self._log):
+            stream.close()
+        for path in (self._part, self._envelopes):
+            path.unlink(missing_ok=True)
+
+
+def clean(root: Path, keep_days: int, now: float | None = None) -> int:
+    """Remove spool files older than `keep_days` days and parts of broken walks older than a day; returns how many."""
+    if not root.exists():
+        return 0
+    now = time.time() if now is None else now
+    removed = 0
+    for path in root.rglob("*.*"):
+        age = now - path.stat().st_mtime if path.is_file() else 0
+        if age > (86_400 if path.suffix == ".part" else keep_days * 86_400):
+            path.unlink()
+            removed += 1
+    for folder in sorted((p for p in root.rglob("*") if p.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            shutil.rmtree(folder)
+    return removed

@@ -1,0 +1,13 @@
+"""One declaration per table. DDL, Arrow and pandera schemas, Dagster metadata and `docs/tables.md` are made from it."""
+
+from __future__ import annotations
+
+from ai_usage.tables.curated import CURATED, STAGING
+from ai_usage.tables.marts import MARTS
+from ai_usage.tables.raw import RAW
+from ai_usage.tables.schema import Column, Table, Type
+
+ALL: tuple[Table, ...] = (*RAW, *STAGING, *CURATED, *MARTS)
+BY_NAME: dict[str, Table] = {table.name: table for table in ALL}
+
+__all__ = ["ALL", "BY_NAME", "CURATED", "MARTS", "RAW", "STAGING", "Column", "Table", "Type"]

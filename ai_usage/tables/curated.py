@@ -1,0 +1,227 @@
+"""The curated layer: people, keys, usage and cost in one shape for every vendor.
+
+Belongs here: dimensions, facts, and the common shape that every staging model must produce (`STAGING_USAGE`,
+`STAGING_COST`). A new vendor adds two staging files of that shape and nothing here.
+"""
+
+from __future__ import annotations
+
+from ai_usage.tables.schema import Column, Table, boolean, count, date, string, timestamp, usd
+
+COST_TYPES = ("usage", "subscription", "overage", "credit", "tax", "adjustment")
+ATTRIBUTIONS = ("direct", "token_share", "seat", "key_owner", "unattributed")
+SETTLE_STATES = ("open", "provisional", "settled", "closed")
+
+_PLATFORM = string("platform", "claude_api, claude_code, claude_ai, cursor, or what a new vendor adds.", nullable=False)
+_USAGE_MEASURES: tuple[Column, ...] = (
+    count("input_tokens", "Uncached input tokens.", "tokens"),
+    count("output_tokens", "Output tokens.", "tokens"),
+    count("cache_read_tokens", "Tokens read from cache.", "tokens"),
+    count("cache_write_tokens", "Tokens written to cache.", "tokens"),
+    count("requests", "Requests made to a model.", "requests"),
+    count("sessions", "Working sessions.", "sessions"),
+    count("loc_added", "Lines of code added in the tool.", "lines"),
+    count("loc_accepted", "Suggested lines that were accepted.", "lines"),
+    count("loc_removed", "Lines of code removed in the tool.", "lines"),
+    count("suggestions_shown", "Suggestions offered: completions shown and edits offered.", "suggestions"),
+    count("suggestions_accepted", "Suggestions accepted.", "suggestions"),
+    count("suggestions_rejected", "Suggestions rejected by hand.", "suggestions"),
+    count("commits", "Commits made by the tool.", "commits"),
+    count("pull_requests", "Pull requests opened by the tool.", "pull requests"),
+    count("web_searches", "Web searches.", "requests"),
+    count("conversations", "Conversations.", "conversations"),
+    count("messages", "Messages.", "messages"),
+    usd("included_usd", "Value of usage that the subscription includes: not billed."),
+    usd("estimated_usd", "The vendor's own estimate: not billed, or billed elsewhere already."),
+    usd("list_usd", "Usage at list price: not billed."),
+)
+_USAGE_DIMENSIONS: tuple[Column, ...] = (
+    date("usage_date", "UTC day.", nullable=False),
+    _PLATFORM,
+    string("user_email", "The person's canonical e-mail; NULL is nobody known."),
+    string("api_key_id", "API key or service account, where the vendor names one."),
+    string("workspace_id", "Workspace, where the vendor has one."),
+    string("model", "Model; NULL where the measure is of the person's day, not of a model."),
+)
+_COST_DIMENSIONS: tuple[Column, ...] = (
+    date("cost_date", "UTC day.", nullable=False),
+    _PLATFORM,
+    string("vendor", "Who sends the invoice.", nullable=False),
+    string("workspace_id", "Workspace, where the vendor has one."),
+    string("api_key_id", "API key or service account, where the vendor names one."),
+    string("user_email", "The person's canonical e-mail; NULL is nobody known."),
+    string("model", "Model."),
+    string("cost_type", "What kind of charge.", nullable=False, allowed=COST_TYPES),
+    string("token_type", "Which tokens the line charges, where the vendor says."),
+    usd("cost_usd", "Billed money only.", nullable=False),
+    string("attribution", "How the cost found its owner.", nullable=False, allowed=ATTRIBUTIONS),
+)
+_SOURCE = string("source", "The staging model that the row came through.", nullable=False)
+_PROCESSED_AT = timestamp("processed_at", "When the row was computed.", nullable=False)
+
+STAGING_USAGE: tuple[Column, ...] = (*_USAGE_DIMENSIONS, *_USAGE_MEASURES, _SOURCE)
+STAGING_COST: tuple[Column, ...] = (
+    *_COST_DIMENSIONS,
+    date("settled_on", "First UTC day on which the vendor no longer changes this day; NULL is unknown."),
+    _SOURCE,
+)
+
+
+def _staging(name: str, description: str, columns: tuple[Column, ...], date_column: str) -> Table:
+    return Table(
+        name=name, layer="staging", description=description, grain="one group of a UTC day", columns=columns,
+        date_column=date_column, view=True,
+    )
+
+
+stg_current_fetches = Table(
+    name="stg_current_fetches",
+    layer="staging",
+    description="The version of each source, endpoint and UTC day that counts now: the latest that did not fail.",
+    grain="one source, endpoint and UTC day",
+    key=("source", "endpoint", "usage_date"),
+    date_column="usage_date",
+    view=True,
+    columns=(
+        string("source", "Source.", nullable=False),
+        string("endpoint", "Endpoint.", nullable=False),
+        date("usage_date", "UTC day.", nullable=False),
+        string("fetch_id", "The latest fetch.", nullable=False),
+        string("version_fetch_id", "The fetch whose rows hold the content.", nullable=False),
+        timestamp("fetched_at", "When the latest fetch ended.", nullable=False),
+        string("state", "complete or empty.", nullable=False, allowed=("complete", "empty")),
+        string("origin", "api or upload.", nullable=False, allowed=("api", "upload")),
+        count("row_count", "Rows.", "rows"),
+        count("rejected_count", "Rejected records.", "records"),
+        usd("vendor_total_usd", "Billed USD by the vendor's records."),
+    ),
+)
+stg_snapshots = Table(
+    name="stg_snapshots",
+    layer="staging",
+    description="The latest snapshot of each directory: members, sheet tabs, spend.",
+    grain="one source and endpoint",
+    key=("source", "endpoint"),
+    date_column="usage_date",
+    view=True,
+    columns=(
+        string("source", "Source.", nullable=False),
+        string("endpoint", "Endpoint.", nullable=False),
+        date("usage_date", "UTC day of the snapshot.", nullable=False),
+        string("version_fetch_id", "The fetch whose rows hold the content.", nullable=False),
+        timestamp("fetched_at", "When it was taken.", nullable=False),
+    ),
+)
+stg_email_aliases = Table(
+    name="stg_email_aliases",
+    layer="staging",
+    description="Which written e-mail belongs to which person, from the sheet's alias lists.",
+    grain="one alias",
+    key=("alias",),
+    view=True,
+    columns=(
+        string("alias", "E-mail, lower case, without plus-tag.", nullable=False),
+        string("email", "The person's main e-mail, lower case, without plus-tag.", nullable=False),
+    ),
+)
+stg_cursor_usage = _staging("stg_cursor_usage", "Cursor's usage in the common shape.", STAGING_USAGE, "usage_date")
+stg_cursor_cost = _staging("stg_cursor_cost", "Cursor's billed events in the common shape.", STAGING_COST, "cost_date")
+stg_usage = _staging("stg_usage", "Every `stg_*_usage` together: what `fct_usage_daily` reads.", STAGING_USAGE, "usage_date")
+stg_cost = _staging("stg_cost", "Every `stg_*_cost` together: what `fct_cost_daily` reads.", STAGING_COST, "cost_date")
+stg_sheet_usage = _staging("stg_sheet_usage", "claude.ai activity kept by hand, in the common shape.", STAGING_USAGE, "usage_date")
+stg_sheet_cost = _staging(
+    "stg_sheet_cost", "Seats and flat fees, spread over the days of each month, in the common shape.", STAGING_COST, "cost_date"
+)
+
+dim_users = Table(
+    name="dim_users",
+    layer="curated",
+    description="People: one row each, aliases folded.",
+    grain="one person",
+    key=("user_id",),
+    columns=(
+        string("user_id", "SHA-256 of the canonical e-mail, hexadecimal.", nullable=False),
+        string("email", "Canonical e-mail: lower case, plus-tag cut, alias resolved.", nullable=False),
+        string("first_name", "First name."),
+        string("last_name", "Last name."),
+        string("department", "Department today."),
+        string("cost_center", "Cost center today."),
+        boolean("is_active", "False once every vendor that lists the person says removed; NULL when none lists them."),
+        timestamp("created_at", "Start of the first UTC day on which any source showed the person.", nullable=False),
+        timestamp("updated_at", "When the row was computed.", nullable=False),
+    ),
+)
+dim_user_assignments = Table(
+    name="dim_user_assignments",
+    layer="curated",
+    description="Who belonged to which department and cost center, when.",
+    grain="one person and period",
+    key=("email", "valid_from"),
+    columns=(
+        string("email", "Canonical e-mail.", nullable=False),
+        string("department", "Department."),
+        string("cost_center", "Cost center."),
+        date("valid_from", "First UTC day.", nullable=False),
+        date("valid_to", "Last UTC day, inclusive.", nullable=False),
+    ),
+)
+dim_api_keys = Table(
+    name="dim_api_keys",
+    layer="curated",
+    description="API keys and service accounts, and who answers for them when. The sheet wins over the vendor's creator.",
+    grain="one key and period of ownership",
+    key=("api_key_id", "valid_from"),
+    columns=(
+        string("api_key_id", "The vendor's id; `sheet:` and the name for keys that no vendor has listed yet.", nullable=False),
+        string("api_key_name", "Name in the vendor's console."),
+        string("platform", "Platform; NULL until a vendor lists the key."),
+        string("workspace_id", "Workspace."),
+        string("email", "Owner's canonical e-mail in this period."),
+        string("description", "Purpose."),
+        boolean("is_active", "Whether the vendor calls the key active; NULL until one lists it."),
+        date("valid_from", "First UTC day.", nullable=False),
+        date("valid_to", "Last UTC day, inclusive.", nullable=False),
+        string("owner_source", "Where the owner came from.", nullable=False, allowed=("sheet", "vendor_creator", "none")),
+    ),
+)
+fct_usage_daily = Table(
+    name="fct_usage_daily",
+    layer="curated",
+    description="Usage and productivity per day. Every additive number stands in exactly one row.",
+    grain="one UTC day, platform, person, key, workspace, model and source",
+    key=("usage_date", "platform", "user_email", "api_key_id", "workspace_id", "model", "source"),
+    date_column="usage_date",
+    cluster_by=("platform", "user_email"),
+    columns=(*STAGING_USAGE, _PROCESSED_AT),
+    do_not="add `included_usd`, `estimated_usd` or `list_usd` to billed cost: none of them is on the invoice.",
+)
+fct_cost_daily = Table(
+    name="fct_cost_daily",
+    layer="curated",
+    description="Billed money per day, to 1e-9 USD, unattributed included.",
+    grain="one UTC day, platform, workspace, key, person, model, cost type, token type, attribution and source",
+    key=(
+        "cost_date", "platform", "vendor", "workspace_id", "api_key_id", "user_email", "model", "cost_type", "token_type",
+        "attribution", "source",
+    ),
+    date_column="cost_date",
+    cluster_by=("platform", "user_email"),
+    columns=(
+        *_COST_DIMENSIONS,
+        string(
+            "settle_state",
+            "open: the day has not ended. provisional: the vendor may still change it. settled: it may not. closed: month closed.",
+            nullable=False,
+            allowed=SETTLE_STATES,
+        ),
+        _SOURCE,
+        _PROCESSED_AT,
+    ),
+)
+
+STAGING: tuple[Table, ...] = (
+    stg_current_fetches, stg_snapshots, stg_email_aliases, stg_cursor_usage, stg_cursor_cost, stg_sheet_usage, stg_sheet_cost, stg_usage,
+    stg_cost,
+)
+CURATED: tuple[Table, ...] = (dim_users, dim_user_assignments, dim_api_keys, fct_usage_daily, fct_cost_daily)
+

@@ -1,0 +1,288 @@
+"""The raw layer: what vendors said, typed, versioned, never changed.
+
+Belongs here: one declaration for each raw table and the columns all of them share. Every raw row belongs to one fetch;
+a fetch whose id is not in `raw_fetches` does not exist for anything downstream.
+"""
+
+from __future__ import annotations
+
+from ai_usage.tables.schema import Column, Table, boolean, count, date, integer, numeric, string, timestamp, usd
+
+LINEAGE: tuple[Column, ...] = (
+    date("usage_date", "The UTC day that the row speaks of; for snapshots the day they were taken.", nullable=False),
+    string("fetch_id", "The fetch that brought the row; visible once `raw_fetches` names it.", nullable=False),
+    timestamp("fetched_at", "When the fetch ended.", nullable=False),
+    date("ingest_date", "The UTC day of `fetched_at`.", nullable=False),
+    string("extra", "Fields that the vendor sent and this table does not know, as JSON text."),
+)
+
+
+def _raw(name: str, description: str, grain: str, columns: tuple[Column, ...], **more: object) -> Table:
+    return Table(
+        name=name, layer="raw", description=description, grain=grain, columns=LINEAGE + columns, date_column="usage_date", **more
+    )  # type: ignore[arg-type]
+
+
+raw_fetches = Table(
+    name="raw_fetches",
+    layer="raw",
+    description="Every question put to a source and how it ended. Inserting a row here is what publishes a fetch.",
+    grain="one attempt to read one source, endpoint and UTC day",
+    key=("fetch_id",),
+    date_column="usage_date",
+    do_not="read raw tables without this one: rows of unpublished or superseded fetches are still in them.",
+    columns=(
+        string("fetch_id", "Names this fetch.", nullable=False),
+        string("version_fetch_id", "The fetch whose rows hold this content: itself, or an earlier one seen again unchanged."),
+        string("source", "The vendor or file store asked.", nullable=False),
+        string("endpoint", "The endpoint, sheet tab or file kind.", nullable=False),
+        date("usage_date", "The UTC day asked about.", nullable=False),
+        timestamp("fetched_at", "When the fetch ended.", nullable=False),
+        string("run_id", "The Dagster run, if one ran it."),
+        string(
+            "state",
+            "complete: rows came. empty: the source said that nothing happened. failed: the call failed; nothing is known.",
+            nullable=False,
+            allowed=("complete", "empty", "failed"),
+        ),
+        string("origin", "api, or upload when a dropped file stood in for the vendor.", nullable=False, allowed=("api", "upload")),
+        boolean("changed", "False when the content equals the version that was current before."),
+        count("row_count", "Rows of this version.", "rows"),
+        count("rejected_count", "Records of this version that failed validation and lie in `raw_rejects`.", "records"),
+        count("pages", "Pages walked for the window that holds this day.", "pages"),
+        count("requests", "HTTP requests made for that window, retries included.", "requests"),
+        string("content_sha256", "SHA-256 over the sorted record hashes of this day and the parser's version."),
+        usd("vendor_total_usd", "Billed USD that the vendor's records of this day sum to, before any row is rejected."),
+        timestamp("window_start", "First instant of the window asked."),
+        timestamp("window_end", "Last instant of the window asked, inclusive."),
+        string("spool_path", "Where the bytes lie, below the data folder, as long as retention keeps them."),
+        string("error", "For failed fetches: one sentence."),
+    ),
+)
+
+raw_rejects = Table(
+    name="raw_rejects",
+    layer="raw",
+    description="Records that failed validation, whole, with the reason and the remedy. Nothing is dropped silently.",
+    grain="one broken rule of one record of one fetch",
+    date_column="usage_date",
+    columns=(
+        date("usage_date", "The UTC day asked about.", nullable=False),
+        string("fetch_id", "The fetch that brought the record.", nullable=False),
+        timestamp("fetched_at", "When the fetch ended.", nullable=False),
+        string("source", "The vendor or file store asked.", nullable=False),
+        string("endpoint", "The endpoint, sheet tab or file kind.", nullable=False),
+        integer("record_number", "The record's place in the fetch, from 1; for a sheet or a file the row as a person counts it."),
+        string("column_name", "The field that broke the rule."),
+        string("value", "What stood there."),
+        string("reason", "The rule that was broken.", nullable=False),
+        string("remedy", "What a person can do.", nullable=False),
+        string("payload", "The record as it came, JSON text.", nullable=False),
+    ),
+)
+
+raw_cursor_members = _raw(
+    "raw_cursor_members",
+    "Cursor's team members, a snapshot a day. Removed members stay, marked.",
+    "one member of one snapshot",
+    (
+        string("user_id", "Cursor's member id.", nullable=False),
+        string("name", "Display name."),
+        string("email", "E-mail as Cursor sends it.", nullable=False),
+        string("role", "owner, member, free-owner or newer."),
+        boolean("is_removed", "True once the member has left the team."),
+    ),
+    key=("usage_date", "fetch_id", "user_id"),
+)
+
+raw_cursor_usage = _raw(
+    "raw_cursor_usage",
+    "Cursor's daily-usage-data: what each member did in a day. No money.",
+    "one member and UTC day of one fetch",
+    (
+        string("user_id", "Cursor's member id, text whatever JSON type it came in.", nullable=False),
+        string("email", "E-mail as Cursor sends it."),
+        boolean("is_active", "Whether Cursor calls the member active on that day."),
+        count("lines_added", "totalLinesAdded: lines written in the editor.", "lines"),
+        count("lines_deleted", "totalLinesDeleted.", "lines"),
+        count("accepted_lines_added", "acceptedLinesAdded: suggested lines that were accepted.", "lines"),
+        count("accepted_lines_deleted", "acceptedLinesDeleted.", "lines"),
+        count("applies", "totalApplies: suggested edits offered.", "edits"),
+        count("accepts", "totalAccepts: suggested edits accepted.", "edits"),
+        count("rejects", "totalRejects: suggested edits rejected.", "edits"),
+        count("tabs_shown", "totalTabsShown: completions offered.", "completions"),
+        count("tabs_accepted", "totalTabsAccepted: completions accepted.", "completions"),
+        count("composer_requests", "composerRequests.", "requests"),
+        count("chat_requests", "chatRequests.", "requests"),
+        count("agent_requests", "agentRequests.", "requests"),
+        count("cmdk_usages", "cmdkUsages.", "requests"),
+        count("bugbot_usages", "bugbotUsages.", "requests"),
+        count("subscription_included_requests", "subscriptionIncludedReqs: raw events, not billable units.", "events"),
+        count("usage_based_requests", "usageBasedReqs: raw events, not billable units.", "events"),
+        count("api_key_requests", "apiKeyReqs: raw events, not billable units.", "events"),
+        string("most_used_model", "mostUsedModel; NULL when inactive."),
+        string("apply_most_used_extension", "applyMostUsedExtension."),
+        string("tab_most_used_extension", "tabMostUsedExtension."),
+        string("client_version", "clientVersion."),
+    ),
+    key=("usage_date", "fetch_id", "user_id"),
+)
+
+raw_cursor_events = _raw(
+    "raw_cursor_events",
+    "Cursor's filtered-usage-events: every request with its tokens and what it cost.",
+    "one usage event of one fetch; equal events are real, Cursor gives them no id",
+    (
+        timestamp("event_at", "When the event happened.", nullable=False),
+        string("user_email", "E-mail as Cursor sends it; set for service accounts too.", nullable=False),
+        string("service_account_id", "serviceAccountId, when a machine made the request."),
+        string("service_account_name", "serviceAccountName."),
+        string("cloud_agent_id", "cloudAgentId."),
+        string("automation_id", "automationId."),
+        string("conversation_id", "conversationId."),
+        string("model", "Model; `default` is Cursor's Auto."),
+        string("kind", "Usage-based, Included in Business, Errored, Not Charged, or newer."),
+        boolean("is_max_mode", "maxMode."),
+        boolean("is_token_based", "isTokenBasedCall."),
+        boolean("is_chargeable", "Whether the event is billed: only these are money.", nullable=False),
+        boolean("is_headless", "isHeadless."),
+        numeric("request_units", "requestsCosts, request units.", unit="request units"),
+        count("input_tokens", "tokenUsage.inputTokens.", "tokens"),
+        count("output_tokens", "tokenUsage.outputTokens.", "tokens"),
+        count("cache_write_tokens", "tokenUsage.cacheWriteTokens.", "tokens"),
+        count("cache_read_tokens", "tokenUsage.cacheReadTokens.", "tokens"),
+        usd("list_usd", "tokenUsage.totalCents / 100: the model's cost before discount."),
+        numeric("discount_pct", "tokenUsage.discountPercentOff.", unit="%"),
+        usd("charged_usd", "chargedCents / 100: the event's value; billed only where `is_chargeable`.", nullable=False),
+        usd("token_fee_usd", "cursorTokenFee / 100, already inside `charged_usd`."),
+    ),
+    do_not="add `token_fee_usd` or `list_usd` to `charged_usd`: the fee is inside it, the list price is another measure.",
+)
+
+raw_cursor_spend = _raw(
+    "raw_cursor_spend",
+    "Cursor's /teams/spend: each member's spend of the running billing cycle up to the snapshot.",
+    "one member of one snapshot",
+    (
+        string("user_id", "Cursor's member id.", nullable=False),
+        string("name", "Display name."),
+        string("email", "E-mail as Cursor sends it."),
+        string("role", "Role in the team."),
+        timestamp("cycle_start_at", "subscriptionCycleStart: where the running total began.", nullable=False),
+        usd("cycle_spend_usd", "spendCents / 100: on-demand spend, cycle to date.", nullable=False),
+        usd("cycle_overall_usd", "overallSpendCents / 100: on-demand and included, cycle to date."),
+        usd("cycle_included_usd", "includedSpendCents / 100, where still sent."),
+        count("premium_requests", "fastPremiumRequests.", "requests"),
+        usd("hard_limit_override_usd", "hardLimitOverrideDollars; 0 is no override."),
+        usd("monthly_limit_usd", "monthlyLimitDollars; NULL is no limit."),
+        usd("effective_limit_usd", "effectivePerUserLimitDollars: the limit enforced."),
+    ),
+    key=("usage_date", "fetch_id", "user_id"),
+    do_not="sum it over days: it is cumulative. It only checks the events.",
+)
+
+SHEET_ROW = integer("sheet_row", "The row in the tab as a person counts it; the header is row 1.", nullable=False)
+
+
+def _sheet(tab: str, description: str, grain: str, columns: tuple[Column, ...]) -> Table:
+    return _raw(f"raw_sheet_{tab}", description, grain, (SHEET_ROW, *columns), key=("usage_date", "fetch_id", "sheet_row"))
+
+
+raw_sheet_api_keys = _sheet(
+    "api_keys",
+    "Sheet tab `api_keys`: who answers for which API key.",
+    "one row of the tab in one snapshot",
+    (
+        string("api_key_name", "The key's name in the vendor's console.", nullable=False),
+        string("email", "The owner's e-mail.", nullable=False),
+        string("description", "What the key is for."),
+        date("valid_from", "First UTC day of this ownership; NULL is from the beginning."),
+        date("valid_to", "Last UTC day of this ownership; NULL is until further notice."),
+    ),
+)
+
+raw_sheet_people = _sheet(
+    "people",
+    "Sheet tab `people`: names, departments and cost centers, and when they held.",
+    "one row of the tab in one snapshot",
+    (
+        string("email", "The person's main e-mail.", nullable=False),
+        string("first_name", "First name."),
+        string("last_name", "Last name."),
+        string("department", "Department."),
+        string("cost_center", "Cost center."),
+        string("aliases", "Other e-mails of the same person, separated by ; or ,."),
+        date("valid_from", "First UTC day of this assignment; NULL is from the beginning."),
+        date("valid_to", "Last UTC day of this assignment; NULL is until further notice."),
+    ),
+)
+
+raw_sheet_claude_ai_usage = _sheet(
+    "claude_ai_usage",
+    "Sheet tab `claude_ai_usage`: claude.ai activity that no API gives on the Team plan.",
+    "one row of the tab in one snapshot",
+    (
+        date("activity_date", "The UTC day of the activity.", nullable=False),
+        string("email", "The person's e-mail.", nullable=False),
+        count("conversations", "Conversations.", "conversations"),
+        count("messages", "Messages.", "messages"),
+        count("projects", "Projects used.", "projects"),
+        count("files", "Files uploaded.", "files"),
+    ),
+)
+
+raw_sheet_subscriptions = _sheet(
+    "subscriptions",
+    "Sheet tab `subscriptions`: seats and flat fees.",
+    "one row of the tab in one snapshot",
+    (
+        string("platform", "claude_api, claude_code, claude_ai, cursor or another.", nullable=False),
+        string("plan", "The plan's name.", nullable=False),
+        count("seats", "Seats bought; empty when the row names one person.", "seats"),
+        string("email", "The person whose seat it is; empty when the row counts seats."),
+        usd("price_usd", "Price of one seat for one calendar month.", nullable=False, minimum=0),
+        date("valid_from", "First UTC day paid; NULL is from the beginning."),
+        date("valid_to", "Last UTC day paid; NULL is until further notice."),
+    ),
+)
+
+raw_sheet_invoices = _sheet(
+    "invoices",
+    "Sheet tab `invoices`: what vendors billed.",
+    "one row of the tab in one snapshot",
+    (
+        string("platform", "The platform invoiced.", nullable=False),
+        date("invoice_month", "Any day of the month invoiced.", nullable=False),
+        string("invoice_number", "The vendor's invoice number."),
+        string("description", "The invoice line."),
+        usd("amount_usd", "Amount of the line.", nullable=False),
+        string("cost_type", "usage, subscription, overage, credit, tax or adjustment."),
+    ),
+)
+
+raw_sheet_budgets = _sheet(
+    "budgets",
+    "Sheet tab `budgets`: what may be spent.",
+    "one row of the tab in one snapshot",
+    (
+        date("month", "Any day of the month.", nullable=False),
+        string("department", "Department; empty is all."),
+        string("platform", "Platform; empty is all."),
+        usd("budget_usd", "Budget.", nullable=False),
+    ),
+)
+
+RAW: tuple[Table, ...] = (
+    raw_fetches,
+    raw_rejects,
+    raw_cursor_members,
+    raw_cursor_usage,
+    raw_cursor_events,
+    raw_cursor_spend,
+    raw_sheet_api_keys,
+    raw_sheet_people,
+    raw_sheet_claude_ai_usage,
+    raw_sheet_subscriptions,
+    raw_sheet_invoices,
+    raw_sheet_budgets,
+)

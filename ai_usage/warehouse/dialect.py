@@ -1,0 +1,174 @@
+"""BigQuery's SQL for DuckDB: sqlglot, and the repairs of what it gets wrong.
+
+Belongs here: one repair per difference that was measured against GoogleSQL's reference executor (the list is in
+`docs/decisions/0003-one-sql.md`; a test holds each). Does not belong here: anything about particular models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+
+from ai_usage import tables
+from ai_usage.tables.schema import Type
+from ai_usage.warehouse.base import WarehouseError
+
+_TYPES = {Type.NUMERIC: "DECIMAL(38, 9)", Type.INT64: "BIGINT", Type.BOOL: "BOOLEAN"}
+
+
+@lru_cache(maxsize=1)
+def _schema() -> dict[str, dict[str, str]]:
+    return {t.name: {c.name: c.type.value for c in t.columns} for t in tables.ALL}
+
+
+def _numeric() -> exp.DataType:
+    return exp.DataType.build("DECIMAL(38, 9)", dialect="duckdb")
+
+
+def _as_date(node: exp.Expression) -> exp.Expression:
+    return exp.Cast(this=node.copy(), to=exp.DataType.build("DATE"))
+
+
+def _is_numeric(node: exp.Expression) -> bool:
+    kind = node.type
+    return kind is not None and kind.this in {exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL}
+
+
+def _repair_type(node: exp.Expression) -> exp.Expression:
+    """NUMERIC without precision: DuckDB's DECIMAL is (18, 3), which cuts money to three decimals."""
+    if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.DECIMAL and not node.expressions:
+        return _numeric()
+    return node
+
+
+def _repair_count_if(node: exp.Expression) -> exp.Expression:
+    """COUNTIF over no rows or only NULLs is 0; DuckDB's count_if gives NULL there."""
+    if isinstance(node, exp.CountIf):
+        return exp.Count(this=exp.Case(ifs=[exp.If(this=node.this.copy(), true=exp.Literal.number(1))]))
+    return node
+
+
+def _repair_dates(node: exp.Expression) -> exp.Expression:
+    """DATE arithmetic stays DATE; DuckDB returns TIMESTAMP."""
+    if isinstance(node, exp.DateAdd | exp.DateSub | exp.DateTrunc) and not isinstance(node.parent, exp.Cast):
+        return _as_date(node)
+    return node
+
+
+def _repair_extract(node: exp.Expression) -> exp.Expression:
+    """EXTRACT(DAYOFWEEK) counts from 1 = Sunday; ISOWEEK is DuckDB's WEEK; EXTRACT(DATE FROM t) is a cast."""
+    if isinstance(node, exp.Extract):
+        part = node.this.name.upper()
+        if part == "DATE":
+            return _as_date(node.expression)
+        if part == "ISOWEEK":
+            return exp.Extract(this=exp.var("WEEK"), expression=node.expression.copy())
+        if part == "DAYOFWEEK" and not isinstance(node.parent, exp.Paren):
+            return exp.Paren(this=exp.Add(this=node.copy(), expression=exp.Literal.number(1)))
+    return node
+
+
+def _repair_timestamp_diff(node: exp.Expression) -> exp.Expression:
+    """TIMESTAMP_DIFF counts whole units; DuckDB's date_diff counts boundaries, its date_sub whole units."""
+    if isinstance(node, exp.TimestampDiff):
+        unit = exp.Literal.string((node.text("unit") or node.args["unit"].name).lower())
+        return exp.Anonymous(this="date_sub", expressions=[unit, node.expression.copy(), node.this.copy()])
+    return node
+
+
+def _repair_offset(node: exp.Expression) -> exp.Expression:
+    """WITH OFFSET counts from 0; DuckDB's ordinality counts from 1: every use of the alias loses one."""
+    if isinstance(node, exp.Unnest) and isinstance(node.args.get("offset"), exp.Identifier):
+        name = node.args["offset"].name
+        scope = node.find_ancestor(exp.Select)
+        for column in list(scope.find_all(exp.Column)) if scope else []:
+            if column.name == name and not isinstance(column.parent, exp.Sub):
+                column.replace(exp.Paren(this=exp.Sub(this=column.copy(), expression=exp.Literal.number(1))))
+    return node
+
+
+def _repair_div(node: exp.Expression) -> exp.Expression:
+    """DIV(a + b, c) becomes an operator: its operands need parentheses."""
+    if isinstance(node, exp.IntDiv):
+        for side in ("this", "expression"):
+            operand = node.args[side]
+            if isinstance(operand, exp.Binary):
+                node.set(side, exp.Paren(this=operand.copy()))
+    return node
+
+
+def _repair_division(node: exp.Expression) -> exp.Expression:
+    """NUMERIC / NUMERIC, SAFE_DIVIDE and AVG of NUMERIC are NUMERIC; DuckDB gives DOUBLE. Needs annotated types."""
+    if isinstance(node.parent, exp.Cast):
+        return node
+    if isinstance(node, exp.Div | exp.SafeDivide) and (_is_numeric(node.this) or _is_numeric(node.expression)):
+        return exp.Cast(this=exp.Paren(this=node.copy()), to=_numeric())
+    if isinstance(node, exp.Avg) and _is_numeric(node.this):
+        return exp.Cast(this=node.copy(), to=_numeric())
+    return node
+
+
+_REPAIRS: tuple[Callable[[exp.Expression], exp.Expression], ...] = (
+    _repair_division, _repair_type, _repair_count_if, _repair_dates, _repair_extract, _repair_timestamp_diff, _repair_div,
+)  # fmt: skip
+
+
+def parse(sql: str) -> exp.Expression:
+    """One BigQuery statement; raises `WarehouseError` with the place of the mistake."""
+    try:
+        found = [s for s in sqlglot.parse(sql, read="bigquery") if s is not None]
+    except SqlglotError as error:
+        said = str(error).splitlines()[0].replace("\x1b[4m", "").replace("\x1b[0m", "")
+        raise WarehouseError(f"the SQL cannot be read as BigQuery dialect: {said}") from None
+    if len(found) != 1:
+        raise WarehouseError(f"one statement is needed and {len(found)} were given; send them one by one.")
+    return found[0]
+
+
+def _annotated(tree: exp.Expression) -> exp.Expression:
+    """The tree with types, where the declared schemas suffice to find them; unchanged where they do not."""
+    try:
+        qualified = qualify(
+            tree.copy(), schema=_schema(), dialect="bigquery", quote_identifiers=False, validate_qualify_columns=False,
+            expand_stars=False, expand_alias_refs=False, identify=False,
+        )  # fmt: skip
+        return annotate_types(qualified, schema=_schema(), dialect="bigquery")
+    except (SqlglotError, KeyError, ValueError, TypeError):
+        return tree
+
+
+@lru_cache(maxsize=512)
+def to_duckdb(sql: str) -> str:
+    """One BigQuery statement as DuckDB's; `@name` becomes `$name`."""
+    tree = parse(sql)
+    if any(tree.find_all(exp.Div, exp.SafeDivide, exp.Avg)):
+        tree = _annotated(tree)
+    for unnest in list(tree.find_all(exp.Unnest)):
+        _repair_offset(unnest)
+    for repair in _REPAIRS:
+        tree = tree.transform(repair)
+    return tree.sql(dialect="duckdb", comments=False)
+
+
+@lru_cache(maxsize=512)
+def parameters(sql: str) -> frozenset[str]:
+    """Names of the `@name` parameters of a statement."""
+    return frozenset(p.name for p in parse(sql).find_all(exp.Parameter))
+
+
+def is_read_only(sql: str) -> bool:
+    """True for a SELECT, set operation or WITH that ends in one."""
+    return isinstance(parse(sql), exp.Query)
+
+
+def references(sql: str) -> set[str]:
+    """Names of the tables that a statement reads, its own CTEs excluded."""
+    tree = parse(sql)
+    own = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
+    return {t.name for t in tree.find_all(exp.Table) if t.name and t.name not in own}

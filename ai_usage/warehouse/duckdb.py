@@ -1,0 +1,225 @@
+"""DuckDB: the embedded default. One file, one process at a time, so every hold is short and every wait bounded.
+
+Belongs here: opening, locking, transactions and Arrow on DuckDB. Does not belong here: what tables mean. Decimals leave
+through Arrow only: `.df()` would turn them into float64.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ai_usage import tables
+from ai_usage.tables.schema import Table
+from ai_usage.warehouse import dialect, models
+from ai_usage.warehouse.base import Fact, Parameters, WarehouseBusyError, WarehouseError
+
+_BUSY = ("Could not set lock", "Conflicting lock", "being used by another process", "different configuration")
+_FULL = ("No space left", "write file", "not enough space", "disk is full", "Disk quota")
+# 1.5.5 answers `QUALIFY ROW_NUMBER() OVER (ORDER BY ...) = 1` over no rows with one row of NULLs when this optimizer is on.
+_SESSION = "SET TimeZone = 'UTC'; SET disabled_optimizers = 'top_n_window_elimination'"
+
+
+class DuckDBWarehouse:
+    """The warehouse in one DuckDB file, created when first used.
+
+    `lock_wait_s` bounds how long a call waits for another process that holds the file; then `WarehouseBusyError`.
+    """
+
+    name = "duckdb"
+
+    def __init__(self, path: Path, *, lock_wait_s: float = 60.0, memory_limit: str | None = None) -> None:
+        self.path = path
+        self._lock_wait_s = lock_wait_s
+        self._config: dict[str, Any] = {"threads": 2}
+        if memory_limit:
+            self._config["memory_limit"] = memory_limit
+        self._here = threading.RLock()
+        self._ensured = False
+
+    def __repr__(self) -> str:
+        return f"DuckDBWarehouse({self.path})"
+
+    # The protocol ---------------------------------------------------------------------------------------------
+
+    def ensure(self) -> None:
+        """Create tables and views; add nullable columns that a newer version declares."""
+        if self._ensured and self.path.exists():
+            return
+        with self._open() as con, self._transaction(con):
+            for table in (t for t in tables.ALL if not t.view):
+                con.execute(table.duckdb_ddl())
+                self._migrate(con, table)
+            for model in models.views():
+                self._create_view(con, model.table)
+        self._ensured = True
+
+    def publish(self, rows: Mapping[Table, pa.Table], fetches: pa.Table) -> None:
+        self.ensure()
+        with self._open() as con, self._transaction(con):
+            for table, data in rows.items():
+                if data.num_rows:
+                    self._insert(con, table, data)
+            self._insert(con, tables.BY_NAME["raw_fetches"], fetches)
+
+    def replace(self, table: Table, model: str, parameters: Parameters, facts: Sequence[Fact] = ()) -> int:
+        self.ensure()
+        select = dialect.to_duckdb(model)
+        columns = ", ".join(f'"{c}"' for c in table.column_names)
+        with self._open() as con, self._transaction(con):
+            # Computed first, since a model may read the table that it replaces.
+            con.execute(f'CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM "{table.name}" LIMIT 0')
+            con.execute(f"INSERT INTO fresh ({columns}) SELECT {columns} FROM ({select})", _used(model, parameters))
+            if table.date_column:
+                con.execute(
+                    f'DELETE FROM "{table.name}" WHERE "{table.date_column}" BETWEEN $start_date AND $end_date',
+                    {"start_date": parameters["start_date"], "end_date": parameters["end_date"]},
+                )
+            else:
+                con.execute(f'DELETE FROM "{table.name}"')
+            con.execute(f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM fresh')
+            written = int(con.execute("SELECT count(*) FROM fresh").fetchall()[0][0])
+            for fact in facts:
+                self._prove(con, table, fact, parameters)
+            con.execute("DROP TABLE fresh")
+        return written
+
+    def create_view(self, table: Table) -> None:
+        self.ensure()
+        with self._open() as con:
+            self._create_view(con, table)
+
+    def select(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
+        if not dialect.is_read_only(sql):
+            raise WarehouseError("only a SELECT can be asked here; the tables are written by assets alone.")
+        translated = dialect.to_duckdb(sql)
+        if not self.path.exists():
+            raise WarehouseError(f"there is no warehouse at {self.path} yet; run `ai-usage run` or `make demo` first.")
+        with self._open(read_only=True) as con:
+            return con.execute(translated, _used(sql, parameters or {})).to_arrow_table()
+
+    def execute(self, sql: str, parameters: Parameters | None = None) -> int:
+        self.ensure()
+        translated = dialect.to_duckdb(sql)
+        with self._open() as con, self._transaction(con):
+            answer = con.execute(translated, _used(sql, parameters or {})).fetchall()
+        return int(answer[0][0]) if answer and answer[0] and isinstance(answer[0][0], int) else -1
+
+    # How it is done -------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _open(self, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._here:
+            con = self._connect(read_only)
+            try:
+                con.execute(_SESSION)
+                yield con
+            except duckdb.Error as error:
+                raise _worded(error, self.path) from error
+            finally:
+                with suppress(duckdb.Error):
+                    con.close()
+
+    def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WarehouseError(f"the folder of {self.path} cannot be made ({error.strerror}); set AI_USAGE_DUCKDB_PATH elsewhere.") from None
+        deadline = time.monotonic() + self._lock_wait_s
+        pause = 0.02
+        while True:
+            try:
+                return duckdb.connect(str(self.path), read_only=read_only, config=self._config)
+            except (duckdb.IOException, duckdb.ConnectionException) as error:
+                if not any(sign in str(error) for sign in _BUSY):
+                    raise _worded(error, self.path) from error
+                if time.monotonic() + pause > deadline:
+                    holder = re.search(r"PID (\d+)", str(error))
+                    raise WarehouseBusyError(
+                        f"{self.path} is held by another process{f' (PID {holder.group(1)})' if holder else ''} for more than "
+                        f"{self._lock_wait_s:.0f} s; close that program or raise AI_USAGE_DUCKDB_LOCK_WAIT_S."
+                    ) from None
+                time.sleep(pause)
+                pause = min(pause * 1.5, 0.5)
+            except duckdb.Error as error:
+                raise _worded(error, self.path) from error
+
+    @contextmanager
+    def _transaction(self, con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        con.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            with suppress(duckdb.Error):
+                con.execute("ROLLBACK")
+            raise
+        con.execute("COMMIT")
+
+    def _insert(self, con: duckdb.DuckDBPyConnection, table: Table, data: pa.Table) -> None:
+        columns = ", ".join(f'"{c}"' for c in table.column_names)
+        con.register("incoming", data)
+        try:
+            con.execute(f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM incoming')
+        finally:
+            con.unregister("incoming")
+
+    def _create_view(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
+        # Cast to the declared types: a SUM of BIGINT is HUGEINT in DuckDB, which Arrow would hand on as a float.
+        columns = ", ".join(f'CAST("{c.name}" AS {c.duckdb_type}) AS "{c.name}"' for c in table.columns)
+        con.execute(f'CREATE OR REPLACE VIEW "{table.name}" AS SELECT {columns} FROM ({dialect.to_duckdb(models.model(table.name).sql)})')
+
+    def _migrate(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
+        there = dict(
+            con.execute(
+                "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? AND NOT internal", [table.name]
+            ).fetchall()
+        )
+        for column in table.columns:
+            if column.name not in there:
+                if not column.nullable:
+                    raise WarehouseError(
+                        f"{self.path}: table {table.name} lacks the required column {column.name}; it was made by another version, "
+                        "so move the file away and run again from the start date."
+                    )
+                con.execute(f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {column.duckdb_type}')
+            elif there[column.name].replace(" ", "") != column.duckdb_type.replace(" ", ""):
+                raise WarehouseError(
+                    f"{self.path}: {table.name}.{column.name} is {there[column.name]} where {column.duckdb_type} is declared; move the "
+                    "file away and run again from the start date."
+                )
+
+    def _prove(self, con: duckdb.DuckDBPyConnection, table: Table, fact: Fact, parameters: Parameters) -> None:
+        translated = dialect.to_duckdb(fact.difference_sql)
+        row = con.execute(translated, _used(fact.difference_sql, parameters)).fetchone() or ()
+        if any(value is None or value != 0 for value in row):
+            raise WarehouseError(
+                f"{table.name}: {fact.name} does not hold, the difference is {', '.join(map(str, row))}; nothing was written. {fact.remedy}"
+            )
+
+
+def _used(sql: str, parameters: Parameters) -> dict[str, Any]:
+    """The parameters that the BigQuery statement names: DuckDB refuses others."""
+    names = dialect.parameters(sql)
+    missing = names - parameters.keys()
+    if missing:
+        raise WarehouseError(f"the SQL needs a value for @{', @'.join(sorted(missing))}; give it as a parameter.")
+    return {name: list(v) if isinstance(v := parameters[name], tuple) else v for name in names}
+
+
+def _worded(error: duckdb.Error, path: Path) -> WarehouseError:
+    said = str(error).splitlines()[0]
+    if any(sign in str(error) for sign in _FULL):
+        return WarehouseError(f"{path} could not be written, the disk seems full ({said}); free space and run again, nothing is half-written.")
+    if "not a valid DuckDB database" in said or "serialization" in said.lower():
+        return WarehouseError(f"{path} is not a DuckDB file of this version ({said}); set AI_USAGE_DUCKDB_PATH to another file.")
+    if "Permission denied" in said:
+        return WarehouseError(f"{path} may not be opened (permission denied); correct its owner or set AI_USAGE_DUCKDB_PATH.")
+    return WarehouseError(f"DuckDB said: {said}")

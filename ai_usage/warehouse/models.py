@@ -1,0 +1,92 @@
+"""The files under `sql/`: finding them, reading their headers, and what each depends on.
+
+Belongs here: which file makes which table, and the unions that let a new vendor join by adding two staging files. Does
+not belong here: running them (each engine does) and what they say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+from ai_usage import tables
+from ai_usage.tables.schema import Table
+from ai_usage.warehouse import dialect
+
+LAYERS = ("staging", "curated", "marts")
+
+
+@dataclass(frozen=True)
+class Model:
+    """One SELECT that makes one declared table or view. `inputs` are the tables it reads."""
+
+    table: Table
+    sql: str
+    path: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(sorted(dialect.references(self.sql) & set(tables.BY_NAME)))
+
+
+@lru_cache(maxsize=1)
+def sql_root() -> Path:
+    """The folder `sql/`: beside the package in a checkout, inside it when installed."""
+    checkout = Path(__file__).resolve().parents[2] / "sql"
+    if checkout.is_dir():
+        return checkout
+    return Path(str(resources.files("ai_usage"))) / "_sql"
+
+
+@lru_cache(maxsize=1)
+def all_models() -> dict[str, Model]:
+    """Every model by table name, in an order in which each finds its inputs made."""
+    found: dict[str, Model] = {}
+    for layer in LAYERS:
+        for path in sorted((sql_root() / layer).glob("*.sql")):
+            if path.stem not in tables.BY_NAME:
+                raise LookupError(f"{path} makes {path.stem}, which ai_usage/tables does not declare; declare it there.")
+            found[path.stem] = Model(tables.BY_NAME[path.stem], path.read_text(encoding="utf-8"), f"sql/{layer}/{path.name}")
+    for kind in ("usage", "cost"):
+        union = tables.BY_NAME[f"stg_{kind}"]
+        parts = [name for name in found if name.startswith("stg_") and name.endswith(f"_{kind}")]
+        columns = ", ".join(union.column_names)
+        sql = "\nUNION ALL\n".join(f"SELECT {columns} FROM {part}" for part in parts)
+        found[union.name] = Model(union, sql, f"sql/staging/stg_*_{kind}.sql")
+    return _ordered(found)
+
+
+def model(name: str) -> Model:
+    """The model of that table; LookupError names what there is."""
+    try:
+        return all_models()[name]
+    except KeyError:
+        raise LookupError(f"no file under sql/ makes {name!r}; there are {', '.join(all_models())}.") from None
+
+
+def views() -> list[Model]:
+    return [m for m in all_models().values() if m.table.view]
+
+
+def _ordered(models: dict[str, Model]) -> dict[str, Model]:
+    """Inputs first. A model may read its own table (people, incrementally); nothing else may run in a circle."""
+    ordered: dict[str, Model] = {}
+    visiting: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in ordered:
+            return
+        if name in visiting:
+            raise LookupError(f"the models under sql/ depend on each other in a circle through {name!r}; break it.")
+        visiting.add(name)
+        for other in models[name].inputs:
+            if other in models and other != name:
+                visit(other)
+        visiting.discard(name)
+        ordered[name] = models[name]
+
+    for name in models:
+        visit(name)
+    return ordered

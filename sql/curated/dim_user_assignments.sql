@@ -1,0 +1,41 @@
+-- Who belonged to which department and cost center, when. Every change of any row of a person begins a new period; the
+-- row with the latest valid_from that covers the period wins, then the lower row of the sheet.
+-- Grain: email, valid_from. Inputs: raw_sheet_people, stg_snapshots.
+WITH people AS (
+  SELECT
+    p.sheet_row,
+    REGEXP_REPLACE(LOWER(TRIM(p.email)), r'\+[^@]*@', '@') AS email,
+    p.department,
+    p.cost_center,
+    COALESCE(p.valid_from, DATE '1900-01-01') AS valid_from,
+    COALESCE(p.valid_to, DATE '9999-12-31') AS valid_to
+  FROM raw_sheet_people AS p
+  INNER JOIN stg_snapshots AS s ON p.fetch_id = s.version_fetch_id
+  WHERE s.source = 'google_sheets' AND s.endpoint = 'people'
+),
+
+edges AS (
+  SELECT email, valid_from AS begins FROM people
+  UNION DISTINCT
+  SELECT email, DATE_ADD(valid_to, INTERVAL 1 DAY) AS begins FROM people WHERE valid_to < DATE '9999-12-31'
+),
+
+periods AS (
+  SELECT
+    email,
+    begins,
+    COALESCE(
+      DATE_SUB(LEAD(begins) OVER (PARTITION BY email ORDER BY begins), INTERVAL 1 DAY), DATE '9999-12-31'
+    ) AS ends
+  FROM edges
+)
+
+SELECT
+  d.email,
+  p.department,
+  p.cost_center,
+  d.begins AS valid_from,
+  d.ends AS valid_to
+FROM periods AS d
+INNER JOIN people AS p ON d.email = p.email AND d.begins BETWEEN p.valid_from AND p.valid_to
+QUALIFY ROW_NUMBER() OVER (PARTITION BY d.email, d.begins ORDER BY p.valid_from DESC, p.sheet_row DESC) = 1

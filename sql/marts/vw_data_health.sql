@@ -1,0 +1,44 @@
+-- For each endpoint: which days we hold, which failed, which nobody asked for. Snapshots are expected only on days they were tried.
+-- Grain: source, endpoint. Inputs: raw_fetches, stg_current_fetches.
+WITH asked AS (
+  SELECT
+    source,
+    endpoint,
+    MIN(usage_date) AS first_day,
+    MAX(usage_date) AS last_day,
+    COUNT(DISTINCT usage_date) AS days_asked,
+    LOGICAL_OR(window_start IS NOT NULL) AS has_window
+  FROM raw_fetches
+  GROUP BY source, endpoint
+),
+
+held AS (
+  SELECT
+    source,
+    endpoint,
+    COUNTIF(state = 'complete') AS days_complete,
+    COUNTIF(state = 'empty') AS days_empty,
+    MAX(fetched_at) AS last_fetched_at,
+    SUM(row_count) AS row_count,
+    SUM(rejected_count) AS rejected_rows,
+    SUM(vendor_total_usd) AS vendor_total_usd
+  FROM stg_current_fetches
+  GROUP BY source, endpoint
+)
+
+SELECT
+  a.source,
+  a.endpoint,
+  a.first_day,
+  a.last_day,
+  CASE WHEN a.has_window THEN DATE_DIFF(a.last_day, a.first_day, DAY) + 1 ELSE a.days_asked END AS days_expected,
+  COALESCE(h.days_complete, 0) AS days_complete,
+  COALESCE(h.days_empty, 0) AS days_empty,
+  a.days_asked - COALESCE(h.days_complete, 0) - COALESCE(h.days_empty, 0) AS days_failed,
+  CASE WHEN a.has_window THEN DATE_DIFF(a.last_day, a.first_day, DAY) + 1 - a.days_asked ELSE 0 END AS days_missing,
+  h.last_fetched_at,
+  h.row_count,
+  h.rejected_rows,
+  h.vendor_total_usd
+FROM asked AS a
+LEFT JOIN held AS h ON a.source = h.source AND a.endpoint = h.endpoint

@@ -1,0 +1,35 @@
+-- What vendors changed after they first said it. Only days that a vendor reports on (a window was asked), not snapshots.
+-- Grain: source, endpoint, usage_date, version_no. Inputs: raw_fetches.
+WITH versions AS (
+  SELECT
+    source,
+    endpoint,
+    usage_date,
+    ROW_NUMBER() OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id) AS version_no,
+    fetched_at,
+    LAG(fetched_at) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id) AS previous_fetched_at,
+    state,
+    row_count,
+    LAG(row_count) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id) AS previous_row_count,
+    vendor_total_usd,
+    LAG(vendor_total_usd) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id)
+      AS previous_vendor_total_usd
+  FROM raw_fetches
+  WHERE state IN ('complete', 'empty') AND changed AND window_start IS NOT NULL
+)
+
+SELECT
+  source,
+  endpoint,
+  usage_date,
+  version_no,
+  fetched_at,
+  previous_fetched_at,
+  state,
+  row_count,
+  previous_row_count,
+  vendor_total_usd,
+  previous_vendor_total_usd,
+  vendor_total_usd - previous_vendor_total_usd AS change_usd
+FROM versions
+WHERE version_no > 1
