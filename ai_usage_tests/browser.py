@@ -1,34 +1,41 @@
 """A real Chromium for tests and pictures, through Playwright.
 
-Belongs here: finding the browser, a page that records every request it tries, waiting for the report, screenshots.
-Does not belong here: what a report should show. Debian's /usr/bin/chromium is used; AI_USAGE_CHROMIUM names another.
+Belongs here: finding the browser, a page that records every request it tries, waiting for the report,
+screenshots. Does not belong here: what a report should show. Debian's /usr/bin/chromium is used;
+AI_USAGE_CHROMIUM names another.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Playwright, sync_playwright
 
 ARGUMENTS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 
 
 def chromium_path() -> str:
-    """Where Chromium is; an assertion with the remedy where it is not, so that no browser test is skipped in silence."""
+    """Where Chromium is; where it is not, an assertion with the remedy: no browser test is skipped."""
     named = os.environ.get("AI_USAGE_CHROMIUM")
-    found = named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = (
+        named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    )
     if not found or not Path(found).exists():
         raise AssertionError(
-            "The browser tests need Chromium: run `apt-get install chromium`, or set AI_USAGE_CHROMIUM to its path."
+            "The browser tests need Chromium: run `apt-get install chromium`, "
+            "or set AI_USAGE_CHROMIUM to its path."
         )
     return found
 
@@ -57,13 +64,30 @@ class Opened:
         assert not self.errors, f"the page complained: {self.errors}"
 
 
+_running: list[Playwright] = []
+
+
+@contextmanager
+def _playwright() -> Iterator[Playwright]:
+    """Playwright's own process; one inside another shares it, because its sync API allows one per thread."""
+    if _running:
+        yield _running[0]
+        return
+    with sync_playwright() as playwright:
+        _running.append(playwright)
+        try:
+            yield playwright
+        finally:
+            _running.clear()
+
+
 @contextmanager
 def chromium_page(
     width: int = 1440, height: int = 1000, *, dark: bool = False, scale: float = 1, **context_options: Any
 ) -> Iterator[Opened]:
     """A fresh browser and page."""
     executable = chromium_path()
-    with sync_playwright() as playwright:
+    with _playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
         try:
             context = browser.new_context(
@@ -84,6 +108,32 @@ def chromium_page(
             browser.close()
 
 
+def exact(title: str | None) -> Decimal | None:
+    """The figure in a cell's title: full precision, then its unit."""
+    assert title is not None
+    return None if title == "unknown" else Decimal(title.split(" ")[0])
+
+
+def read_csv(opened: Opened, key: str) -> tuple[list[str], list[list[str]], str]:
+    """Download a card's CSV: its head, its rows, and the text as it is on disk."""
+    with opened.page.expect_download() as download:
+        opened.page.click(f"[data-card={key}] [aria-label='Download CSV']")
+    text = Path(download.value.path()).read_bytes().decode("utf-8")
+    parsed = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True))
+    return parsed[0], parsed[1:], text
+
+
+def choose(opened: Opened, key: str, *values: str) -> None:
+    """Tick values of a multi-select filter, as a reader would."""
+    opened.page.click(f"button[data-filter={key}]")
+    for value in values:
+        opened.page.locator(f"#filter-{key} li input").and_(
+            opened.page.locator(f"[value='{value}']")
+        ).click()  # fmt: skip
+        opened.settled()
+    opened.page.keyboard.press("Escape")
+
+
 def screenshot(
     path_html: Path,
     out_png: Path,
@@ -96,7 +146,7 @@ def screenshot(
     full_page: bool = True,
     scale: float = 1,
 ) -> None:
-    """A picture of one dashboard, for instance `screenshot(html, png, dashboard="cost_allocation", scale=2)`."""
+    """A picture of one dashboard: `screenshot(html, png, dashboard="cost_allocation", scale=2)`."""
     with chromium_page(width, height, dark=theme == "dark", scale=scale) as opened:
         opened.open(Path(path_html), f"#{dashboard}{'?' + query if query else ''}")
         opened.page.wait_for_timeout(400)

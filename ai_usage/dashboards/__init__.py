@@ -1,7 +1,8 @@
 """Dashboards as code: the spec (YAML and SQL files) and the renderers that show it.
 
-Belongs here: reading `sql/dashboards/`, the query a card stands for, and each renderer (offline HTML; Metabase).
-Does not belong here: any SQL of a mart, any connection to a warehouse, Dagster. A renderer gets a `query` callable.
+Belongs here: reading `sql/dashboards/`, the query a card stands for, and each renderer (offline HTML;
+Metabase). Does not belong here: any SQL of a mart, any connection to a warehouse, Dagster. A renderer gets
+a `query` callable.
 """
 
 from ai_usage.dashboards.encode import EncodeError

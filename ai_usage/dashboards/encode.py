@@ -1,9 +1,9 @@
 """Arrow tables as compact, exact text for a script tag: columnar, dictionary-encoded JSON, deflated, base64.
 
-Money and counts become integers: NUMERIC as units of 1e-9 (scale 9), INT64 as they are (scale 0). A JSON number holds
-an integer exactly up to 2**53; anything larger is a string, which the page reads as BigInt. A float column is refused:
-a float is not a sum of money. The alphabet of base64 cannot close a script tag. Belongs here: encoding and its inverse
-for tests. Does not belong here: what the columns mean.
+Money and counts become integers: NUMERIC as units of 1e-9 (scale 9), INT64 as they are (scale 0). A JSON
+number holds an integer exactly up to 2**53; anything larger is a string, which the page reads as BigInt. A
+float column is refused: a float is not a sum of money. The alphabet of base64 cannot close a script tag.
+Belongs here: encoding and its inverse for tests. Does not belong here: what the columns mean.
 """
 
 from __future__ import annotations
@@ -67,11 +67,19 @@ def _column(column: pa.ChunkedArray, where: str) -> dict[str, Any]:
         return {"kind": "number", "scale": 0, "values": [_safe(v) for v in column.to_pylist()]}
     if pa.types.is_decimal(kind):
         if kind.scale > SCALE:
-            raise EncodeError(f"{where}: {kind} has more than {SCALE} decimals; CAST it AS NUMERIC in the card's SQL.")
+            raise EncodeError(
+                f"{where}: {kind} has more than {SCALE} decimals; CAST it AS NUMERIC in the card's SQL."
+            )
         scale = 0 if kind.scale == 0 else SCALE
-        return {"kind": "number", "scale": scale, "values": [_safe(_units(v, scale)) for v in column.to_pylist()]}
+        return {
+            "kind": "number",
+            "scale": scale,
+            "values": [_safe(_units(v, scale)) for v in column.to_pylist()],
+        }
     if pa.types.is_floating(kind):
-        raise EncodeError(f"{where}: a float cannot carry money or counts exactly; CAST it AS NUMERIC in the card's SQL.")
+        raise EncodeError(
+            f"{where}: a float cannot carry money or counts exactly; CAST it AS NUMERIC in the card's SQL."
+        )
     return _dictionary(_as_text(column, where))
 
 
@@ -96,7 +104,9 @@ def _as_text(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
         return pc.strftime(utc, format="%Y-%m-%dT%H:%M:%SZ")
     if pa.types.is_boolean(kind):
         return column.cast(pa.string())
-    raise EncodeError(f"{where}: the type {kind} has no place in the report; CAST it AS STRING, NUMERIC or DATE.")
+    raise EncodeError(
+        f"{where}: the type {kind} has no place in the report; CAST it AS STRING, NUMERIC or DATE."
+    )
 
 
 def _dictionary(column: pa.ChunkedArray) -> dict[str, Any]:

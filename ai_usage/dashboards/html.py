@@ -1,9 +1,10 @@
 """The offline report: every dashboard in one HTML file that opens from disk and asks no network for anything.
 
-The file carries Vega, the page's own script and style, and the data (see `encode.py`). Nothing that came from data is
-ever HTML: it travels as base64, and the page writes it with textContent. A Content-Security-Policy admits exactly the
-three scripts written here, by hash, and no connection at all. Belongs here: running the cards' queries through the
-caller's `query`, and putting the file together. Does not belong here: what a card computes (`templates/*.js`).
+The file carries Vega, the page's own script and style, and the data (see `encode.py`). Nothing that came
+from data is ever HTML: it travels as base64, and the page writes it with textContent. A
+Content-Security-Policy admits exactly the two scripts written here, by hash, and no connection at all.
+Belongs here: running the cards' queries through the caller's `query`, and putting the file together. Does
+not belong here: what a card computes (`templates/*.js`).
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from ai_usage.dashboards.spec import Card, Dashboard
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = (
-    "data.js", "format.js", "periods.js", "aggregate.js", "dom.js", "csv.js", "filters.js", "tables.js", "charts.js",
-    "cards.js", "app.js",
+    "data.js", "format.js", "periods.js", "aggregate.js", "dom.js", "csv.js", "filters.js", "tables.js",
+    "charts.js", "cards.js", "app.js",
 )  # fmt: skip
 MAX_DATASET_ROWS = 1_000_000
 
@@ -62,7 +63,7 @@ def render_report(dashboards: Sequence[Dashboard], query: Query, meta: ReportMet
 
 
 def write_report(path: Path, dashboards: Sequence[Dashboard], query: Query, meta: ReportMeta) -> int:
-    """Write the file in one atomic act: a reader sees the old one or the new one. Returns its size in bytes."""
+    """Write the file in one act: a reader sees the old one or the new one. Returns its size in bytes."""
     content = render_report(dashboards, query, meta).encode("utf-8")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,11 +86,12 @@ def vega_bundle() -> str:
     """Vega, Vega-Lite and vega-embed as one script, from the wheel of vl-convert-python: no npm, no CDN."""
     import vl_convert
 
-    return _closed("vl-convert's bundle", str(vl_convert.javascript_bundle()), "script")
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return _closed("vl-convert's bundle", bundle, "script")
 
 
 def _datasets(dashboards: Sequence[Dashboard], query: Query) -> tuple[list[str], dict[tuple[str, str], int]]:
-    """Each distinct query once, with the columns that any of its cards reads; equal results are stored once."""
+    """Each distinct query once, with the columns that its cards read; equal results are stored once."""
     wanted: dict[str, set[str]] = {}
     cards: dict[str, list[tuple[str, Card]]] = {}
     for dashboard in dashboards:
@@ -106,8 +108,8 @@ def _datasets(dashboards: Sequence[Dashboard], query: Query) -> tuple[list[str],
         table = query(source.text)
         if table.num_rows > MAX_DATASET_ROWS:
             raise ReportError(
-                f"{where}: {table.num_rows:,} rows are more than a browser should carry; let the card's SQL group by "
-                "week or leave out a column."
+                f"{where}: {table.num_rows:,} rows are more than a browser should carry; "
+                "let the card's SQL group by week or leave out a column."
             )
         names = [n for n in table.column_names if n in wanted[key]]
         order = [(n, "ascending") for n in _dimension_first(names, users)]
@@ -142,7 +144,9 @@ def _dashboard(dashboard: Dashboard, places: dict[tuple[str, str], int]) -> dict
 
 def _policy(scripts: Iterable[str]) -> str:
     """Only these scripts, no connection, no frame, no form; styles inline because Vega sets them."""
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts
+    )
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -159,8 +163,10 @@ def _inline(name: str, tag: str) -> str:
 
 
 def _closed(name: str, text: str, tag: str) -> str:
-    """A text that would end its own tag, or open a comment inside it, may not be inlined. Carriage returns change hashes."""
+    """A text that would end its own tag may not be inlined. Carriage returns would change its hash."""
     lowered = text.lower()
     if f"</{tag}" in lowered or "<!--" in lowered:
-        raise ReportError(f"{name}: it contains `</{tag}` or `<!--`, which would end its tag; write it in two parts.")
+        raise ReportError(
+            f"{name}: it contains `</{tag}` or `<!--`, which would end its tag; write it in two parts."
+        )
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,7 +1,7 @@
 """What a report says about itself: when, from which sources, how well checked, and what may still move.
 
-Belongs here: the typed facts of the status line, and a helper that reads them from the marts through the caller's
-`query`. Does not belong here: the checks themselves, clocks, HTML.
+Belongs here: the typed facts of the status line, and a helper that reads them from the marts through the
+caller's `query`. Does not belong here: the checks themselves, clocks, HTML.
 """
 
 from __future__ import annotations
@@ -119,7 +119,9 @@ def meta_from_marts(
         data_through=min(max(days), generated_at.astimezone(UTC).date()) if days else None,
         sources=sources,
         checks=checks or Checks(),
-        settled_share=sum((r["cost_usd"] or Decimal(0) for r in final), Decimal(0)) / total if total else None,
+        settled_share=sum((r["cost_usd"] or Decimal(0) for r in final), Decimal(0)) / total
+        if total
+        else None,
         settled_through=min(moving) - timedelta(days=1) if moving else costs_to,
         version=version,
         note=note,

@@ -1,8 +1,8 @@
 """The aggregated query that a card stands for, in BigQuery dialect.
 
-`SELECT group_by, SUM(…) FROM (card SQL) WHERE filters GROUP BY …`: what a SQL renderer sends, and what the tests compare
-the browser's figures with. Values are bound parameters, never text. Belongs here: query text and the arithmetic of
-periods. Does not belong here: running it.
+`SELECT group_by, SUM(…) FROM (card SQL) WHERE filters GROUP BY …`: what a SQL renderer sends, and what the
+tests compare the browser's figures with. Values are bound parameters, never text. Belongs here: query text
+and the arithmetic of periods. Does not belong here: running it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GRAINS = {"week": "ISOWEEK", "month": "MONTH"}
 
 @dataclass(frozen=True)
 class FilterValues:
-    """What a reader chose: inclusive dates, and per multi-select filter the chosen values (none = no restriction)."""
+    """What a reader chose: inclusive dates, and values per multi-select filter (none = no restriction)."""
 
     date_from: date | None = None
     date_to: date | None = None
@@ -40,7 +40,9 @@ def preceding_period(values: FilterValues) -> FilterValues | None:
         return None
     days = (values.date_to - values.date_from).days + 1
     return replace(
-        values, date_from=values.date_from - timedelta(days=days), date_to=values.date_from - timedelta(days=1)
+        values,
+        date_from=values.date_from - timedelta(days=days),
+        date_to=values.date_from - timedelta(days=1),
     )
 
 
@@ -105,7 +107,9 @@ def _where(card: Card, values: FilterValues) -> tuple[list[str], dict[str, Any]]
             params[name] = bound
     for key, chosen in values.chosen.items():
         if key == "date":
-            raise SpecError(f"card {card.key}: the filter `date` takes date_from and date_to, not values; pass those.")
+            raise SpecError(
+                f"card {card.key}: the filter `date` takes date_from and date_to, not values; pass those."
+            )
         if key in card.filters and chosen:
             where.append(f"card.`{card.filters[key]}` IN UNNEST(@{key})")
             params[key] = list(chosen)

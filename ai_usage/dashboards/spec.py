@@ -1,8 +1,9 @@
 """The dashboard spec: `sql/dashboards/<dashboard>/dashboard.yaml` and its card SQL files, read strictly.
 
-One spec serves every renderer. A card's SQL returns rows at the grain that filtering needs; the YAML says how a
-renderer aggregates them. Belongs here: the models, their rules, loading, and errors of one sentence that name file,
-key and remedy. Does not belong here: queries (`query.py`), rendering, anything about a warehouse.
+One spec serves every renderer. A card's SQL returns rows at the grain that filtering needs; the YAML says
+how a renderer aggregates them. Belongs here: the models, their rules, loading, and errors of one sentence
+that name file, key and remedy. Does not belong here: queries (`query.py`), rendering, anything about a
+warehouse.
 """
 
 from __future__ import annotations
@@ -11,17 +12,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from ai_usage.dashboards.card_sql import CardSql, SpecError, read_card_sql
+from ai_usage.dashboards.strict_yaml import read_yaml, sentence
 
-__all__ = ["Card", "Dashboard", "Dimension", "Filter", "Measure", "SpecError", "load_dashboard", "load_dashboards"]
+__all__ = [
+    "Card",
+    "Dashboard",
+    "Dimension",
+    "Filter",
+    "Measure",
+    "SpecError",
+    "load_dashboard",
+    "load_dashboards",
+]
 
 Kind = Literal["kpi", "line", "bar", "stacked_bar", "heatmap", "table", "note"]
 Unit = Literal[
-    "usd", "count", "pct", "tokens", "lines", "people", "requests", "sessions", "commits", "pull_requests", "days",
-    "rows", "usd_per_line", "usd_per_person", "date", "timestamp",
+    "usd", "count", "pct", "tokens", "lines", "people", "requests", "sessions", "commits", "pull_requests",
+    "days", "rows", "usd_per_line", "usd_per_person", "date", "timestamp",
 ]  # fmt: skip
 Grain = Literal["auto", "day", "week", "month"]
 Preset = Literal["all", "this_month", "last_month", "last_30_days", "last_90_days"]
@@ -50,7 +60,9 @@ class Term(Strict):
     @model_validator(mode="after")
     def _one(self) -> Term:
         if (self.sum is None) == (self.count_distinct is None):
-            raise ValueError("a side of a ratio is a column (summed) or `count_distinct: column`; give exactly one")
+            raise ValueError(
+                "a side of a ratio is a column (summed) or `count_distinct: column`; give exactly one"
+            )
         return self
 
     @property
@@ -78,7 +90,9 @@ class Measure(Strict):
     def _one_aggregate(self) -> Measure:
         given = [name for name in AGGREGATES if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"a measure has exactly one of {', '.join(AGGREGATES)}; it has {given or 'none'}")
+            raise ValueError(
+                f"a measure has exactly one of {', '.join(AGGREGATES)}; it has {given or 'none'}"
+            )
         if (self.min is not None or self.max is not None) and self.unit not in ("date", "timestamp"):
             raise ValueError("min and max are for dates and times; give the unit date or timestamp")
         return self
@@ -87,7 +101,9 @@ class Measure(Strict):
     def columns(self) -> tuple[str, ...]:
         if self.ratio is not None:
             return tuple(term.column for term in self.ratio)
-        return tuple(c for c in (self.sum, self.count_distinct, self.share, self.min, self.max) if c is not None)
+        return tuple(
+            c for c in (self.sum, self.count_distinct, self.share, self.min, self.max) if c is not None
+        )
 
 
 class Dimension(Strict):
@@ -122,7 +138,9 @@ class Grid(Strict):
     @model_validator(mode="after")
     def _inside(self) -> Grid:
         if self.x + self.w > 24:
-            raise ValueError("x + w exceeds the 24 columns of the grid; make the card narrower or move it left")
+            raise ValueError(
+                "x + w exceeds the 24 columns of the grid; make the card narrower or move it left"
+            )
         return self
 
     def overlaps(self, other: Grid) -> bool:
@@ -166,7 +184,9 @@ class Card(Strict):
     @property
     def source(self) -> CardSql:
         if self._source is None:
-            raise SpecError(f"card {self.key}: it has no SQL; load it with load_dashboard, or skip cards of kind note.")
+            raise SpecError(
+                f"card {self.key}: it has no SQL; load it with load_dashboard, or skip cards of kind note."
+            )
         return self._source
 
     @property
@@ -193,11 +213,23 @@ class Card(Strict):
             raise ValueError("`sql` is missing; name the card's SQL file, for example 01_cost_lines.sql")
         rules = {
             "kpi": (groups == 0 and measures == 1, "a kpi has one measure and no group_by"),
-            "line": (groups in (1, 2) and measures == 1, "a line has one measure and one or two group_by columns"),
-            "bar": (groups in (1, 2) and measures == 1, "a bar has one measure and one or two group_by columns"),
-            "stacked_bar": (groups == 2 and measures == 1, "a stacked_bar has one measure and two group_by columns"),
+            "line": (
+                groups in (1, 2) and measures == 1,
+                "a line has one measure and one or two group_by columns",
+            ),
+            "bar": (
+                groups in (1, 2) and measures == 1,
+                "a bar has one measure and one or two group_by columns",
+            ),
+            "stacked_bar": (
+                groups == 2 and measures == 1,
+                "a stacked_bar has one measure and two group_by columns",
+            ),
             "heatmap": (groups == 2 and measures == 1, "a heatmap has one measure and two group_by columns"),
-            "table": (groups >= 1 and measures >= 1, "a table has at least one group_by column and one measure"),
+            "table": (
+                groups >= 1 and measures >= 1,
+                "a table has at least one group_by column and one measure",
+            ),
         }
         holds, rule = rules[self.kind]
         if not holds:
@@ -241,31 +273,23 @@ class Dashboard(Strict):
         types = {f.key: f.type for f in self.filters}
         if len(types) != len(self.filters):
             raise ValueError("two filters share a key; rename one")
-        if sum(1 for f in self.filters if f.type == "date_range") > 1 or types.get("date", "date_range") != "date_range":
+        if (
+            sum(1 for f in self.filters if f.type == "date_range") > 1
+            or types.get("date", "date_range") != "date_range"
+        ):
             raise ValueError("a dashboard has at most one date_range filter, and its key is `date`")
         for index, card in enumerate(self.cards):
             unknown = [key for key in card.filters if key not in types]
             if unknown:
-                raise ValueError(f"card `{card.key}` maps the filter `{unknown[0]}`, which `filters` does not declare")
+                raise ValueError(
+                    f"card `{card.key}` maps the filter `{unknown[0]}`, which `filters` does not declare"
+                )
             for other in self.cards[:index]:
                 if other.key == card.key:
                     raise ValueError(f"two cards share the key `{card.key}`; rename one")
                 if other.grid.overlaps(card.grid):
                     raise ValueError(f"cards `{other.key}` and `{card.key}` overlap on the grid; move one")
         return self
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a repeated key is an error, not a silent overwrite."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key `{key}` is repeated", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 def default_root() -> Path:
@@ -281,34 +305,42 @@ def load_dashboards(root: Path | None = None, keys: Sequence[str] | None = None)
     found = sorted(path.parent.name for path in root.glob("*/dashboard.yaml"))
     missing = [key for key in keys or () if key not in found]
     if missing:
-        raise SpecError(f"{root.name}: there is no dashboard `{missing[0]}`; choose from {', '.join(found) or 'none'}.")
+        raise SpecError(
+            f"{root.name}: there is no dashboard `{missing[0]}`; choose from {', '.join(found) or 'none'}."
+        )
     return [load_dashboard(root / key) for key in (keys or found)]
 
 
 def load_dashboard(folder: Path) -> Dashboard:
     """Read one folder; every problem is a SpecError of one sentence."""
     shown = f"{folder.name}/dashboard.yaml"
-    raw = _read_yaml(folder / "dashboard.yaml", shown)
+    raw = read_yaml(folder / "dashboard.yaml", shown)
     common = folder.parent / "labels.yaml"
-    labels = _read_yaml(common, "labels.yaml") if common.exists() else {}
+    labels = read_yaml(common, "labels.yaml") if common.exists() else {}
     try:
         dashboard = Dashboard.model_validate({**raw, "labels": {**labels, **(raw.get("labels") or {})}})
     except ValidationError as error:
-        raise SpecError(_sentence(shown, error)) from None
+        raise SpecError(sentence(shown, error)) from None
     if dashboard.key != folder.name:
-        raise SpecError(f"{shown}: key `{dashboard.key}` differs from its folder `{folder.name}`; make them equal.")
+        raise SpecError(
+            f"{shown}: key `{dashboard.key}` differs from its folder `{folder.name}`; make them equal."
+        )
     used = set()
     for card in dashboard.cards:
         if card.kind != "note":
             file = card.sql or ""
             if Path(file).name != file or not file.endswith(".sql"):
-                raise SpecError(f"{shown}: card `{card.key}`: sql `{file}` is not a file of this folder; name one there.")
+                raise SpecError(
+                    f"{shown}: card `{card.key}`: sql `{file}` is not a file of this folder; name one there."
+                )
             used.add(file)
             card._source = read_card_sql(folder / file, f"{folder.name}/{file}")
             _check_columns(card, shown)
     unused = sorted({p.name for p in folder.glob("*.sql")} - used)
     if unused:
-        raise SpecError(f"{shown}: no card uses {unused[0]}; name it under a card's `sql`, or delete the file.")
+        raise SpecError(
+            f"{shown}: no card uses {unused[0]}; name it under a card's `sql`, or delete the file."
+        )
     return dashboard
 
 
@@ -320,40 +352,12 @@ def _check_columns(card: Card, shown: str) -> None:
     for key, column in named:
         if column not in have:
             raise SpecError(
-                f"{shown}: card `{card.key}`: {key} names the column `{column}`, which {card.sql} does not return; "
-                f"use one of {', '.join(have)}."
+                f"{shown}: card `{card.key}`: {key} names the column `{column}`, "
+                f"which {card.sql} does not return; use one of {', '.join(have)}."
             )
     for key, column in card.filters.items():
         if column not in card.source.plain:
             raise SpecError(
-                f"{shown}: card `{card.key}`: filters.{key} must be a column of {card.source.view} handed through "
-                f"unchanged, and {card.sql} computes `{column}`; select the view's own column."
+                f"{shown}: card `{card.key}`: filters.{key} must be a column of {card.source.view} "
+                f"handed through unchanged, and {card.sql} computes `{column}`; select the view's own column."
             )
-
-
-def _read_yaml(path: Path, shown: str) -> dict[str, Any]:
-    try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 (a SafeLoader)
-    except FileNotFoundError:
-        raise SpecError(f"{shown}: the file does not exist; create it.") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise SpecError(f"{shown}{where}: {getattr(error, 'problem', 'not readable as YAML')}; correct it.") from None
-    if not isinstance(value, dict):
-        raise SpecError(f"{shown}: the file must be a mapping of keys to values; start with `key:`.")
-    return value
-
-
-def _sentence(shown: str, error: ValidationError) -> str:
-    """The first problem as one sentence: file, key, what to do."""
-    first = error.errors()[0]
-    parts = [str(p) if isinstance(p, str) else f"[{p}]" for p in first["loc"]]
-    where = ".".join(parts).replace(".[", "[") or "the file"
-    kind = first["type"]
-    if kind == "extra_forbidden":
-        return f"{shown}: {where}: the key is not known; correct its spelling or remove it."
-    if kind == "missing":
-        return f"{shown}: {where}: the key is missing; add it."
-    message = first["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{shown}: {where}: {message}."

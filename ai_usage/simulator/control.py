@@ -38,7 +38,7 @@ class Control(Vendor):
         except ValueError as error:
             raise Problem(400, str(error)) from None
         return Response.json(
-            200, books.as_json(first and parse_day(first) or None, last and parse_day(last) or None)
+            200, books.as_json((first and parse_day(first)) or None, (last and parse_day(last)) or None)
         )
 
     def _restate(self, request: Request) -> Response:

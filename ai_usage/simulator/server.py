@@ -209,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = self._request()
         try:
             response, fault = simulator.answer(request)
-        except Exception as error:  # noqa: BLE001 - a bug of the simulator: say so, do not look like a vendor
+        except Exception as error:
             response, fault = Response.json(500, {"error": "simulator", "message": repr(error)}), None
         kind = fault.kind if fault else None
         status = None if kind == "reset" else response.status

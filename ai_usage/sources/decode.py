@@ -320,7 +320,7 @@ class Decoder:
             if not c.nullable:
                 laws.append((path, f"{cell} IS NOT NULL OR {field_cell} IS NOT NULL", value(path), "is missing", endpoint.remedy))
             if c.type is not Type.STRING and path in paths:
-                laws.append((path, f"{field_cell} IS NULL OR {cell} IS NOT NULL", value(path), f"is not {_WORDS[c.type]}", endpoint.remedy))
+                laws.append((path, f"{field_cell} IS NULL OR {cell} IS NOT NULL", value(path), f"is not {_WORDS[c.type]}", endpoint.remedies.get(c.type, endpoint.remedy)))
             if c.minimum is not None:
                 laws.append((path, f"{cell} IS NULL OR {cell} >= {c.minimum}", value(path), f"is below {c.minimum}", endpoint.remedy))
             if c.allowed:

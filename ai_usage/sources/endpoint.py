@@ -8,11 +8,12 @@ quotes, and run in memory, never in the warehouse.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
-from ai_usage.tables.schema import Table
+from ai_usage.tables.schema import Table, Type
 
 Kind = Literal["string", "int", "decimal", "bool"]
 
@@ -54,7 +55,11 @@ class Endpoint:
     rules: tuple[Rule, ...] = ()
     vendor_total: str | None = None
     record_number: str | None = None
+    remedies: Mapping[Type, str] = field(default_factory=dict, hash=False)
     remedy: str = "Report it to the vendor; the day is read again with the next run, or can be replaced by an uploaded file."
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.source} {self.name})"
 
     @property
     def parser_version(self) -> str:

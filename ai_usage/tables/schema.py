@@ -96,6 +96,9 @@ class Table:
             if name not in names:
                 raise ValueError(f"table {self.name} uses {name!r} as key, cluster or date but has no such column; declare it.")
 
+    def __repr__(self) -> str:
+        return f"Table({self.name})"
+
     @property
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)

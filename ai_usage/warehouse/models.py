@@ -6,10 +6,13 @@ not belong here: running them (each engine does) and what they say.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+
+import sqlglot
 
 from ai_usage import tables
 from ai_usage.tables.schema import Table
@@ -68,6 +71,15 @@ def model(name: str) -> Model:
 
 def views() -> list[Model]:
     return [m for m in all_models().values() if m.table.view]
+
+
+@lru_cache(maxsize=1)
+def fingerprint() -> str:
+    """Changes when a declaration, a file under `sql/`, the translation or sqlglot does."""
+    said = [repr([(t.name, t.columns, t.view) for t in tables.ALL]), sqlglot.__version__]
+    said += [m.sql for m in all_models().values()]
+    said.append(Path(dialect.__file__).read_text(encoding="utf-8"))
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 
 def _ordered(models: dict[str, Model]) -> dict[str, Model]:

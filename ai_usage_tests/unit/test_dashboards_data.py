@@ -1,7 +1,7 @@
 """Synthetic marts for the dashboard tests: the views' names and types, in an in-memory DuckDB, from a seed.
 
-Belongs here: `build_marts` and what proves that it is worth testing with. Does not belong here: vendors, the real
-marts. The people are invented; some names are hostile on purpose.
+Belongs here: `build_marts` and what proves that it is worth testing with. Does not belong here: vendors,
+the real marts. The people are invented; some names are hostile on purpose.
 """
 
 from __future__ import annotations
@@ -16,10 +16,36 @@ import sqlglot
 
 HOSTILE_NAME = '</script><img src=x onerror="window.pwned=1">'
 FORMULA_NAME = '=HYPERLINK("http://evil.example","x"), Ada'
-HOSTILE_DEPARTMENT = "<b>R&D</b> \"quoted\", with comma"
+HOSTILE_DEPARTMENT = '<b>R&D</b> "quoted", with comma'
 LAST_DAY = date(2026, 10, 31)
-FIRST = ("Ada", "Grace", "Alan", "Edsger", "Barbara", "Donald", "Frances", "John", "Katherine", "Leslie", "Margaret", "Tony")
-LAST = ("Almond", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Ginkgo", "Hazel", "Ivy", "Juniper", "Kapok", "Linden")
+FIRST = (
+    "Ada",
+    "Grace",
+    "Alan",
+    "Edsger",
+    "Barbara",
+    "Donald",
+    "Frances",
+    "John",
+    "Katherine",
+    "Leslie",
+    "Margaret",
+    "Tony",
+)
+LAST = (
+    "Almond",
+    "Birch",
+    "Cedar",
+    "Dogwood",
+    "Elm",
+    "Fir",
+    "Ginkgo",
+    "Hazel",
+    "Ivy",
+    "Juniper",
+    "Kapok",
+    "Linden",
+)
 DEPARTMENTS = ("Engineering", "Data", "Product", "Finance", "Design", "Support", "Security")
 
 RANDOM = "((hash(u.n, d.day, p.platform, '{salt}') % 1000003) / 1000003.0)"
@@ -43,9 +69,12 @@ def build_marts(
 ) -> duckdb.DuckDBPyConnection:
     """`vw_cost_allocation`, `vw_productivity_metrics` and `vw_data_health` as tables."""
     connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'; CREATE TABLE people (n INT, email TEXT, name TEXT, department TEXT)")
+    connection.execute(
+        "SET TimeZone = 'UTC'; CREATE TABLE people (n INT, email TEXT, name TEXT, department TEXT)"
+    )
     connection.execute("CREATE TABLE platforms (platform TEXT, vendor TEXT, weight DOUBLE)")
-    connection.execute("CREATE TABLE days AS SELECT d::DATE AS day FROM range($1::DATE, $2::DATE, INTERVAL 1 DAY) t(d)",
+    connection.execute("CREATE TABLE days AS SELECT d::DATE AS day "
+                       "FROM range($1::DATE, $2::DATE, INTERVAL 1 DAY) t(d)",
                        [last_day - timedelta(days=days - 1), last_day + timedelta(days=1)])  # fmt: skip
     for n in range(users):
         first, last = FIRST[n % len(FIRST)], LAST[(n // len(FIRST) + n) % len(LAST)]
@@ -64,9 +93,11 @@ def build_marts(
     _productivity(connection)
     connection.execute("""
         CREATE TABLE vw_data_health AS
-        SELECT CASE WHEN platform = 'cursor' THEN 'cursor' ELSE 'anthropic' END AS source, platform || '_usage' AS endpoint,
+        SELECT CASE WHEN platform = 'cursor' THEN 'cursor' ELSE 'anthropic' END AS source,
+          platform || '_usage' AS endpoint,
           (SELECT MIN(day) FROM days) AS first_day, (SELECT MAX(day) FROM days) AS last_day,
-          120::BIGINT AS days_expected, 119::BIGINT AS days_complete, 0::BIGINT AS days_empty, 0::BIGINT AS days_failed,
+          120::BIGINT AS days_expected, 119::BIGINT AS days_complete,
+          0::BIGINT AS days_empty, 0::BIGINT AS days_failed,
           CASE WHEN platform = 'claude_ai' THEN 1 ELSE 0 END::BIGINT AS days_missing,
           (SELECT MAX(day) FROM days)::TIMESTAMP + INTERVAL 30 HOUR AS last_fetched_at,
           1000::BIGINT AS row_count, 0::BIGINT AS rejected_rows, 1.0::DECIMAL(38,9) AS vendor_total_usd
@@ -76,7 +107,7 @@ def build_marts(
 
 def _grid(connection: duckdb.DuckDBPyConnection) -> None:
     """One row per person, day and platform with activity; weekends are quiet, adoption grows."""
-    r = lambda salt: RANDOM.format(salt=salt)  # noqa: E731
+    r = lambda salt: RANDOM.format(salt=salt)
     connection.execute(f"""
         CREATE TABLE grid AS
         SELECT u.*, d.day, p.*, {r("a")} AS ra, {r("b")} AS rb, {r("c")} AS rc, {r("d")} AS rd,
@@ -92,20 +123,27 @@ def _cost(connection: duckdb.DuckDBPyConnection, last_day: date) -> None:
     connection.execute(f"""
         CREATE TABLE vw_cost_allocation AS
         WITH lines AS (
-          SELECT day AS cost_date, platform, vendor, department, 'CC-' || (length(department) * 7) AS cost_center,
+          SELECT day AS cost_date, platform, vendor, department,
+            'CC-' || (length(department) * 7) AS cost_center,
             email AS user_email, name AS user_name, m.model, 'usage' AS cost_type,
             CASE WHEN platform = 'cursor' THEN 'direct' ELSE 'token_share' END AS attribution,
-            (weight * size * (0.4 + 9 * ra * rb) * m.part)::DECIMAL(38,9) + ((hash(n, day, m.model) % 1000) / 1e9)::DECIMAL(38,9)
+            (weight * size * (0.4 + 9 * ra * rb) * m.part)::DECIMAL(38,9)
+              + ((hash(n, day, m.model) % 1000) / 1e9)::DECIMAL(38,9)
               AS cost_usd
           FROM grid, (VALUES ('model-large', 0.7), ('model-small', 0.3)) m(model, part)
           UNION ALL
-          SELECT day, platform, vendor, '(no department)', NULL, '(unattributed)', '(unattributed)', NULL, 'usage', 'unattributed',
+          SELECT day, platform, vendor, '(no department)', NULL, '(unattributed)',
+            '(unattributed)', NULL, 'usage',
+            'unattributed',
             SUM(weight * rc * 0.35)::DECIMAL(38,9) FROM grid GROUP BY day, platform, vendor
           UNION ALL
-          SELECT d.day, p.platform, p.vendor, u.department, NULL, u.email, u.name, NULL, 'subscription', 'seat', 40::DECIMAL(38,9)
+          SELECT d.day, p.platform, p.vendor, u.department, NULL, u.email, u.name, NULL, 'subscription',
+            'seat', 40::DECIMAL(38,9)
           FROM people u, days d, platforms p WHERE day(d.day) = 1 AND p.platform IN ('cursor', 'claude_ai')
           UNION ALL
-          SELECT d.day, p.platform, p.vendor, '(no department)', NULL, '(unattributed)', '(unattributed)', NULL, 'credit',
+          SELECT d.day, p.platform, p.vendor, '(no department)', NULL, '(unattributed)',
+            '(unattributed)', NULL,
+            'credit',
             'unattributed', -75.25::DECIMAL(38,9)
           FROM days d, platforms p WHERE day(d.day) = 15 AND p.platform = 'cursor')
         SELECT *, CASE
@@ -140,9 +178,14 @@ def _productivity(connection: duckdb.DuckDBPyConnection) -> None:
 def test_the_synthetic_marts_have_the_cases_worth_testing() -> None:
     connection = build_marts()
     row = connection.execute("""
-        SELECT COUNT(*) FILTER (user_email = '(unattributed)'), COUNT(*) FILTER (cost_usd < 0), COUNT(DISTINCT settle_state),
+        SELECT COUNT(*) FILTER (user_email = '(unattributed)'), COUNT(*) FILTER (cost_usd < 0),
+          COUNT(DISTINCT settle_state),
           SUM(cost_usd), COUNT(*) FILTER (model IS NULL) FROM vw_cost_allocation""").fetchone()
     assert row is not None
     assert row[0] > 0 and row[1] > 0 and row[2] == 4 and row[4] > 0
-    assert isinstance(row[3], Decimal) and row[3] != row[3].quantize(Decimal("0.01")), "fractions of a cent are there"
-    assert connection.execute("SELECT COUNT(*) FROM vw_productivity_metrics WHERE loc_accepted IS NULL").fetchone() != (0,)
+    assert isinstance(row[3], Decimal) and row[3] != row[3].quantize(Decimal("0.01")), (
+        "fractions of a cent are there"
+    )
+    assert connection.execute(
+        "SELECT COUNT(*) FROM vw_productivity_metrics WHERE loc_accepted IS NULL"
+    ).fetchone() != (0,)

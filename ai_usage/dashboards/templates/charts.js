@@ -88,15 +88,10 @@ function timeSpec(card, shape, width, height) {
       { mark: { type: "line", strokeWidth: 2.2, strokeJoin: "round", invalid: "break-paths-show-domains" }, encoding: { x, y, color: colour } },
       ...(buckets.length <= 31 ? [{ mark: { type: "point", filled: true, size: 26, opacity: 1 }, encoding: { x, y, color: colour } }] : []),
     ]
-    : [{ mark: { type: "bar", cornerRadiusEnd: series.length === 1 ? 2 : 0 }, encoding: { x, y, color: colour, ...(series.length > 1 ? { order } : {}) } }];
-  const hover = {
-    data: { values: buckets.map((bucket) => ({ bucket })) },
-    mark: { type: "rect", opacity: 0.001, fill: "#888", tooltip: { content: "data" }, cursor: "crosshair" },
-    encoding: { x: { ...x, scale: { ...x.scale } } },
-  };
+    : [{ mark: { type: "bar", stroke: "var(--surface)", strokeWidth: series.length > 1 ? 0.75 : 0, cornerRadiusEnd: series.length === 1 ? 2 : 0 }, encoding: { x, y, color: colour, ...(series.length > 1 ? { order } : {}) } }];
   return {
     width, height, autosize: { type: "fit", contains: "padding" }, padding: { left: 2, right: 6, top: 16, bottom: 5 },
-    data: { values: rows }, layer: [...marks, hover], config: CONFIG,
+    data: { values: rows }, layer: marks, config: CONFIG,
   };
 }
 
@@ -106,19 +101,29 @@ AIU.legend = (series) => (series.length < 2 ? null : AIU.el("ul", { class: "lege
 // A first or last week or month that the period or the records cut short says so.
 const partial = (bucket, grain, result) => grain !== "day" && (bucket < result.from || AIU.nextBucket(bucket, grain) > AIU.addDays(result.to, 1));
 
-function tipFor(card, shape, result) {
+// The tip lists every series of the period under the pointer, wherever in its column the pointer is.
+function follow(box, card, shape, result, view) {
   const [measure] = card.measures;
-  return (_handler, event, _item, value) => {
-    const bucket = value?.bucket;
+  const bucketAt = (event) => {
+    const scale = view().scale("x");
+    const middle = scale(shape.buckets[0]) + scale.bandwidth() / 2;
+    const x = event.clientX - box.getBoundingClientRect().left - view().origin()[0];
+    const index = Math.round((x - middle) / (scale.step() || 1));
+    return x < 0 ? undefined : shape.buckets[Math.min(index, shape.buckets.length - 1)];
+  };
+  box.addEventListener("pointermove", (event) => {
+    const bucket = view() && bucketAt(event);
     if (!bucket) { AIU.tip.hide(); return; }
-    const figures = shape.series.map((one) => [one.colour, one.label, shape.at(bucket, one)]).filter((l) => l[2] || shape.series.length <= 4);
-    const lines = figures.map(([c, name, figure]) => [c, name, AIU.format(figure, measure.unit)]);
+    const figures = shape.series.map((one) => [one.colour, one.label, shape.at(bucket, one)]);
     const known = figures.map((f) => f[2]).filter(Boolean);
+    const lines = figures.map(([colour, name, figure]) => [colour, name, AIU.format(figure, measure.unit)]);
     if (measure.sum && known.length > 1) {
       lines.push([null, "Total", AIU.format(AIU.figure(known.reduce((s, f) => s + f.units, 0n), known[0].scale), measure.unit)]);
     }
-    AIU.tip.show(event, AIU.bucketLabel(bucket, shape.grain) + (partial(bucket, shape.grain, result) ? " (incomplete)" : ""), lines);
-  };
+    const cut = partial(bucket, shape.grain, result) ? " (incomplete)" : "";
+    AIU.tip.show(event, AIU.bucketLabel(bucket, shape.grain) + cut, lines);
+  });
+  box.addEventListener("pointerleave", () => AIU.tip.hide());
 }
 
 function summary(card, shape) {
@@ -143,7 +148,7 @@ AIU.timeChart = (host, dashboard, card, data, result) => {
     size = `${width}x${height}`;
     const place = AIU.el("div", { "aria-hidden": "true" });
     const embedded = await vegaEmbed(place, timeSpec(card, shape, width, height), {
-      ast: true, actions: false, renderer: "svg", defaultStyle: false, mode: "vega-lite", tooltip: tipFor(card, shape, result),
+      ast: true, actions: false, renderer: "svg", defaultStyle: false, mode: "vega-lite", tooltip: false,
     });
     if (ended || size !== `${width}x${height}`) { embedded.finalize(); return; }
     drawn?.finalize();
@@ -152,7 +157,7 @@ AIU.timeChart = (host, dashboard, card, data, result) => {
   };
   const watch = new ResizeObserver(() => requestAnimationFrame(draw));
   watch.observe(box);
-  box.addEventListener("pointerleave", () => AIU.tip.hide());
+  follow(box, card, shape, result, () => drawn?.view);
   return { ready: draw(), end: () => { ended = true; watch.disconnect(); drawn?.finalize(); } };
 };
 

@@ -95,7 +95,7 @@ AIU.tableNode = (table, caption, { total = true } = {}) => {
         return th;
       }))));
     more.hidden = table.rows.length <= shown;
-    more.textContent = `Show all ${table.rows.length.toLocaleString("en-US")} rows`;
+    more.textContent = `First ${shown} of ${table.rows.length.toLocaleString("en-US")} rows shown. Show all.`;
     [...head.children].forEach((th, i) => th.setAttribute("aria-sort",
       table.sorted?.index === i ? (table.sorted.order === "asc" ? "ascending" : "descending") : "none"));
   };

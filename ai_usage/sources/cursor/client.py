@@ -71,6 +71,11 @@ class CursorClient:
     def close(self) -> None:
         self.http.close()
 
+    def probe(self) -> int:
+        """How many members the team has: proof that the key may read."""
+        _, page = self._ask(records.MEMBERS, _Members, Stats(), "GET", "/teams/members")
+        return len(page.teamMembers)
+
     def members(self, window: Window) -> Spooled:
         """GET /teams/members: one unpaged answer."""
         endpoint = records.MEMBERS

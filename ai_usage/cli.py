@@ -1,0 +1,252 @@
+"""`ai-usage`: the command line.
+
+Belongs here: arguments, printing, exit codes. What a command does lies in `execution.py`, `operations.py`, `doctor.py` and
+`demo.py`. Answers go to standard output; progress and errors to standard error. Every error is one sentence and exit code 1
+(2 for a wrong argument).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as Grid
+
+from ai_usage import __version__
+from ai_usage.runtime import Runtime
+from ai_usage.settings import Settings, SettingsError, load_settings
+from ai_usage.sources.errors import SourceError
+from ai_usage.warehouse import WarehouseError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Who spent what on AI tools, what came of it, and whether the number is right.")
+out = Console()
+err = Console(stderr=True)
+Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
+
+
+@contextmanager
+def _runtime(**overrides: object) -> Iterator[Runtime]:
+    runtime = Runtime(load_settings(**overrides))
+    try:
+        yield runtime
+    finally:
+        runtime.close()
+
+
+def _day(value: datetime | None, default: date) -> date:
+    return value.date() if value else default
+
+
+@app.command()
+def run(
+    from_: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day; default: the settle window's.")] = None,
+    to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last UTC day, inclusive; default: yesterday.")] = None,
+) -> None:
+    """Read every source that is on for these UTC days, rebuild what depends on them, run every check."""
+    from ai_usage.progress import run_with_progress
+
+    with _runtime() as runtime:
+        settings = runtime.settings
+        last = _day(to, runtime.yesterday)
+        first = _day(from_, max(settings.start_date, last - timedelta(days=settings.settle_days - 1)))
+        _check_days(first, last, settings, runtime.yesterday)
+        for reason in settings.off().values():
+            err.print(reason, style="yellow", soft_wrap=True)
+        if len(settings.off()) == 2:
+            raise SettingsError("no source is on; set CURSOR_ADMIN_API_KEY or AI_USAGE_SHEET_ID (docs/settings.md), or try `make demo`.")
+        outcome = run_with_progress(runtime, first, last, err)
+        _show_outcome(outcome, first, last)
+        if not outcome.success:
+            raise typer.Exit(1)
+
+
+def _check_days(first: date, last: date, settings: Settings, yesterday: date) -> None:
+    if first > last:
+        raise SettingsError(f"--from {first} lies after --to {last}; exchange them.")
+    if first < settings.start_date:
+        raise SettingsError(f"--from {first} lies before AI_USAGE_START_DATE={settings.start_date}; set that to an earlier day first.")
+    if last > yesterday:
+        raise SettingsError(f"--to {last} has not ended in UTC; the last whole day is {yesterday}.")
+
+
+def _show_outcome(outcome: Any, first: date, last: date) -> None:
+    for asset, sentence in outcome.failures.items():
+        err.print(f"[red]failed[/red] {asset}: ", end="", soft_wrap=True)
+        err.print(sentence, markup=False, soft_wrap=True)
+    for check in outcome.checks:
+        if check.state != "passed":
+            colour = "red" if check.state == "failed" else "yellow"
+            said = f"expected {check.metadata.get('expected')}, found {check.metadata.get('actual')}. {check.metadata.get('what_to_do', '')}"
+            err.print(f"[{colour}]{check.state}[/{colour}] check {check.asset}/{check.name}: ", end="", soft_wrap=True)
+            err.print(said, markup=False, soft_wrap=True)
+    if outcome.skipped:
+        err.print(f"not run, since something before them failed: {', '.join(outcome.skipped)}", soft_wrap=True)
+    word = "[green]done[/green]" if outcome.success else "[red]not complete[/red]"
+    err.print(
+        f"{word}: {first} to {last}, {len(outcome.materialized)} assets, {outcome.count('passed')} checks passed, "
+        f"{outcome.count('warning')} warnings, {outcome.count('failed')} failed.", soft_wrap=True,
+    )  # fmt: skip
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT in BigQuery dialect; tables by their names alone.")],
+    format_: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
+) -> None:
+    """Ask the warehouse. Read only; JSON is a list of objects with exact decimals."""
+    if format_ not in ("table", "json", "csv"):
+        raise SettingsError(f"--format is {format_!r}; use table, json or csv.")
+    with _runtime() as runtime:
+        found = runtime.warehouse.select(sql)
+    rows = found.to_pylist()
+    names = found.column_names
+    if format_ == "json":
+        sys.stdout.write(_json(rows) + "\n")
+    elif format_ == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([_cell(row[n]) for n in names] for row in rows)
+    else:
+        grid = Grid(*names)
+        for row in rows:
+            grid.add_row(*[_cell(row[n]) or "–" for n in names])
+        out.print(grid)
+        err.print(f"{len(rows)} rows")
+
+
+def _json(value: Any) -> str:
+    """JSON with decimals as numbers, digit for digit: json.dumps would turn them into floats."""
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_json(v) for v in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(str(k))}: {_json(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, date | datetime):
+        return json.dumps(_cell(value))
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        return "null"
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if value.tzinfo else value.isoformat()
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+@app.command()
+def report(output: Annotated[Path | None, typer.Option(help="Where to write it; default: AI_USAGE_REPORT_PATH.")] = None) -> None:
+    """Write all dashboards as one HTML file that needs no network."""
+    from ai_usage.execution import last_checks
+    from ai_usage.operations import write_html_report
+
+    with _runtime() as runtime:
+        path, size = write_html_report(runtime, output, last_checks(runtime.settings))
+        out.print(f"{path} ({size / 1e6:.1f} MB)", soft_wrap=True)
+
+
+@app.command()
+def status() -> None:
+    """What is held: each source's days, the cost by platform, the last run."""
+    from ai_usage.progress import show_status
+
+    with _runtime() as runtime:
+        show_status(runtime, out)
+
+
+@app.command()
+def doctor() -> None:
+    """Try each source and the warehouse: reachable, authorised, clock. One sentence and the remedy for what is not."""
+    from ai_usage.doctor import examine
+
+    with _runtime() as runtime:
+        found = examine(runtime)
+    for finding in found:
+        mark = {"ok": "[green]ok[/green] ", "off": "[yellow]off[/yellow]", "bad": "[red]bad[/red]"}[finding.state]
+        out.print(f"{mark}  {finding.what}: ", end="", soft_wrap=True)
+        out.print(finding.sentence, markup=False, soft_wrap=True)
+    if any(f.state == "bad" for f in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    days: Annotated[int, typer.Option(min=2, max=730, help="How many UTC days, ending yesterday.")] = 90,
+    people: Annotated[int, typer.Option(min=3, max=1000)] = 24,
+    data_dir: Annotated[Path, typer.Option(help="Where everything is written; emptied first.")] = Path("data/demo"),
+    seed: int = 7,
+) -> None:
+    """Simulated vendors on localhost, every asset through Dagster, the dashboards: no key, no account."""
+    from ai_usage.demo import run_demo
+
+    if not run_demo(days, people, data_dir, seed, out, err):
+        raise typer.Exit(1)
+
+
+@app.command()
+def simulate(
+    days: Annotated[int, typer.Option(min=1)] = 90, people: Annotated[int, typer.Option(min=3)] = 24, port: int = 8765, seed: int = 7
+) -> None:
+    """Only the simulated vendors, until Ctrl-C; prints the settings that point at them."""
+    from ai_usage.demo import simulated_world
+    from ai_usage.simulator import Simulator
+
+    with Simulator(simulated_world(days, people, seed), port=port, cursor_key="simulator") as sim:
+        out.print(
+            f"AI_USAGE_CURSOR_BASE_URL={sim.url}\nCURSOR_ADMIN_API_KEY=simulator\nAI_USAGE_SHEETS_BASE_URL={sim.url}\nAI_USAGE_SHEET_ID={sim.sheet_id}",
+            highlight=False,
+        )
+        import signal
+
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+@app.command()
+def templates(folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path("docs/templates")) -> None:
+    """Write the CSV templates of the drop folder and of the sheet's tabs."""
+    from ai_usage.sources.google_sheets.records import TABS
+    from ai_usage.sources.google_sheets.records import template as tab_template
+    from ai_usage.sources.uploads.client import KINDS, template
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind in KINDS:
+        (folder / f"{kind}.csv").write_text(template(kind), encoding="utf-8")
+    for tab in TABS:
+        (folder / f"sheet_{tab}.csv").write_text(tab_template(tab), encoding="utf-8")
+    out.print(f"{len(KINDS) + len(TABS)} templates in {folder}", soft_wrap=True)
+
+
+@app.callback(invoke_without_command=True)
+def _main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        out.print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point: every known error is one sentence on standard error."""
+    try:
+        app(standalone_mode=True)
+    except (SettingsError, WarehouseError, SourceError) as error:
+        err.print("[red]error[/red]: ", end="", soft_wrap=True)
+        err.print(str(error), markup=False, soft_wrap=True, highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("interrupted; what was published stands, nothing is half-written.")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""The checks on tables, as functions that an asset calls after its write and reports with it.
+
+Belongs here: questions to the warehouse and how their answers are judged. They run inside the asset's step, since a step of its own
+costs as much orchestration as the question itself (150-200 ms with SQLite). A blocking one stops everything downstream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pandera.errors
+
+from ai_usage import tables
+from ai_usage.defs.common import SAMPLE, check
+from ai_usage.loading import LoadReport
+from ai_usage.sources.endpoint import Endpoint, Window
+from ai_usage.tables.schema import Table
+from ai_usage.warehouse import Warehouse
+
+TOLERANCE_USD = Decimal("0.000000001")
+
+
+def raw_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
+    """Checks that every raw table has, and conservation for those that bill."""
+    asset = endpoint.table.name
+    specs = [
+        dg.AssetCheckSpec("schema", asset=asset, description="A sample of the rows passes the table's pandera schema."),
+        dg.AssetCheckSpec("versions_are_whole", asset=asset, blocking=True, description="Each current version has as many rows as its fetch says."),
+        dg.AssetCheckSpec("complete", asset=asset, description="Every day asked is held: complete or empty, none failed or missing."),
+        dg.AssetCheckSpec("no_rejects", asset=asset, description="No record failed validation."),
+        dg.AssetCheckSpec("no_drift", asset=asset, description="The vendor sent the fields that are declared, and no others."),
+    ]
+    if endpoint.vendor_total:
+        specs.append(
+            dg.AssetCheckSpec("conservation", asset=asset, blocking=True, description="The vendor's total of each day is the table's, to 1e-9 USD.")
+        )
+    return specs
+
+
+def raw_checks(warehouse: Warehouse, endpoint: Endpoint, window: Window, report: LoadReport) -> Iterator[dg.AssetCheckResult]:
+    """Results for `raw_specs`, over the days of this run."""
+    table = endpoint.table
+    scope = {"source": endpoint.source, "endpoint": endpoint.name, "first": window.first, "last": window.last}
+    yield schema(warehouse, table, window)
+    broken = warehouse.select(
+        f"""
+        WITH held AS (
+          SELECT usage_date, version_fetch_id, row_count FROM stg_current_fetches
+          WHERE source = @source AND endpoint = @endpoint AND usage_date BETWEEN @first AND @last
+        )
+        SELECT h.usage_date, h.row_count AS expected_rows, COALESCE(r.found, 0) AS found_rows
+        FROM held AS h
+        LEFT JOIN (
+          SELECT fetch_id, COUNT(*) AS found FROM {table.name}
+          WHERE fetch_id IN (SELECT version_fetch_id FROM held) GROUP BY fetch_id
+        ) AS r ON h.version_fetch_id = r.fetch_id
+        WHERE h.row_count != COALESCE(r.found, 0) ORDER BY h.usage_date LIMIT 1000
+        """,
+        scope,
+    )
+    yield check(
+        "versions_are_whole", broken.num_rows == 0, expected=0, actual=broken.num_rows, sample=broken, blocking=True,
+        remedy="Rows of a published version are gone; restore the warehouse from backup or run these days again.",
+    )  # fmt: skip
+    asked = window.days if endpoint.usage_date else [window.first]
+    held = warehouse.select(
+        "SELECT usage_date FROM stg_current_fetches WHERE source = @source AND endpoint = @endpoint AND usage_date BETWEEN @first AND @last",
+        scope,
+    )["usage_date"].to_pylist()
+    missing = sorted(set(asked) - set(held))
+    yield check(
+        "complete", not missing, expected=len(asked), actual=len(asked) - len(missing), sample=[{"missing_day": d} for d in missing],
+        remedy="Run these days again: ai-usage run --from DAY --to DAY.",
+    )  # fmt: skip
+    yield check(
+        "no_rejects", report.rejected == 0, expected=0, actual=report.rejected, sample=rejects(warehouse, endpoint, window),
+        remedy="Read the reasons in raw_rejects; correct the source, or drop a corrected file (docs/how-to/upload-files.md).",
+    )  # fmt: skip
+    yield check(
+        "no_drift", not report.unknown_fields, expected="no unknown fields", actual=", ".join(sorted(report.unknown_fields)) or "none",
+        remedy=f"The values are kept in `extra`; declare the fields in sources/{endpoint.source}/records.py to give them columns.",
+    )  # fmt: skip
+    if endpoint.vendor_total:
+        yield conservation(warehouse, endpoint, window)
+
+
+def schema(warehouse: Warehouse, table: Table, window: Window) -> dg.AssetCheckResult:
+    """pandera on at most 1,000 rows of the range: a sample, since every record was validated before it was written."""
+    where = f"WHERE {table.date_column} BETWEEN @first AND @last" if table.date_column else ""
+    rows = warehouse.select(f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} LIMIT 1000", {"first": window.first, "last": window.last} if where else {})
+    frame = rows.to_pandas(types_mapper=pd.ArrowDtype)
+    failures: list[dict[str, Any]] = []
+    try:
+        table.pandera_schema().validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        failures = error.failure_cases[["column", "check", "failure_case"]].head(SAMPLE).to_dict("records")
+    return check(
+        "schema", not failures, expected="every row valid", actual=f"{len(failures)} failures in {rows.num_rows} rows", sample=failures,
+        remedy="The table's declaration and its rows differ; find the model or parser that wrote them.",
+    )  # fmt: skip
+
+
+def rejects(warehouse: Warehouse, endpoint: Endpoint, window: Window) -> Any:
+    return warehouse.select(
+        """
+        SELECT r.usage_date, r.record_number, r.column_name, r.value, r.reason, r.remedy
+        FROM raw_rejects AS r
+        INNER JOIN stg_current_fetches AS f ON r.fetch_id = f.version_fetch_id
+        WHERE f.source = @source AND f.endpoint = @endpoint AND f.usage_date BETWEEN @first AND @last
+        ORDER BY r.usage_date, r.record_number LIMIT 20
+        """,
+        {"source": endpoint.source, "endpoint": endpoint.name, "first": window.first, "last": window.last},
+    )
+
+
+def conservation(warehouse: Warehouse, endpoint: Endpoint, window: Window) -> dg.AssetCheckResult:
+    """Vendor total = raw = staging, for each day. A day whose total the vendor's records hide cannot be proved and fails."""
+    found = warehouse.select(
+        """
+        SELECT f.usage_date, f.vendor_total_usd, COALESCE(s.cost_usd, 0) AS staged_usd, f.vendor_total_usd - COALESCE(s.cost_usd, 0) AS difference_usd
+        FROM stg_current_fetches AS f
+        LEFT JOIN (
+          SELECT cost_date, SUM(cost_usd) AS cost_usd FROM stg_cost
+          WHERE vendor = @vendor AND cost_type = 'usage' AND cost_date BETWEEN @first AND @last GROUP BY cost_date
+        ) AS s ON f.usage_date = s.cost_date
+        WHERE f.source = @source AND f.endpoint = @endpoint AND f.usage_date BETWEEN @first AND @last ORDER BY f.usage_date
+        """,
+        {"source": endpoint.source, "endpoint": endpoint.name, "first": window.first, "last": window.last, "vendor": endpoint.source.capitalize()},
+    ).to_pylist()
+    wrong = [row for row in found if row["difference_usd"] is None or abs(row["difference_usd"]) > TOLERANCE_USD]
+    expected = sum((row["vendor_total_usd"] or Decimal(0) for row in found), Decimal(0))
+    actual = sum((row["staged_usd"] for row in found), Decimal(0))
+    return check(
+        "conservation", not wrong, expected=expected, actual=actual, difference=expected - actual, sample=wrong, blocking=True,
+        remedy="Look at raw_rejects for these days: a rejected record carries money; correct it and run the days again.",
+    )  # fmt: skip
+
+
+def grain(warehouse: Warehouse, table: Table, window: Window | None = None) -> dg.AssetCheckResult:
+    """No two rows share the table's key, NULLs counted as equal."""
+    key = ", ".join(table.key)
+    where = f"WHERE {table.date_column} BETWEEN @first AND @last" if table.date_column and window else ""
+    twice = warehouse.select(
+        f"SELECT {key}, COUNT(*) AS found FROM {table.name} {where} GROUP BY {key} HAVING COUNT(*) > 1 LIMIT 20",
+        {"first": window.first, "last": window.last} if where and window else {},
+    )
+    return check(
+        "grain", twice.num_rows == 0, expected=0, actual=twice.num_rows, sample=twice, blocking=True,
+        remedy=f"{table.name} must have one row for {table.grain}; the model that makes it joins something twice.",
+    )  # fmt: skip
+
+
+def declared(name: str) -> Table:
+    return tables.BY_NAME[name]

@@ -1,0 +1,157 @@
+"""What every asset shares: partitions, metadata, how a failure of a source ends, how a check is worded.
+
+Belongs here: the vocabulary of the asset modules. Assets read `partition_time_window`, never `partition_key`, so that a range of
+days is one call: see `day_range`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from ai_usage import tables
+from ai_usage.loading import LoadReport
+from ai_usage.runtime import Runtime
+from ai_usage.settings import load_settings
+from ai_usage.sources.endpoint import Endpoint, Window
+from ai_usage.sources.errors import PermanentError, SourceError
+from ai_usage.tables.schema import Table
+from ai_usage.warehouse import WarehouseError
+
+OWNERS = ["team:data-platform"]
+SAMPLE = 20  # rows that a failed check shows at most
+DAYS = dg.DailyPartitionsDefinition(start_date=load_settings().start_date.isoformat(), timezone="UTC", end_offset=0)
+RANGES = dg.BackfillPolicy.multi_run(max_partitions_per_run=30)
+
+
+def day_range(context: dg.AssetExecutionContext) -> Window:
+    """The UTC days of this run, whether one partition or a range of them."""
+    window = context.partition_time_window
+    return Window(window.start.date(), (window.end - timedelta(microseconds=1)).date())
+
+
+def run_parameters(context: dg.AssetExecutionContext, runtime: Runtime) -> dict[str, Any]:
+    """Parameters of a model: its day range (yesterday alone for an asset without partitions) and the run's clock."""
+    window = day_range(context) if context.has_partition_key or context.has_partition_key_range else _job_range(context, runtime)
+    return {
+        "start_date": window.first, "end_date": window.last, "as_of_date": runtime.today, "processed_at": datetime.now(UTC),
+    }  # fmt: skip
+
+
+def _job_range(context: dg.AssetExecutionContext, runtime: Runtime) -> Window:
+    """Assets without partitions look at the days that their run is about: its range tags, its partition, or yesterday."""
+    tags = context.run.tags
+    first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
+    last = tags.get("dagster/asset_partition_range_end") or tags.get("dagster/partition")
+    if first and last:
+        return Window(date.fromisoformat(first), date.fromisoformat(last))
+    return Window(runtime.yesterday, runtime.yesterday)
+
+
+def failed(error: SourceError | WarehouseError) -> dg.Failure:
+    """A source's or the warehouse's error as Dagster's. Retries were made below; a permanent error must not be tried again at all."""
+    kind = "permanent" if isinstance(error, PermanentError) else "transient"
+    return dg.Failure(str(error), metadata={"kind": kind}, allow_retries=False)
+
+
+@lru_cache(maxsize=1)
+def _lineage() -> dict[str, dict[str, list[list[str]]]]:
+    path = Path(tables.__file__).with_name("lineage.json")
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def table_metadata(table: Table) -> dict[str, Any]:
+    """Static metadata: name, grain, columns with descriptions, where each column comes from."""
+    constraints = {
+        c.name: dg.TableColumnConstraints(nullable=c.nullable, other=[f"one of {', '.join(c.allowed)}"] if c.allowed else None)
+        for c in table.columns
+    }
+    metadata: dict[str, Any] = {
+        "dagster/table_name": table.name,
+        "grain": table.grain,
+        "dagster/column_schema": dg.TableSchema(
+            columns=[
+                dg.TableColumn(c.name, c.type.value, description=c.description, constraints=constraints[c.name], tags={"unit": c.unit.replace(" ", "_")} if c.unit and c.unit != "%" else {})
+                for c in table.columns
+            ]
+        ),
+    }
+    lineage = _lineage().get(table.name)
+    if lineage:
+        metadata["dagster/column_lineage"] = dg.TableColumnLineage(
+            {column: [dg.TableColumnDep(dg.AssetKey(source), name) for source, name in inputs] for column, inputs in lineage.items()}
+        )
+    return metadata
+
+
+def usd(value: Decimal | None) -> dg.MetadataValue:
+    """Money in metadata: text, since a float would round it."""
+    return dg.MetadataValue.text("unknown" if value is None else f"{value:f}")
+
+
+def load_metadata(report: LoadReport, settle_days: int) -> dict[str, Any]:
+    """What a load did, as the run's page shows it."""
+    metadata: dict[str, Any] = {
+        "dagster/row_count": report.rows, "rows_written": report.rows_written, "days": report.days, "days_empty": report.days_empty,
+        "days_unchanged": report.days_unchanged, "rejected": report.rejected, "pages": report.pages, "requests": report.requests,
+        "retries": max(0, report.requests - report.pages), "settle_days": settle_days,
+    }  # fmt: skip
+    if report.vendor_total_usd is not None:
+        metadata["cost_usd"] = usd(report.vendor_total_usd)
+    if report.unknown_fields:
+        metadata["unknown_fields"] = sorted(report.unknown_fields)
+    if report.skipped:
+        metadata["skipped"] = report.skipped[:SAMPLE]
+    return metadata
+
+
+def check(
+    name: str,
+    passed: bool,
+    *,
+    expected: Any,
+    actual: Any,
+    remedy: str,
+    sample: pa.Table | Sequence[Mapping[str, Any]] = (),
+    blocking: bool = False,
+    difference: Any = None,
+    description: str | None = None,
+) -> dg.AssetCheckResult:
+    """A check's result in one wording: expected, actual, difference, at most 20 sample rows, and what to do."""
+    rows = sample.slice(0, SAMPLE).to_pylist() if isinstance(sample, pa.Table) else list(sample)[:SAMPLE]
+    metadata: dict[str, Any] = {"expected": str(expected), "actual": str(actual)}
+    if difference is not None:
+        metadata["difference"] = str(difference)
+    if not passed:
+        metadata["what_to_do"] = remedy
+    if rows:
+        metadata["sample"] = dg.MetadataValue.md(_markdown(rows))
+    severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(check_name=name, passed=passed, severity=severity, metadata=metadata, description=description)
+
+
+def _markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    names = list(rows[0])
+    cells = (["" if row[n] is None else str(row[n]).replace("|", "\\|") for n in names] for row in rows)
+    return "\n".join(["| " + " | ".join(names) + " |", "|" + "---|" * len(names), *("| " + " | ".join(c) + " |" for c in cells)])
+
+
+def asset_key(table: Table) -> dg.AssetKey:
+    return dg.AssetKey(table.name)
+
+
+def load_result(endpoint: Endpoint, report: LoadReport, runtime: Runtime, checks: Iterator[dg.AssetCheckResult]) -> dg.MaterializeResult:
+    """The end of every raw asset: raise for failed windows (what could be read is published), else metadata and checks."""
+    error = report.error()
+    if error is not None:
+        raise failed(error)
+    settle = runtime.settings.settle_days if endpoint.usage_date else 0
+    return dg.MaterializeResult(metadata=load_metadata(report, settle), check_results=list(checks))

@@ -1,0 +1,190 @@
+"""Dimensions and facts: each asset runs one file under sql/curated/ for the days of its run, in one transaction."""
+
+import hashlib
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+
+from ai_usage.defs import checks
+from ai_usage.defs.common import DAYS, OWNERS, RANGES, SAMPLE, check, failed, run_parameters, table_metadata, usd
+from ai_usage.runtime import Runtime
+from ai_usage.sources.endpoint import Window
+from ai_usage.warehouse import Fact, WarehouseError, models
+
+ATTRIBUTED_AT_LEAST = Decimal("0.95")
+
+
+def _declared(name: str, specs: Sequence[dg.AssetCheckSpec] = ()) -> dict[str, Any]:
+    model = models.model(name)
+    grain = dg.AssetCheckSpec("grain", asset=name, blocking=True, description=f"One row for {model.table.grain}.")
+    return {
+        "name": name, "description": model.table.description, "metadata": table_metadata(model.table), "group_name": "curated",
+        "owners": OWNERS, "kinds": {"sql"}, "code_version": hashlib.sha256(model.sql.encode()).hexdigest()[:16], "check_specs": [grain, *specs],
+    }  # fmt: skip
+
+
+def _run(context: dg.AssetExecutionContext, runtime: Runtime, name: str, facts: Sequence[Fact] = ()) -> tuple[Window, dict[str, Any]]:
+    model = models.model(name)
+    parameters = run_parameters(context, runtime)
+    try:
+        rows = runtime.warehouse.replace(model.table, model.sql, parameters, facts)
+    except WarehouseError as error:
+        raise failed(error) from None
+    return Window(parameters["start_date"], parameters["end_date"]), {"dagster/row_count": rows, "model": model.path}
+
+
+@dg.asset(
+    **_declared("dim_user_assignments", [dg.AssetCheckSpec("no_identity_conflicts", asset="dim_user_assignments", description="No e-mail belongs to two people.")]),
+    deps=["raw_sheet_people"],
+)  # fmt: skip
+def dim_user_assignments(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    window, metadata = _run(context, runtime, "dim_user_assignments")
+    results = [checks.grain(runtime.warehouse, checks.declared("dim_user_assignments")), _identity(runtime)]
+    return dg.MaterializeResult(metadata=metadata, check_results=results)
+
+
+@dg.asset(**_declared("dim_api_keys"), deps=["raw_sheet_api_keys", "raw_cursor_events"])
+def dim_api_keys(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    _, metadata = _run(context, runtime, "dim_api_keys")
+    return dg.MaterializeResult(metadata=metadata, check_results=[checks.grain(runtime.warehouse, checks.declared("dim_api_keys"))])
+
+
+USAGE_FACTS = (
+    Fact(
+        "every token, request and accepted line of staging stands in fct_usage_daily once",
+        """
+        SELECT s.requests - f.requests, s.input_tokens - f.input_tokens, s.output_tokens - f.output_tokens, s.loc_accepted - f.loc_accepted,
+          s.included_usd - f.included_usd
+        FROM (
+          SELECT COALESCE(SUM(requests), 0) AS requests, COALESCE(SUM(input_tokens), 0) AS input_tokens,
+            COALESCE(SUM(output_tokens), 0) AS output_tokens, COALESCE(SUM(loc_accepted), 0) AS loc_accepted,
+            COALESCE(SUM(included_usd), 0) AS included_usd
+          FROM stg_usage WHERE usage_date BETWEEN @start_date AND @end_date
+        ) AS s
+        CROSS JOIN (
+          SELECT COALESCE(SUM(requests), 0) AS requests, COALESCE(SUM(input_tokens), 0) AS input_tokens,
+            COALESCE(SUM(output_tokens), 0) AS output_tokens, COALESCE(SUM(loc_accepted), 0) AS loc_accepted,
+            COALESCE(SUM(included_usd), 0) AS included_usd
+          FROM fct_usage_daily WHERE usage_date BETWEEN @start_date AND @end_date
+        ) AS f
+        """,
+        "Look for a join in sql/curated/fct_usage_daily.sql that repeats or drops rows: two owners of a key or alias on a day.",
+    ),
+)
+COST_FACTS = (
+    Fact(
+        "staged cost = fct_cost_daily, per day",
+        """
+        SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
+          SELECT cost_date, SUM(cost_usd) AS difference FROM (
+            SELECT cost_date, cost_usd FROM stg_cost WHERE cost_date BETWEEN @start_date AND @end_date
+            UNION ALL
+            SELECT cost_date, -cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date
+          ) GROUP BY cost_date
+        )
+        """,
+        "Look for a join in sql/curated/fct_cost_daily.sql that repeats or drops rows: two owners of a key or alias on a day.",
+    ),
+)
+
+
+@dg.asset(
+    **_declared("fct_usage_daily"), partitions_def=DAYS, backfill_policy=RANGES,
+    deps=["raw_cursor_events", "raw_cursor_usage", "raw_sheet_claude_ai_usage", "raw_sheet_people", "dim_api_keys"],
+)  # fmt: skip
+def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    window, metadata = _run(context, runtime, "fct_usage_daily", USAGE_FACTS)
+    return dg.MaterializeResult(metadata=metadata, check_results=[checks.grain(runtime.warehouse, checks.declared("fct_usage_daily"), window)])
+
+
+@dg.asset(
+    **_declared(
+        "fct_cost_daily",
+        [
+            dg.AssetCheckSpec("conservation", asset="fct_cost_daily", blocking=True, description="Staged cost of each day is the fact's, to 1e-9 USD."),
+            dg.AssetCheckSpec("attribution", asset="fct_cost_daily", description="At least 95 % of usage cost has an owner."),
+        ],
+    ),
+    partitions_def=DAYS, backfill_policy=RANGES,
+    deps=["raw_cursor_events", "raw_cursor_spend", "raw_sheet_subscriptions", "raw_sheet_people", "dim_api_keys"],
+)  # fmt: skip
+def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    window, metadata = _run(context, runtime, "fct_cost_daily", COST_FACTS)
+    totals = _cost_totals(runtime, window)
+    metadata |= {"cost_usd": usd(totals["fact_usd"]), "settle_state": ", ".join(sorted(totals["states"])) or "none"}
+    results = [checks.grain(runtime.warehouse, checks.declared("fct_cost_daily"), window), *_cost_checks(runtime, window, totals)]
+    return dg.MaterializeResult(metadata=metadata, check_results=results)
+
+
+@dg.asset(
+    **_declared("dim_users"),
+    deps=["fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "raw_sheet_people", "raw_sheet_api_keys", "raw_sheet_subscriptions", "raw_cursor_members"],
+)  # fmt: skip
+def dim_users(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    _, metadata = _run(context, runtime, "dim_users")
+    return dg.MaterializeResult(metadata=metadata, check_results=[checks.grain(runtime.warehouse, checks.declared("dim_users"))])
+
+
+def _cost_totals(runtime: Runtime, window: Window) -> dict[str, Any]:
+    found = runtime.warehouse.select(
+        """
+        SELECT
+          (SELECT COALESCE(SUM(cost_usd), 0) FROM stg_cost WHERE cost_date BETWEEN @first AND @last) AS staged_usd,
+          (SELECT COALESCE(SUM(cost_usd), 0) FROM fct_cost_daily WHERE cost_date BETWEEN @first AND @last) AS fact_usd,
+          (SELECT COALESCE(SUM(cost_usd), 0) FROM fct_cost_daily WHERE cost_date BETWEEN @first AND @last AND cost_type != 'subscription') AS usage_usd,
+          (
+            SELECT COALESCE(SUM(cost_usd), 0) FROM fct_cost_daily
+            WHERE cost_date BETWEEN @first AND @last AND cost_type != 'subscription' AND user_email IS NOT NULL
+          ) AS owned_usd
+        """,
+        {"first": window.first, "last": window.last},
+    ).to_pylist()[0]
+    states = runtime.warehouse.select(
+        "SELECT DISTINCT settle_state FROM fct_cost_daily WHERE cost_date BETWEEN @first AND @last", {"first": window.first, "last": window.last}
+    )
+    return {**found, "states": states["settle_state"].to_pylist()}
+
+
+def _cost_checks(runtime: Runtime, window: Window, totals: dict[str, Any]) -> list[dg.AssetCheckResult]:
+    difference = totals["staged_usd"] - totals["fact_usd"]
+    share = totals["owned_usd"] / totals["usage_usd"] if totals["usage_usd"] else Decimal(1)
+    unowned = runtime.warehouse.select(
+        """
+        SELECT platform, api_key_id, SUM(cost_usd) AS cost_usd FROM fct_cost_daily
+        WHERE cost_date BETWEEN @first AND @last AND cost_type != 'subscription' AND user_email IS NULL
+        GROUP BY platform, api_key_id ORDER BY cost_usd DESC LIMIT 20
+        """,
+        {"first": window.first, "last": window.last},
+    )
+    return [
+        check(
+            "conservation", abs(difference) <= checks.TOLERANCE_USD, expected=totals["staged_usd"], actual=totals["fact_usd"],
+            difference=difference, blocking=True, remedy="Nothing was written that differs; another run changed staging meanwhile: run again.",
+        ),
+        check(
+            "attribution", share >= ATTRIBUTED_AT_LEAST, expected=">= 95 %", actual=f"{share:.2%}", sample=unowned,
+            remedy="Add these keys with their owner's e-mail to the sheet's api_keys tab.",
+        ),
+    ]  # fmt: skip
+
+
+def _identity(runtime: Runtime) -> dg.AssetCheckResult:
+    claimed = runtime.warehouse.select(
+        r"""
+        WITH written AS (
+          SELECT p.sheet_row, p.email, LOWER(TRIM(alias)) AS alias
+          FROM raw_sheet_people AS p
+          INNER JOIN stg_snapshots AS s ON p.fetch_id = s.version_fetch_id,
+            UNNEST(SPLIT(REGEXP_REPLACE(COALESCE(p.aliases, ''), r'[;,\s]+', ';'), ';')) AS alias
+          WHERE s.source = 'google_sheets' AND s.endpoint = 'people'
+        )
+        SELECT alias, COUNT(DISTINCT LOWER(TRIM(email))) AS people, MIN(email) AS one, MAX(email) AS other
+        FROM written WHERE alias != '' GROUP BY alias HAVING COUNT(DISTINCT LOWER(TRIM(email))) > 1 ORDER BY alias
+        """
+    )
+    return check(
+        "no_identity_conflicts", claimed.num_rows == 0, expected=0, actual=claimed.num_rows, sample=claimed.slice(0, SAMPLE),
+        remedy="Give each alias to one person in the sheet's people tab; until then the upper row has it.",
+    )  # fmt: skip

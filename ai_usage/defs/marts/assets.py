@@ -1,0 +1,94 @@
+"""Marts: each asset deploys one view from sql/marts/ and proves what it shows."""
+
+from typing import Any
+
+import dagster as dg
+
+from ai_usage.defs import checks
+from ai_usage.defs.common import OWNERS, check, failed, table_metadata, usd
+from ai_usage.runtime import Runtime
+from ai_usage.tables import MARTS
+from ai_usage.tables.schema import Table
+from ai_usage.warehouse import WarehouseError, models
+
+# Views that show money must show all of it.
+CONSERVED = ("vw_cost_allocation", "vw_monthly_finance")
+
+
+def _mart(table: Table) -> dg.AssetsDefinition:
+    model = models.model(table.name)
+    specs = []
+    if table.name in CONSERVED:
+        specs.append(
+            dg.AssetCheckSpec("conservation", asset=table.name, blocking=True, description="The view's total is fct_cost_daily's, to 1e-9 USD.")
+        )
+    if table.name == "sheet_issues":
+        specs.append(dg.AssetCheckSpec("sheet_is_clean", asset=table.name, description="Every row of the sheet could be used."))
+    if table.name == "vw_data_health":
+        specs.append(dg.AssetCheckSpec("no_failed_days", asset=table.name, description="No day is failed or was never asked for."))
+    inputs = [name for name in model.inputs if not name.startswith(("raw_", "stg_"))]
+    if not inputs:
+        inputs = ["fct_cost_daily", "fct_usage_daily"] if table.name != "sheet_issues" else ["raw_sheet_people", "raw_sheet_api_keys", "raw_sheet_subscriptions"]
+
+    @dg.asset(
+        name=table.name, description=table.description, metadata=table_metadata(table), group_name="marts", owners=OWNERS,
+        kinds={"sql", "view"}, deps=inputs, check_specs=specs,
+    )  # fmt: skip
+    def mart(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+        try:
+            runtime.warehouse.create_view(table)
+            rows = runtime.warehouse.select(f"SELECT COUNT(*) AS n FROM {table.name}")["n"][0].as_py()
+        except WarehouseError as error:
+            raise failed(error) from None
+        metadata: dict[str, Any] = {"dagster/row_count": rows, "model": model.path}
+        results = []
+        if table.name in CONSERVED:
+            result, total = _conserved(runtime, table)
+            results.append(result)
+            metadata["cost_usd"] = usd(total)
+        elif table.name == "sheet_issues":
+            results.append(_sheet(runtime))
+        elif table.name == "vw_data_health":
+            results.append(_inventory(runtime))
+        return dg.MaterializeResult(metadata=metadata, check_results=results)
+
+    return mart
+
+
+def _conserved(runtime: Runtime, table: Table) -> tuple[dg.AssetCheckResult, Any]:
+    row = runtime.warehouse.select(
+        f"SELECT (SELECT COALESCE(SUM(cost_usd), 0) FROM fct_cost_daily) AS fact_usd, (SELECT COALESCE(SUM(cost_usd), 0) FROM {table.name}) AS shown_usd"
+    ).to_pylist()[0]
+    difference = row["fact_usd"] - row["shown_usd"]
+    return check(
+        "conservation", abs(difference) <= checks.TOLERANCE_USD, expected=row["fact_usd"], actual=row["shown_usd"], difference=difference,
+        blocking=True, remedy=f"A join in the view repeats or drops cost; see {models.model(table.name).path}.",
+    ), row["shown_usd"]  # fmt: skip
+
+
+def _sheet(runtime: Runtime) -> dg.AssetCheckResult:
+    issues = runtime.warehouse.select("SELECT tab, sheet_row, column_name, value, reason, remedy FROM sheet_issues ORDER BY tab, sheet_row")
+    return check(
+        "sheet_is_clean", issues.num_rows == 0, expected=0, actual=issues.num_rows, sample=issues,
+        remedy="Correct these cells in the sheet; the next run reads them.",
+    )  # fmt: skip
+
+
+def _inventory(runtime: Runtime) -> dg.AssetCheckResult:
+    found = runtime.warehouse.select(
+        """
+        SELECT r.source, r.endpoint, r.usage_date, ANY_VALUE(r.error HAVING MAX r.fetched_at) AS error
+        FROM raw_fetches AS r
+        LEFT JOIN stg_current_fetches AS c ON r.source = c.source AND r.endpoint = c.endpoint AND r.usage_date = c.usage_date
+        WHERE c.fetch_id IS NULL AND r.window_start IS NOT NULL
+        GROUP BY r.source, r.endpoint, r.usage_date ORDER BY r.usage_date
+        """
+    )
+    missing = runtime.warehouse.select("SELECT COALESCE(SUM(days_missing), 0) AS n FROM vw_data_health")["n"][0].as_py()
+    return check(
+        "no_failed_days", found.num_rows == 0 and missing == 0, expected="0 failed, 0 missing", actual=f"{found.num_rows} failed, {missing} missing", sample=found,
+        remedy="Run these days again with ai-usage run --from DAY --to DAY; the error says why they failed.",
+    )  # fmt: skip
+
+
+marts = [_mart(table) for table in MARTS]

@@ -1,0 +1,1 @@
+"""What keeps the platform running: schedule, sensors, cleaning, the report, dropped files."""

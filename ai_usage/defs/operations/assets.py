@@ -1,0 +1,73 @@
+"""Operations: dropped files, cleaning, freshness, and the offline report."""
+
+import dagster as dg
+
+from ai_usage.dashboards.meta import Checks
+from ai_usage.defs.common import OWNERS, check, failed
+from ai_usage.operations import clean_up, load_uploads, write_html_report
+from ai_usage.runtime import Runtime
+from ai_usage.sources.errors import SourceError
+from ai_usage.tables import MARTS
+from ai_usage.warehouse import WarehouseError
+
+
+@dg.asset(
+    group_name="operations", owners=OWNERS, kinds={"python", "csv"}, deps=["raw_cursor_events", "raw_cursor_usage", "raw_cursor_members"],
+    description="CSV files from the drop folder stand in for days that the vendor's API did not give.",
+    check_specs=[dg.AssetCheckSpec("files_readable", asset="uploaded_files", description="Every dropped file could be read.")],
+)  # fmt: skip
+def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    outcomes = load_uploads(runtime, context.run_id)
+    refused = [{"file": o.file, "reason": o.reason} for o in outcomes if o.reason]
+    return dg.MaterializeResult(
+        metadata={"files": len(outcomes), "dagster/row_count": sum(o.rows for o in outcomes)},
+        check_results=[
+            check(
+                "files_readable", not refused, expected=len(outcomes), actual=len(outcomes) - len(refused), sample=refused,
+                remedy="Correct the file by its reason (it lies in uploads/refused) and drop it again.",
+            )
+        ],
+    )  # fmt: skip
+
+
+@dg.asset(
+    group_name="operations", owners=OWNERS, kinds={"html"}, deps=[t.name for t in MARTS] + ["dim_users"],
+    description="All dashboards as one HTML file that needs no network.",
+    check_specs=[dg.AssetCheckSpec("yesterday_is_there", asset="html_report", description="Every source that is on holds yesterday, complete or empty.")],
+)  # fmt: skip
+def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    try:
+        path, size = write_html_report(runtime, checks=run_checks(context.instance, context.run_id))
+    except WarehouseError as error:
+        raise failed(error) from None
+    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size}, check_results=[_yesterday(runtime)])
+
+
+@dg.asset(group_name="operations", owners=OWNERS, kinds={"python"}, description="Removes rows that no fetch published and evidence past its retention.")
+def cleaning(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    try:
+        return dg.MaterializeResult(metadata=dict(clean_up(runtime)))
+    except (WarehouseError, SourceError) as error:
+        raise failed(error) from None
+
+
+def run_checks(instance: dg.DagsterInstance, run_id: str) -> Checks:
+    """How the checks of one run ended."""
+    found = [e.dagster_event.asset_check_evaluation_data for e in instance.all_logs(run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION) if e.dagster_event]
+    failed = [c for c in found if not c.passed]
+    errors = sum(c.severity == dg.AssetCheckSeverity.ERROR for c in failed)
+    return Checks(passed=len(found) - len(failed), warnings=len(failed) - errors, failed=errors)
+
+
+def _yesterday(runtime: Runtime) -> dg.AssetCheckResult:
+    """Freshness by content: a policy on materialization times alone turns green after the backfill of an old day."""
+    held = runtime.warehouse.select(
+        "SELECT endpoint FROM stg_current_fetches WHERE source = 'cursor' AND usage_date = @yesterday", {"yesterday": runtime.yesterday}
+    )["endpoint"].to_pylist()
+    expected = ["daily-usage-data", "filtered-usage-events"] if runtime.settings.cursor_is_on else []
+    missing = [name for name in expected if name not in held]
+    return check(
+        "yesterday_is_there", not missing, expected=len(expected), actual=len(expected) - len(missing),
+        sample=[{"source": "cursor", "endpoint": name, "missing_day": runtime.yesterday} for name in missing],
+        remedy=f"Run yesterday again: ai-usage run --from {runtime.yesterday} --to {runtime.yesterday}.",
+    )  # fmt: skip

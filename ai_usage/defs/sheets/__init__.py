@@ -1,0 +1,1 @@
+"""The Google Sheet's raw tables and the sensor that watches it."""

@@ -1,0 +1,85 @@
+"""`make demo`: from nothing to true dashboards, with simulated vendors.
+
+Belongs here: the simulator's world for it, settings that point at it, and the closing table. The numbers are proved before they are
+shown: the billed total must equal the simulator's books.
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as Grid
+
+from ai_usage.runtime import Runtime
+from ai_usage.settings import Settings, SettingsError, only_these
+from ai_usage.simulator import Simulator, World
+
+MARK = ".ai-usage-demo"
+
+
+def simulated_world(days: int, people: int, seed: int) -> World:
+    """A company whose history ends yesterday. 14 events per person and working day make the pictures lively."""
+    last = datetime.now(UTC).date() - timedelta(days=1)
+    return World(seed=seed, people=people, first_day=last - timedelta(days=days - 1), last_day=last, events_per_person_day=14.0)
+
+
+def run_demo(days: int, people: int, data_dir: Path, seed: int, out: Console, err: Console) -> bool:
+    """Run everything into `data_dir`, which is emptied first; True when the run, its checks and the comparison with the books succeeded."""
+    _empty(data_dir)
+    world = simulated_world(days, people, seed)
+    with Simulator(world, cursor_key="simulator") as sim:
+        # The definitions read the environment when they are imported, so it is set before.
+        only_these(
+            {
+                "AI_USAGE_DEMO": "true", "AI_USAGE_DATA_DIR": str(data_dir), "AI_USAGE_START_DATE": world.first_day.isoformat(),
+                "AI_USAGE_CURSOR_BASE_URL": sim.url, "CURSOR_ADMIN_API_KEY": "simulator", "AI_USAGE_CURSOR_RATE_FACTOR": "0",
+                "AI_USAGE_SHEETS_BASE_URL": sim.url, "AI_USAGE_SHEET_ID": sim.sheet_id,
+            }
+        )  # fmt: skip
+        from ai_usage.progress import run_with_progress
+
+        runtime = Runtime(Settings())
+        outcome = run_with_progress(runtime, world.first_day, world.last_day, err)
+        runtime.close()
+    for asset, sentence in outcome.failures.items():
+        err.print(f"failed {asset}: {sentence}", markup=False, soft_wrap=True)
+    if not outcome.success:
+        return False
+    billed = runtime.warehouse.select("SELECT SUM(cost_usd) AS usd FROM fct_cost_daily WHERE cost_type = 'usage'")["usd"][0].as_py()
+    truth = sum(world.truth.billed_usd_by_day().values(), Decimal(0))
+    out.print(_summary(runtime, world, outcome.count("passed"), outcome.count("warning"), billed == truth, truth))
+    for check in outcome.checks:
+        if check.state == "warning":
+            out.print(f"[yellow]warning[/yellow] {check.asset}/{check.name}: {check.metadata.get('actual')}", soft_wrap=True)
+    return bool(billed == truth)
+
+
+def _summary(runtime: Runtime, world: World, passed: int, warnings: int, true: bool, truth: Decimal) -> Grid:
+    from ai_usage.progress import platform_totals
+
+    records = runtime.warehouse.select("SELECT SUM(row_count) AS n FROM stg_current_fetches")["n"][0].as_py()
+    grid = Grid(title="AI usage demo", show_header=False, title_justify="left")
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    grid.add_row("days", f"{(world.last_day - world.first_day).days + 1} (UTC, {world.first_day} to {world.last_day})")
+    grid.add_row("records", f"{records:,}")
+    for platform, cost, people in platform_totals(runtime):
+        grid.add_row(f"billed USD, {platform}", f"{cost:,.2f}  ({people} people)")
+    grid.add_row("vendor's books", f"usage {truth:,.9f} USD: {'equal to the last digit' if true else 'NOT EQUAL'}")
+    grid.add_row("checks", f"{passed} passed, {warnings} warnings")
+    grid.add_row("dashboard", str(runtime.settings.report_file))
+    grid.add_row("database", str(runtime.settings.duckdb_file))
+    return grid
+
+
+def _empty(folder: Path) -> None:
+    """Empty a folder that an earlier demo made; refuse any other."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise SettingsError(f"{folder} holds files that no demo made; name another folder with --data-dir.")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARK).touch()

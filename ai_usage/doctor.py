@@ -1,0 +1,99 @@
+"""`ai-usage doctor`: what works and, for what does not, one sentence with the remedy.
+
+Belongs here: cheap questions, one for each thing that a run needs. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Literal
+
+import requests
+
+from ai_usage.runtime import Runtime
+from ai_usage.settings import SettingsError
+from ai_usage.sources.errors import SourceError
+from ai_usage.warehouse import WarehouseError
+
+CLOCK_TOLERANCE_S = 120
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing examined."""
+
+    what: str
+    state: Literal["ok", "off", "bad"]
+    sentence: str
+
+
+def examine(runtime: Runtime) -> list[Finding]:
+    """Warehouse, data folder, each source (reachable, authorised), the clock."""
+    off = runtime.settings.off()
+    findings = [_try("data folder", lambda: _folder(runtime)), _try("warehouse", lambda: _warehouse(runtime))]
+    if "cursor" in off:
+        findings.append(Finding("Cursor", "off", off["cursor"]))
+    else:
+        findings.append(_try("Cursor", lambda: _cursor(runtime)))
+        findings.append(_try("clock", lambda: _clock(runtime)))
+    if "google_sheets" in off:
+        findings.append(Finding("Google Sheet", "off", off["google_sheets"]))
+    else:
+        findings.append(_try("Google Sheet", lambda: _sheet(runtime)))
+    return findings
+
+
+def _try(what: str, ask: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, "ok", ask())
+    except (SourceError, WarehouseError, SettingsError, OSError) as error:
+        return Finding(what, "bad", str(error))
+
+
+def _folder(runtime: Runtime) -> str:
+    folder = runtime.settings.data_dir.resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".doctor-{time.time_ns()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be written ({error.strerror}); set AI_USAGE_DATA_DIR to a folder that can.") from None
+    return f"{folder} can be written."
+
+
+def _warehouse(runtime: Runtime) -> str:
+    path = runtime.settings.duckdb_file
+    if not path.exists():
+        return f"{path} will be made by the first run."
+    rows = runtime.warehouse.select("SELECT COUNT(*) AS n FROM raw_fetches")["n"][0].as_py()
+    return f"{path} opens; {rows} fetches are recorded."
+
+
+def _cursor(runtime: Runtime) -> str:
+    count = runtime.cursor.probe()
+    return f"{runtime.settings.cursor_base_url} accepts CURSOR_ADMIN_API_KEY; the team has {count} members."
+
+
+def _sheet(runtime: Runtime) -> str:
+    client = runtime.fresh_sheets()
+    tabs = client.read()
+    missing = "" if "api_keys" in tabs else " The required tab api_keys is missing: add it (docs/templates/sheet_api_keys.csv)."
+    if missing:
+        raise SettingsError(f"the sheet opens, tabs: {', '.join(tabs) or 'none known'}.{missing}")
+    return f"'{client.title()}' opens; tabs: {', '.join(tabs)}."
+
+
+def _clock(runtime: Runtime) -> str:
+    """This machine's clock against the vendor's Date header: a wrong one shifts which day is yesterday."""
+    answer = requests.get(runtime.settings.cursor_base_url, timeout=10, allow_redirects=False)
+    said = answer.headers.get("Date")
+    if not said:
+        return "the vendor sends no date to compare with."
+    ahead = time.time() - parsedate_to_datetime(said).timestamp()
+    if abs(ahead) > CLOCK_TOLERANCE_S:
+        raise SettingsError(f"this machine's clock is {ahead:+.0f} s off the vendor's; set it by NTP, since days are cut by it.")
+    return f"within {abs(ahead):.0f} s of the vendor's."

@@ -1,0 +1,162 @@
+"""Running jobs in this process: what `ai-usage run` and the demo do with Dagster.
+
+Belongs here: the instance, one ranged run, its events as progress and as a verdict. Does not belong here: printing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterInstance
+
+from ai_usage.dashboards.meta import Checks
+from ai_usage.definitions import build_defs
+from ai_usage.defs.operations.assets import run_checks
+from ai_usage.runtime import Runtime
+from ai_usage.settings import Settings
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """One check of one run. `state` is passed, warning or failed."""
+
+    asset: str
+    name: str
+    state: str
+    metadata: dict[str, Any]
+
+
+@dataclass
+class RunOutcome:
+    """What a run did. `failures` are one sentence for each asset that failed; `skipped` those that waited for one of them."""
+
+    run_id: str
+    success: bool
+    failures: dict[str, str] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    checks: list[CheckOutcome] = field(default_factory=list)
+    materialized: list[str] = field(default_factory=list)
+
+    def count(self, state: str) -> int:
+        return sum(c.state == state for c in self.checks)
+
+
+def dagster_home(settings: Settings) -> Path:
+    """DAGSTER_HOME, or `dagster/` in the data folder; made, with the repository's dagster.yaml, when it is not there."""
+    home = Path(os.environ.get("DAGSTER_HOME") or settings.data_dir / "dagster").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    ours = Path(__file__).resolve().parents[1] / "dagster.yaml"
+    if not config.exists() and ours.exists():
+        shutil.copyfile(ours, config)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+@contextmanager
+def instance(settings: Settings) -> Iterator[DagsterInstance]:
+    """The Dagster instance of this data folder."""
+    dagster_home(settings)
+    with DagsterInstance.get() as found:
+        yield found
+
+
+def steps(job: str, runtime: Runtime) -> list[str]:
+    """Names of a job's steps, in order: what a progress display counts."""
+    return [node.name for node in build_defs(runtime=runtime).resolve_job_def(job).graph.nodes_in_topological_order]
+
+
+def execute(
+    runtime: Runtime, first: date, last: date, *, job: str = "daily", progress: Callable[[str, bool], None] = lambda step, ended: None
+) -> RunOutcome:
+    """Run a job over the UTC days from `first` to `last` as one ranged run; `progress(step, ended)` is called as steps begin and end."""
+    with instance(runtime.settings) as found:
+        job_def = build_defs(runtime=runtime).resolve_job_def(job)
+        run_id = str(uuid.uuid4())
+
+        def listen(event: Any) -> None:
+            kind = event.dagster_event.event_type if event.dagster_event else None
+            if kind == DagsterEventType.STEP_START:
+                progress(event.dagster_event.step_key, False)
+            elif kind in {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_SKIPPED}:
+                progress(event.dagster_event.step_key, True)
+
+        found.add_event_listener(run_id, listen)
+        try:
+            result = job_def.execute_in_process(
+                instance=found,
+                run_id=run_id,
+                raise_on_error=False,
+                tags={"dagster/asset_partition_range_start": first.isoformat(), "dagster/asset_partition_range_end": last.isoformat()},
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+            return _outcome(result)
+        except BaseException:
+            run = found.get_run_by_id(run_id)
+            if run is not None and not run.is_finished:
+                found.report_run_canceled(run, "The command was interrupted.")
+            raise
+
+
+def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
+    outcome = RunOutcome(result.run_id, result.success)
+    for event in result.all_events:
+        if event.is_step_failure and event.step_key:
+            outcome.failures[event.step_key] = _sentence(event)
+        elif event.event_type == DagsterEventType.STEP_SKIPPED and event.step_key:
+            outcome.skipped.append(event.step_key)
+        elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            failed = "failed" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "warning"
+            outcome.checks.append(
+                CheckOutcome(
+                    evaluation.asset_key.to_user_string(), evaluation.check_name, "passed" if evaluation.passed else failed,
+                    {k: v.value for k, v in evaluation.metadata.items()},
+                )
+            )  # fmt: skip
+        elif event.is_step_materialization and event.asset_key:
+            name = event.asset_key.to_user_string()
+            if name not in outcome.materialized:
+                outcome.materialized.append(name)
+    if outcome.count("failed"):
+        outcome.success = False
+    return outcome
+
+
+def _sentence(event: dg.DagsterEvent) -> str:
+    """The one sentence of a failed step: the Failure's own description, or the innermost cause."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return str(error.message).strip().splitlines()[0] if error else "The step failed."
+
+
+def last_run(settings: Settings) -> str | None:
+    """The last run in one line, or None."""
+    with instance(settings) as found:
+        records = found.get_run_records(limit=1)
+        if not records:
+            return None
+        record = records[0]
+        tags = record.dagster_run.tags
+        days = f"{tags.get('dagster/asset_partition_range_start', '')} to {tags.get('dagster/asset_partition_range_end', '')}"
+        return f"{record.create_timestamp:%Y-%m-%d %H:%M} UTC, {record.dagster_run.job_name}, {days}, {record.dagster_run.status.value.lower()}"
+
+
+def last_checks(settings: Settings) -> Checks:
+    """How the checks of the last finished daily run ended; zeros when there was none."""
+    with instance(settings) as found:
+        records = found.get_run_records(dg.RunsFilter(job_name="daily", statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]), limit=1)
+        return run_checks(found, records[0].dagster_run.run_id) if records else Checks()

@@ -1,0 +1,74 @@
+"""What keeps the warehouse in order: dropped files, cleaning, the report. Called by assets and by the command line alike.
+
+Belongs here: whole pieces of work on a `Runtime`. Does not belong here: Dagster, HTTP, SQL of models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ai_usage import __version__, tables
+from ai_usage.dashboards import html, meta, spec
+from ai_usage.dashboards.meta import Checks
+from ai_usage.runtime import Runtime
+from ai_usage.sources import spool
+from ai_usage.sources.errors import SourceError
+from ai_usage.sources.uploads import client as uploads
+from ai_usage.warehouse import models
+
+
+@dataclass(frozen=True)
+class FileOutcome:
+    """What became of one dropped file; `reason` is set when it was refused."""
+
+    file: str
+    rows: int
+    reason: str | None = None
+
+
+def load_uploads(runtime: Runtime, run_id: str | None = None) -> list[FileOutcome]:
+    """Load every file of the drop folder. A refused one is put away with its reason beside it; the others stand."""
+    outcomes = []
+    for found in uploads.dropped(runtime.settings.uploads):
+        try:
+            if found.kind is None:
+                raise SourceError(f"{found.path.name} begins with no known kind; name it {', '.join(f'{k}-….csv' for k in uploads.KINDS)}.")
+            walk = uploads.spool_file(found.path, found.kind, runtime.settings.spool_dir)
+            report = runtime.loader(run_id).load(walk.endpoint, [walk], origin="upload")
+            error = report.error()
+            if error:
+                raise error
+            if report.skipped and not report.days:
+                raise SourceError(f"{found.path.name} was not used: {report.skipped[0]}; the vendor's own data stands.")
+        except SourceError as error:
+            uploads.put_away(found.path, "refused", str(error))
+            outcomes.append(FileOutcome(found.path.name, 0, str(error)))
+            continue
+        note = "\n".join(report.skipped) or None
+        uploads.put_away(found.path, "loaded", note)
+        outcomes.append(FileOutcome(found.path.name, report.rows_written))
+    return outcomes
+
+
+def clean_up(runtime: Runtime) -> Mapping[str, int]:
+    """Remove raw rows whose fetch was never published, and spool files past their retention; returns counts."""
+    orphans = 0
+    for table in tables.RAW:
+        if table.name != "raw_fetches":
+            orphans += max(
+                0, runtime.warehouse.execute(f"DELETE FROM {table.name} WHERE fetch_id NOT IN (SELECT fetch_id FROM raw_fetches WHERE fetch_id IS NOT NULL)")
+            )
+    return {"orphan_rows": orphans, "spool_files": spool.clean(runtime.settings.spool_dir, runtime.settings.spool_keep_days)}
+
+
+def write_html_report(runtime: Runtime, path: Path | None = None, checks: Checks | None = None) -> tuple[Path, int]:
+    """Render every dashboard into one file; `checks` are the last run's. Returns the path and the size in bytes."""
+    target = path or runtime.settings.report_file
+    query = runtime.warehouse.select
+    note = "Demo data from the simulator: these people do not exist." if runtime.settings.demo else ""
+    facts = meta.meta_from_marts(query, generated_at=datetime.now(UTC), checks=checks, version=__version__, note=note)
+    html.write_report(target, spec.load_dashboards(models.sql_root() / "dashboards"), query, facts)
+    return target, target.stat().st_size

@@ -1,0 +1,72 @@
+"""What a person sees while a run works, and the short tables after it.
+
+Belongs here: rich displays on top of `execution.py`. They hold no truth of their own.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from datetime import date
+from decimal import Decimal
+from types import FrameType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table as Grid
+
+from ai_usage.execution import RunOutcome, execute, last_run, steps
+from ai_usage.runtime import Runtime
+
+
+def run_with_progress(runtime: Runtime, first: date, last: date, console: Console) -> RunOutcome:
+    """Execute the daily job with a moving display; on SIGTERM the run ends as cancelled, like on Ctrl-C."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("assets"), TimeElapsedColumn(),
+        console=console, transient=not console.is_terminal,
+    ) as display:  # fmt: skip
+        task = display.add_task("loading definitions", total=None)
+        display.update(task, total=len(steps("daily", runtime)))
+
+        def moved(step: str, ended: bool) -> None:
+            if ended:
+                display.advance(task)
+            else:
+                display.update(task, description=f"{first} to {last}  [bold]{step}[/bold]")
+
+        outcome = execute(runtime, first, last, progress=moved)
+        display.update(task, description=f"{first} to {last}")
+    return outcome
+
+
+def platform_totals(runtime: Runtime) -> list[tuple[str, Decimal, int]]:
+    """(platform, billed USD, people with cost) over everything held."""
+    found = runtime.warehouse.select(
+        "SELECT platform, SUM(cost_usd) AS cost_usd, COUNT(DISTINCT user_email) AS people FROM fct_cost_daily GROUP BY platform ORDER BY cost_usd DESC"
+    )
+    return [(row["platform"], row["cost_usd"], row["people"]) for row in found.to_pylist()]
+
+
+def show_status(runtime: Runtime, console: Console) -> None:
+    """Sources, cost, last run."""
+    grid = Grid("source", "endpoint", "days", "complete", "empty", "failed", "missing", "last read (UTC)", "rows", "rejected", title="Held")
+    for row in runtime.warehouse.select("SELECT * FROM vw_data_health ORDER BY source, endpoint").to_pylist():
+        grid.add_row(
+            row["source"], row["endpoint"], f"{row['first_day']} to {row['last_day']}", *(str(row[f"days_{s}"]) for s in ("complete", "empty", "failed", "missing")),
+            f"{row['last_fetched_at']:%Y-%m-%d %H:%M}" if row["last_fetched_at"] else "never", str(row["row_count"] or 0), str(row["rejected_rows"] or 0),
+        )  # fmt: skip
+    console.print(grid)
+    money = Grid("platform", "billed USD", "people", title="Billed")
+    for platform, cost, people in platform_totals(runtime):
+        money.add_row(platform, f"{cost:,.2f}", str(people))
+    console.print(money)
+    for reason in runtime.settings.off().values():
+        console.print(reason, style="yellow")
+    run = last_run(runtime.settings)
+    console.print(f"Last run: {run}" if run else "No run yet: ai-usage run")

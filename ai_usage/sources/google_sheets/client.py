@@ -1,0 +1,156 @@
+"""Google Sheets v4 through gspread, with this project's retries and time limits underneath.
+
+Belongs here: which requests are made and how tabs are found. Does not belong here: what the columns of a tab mean. A
+snapshot of all tabs costs three requests: the list of tabs, every cell as displayed (names and ids keep their leading
+zeros), every cell as stored (numbers and dates do not depend on the sheet's locale). Source: developers.google.com
+/workspace/sheets/api; gspread 6.2.1 has no retries and no time limit of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import google.auth.exceptions
+import google.auth.transport.requests
+import gspread
+import gspread.http_client
+import requests
+from google.oauth2 import service_account
+
+from ai_usage.sources.endpoint import Endpoint, Window
+from ai_usage.sources.errors import AuthError, ContractError, PermanentError, SourceError, TransientError
+from ai_usage.sources.google_sheets import records
+from ai_usage.sources.http import Body, HttpClient, RateLimit, Stats
+from ai_usage.sources.spool import Spooled
+from ai_usage.sources.walk import FailedWalk, Page, walk
+
+DEFAULT_BASE_URL = "https://sheets.googleapis.com"
+SCOPES = ("https://www.googleapis.com/auth/spreadsheets.readonly",)
+
+
+class _Transport(gspread.http_client.HTTPClient):
+    """gspread's requests, made by our client. gspread fixes Google's host in its URLs; the base URL replaces it here."""
+
+    def __init__(self, http: HttpClient, limit: RateLimit, stats: Stats) -> None:
+        super().__init__(auth=None, session=requests.Session())
+        self._http, self._limit, self._stats = http, limit, stats
+
+    def request(self, method: str, endpoint: str, params: Any = None, **_: Any) -> requests.Response:  # type: ignore[override]
+        def read(body: Body) -> requests.Response:
+            try:
+                json.loads(body.content)
+            except ValueError:
+                start = body.content[:40].decode("utf-8", "replace").replace("\n", " ")
+                raise TransientError(f"Google Sheets answered 200 with something that is not JSON (it begins {start!r})") from None
+            answer = requests.Response()
+            answer.status_code = 200
+            answer._content = body.content
+            answer.encoding = "utf-8"
+            return answer
+
+        path = endpoint.removeprefix(DEFAULT_BASE_URL)
+        return self._http.ask(method, path, read, params=params, limit=self._limit, stats=self._stats)
+
+
+class SheetsClient:
+    """Reads every known tab of one spreadsheet.
+
+    `credentials` is the path of a service account's JSON file; None asks anonymously, which only a local stand-in answers.
+    """
+
+    def __init__(self, base_url: str, sheet_id: str, credentials: Path | None, spool: Path, **http: Any) -> None:
+        self._sheet_id, self._spool = sheet_id, spool
+        session, share_with = _session(credentials)
+        self.http = HttpClient(
+            "Google Sheets", base_url, session=session, key_setting="GOOGLE_APPLICATION_CREDENTIALS",
+            hints={
+                403: f"the sheet {sheet_id} is not shared with {share_with}; share it with that address as a viewer",
+                404: f"there is no sheet {sheet_id}; set AI_USAGE_SHEET_ID to the long id in the sheet's URL",
+            },
+            **http,
+        )  # fmt: skip
+        self._limit = RateLimit(60)  # 60 reads a minute for each user of a project
+        self._tabs: dict[str, dict[str, Any]] | None = None
+        self._stats = Stats()
+
+    def close(self) -> None:
+        self.http.close()
+
+    def title(self) -> str:
+        """The spreadsheet's title: proof that it can be read."""
+        return str(self._spreadsheet().title)
+
+    def tab(self, endpoint: Endpoint) -> Spooled | FailedWalk:
+        """One tab as one walk of today's snapshot. The first call reads all tabs, so that they are of one moment.
+
+        A missing required tab or column fails this tab only. A missing optional tab is a tab without rows.
+        """
+        today = datetime.now(UTC).date()
+        window = Window(today, today)
+        try:
+            tabs = self.read()
+            values = tabs.get(endpoint.name)
+            if values is None and endpoint is records.API_KEYS:
+                raise ContractError(
+                    f"the sheet has no tab 'api_keys' (tabs: {', '.join(sorted(tabs)) or 'none'}); add it, docs/templates/ shows its columns."
+                )
+            rows = records.tab_rows(endpoint, values["displayed"], values["stored"]) if values else []
+        except SourceError as error:
+            return FailedWalk(endpoint, window, error)
+        body = json.dumps(values, ensure_ascii=False).encode()
+        lines = [json.dumps(row, ensure_ascii=False).encode() for row in rows]
+        return walk(self._spool, endpoint, window, lambda _: iter([Page(lines, {"tab": endpoint.name}, None, body)]))
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """{tab: {"displayed": rows of text, "stored": rows of values}} for the known tabs that exist; read once."""
+        if self._tabs is None:
+            spreadsheet = self._spreadsheet()
+            titles = {_normal(s["properties"]["title"]): s["properties"]["title"] for s in self._metadata(spreadsheet)}
+            wanted = [name for name in records.TABS if name in titles]
+            ranges = ["'" + titles[name].replace("'", "''") + "'" for name in wanted]
+            displayed = self._values(spreadsheet, ranges, "FORMATTED_VALUE")
+            stored = self._values(spreadsheet, ranges, "UNFORMATTED_VALUE")
+            self._tabs = {
+                name: {"displayed": shown, "stored": kept} for name, shown, kept in zip(wanted, displayed, stored, strict=True)
+            }
+        return self._tabs
+
+    def _spreadsheet(self) -> gspread.Spreadsheet:
+        if not self._sheet_id:
+            raise PermanentError("no sheet is named; set AI_USAGE_SHEET_ID to the long id in the sheet's URL.")
+        client = gspread.Client(auth=None, session=requests.Session(), http_client=lambda *_: _Transport(self.http, self._limit, self._stats))  # type: ignore[arg-type]
+        try:
+            return client.open_by_key(self._sheet_id)
+        except (gspread.exceptions.GSpreadException, KeyError) as error:
+            raise ContractError(f"Google Sheets described the sheet {self._sheet_id} in an unknown way ({error!r}); nothing was stored.") from None
+
+    def _metadata(self, spreadsheet: gspread.Spreadsheet) -> Sequence[Any]:
+        return list(spreadsheet.fetch_sheet_metadata().get("sheets", []))
+
+    def _values(self, spreadsheet: gspread.Spreadsheet, ranges: list[str], render: str) -> list[list[list[Any]]]:
+        if not ranges:
+            return []
+        found = spreadsheet.values_batch_get(ranges, params={"valueRenderOption": render, "dateTimeRenderOption": "SERIAL_NUMBER"})
+        return [r.get("values", []) for r in found.get("valueRanges", [])]
+
+
+def _normal(title: str) -> str:
+    return title.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def _session(credentials: Path | None) -> tuple[requests.Session, str]:
+    """A session that carries the service account's token, and the address that a sheet must be shared with."""
+    if credentials is None:
+        return requests.Session(), "anybody (no credentials are set)"
+    setting = f"GOOGLE_APPLICATION_CREDENTIALS={credentials}"
+    try:
+        found = service_account.Credentials.from_service_account_file(str(credentials), scopes=SCOPES)
+    except FileNotFoundError:
+        raise AuthError(f"{setting}: there is no such file; set it to a service account's JSON key file.") from None
+    except (ValueError, KeyError, OSError, google.auth.exceptions.GoogleAuthError):
+        raise AuthError(f"{setting}: the file is not a service account's JSON key; download it again from Google Cloud.") from None
+    return google.auth.transport.requests.AuthorizedSession(found), found.service_account_email

@@ -1,0 +1,1 @@
+"""Files that people drop when a vendor's API is down. See README.md."""
