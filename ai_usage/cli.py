@@ -214,6 +214,22 @@ def simulate(
 
 
 @app.command()
+def dev(port: int = 3000, host: str = "127.0.0.1") -> None:
+    """Dagster's web pages with everything loaded, and its daemon for the schedule and the sensors, until Ctrl-C."""
+    import os
+
+    from ai_usage.execution import dagster_home
+
+    settings = load_settings()
+    home = dagster_home(settings)
+    for reason in settings.off().values():
+        err.print(reason, style="yellow", soft_wrap=True)
+    err.print(f"DAGSTER_HOME={home}\nhttp://{host}:{port}", highlight=False, soft_wrap=True)
+    command = Path(sys.executable).with_name("dagster")
+    os.execv(command, [str(command), "dev", "-m", "ai_usage.definitions", "--host", host, "--port", str(port)])  # noqa: S606
+
+
+@app.command()
 def templates(folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path("docs/templates")) -> None:
     """Write the CSV templates of the drop folder and of the sheet's tabs."""
     from ai_usage.sources.google_sheets.records import TABS

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -121,6 +122,12 @@ def read_csv(opened: Opened, key: str) -> tuple[list[str], list[list[str]], str]
     text = Path(download.value.path()).read_bytes().decode("utf-8")
     parsed = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True))
     return parsed[0], parsed[1:], text
+
+
+def csv_text(value: Any) -> str:
+    """How a value of SQL stands in a CSV file: unknown is empty, a formula has its apostrophe."""
+    text = "" if value is None else value.isoformat() if isinstance(value, date) else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def choose(opened: Opened, key: str, *values: str) -> None:

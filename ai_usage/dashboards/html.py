@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 
 from ai_usage.dashboards.encode import encode_table, pack
 from ai_usage.dashboards.meta import Query, ReportMeta
@@ -54,11 +53,11 @@ def render_report(dashboards: Sequence[Dashboard], query: Query, meta: ReportMet
     return environment.get_template("report.html.j2").render(
         title="AI Usage Analytics",
         policy=_policy(scripts.values()),
-        style=Markup(_inline("report.css", "style") + _inline("responsive.css", "style")),
-        vega=Markup(scripts["vega"]),
-        app=Markup(scripts["app"]),
-        page=Markup(pack(page)),
-        datasets=[Markup(d) for d in datasets],
+        style=_inline("report.css", "style") + _inline("responsive.css", "style"),
+        vega=scripts["vega"],
+        app=scripts["app"],
+        page=pack(page),
+        datasets=datasets,
     )
 
 
@@ -73,8 +72,8 @@ def write_report(path: Path, dashboards: Sequence[Dashboard], query: Query, meta
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -26,6 +26,11 @@ SELECT settle_state, MIN(cost_date) AS first_day, MAX(cost_date) AS last_day, SU
 FROM vw_cost_allocation
 GROUP BY settle_state
 """
+USE_SQL = """
+SELECT MAX(usage_date) AS last_day FROM vw_productivity_metrics
+UNION ALL
+SELECT MAX(cost_date) AS last_day FROM vw_cost_allocation WHERE cost_type = 'usage'
+"""
 FINAL = ("settled", "closed")
 
 
@@ -112,7 +117,10 @@ def meta_from_marts(
     moving = [r["first_day"] for r in states if r["settle_state"] not in FINAL]
     costs_to = max((r["last_day"] for r in states), default=None)
     fetched = [s.last_fetched_at for s in sources if s.last_fetched_at]
-    days = [s.last_day for s in sources if s.last_day] + [r["last_day"] for r in states if r["last_day"]]
+    # Not the sources' last day: a directory is read today, and seats may be billed ahead.
+    days = [r["last_day"] for r in query(USE_SQL).to_pylist() if r["last_day"]] or (
+        [costs_to] if costs_to else []
+    )
     return ReportMeta(
         generated_at=generated_at,
         as_of=max(fetched, default=generated_at),

@@ -32,7 +32,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 def read_yaml(path: Path, shown: str) -> dict[str, Any]:
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 (it is a SafeLoader)
     except FileNotFoundError:
         raise SpecError(f"{shown}: the file does not exist; create it.") from None
     except yaml.YAMLError as error:

@@ -44,7 +44,7 @@ def raw_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
 def raw_checks(warehouse: Warehouse, endpoint: Endpoint, window: Window, report: LoadReport) -> Iterator[dg.AssetCheckResult]:
     """Results for `raw_specs`, over the days of this run."""
     table = endpoint.table
-    scope = {"source": endpoint.source, "endpoint": endpoint.name, "first": window.first, "last": window.last}
+    scope: dict[str, Any] = {"source": endpoint.source, "endpoint": endpoint.name, "first": window.first, "last": window.last}
     yield schema(warehouse, table, window)
     broken = warehouse.select(
         f"""

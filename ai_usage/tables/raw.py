@@ -6,6 +6,8 @@ a fetch whose id is not in `raw_fetches` does not exist for anything downstream.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ai_usage.tables.schema import Column, Table, boolean, count, date, integer, numeric, string, timestamp, usd
 
 LINEAGE: tuple[Column, ...] = (
@@ -17,10 +19,8 @@ LINEAGE: tuple[Column, ...] = (
 )
 
 
-def _raw(name: str, description: str, grain: str, columns: tuple[Column, ...], **more: object) -> Table:
-    return Table(
-        name=name, layer="raw", description=description, grain=grain, columns=LINEAGE + columns, date_column="usage_date", **more
-    )  # type: ignore[arg-type]
+def _raw(name: str, description: str, grain: str, columns: tuple[Column, ...], **more: Any) -> Table:
+    return Table(name=name, layer="raw", description=description, grain=grain, columns=LINEAGE + columns, date_column="usage_date", **more)
 
 
 raw_fetches = Table(

@@ -107,7 +107,10 @@ def build_marts(
 
 def _grid(connection: duckdb.DuckDBPyConnection) -> None:
     """One row per person, day and platform with activity; weekends are quiet, adoption grows."""
-    r = lambda salt: RANDOM.format(salt=salt)
+
+    def r(salt: str) -> str:
+        return RANDOM.format(salt=salt)
+
     connection.execute(f"""
         CREATE TABLE grid AS
         SELECT u.*, d.day, p.*, {r("a")} AS ra, {r("b")} AS rb, {r("c")} AS rc, {r("d")} AS rd,

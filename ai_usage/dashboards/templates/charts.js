@@ -6,9 +6,10 @@
 const COLOURS = 8;
 AIU.colour = (index) => `var(--c${(index % COLOURS) + 1})`;
 
-// Every value of the series column in the whole dataset keeps its colour under any filter.
+// A value keeps its colour under any filter and on every page: its place in labels.yaml, then among the dataset's others.
 function colouring(dashboard, column, data) {
-  const order = AIU.ordered(dashboard, column, data.columns[column].values);
+  const known = Object.keys(dashboard.labels[column] ?? {});
+  const order = [...known, ...AIU.ordered(dashboard, column, data.columns[column].values.filter((v) => !known.includes(v)))];
   return (value) => (value === null ? "var(--c8)" : AIU.colour(order.indexOf(value)));
 }
 
@@ -181,7 +182,7 @@ AIU.barChart = (host, dashboard, card, data, result) => {
       AIU.el("span", { class: special ? "bar-name special" : "bar-name", text: AIU.label(dashboard, dimension.column, group.keys[0]) }),
       AIU.el("span", { class: "bar-figure" }, AIU.format(figure, measure.unit),
         share ? AIU.el("em", { text: AIU.format(share, "pct") }) : null),
-      AIU.el("span", { class: "track", "aria-hidden": "true" }, AIU.el("i", { style: {
+      AIU.el("span", { class: "track", "aria-hidden": "true" }, figure && AIU.el("i", { style: {
         left: `${((Math.min(0, value) - low) / span) * 100}%`, width: `${(Math.abs(value) / span) * 100}%`,
         background: value < 0 ? "var(--c2)" : special ? "var(--c8)" : colour(group.keys[0]),
       } })));

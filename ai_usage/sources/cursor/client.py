@@ -63,10 +63,8 @@ class CursorClient:
             "Cursor", base_url, auth=(key, ""), secrets=(key,), key_setting="CURSOR_ADMIN_API_KEY", **http
         )
         self._spool = spool
-        per_minute = (lambda documented: documented * rate_factor) if rate_factor > 0 else (lambda documented: None)
-        self._limits = {"filtered-usage-events": RateLimit(per_minute(60))}
-        for name in ("members", "daily-usage-data", "spend"):
-            self._limits[name] = RateLimit(per_minute(20))
+        documented = {"filtered-usage-events": 60, "members": 20, "daily-usage-data": 20, "spend": 20}
+        self._limits = {name: RateLimit(n * rate_factor if rate_factor > 0 else None) for name, n in documented.items()}
 
     def close(self) -> None:
         self.http.close()
@@ -94,7 +92,7 @@ class CursorClient:
             for number in range(1, MAX_PAGES):
                 request = {**_bounds(window), "page": number, "pageSize": PAGE_SIZE}
                 body, page = self._ask(
-                    endpoint, _Usage, stats, "POST", "/teams/daily-usage-data", request, check=lambda p, n=number: _echo(p, n)
+                    endpoint, _Usage, stats, "POST", "/teams/daily-usage-data", request, check=_echo(number)
                 )
                 yield Page(page.data, request, {"pagination": page.pagination, "period": page.period}, body)
                 if not (page.pagination or {}).get("hasNextPage"):
@@ -115,7 +113,7 @@ class CursorClient:
             for number in range(1, MAX_PAGES):
                 request = {**_bounds(window), "page": number, "pageSize": PAGE_SIZE}
                 body, page = self._ask(
-                    endpoint, _Events, stats, "POST", "/teams/filtered-usage-events", request, check=lambda p, n=number: _echo(p, n)
+                    endpoint, _Events, stats, "POST", "/teams/filtered-usage-events", request, check=_echo(number)
                 )
                 if number == 1:
                     total = page.totalUsageEventsCount
@@ -195,9 +193,13 @@ def _bounds(window: Window) -> dict[str, int]:
     return {"startDate": int(window.start.timestamp() * 1000), "endDate": round(window.end.timestamp() * 1000)}
 
 
-def _echo(page: _Envelope, number: int) -> None:
+def _echo(number: int) -> Callable[[_Envelope], None]:
     """A page that says it is another one is a repeated page: ask again."""
-    pagination = page.pagination or {}
-    said = pagination.get("currentPage", pagination.get("page", number))
-    if said != number:
-        raise TransientError(f"Cursor answered page {said} where page {number} was asked")
+
+    def check(page: _Envelope) -> None:
+        pagination = page.pagination or {}
+        said = pagination.get("currentPage", pagination.get("page", number))
+        if said != number:
+            raise TransientError(f"Cursor answered page {said} where page {number} was asked")
+
+    return check

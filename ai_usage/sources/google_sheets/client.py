@@ -36,7 +36,7 @@ class _Transport(gspread.http_client.HTTPClient):
     """gspread's requests, made by our client. gspread fixes Google's host in its URLs; the base URL replaces it here."""
 
     def __init__(self, http: HttpClient, limit: RateLimit, stats: Stats) -> None:
-        super().__init__(auth=None, session=requests.Session())
+        super().__init__(auth=None, session=requests.Session())  # type: ignore[arg-type]
         self._http, self._limit, self._stats = http, limit, stats
 
     def request(self, method: str, endpoint: str, params: Any = None, **_: Any) -> requests.Response:  # type: ignore[override]

@@ -1,0 +1,50 @@
+# Two commands do all: `make demo` shows true dashboards, `make test` proves the platform. Both call `make setup`.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+STAMP := .venv/.made
+
+.PHONY: help demo test setup dev lint format docs lock chromium bench clean
+
+help: ## What there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: setup ## 90 simulated days of every asset, every check, the dashboards: no key, no account, no Docker
+	@$(BIN)/ai-usage demo
+
+test: setup chromium lint ## The whole test suite, linters first
+	@$(BIN)/pytest $(ARGS)
+
+setup: $(STAMP) ## Everything into .venv; the command is .venv/bin/ai-usage
+
+$(STAMP): requirements.lock pyproject.toml scripts/setup
+	@scripts/setup
+	@touch $@
+
+dev: setup ## Dagster's UI with everything loaded, the schedule and the sensors, on http://localhost:3000
+	@$(BIN)/ai-usage dev
+
+lint: setup ## ruff, mypy, import rules, sqlfluff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
+	@$(BIN)/sqlfluff lint sql --disable-progress-bar --nocolor >/dev/null || $(BIN)/sqlfluff lint sql --disable-progress-bar
+
+format: setup ## Rewrite Python in the one format
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+docs: setup ## Write the generated pages: tables, settings, assets, commands, templates, lineage
+	@$(BIN)/python -m ai_usage.docsgen
+
+lock: setup ## Resolve the dependencies anew, for 3.11 and later, with hashes and without index addresses
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --group dev pyproject.toml -o requirements.lock
+
+chromium: ## A browser for the tests: found, or installed where that is possible
+	@scripts/chromium >/dev/null
+
+bench: setup ## The benchmarks; each prints ratios
+	@for script in benchmarks/[a-z]*.py; do case $$script in */common.py) ;; *) $(BIN)/python $$script || exit 1;; esac; done
+
+clean: ## Remove the environment and the demo's data
+	@rm -rf .venv data/demo

@@ -1,0 +1,101 @@
+"""What orchestration costs: the daily run of every asset and check through Dagster, against the same data work without it.
+
+Belongs here: two fresh processes over the same settled warehouse of 35 days. `dagster` is `ai-usage run`: definitions, instance, event
+log, 24 assets, 66 checks. `bare` fetches, decodes, publishes, runs the models and renders the report with the same functions. What is left
+between them is orchestration, its checks and its imports; the design allows 15 s of CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from datetime import UTC, date, datetime, timedelta
+
+from common import Meter, answer, child, cpu_s, median, save, simulator, table
+
+
+def _days(days: int) -> tuple[date, date]:
+    last = datetime.now(UTC).date() - timedelta(days=1)
+    return last - timedelta(days=days - 1), last
+
+
+def dagster(days: int) -> None:
+    """`ai-usage run`, in this process."""
+    from ai_usage.execution import execute
+    from ai_usage.runtime import Runtime
+
+    outcome = execute(Runtime(), *_days(days))
+    if not outcome.success:
+        raise SystemExit(f"the run failed: {outcome.failures}")
+    answer(cpu_s=cpu_s(), imports_s=0, assets=len(outcome.materialized), checks=len(outcome.checks))
+
+
+def bare(days: int) -> None:
+    """The data work alone."""
+    from ai_usage.operations import write_html_report
+    from ai_usage.runtime import Runtime
+    from ai_usage.sources.cursor import records as cursor
+    from ai_usage.sources.endpoint import Window
+    from ai_usage.sources.google_sheets import records as sheet
+    from ai_usage.sources.walk import walk_all
+    from ai_usage.warehouse import models
+
+    runtime = Runtime()
+    meter = Meter()
+    window, today = Window(*_days(days)), Window(runtime.today, runtime.today)
+    loader = runtime.loader()
+    loader.load(cursor.EVENTS, walk_all(window.split(1), runtime.cursor.events, cursor.EVENTS))
+    loader.load(cursor.DAILY_USAGE, walk_all(window.split(30), runtime.cursor.daily_usage, cursor.DAILY_USAGE))
+    loader.load(cursor.MEMBERS, [runtime.cursor.members(today)])
+    loader.load(cursor.SPEND, [runtime.cursor.spend(today)])
+    for endpoint in sheet.ENDPOINTS:
+        loader.load(endpoint, [runtime.sheets.tab(endpoint)])
+    parameters = {"start_date": window.first, "end_date": window.last, "as_of_date": runtime.today, "processed_at": datetime.now(UTC)}
+    for name in ("dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "dim_users"):
+        model = models.model(name)
+        runtime.warehouse.replace(model.table, model.sql, parameters)
+    write_html_report(runtime)
+    answer(**meter.read())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--days", type=int, default=35)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--part", choices=("dagster", "bare"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.part:
+        (dagster if given.part == "dagster" else bare)(given.days)
+        return
+    first, last = _days(given.days)
+    with simulator("--from", str(first), "--to", str(last), "--people", "24") as sim, tempfile.TemporaryDirectory() as folder:
+        os.environ |= {
+            "AI_USAGE_DATA_DIR": folder, "AI_USAGE_START_DATE": str(first), "AI_USAGE_CURSOR_BASE_URL": sim["url"], "CURSOR_ADMIN_API_KEY": sim["key"],
+            "AI_USAGE_CURSOR_RATE_FACTOR": "0", "AI_USAGE_SHEETS_BASE_URL": sim["url"], "AI_USAGE_SHEET_ID": sim["sheet_id"],
+        }  # fmt: skip
+        os.environ.pop("DAGSTER_HOME", None)
+        child([__file__, "--part", "dagster", "--days", str(given.days)])  # the first load; the daily run finds it
+        found = {
+            part: [child([__file__, "--part", part, "--days", str(given.days)]) for _ in range(given.runs)] for part in ("dagster", "bare")
+        }
+    whole, data = median(found["dagster"], "cpu_s"), median(found["bare"], "cpu_s")
+    one = found["dagster"][0]
+    save(
+        "daily_run",
+        "The daily run: orchestration beside the data work",
+        [
+            table(
+                ("what", "CPU s", "× data work"),
+                [
+                    (f"through Dagster: {one['assets']} assets, {one['checks']} checks, {given.days} days", f"{whole:.1f}", f"{whole / data:.1f}"),
+                    ("the data work alone", f"{data:.1f}", "1.0"),
+                    ("orchestration, checks, imports (allowed: 15)", f"{whole - data:.1f}", f"{(whole - data) / data:.1f}"),
+                ],
+            )
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
