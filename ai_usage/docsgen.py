@@ -34,6 +34,7 @@ LAYERS = {
     "curated": ("Curated", "People, keys, usage and cost in one shape for every vendor."),
     "mart": ("Marts", "Views that people and dashboards read."),
 }
+SHARED = ("raw_fetches", "raw_rejects")  # written by the load of every raw table
 GROUPS = {
     "cursor": "One asset for each raw table of Cursor.",
     "google_sheets": "One asset for each tab of the sheet.",
@@ -84,7 +85,10 @@ def tables_page() -> str:
 
 
 def _table(table: Table) -> str:
-    made = f"Made by `{models.model(table.name).path}`" if table.name in models.all_models() else "Filled by its asset"
+    if table.name in models.all_models():
+        made = f"Made by `{models.model(table.name).path}`"
+    else:
+        made = "Filled by every load" if table.name in SHARED else "Filled by its asset"
     return table.markdown().rstrip("\n") + f"\n\n{made}{', a view' if table.view else ''}.\n"
 
 

@@ -65,6 +65,11 @@ STAGING_COST: tuple[Column, ...] = (
     date("settled_on", "First UTC day on which the vendor no longer changes this day; NULL is unknown."),
     _SOURCE,
 )
+STAGING_SEATS: tuple[Column, ...] = (
+    date("seat_date", "UTC day.", nullable=False),
+    _PLATFORM,
+    string("user_email", "E-mail of the person who holds a seat, as the vendor writes it.", nullable=False),
+)
 
 
 def _staging(name: str, description: str, columns: tuple[Column, ...], date_column: str) -> Table:
@@ -128,6 +133,8 @@ stg_cursor_usage = _staging("stg_cursor_usage", "Cursor's usage in the common sh
 stg_cursor_cost = _staging("stg_cursor_cost", "Cursor's billed events in the common shape.", STAGING_COST, "cost_date")
 stg_usage = _staging("stg_usage", "Every `stg_*_usage` together: what `fct_usage_daily` reads.", STAGING_USAGE, "usage_date")
 stg_cost = _staging("stg_cost", "Every `stg_*_cost` together: what `fct_cost_daily` reads.", STAGING_COST, "cost_date")
+stg_cursor_seats = _staging("stg_cursor_seats", "Who held a Cursor seat on which day.", STAGING_SEATS, "seat_date")
+stg_seats = _staging("stg_seats", "Every `stg_*_seats` together: who a block of seats is for.", STAGING_SEATS, "seat_date")
 stg_sheet_usage = _staging("stg_sheet_usage", "claude.ai activity kept by hand, in the common shape.", STAGING_USAGE, "usage_date")
 stg_sheet_cost = _staging(
     "stg_sheet_cost", "Seats and flat fees, spread over the days of each month, in the common shape.", STAGING_COST, "cost_date"
@@ -221,7 +228,7 @@ fct_cost_daily = Table(
 
 STAGING: tuple[Table, ...] = (
     stg_current_fetches, stg_snapshots, stg_email_aliases, stg_cursor_usage, stg_cursor_cost, stg_sheet_usage, stg_sheet_cost, stg_usage,
-    stg_cost,
+    stg_cost, stg_cursor_seats, stg_seats,
 )
 CURATED: tuple[Table, ...] = (dim_users, dim_user_assignments, dim_api_keys, fct_usage_daily, fct_cost_daily)
 

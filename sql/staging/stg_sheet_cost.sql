@@ -1,10 +1,14 @@
--- Seats and flat fees: the month's price spread over all days of the calendar month, in whole 1e-9 USD; what the division
--- leaves over falls on the month's last day, so that a full month is the price to the last digit.
--- A row without valid_from counts from 2023-01-01. Grain: cost_date, platform, user_email. Inputs: raw_sheet_subscriptions, stg_snapshots.
+-- Seats and flat fees. The month's price is spread over all days of the calendar month, in whole 1e-9 USD; what the division leaves over falls
+-- on the month's last day, so that a full month is the price to the last digit. A row without valid_from counts from 2023-01-01.
+-- A block of seats goes to the people who hold one on that day (stg_seats; people with a row of their own hold that one), a seat's price
+-- each; seats that nobody holds stay unattributed. Where more people hold a seat than were bought, they share the block evenly.
+-- Grain: cost_date, platform, user_email, attribution.
+-- Inputs: raw_sheet_subscriptions, stg_snapshots, stg_seats, stg_email_aliases.
 WITH paid AS (
   SELECT
     r.platform,
-    r.email,
+    REGEXP_REPLACE(LOWER(TRIM(r.email)), r'\+[^@]*@', '@') AS written_email,
+    COALESCE(r.seats, 1) AS seats,
     day,
     EXTRACT(DAY FROM LAST_DAY(day)) AS days_in_month,
     CAST(r.price_usd * 1000000000 AS INT64) * COALESCE(r.seats, 1) AS month_nano_usd,
@@ -21,14 +25,96 @@ WITH paid AS (
 
 parts AS (
   SELECT
-    platform,
-    email,
-    day,
+    p.platform,
+    COALESCE(a.email, p.written_email) AS user_email,
+    p.seats,
+    p.day,
     CASE
-      WHEN is_last_day THEN month_nano_usd - DIV(month_nano_usd, days_in_month) * (days_in_month - 1)
-      ELSE DIV(month_nano_usd, days_in_month)
+      WHEN p.is_last_day THEN p.month_nano_usd - DIV(p.month_nano_usd, p.days_in_month) * (p.days_in_month - 1)
+      ELSE DIV(p.month_nano_usd, p.days_in_month)
     END AS nano_usd
-  FROM paid
+  FROM paid AS p
+  LEFT JOIN stg_email_aliases AS a ON p.written_email = a.alias
+),
+
+own AS (
+  SELECT
+    day,
+    platform,
+    user_email,
+    SUM(nano_usd) AS nano_usd
+  FROM parts
+  WHERE user_email IS NOT NULL
+  GROUP BY day, platform, user_email
+),
+
+blocks AS (
+  SELECT
+    day,
+    platform,
+    SUM(seats) AS seats,
+    SUM(nano_usd) AS nano_usd
+  FROM parts
+  WHERE user_email IS NULL
+  GROUP BY day, platform
+),
+
+holders AS (
+  SELECT
+    h.seat_date,
+    h.platform,
+    h.user_email,
+    ROW_NUMBER() OVER (PARTITION BY h.seat_date, h.platform ORDER BY h.user_email) AS place,
+    COUNT(*) OVER (PARTITION BY h.seat_date, h.platform) AS people
+  FROM (
+    SELECT DISTINCT
+      w.seat_date,
+      w.platform,
+      COALESCE(a.email, w.written_email) AS user_email
+    FROM (
+      SELECT
+        seat_date,
+        platform,
+        REGEXP_REPLACE(LOWER(TRIM(user_email)), r'\+[^@]*@', '@') AS written_email
+      FROM stg_seats
+    ) AS w
+    LEFT JOIN stg_email_aliases AS a ON w.written_email = a.alias
+  ) AS h
+  LEFT JOIN own AS o ON h.seat_date = o.day AND h.platform = o.platform AND h.user_email = o.user_email
+  WHERE o.user_email IS NULL
+),
+
+held AS (
+  SELECT
+    b.day,
+    b.platform,
+    h.user_email,
+    DIV(b.nano_usd, GREATEST(b.seats, h.people))
+    + CASE
+      WHEN h.place = 1 AND h.people >= b.seats
+        THEN b.nano_usd - DIV(b.nano_usd, GREATEST(b.seats, h.people)) * h.people
+      ELSE 0
+    END AS nano_usd
+  FROM blocks AS b
+  INNER JOIN holders AS h ON b.day = h.seat_date AND b.platform = h.platform
+),
+
+idle AS (
+  SELECT
+    b.day,
+    b.platform,
+    b.nano_usd - COALESCE(t.nano_usd, 0) AS nano_usd
+  FROM blocks AS b
+  LEFT JOIN (SELECT day, platform, SUM(nano_usd) AS nano_usd FROM held GROUP BY day, platform) AS t
+    ON b.day = t.day AND b.platform = t.platform
+),
+
+lines AS (
+  SELECT day, platform, user_email, 'seat' AS attribution, nano_usd FROM own
+  UNION ALL
+  SELECT day, platform, user_email, 'seat' AS attribution, nano_usd FROM held
+  UNION ALL
+  SELECT day, platform, CAST(NULL AS STRING) AS user_email, 'unattributed' AS attribution, nano_usd FROM idle WHERE nano_usd != 0
 )
 
 SELECT
@@ -41,13 +127,13 @@ SELECT
   END AS vendor,
   CAST(NULL AS STRING) AS workspace_id,
   CAST(NULL AS STRING) AS api_key_id,
-  email AS user_email,
+  user_email,
   CAST(NULL AS STRING) AS model,
   'subscription' AS cost_type,
   CAST(NULL AS STRING) AS token_type,
   CAST(CAST(SUM(nano_usd) AS NUMERIC) * CAST('0.000000001' AS NUMERIC) AS NUMERIC) AS cost_usd,
-  CASE WHEN email IS NULL THEN 'unattributed' ELSE 'seat' END AS attribution,
+  attribution,
   day AS settled_on,
   'sheet_subscriptions' AS source
-FROM parts
-GROUP BY day, platform, email
+FROM lines
+GROUP BY day, platform, user_email, attribution

@@ -108,7 +108,7 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
         ],
     ),
     partitions_def=DAYS, backfill_policy=RANGES,
-    deps=["raw_cursor_events", "raw_cursor_spend", "raw_sheet_subscriptions", "raw_sheet_people", "dim_api_keys"],
+    deps=["raw_cursor_events", "raw_cursor_spend", "raw_cursor_usage", "raw_cursor_members", "raw_sheet_subscriptions", "raw_sheet_people", "dim_api_keys"],
 )  # fmt: skip
 def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window, metadata = _run(context, runtime, "fct_cost_daily", COST_FACTS)
