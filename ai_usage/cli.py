@@ -98,6 +98,19 @@ def _show_outcome(outcome: Any, first: date, last: date) -> None:
 
 
 @app.command()
+def upload() -> None:
+    """Load the CSV files of the drop folder now, and rebuild what depends on them."""
+    from ai_usage.progress import run_with_progress
+
+    with _runtime() as runtime:
+        first, last = runtime.settings.start_date, runtime.yesterday
+        outcome = run_with_progress(runtime, first, last, err, job="load_uploads")
+        _show_outcome(outcome, first, last)
+        if not outcome.success:
+            raise typer.Exit(1)
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT in BigQuery dialect; tables by their names alone.")],
     format_: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
@@ -184,9 +197,9 @@ def doctor() -> None:
 @app.command()
 def demo(
     days: Annotated[int, typer.Option(min=2, max=730, help="How many UTC days, ending yesterday.")] = 90,
-    people: Annotated[int, typer.Option(min=3, max=1000)] = 24,
+    people: Annotated[int, typer.Option(min=3, max=1000, help="How many people.")] = 24,
     data_dir: Annotated[Path, typer.Option(help="Where everything is written; emptied first.")] = Path("data/demo"),
-    seed: int = 7,
+    seed: Annotated[int, typer.Option(help="Another seed is another company.")] = 7,
 ) -> None:
     """Simulated vendors on localhost, every asset through Dagster, the dashboards: no key, no account."""
     from ai_usage.demo import run_demo
@@ -197,7 +210,10 @@ def demo(
 
 @app.command()
 def simulate(
-    days: Annotated[int, typer.Option(min=1)] = 90, people: Annotated[int, typer.Option(min=3)] = 24, port: int = 8765, seed: int = 7
+    days: Annotated[int, typer.Option(min=1, help="How many UTC days, ending yesterday.")] = 90,
+    people: Annotated[int, typer.Option(min=3, help="How many people.")] = 24,
+    port: Annotated[int, typer.Option(help="Where to listen on localhost.")] = 8765,
+    seed: Annotated[int, typer.Option(help="Another seed is another company.")] = 7,
 ) -> None:
     """Only the simulated vendors, until Ctrl-C; prints the settings that point at them."""
     from ai_usage.demo import simulated_world
@@ -214,7 +230,10 @@ def simulate(
 
 
 @app.command()
-def dev(port: int = 3000, host: str = "127.0.0.1") -> None:
+def dev(
+    port: Annotated[int, typer.Option(help="Where the pages are served.")] = 3000,
+    host: Annotated[str, typer.Option(help="Which address listens; the pages have no login, so keep it local.")] = "127.0.0.1",
+) -> None:
     """Dagster's web pages with everything loaded, and its daemon for the schedule and the sensors, until Ctrl-C."""
     import os
 

@@ -65,6 +65,9 @@ class _Current:
     content_sha256: str
     fetched_at: datetime
     origin: str
+    # Where a replacement stands in for the vendor's version: what the vendor last said, and the replacement's own figures.
+    replaced_sha256: str | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
 
 
 class Loader:
@@ -74,10 +77,13 @@ class Loader:
         self._warehouse = warehouse
         self._run_id = run_id
 
-    def load(self, endpoint: Endpoint, walks: Iterable[Spooled | FailedWalk], origin: str = "api") -> LoadReport:
+    def load(
+        self, endpoint: Endpoint, walks: Iterable[Spooled | FailedWalk], origin: str = "api", replace: bool = False
+    ) -> LoadReport:
         """Decode and publish every walk; failed ones are recorded and reported, the rest stands.
 
-        A changed contract or a broken batch records its days as failed and publishes nothing of that batch.
+        A changed contract or a broken batch records its days as failed and publishes nothing of that batch. An upload fills days that the
+        vendor has not given; with `replace` it also takes the place of the vendor's version, until the vendor says something new.
         """
         self._warehouse.ensure()
         report = LoadReport()
@@ -91,15 +97,17 @@ class Loader:
                 batch.append(walk)
                 size += walk.size
                 if size >= BATCH_BYTES:
-                    self._batch(decoder, endpoint, batch, origin, report)
+                    self._batch(decoder, endpoint, batch, origin, replace, report)
                     batch, size = [], 0
             if batch:
-                self._batch(decoder, endpoint, batch, origin, report)
+                self._batch(decoder, endpoint, batch, origin, replace, report)
         if report.failures:
             self._record_failures(report.failures, origin)
         return report
 
-    def _batch(self, decoder: Decoder, endpoint: Endpoint, walks: Sequence[Spooled], origin: str, report: LoadReport) -> None:
+    def _batch(
+        self, decoder: Decoder, endpoint: Endpoint, walks: Sequence[Spooled], origin: str, replace: bool, report: LoadReport
+    ) -> None:
         try:
             days = decoder.load(walks)
         except SourceError as error:
@@ -116,17 +124,20 @@ class Loader:
         new: dict[tuple[str, date], str] = {}
         for day in days:
             before = current.get(None if snapshot else day.usage_date)
-            if origin == "upload" and before is not None and before.origin == "api":
+            if origin == "upload" and not replace and before is not None and before.origin == "api":
                 report.skipped.append(f"{day.usage_date}: the vendor's own data is there already")
                 continue
             fetch_id = uuid.uuid4().hex
             sha = hashlib.sha256(f"{endpoint.parser_version}{day.sha256}".encode()).hexdigest()
             changed = before is None or before.content_sha256 != sha
+            stands = changed and before is not None and origin == "api" and before.replaced_sha256 == sha
+            changed = changed and not stands
             if changed and day.records:
                 new[str(day.spooled.path), day.usage_date] = fetch_id
             fetches.append(
                 self._fetch(endpoint, day, fetch_id, fetch_id if changed or before is None else before.version_fetch_id, now, origin)
                 | {"changed": changed, "content_sha256": sha}
+                | (before.figures if before is not None and before.figures and not changed else {})
             )
             _count(report, day, changed)
         for walk in walks:
@@ -147,9 +158,12 @@ class Loader:
         latest = "QUALIFY ROW_NUMBER() OVER (PARTITION BY f.endpoint ORDER BY f.usage_date DESC) = 1" if snapshot else ""
         found = self._warehouse.select(
             f"""
-            SELECT f.usage_date, f.version_fetch_id, r.content_sha256, f.fetched_at, f.origin
+            SELECT
+              f.usage_date, f.version_fetch_id, r.content_sha256, f.fetched_at, f.origin, v.origin AS version_origin,
+              f.row_count, f.rejected_count, f.vendor_total_usd
             FROM stg_current_fetches AS f
             INNER JOIN raw_fetches AS r ON f.fetch_id = r.fetch_id AND f.usage_date = r.usage_date
+            INNER JOIN raw_fetches AS v ON f.version_fetch_id = v.fetch_id
             WHERE f.source = @source AND f.endpoint = @endpoint {where} {latest}
             """,
             {"source": endpoint.source, "endpoint": endpoint.name}
@@ -157,10 +171,24 @@ class Loader:
         )
         return {
             None if snapshot else row["usage_date"]: _Current(
-                row["version_fetch_id"], row["content_sha256"], row["fetched_at"], row["origin"]
+                row["version_fetch_id"], row["content_sha256"], row["fetched_at"], row["origin"],
+                self._said(endpoint, row["usage_date"]) if row["origin"] == "upload" else None,
+                {n: row[n] for n in ("row_count", "rejected_count", "vendor_total_usd")} if row["version_origin"] == "upload" else {},
             )
             for row in found.to_pylist()
-        }
+        }  # fmt: skip
+
+    def _said(self, endpoint: Endpoint, day: date) -> str | None:
+        """The hash of what the vendor itself last said of a day that a file now stands in for; None when it has said nothing."""
+        found = self._warehouse.select(
+            """
+            SELECT content_sha256 FROM raw_fetches
+            WHERE source = @source AND endpoint = @endpoint AND usage_date = @day AND origin = 'api' AND state IN ('complete', 'empty')
+            QUALIFY ROW_NUMBER() OVER (PARTITION BY usage_date ORDER BY fetched_at DESC) = 1
+            """,
+            {"source": endpoint.source, "endpoint": endpoint.name, "day": day},
+        )["content_sha256"].to_pylist()
+        return found[0] if found else None
 
     def _fetch(
         self, endpoint: Endpoint, day: Day, fetch_id: str, version: str, fetched_at: datetime, origin: str

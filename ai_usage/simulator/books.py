@@ -15,6 +15,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from .anthropic_books import AnthropicBooks
 from .cast import Cast, ServiceAccount
 from .events import Day, work
 from .numbers import usd
@@ -79,6 +80,11 @@ class Books:
 
     def __init__(self, world: World, version: int | None = None) -> None:
         self._world, self.version = world, version
+
+    @property
+    def anthropic(self) -> AnthropicBooks:
+        """Anthropic's, of the same version; everything else here is Cursor's, or subscriptions."""
+        return AnthropicBooks(self._world, self.version)
 
     def _days(self, first: date | None, last: date | None):
         world = self._world
@@ -206,4 +212,5 @@ class Books:
                 for (m, p), v in sorted(self.subscription_usd_by_month().items())
             ],
             "months": [str(m) for m in months(world.first_day, world.last_day)],
+            **({"anthropic": self.anthropic.as_json(first, last)} if world.anthropic else {}),
         }

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import google.auth.exceptions
 import requests
 import requests.adapters
+import requests.auth
 import tenacity
 import urllib3
 
@@ -68,6 +69,13 @@ class Stats:
                 setattr(self, name, getattr(self, name) + amount)
 
 
+class _Unchanged(requests.auth.AuthBase):
+    """An auth that adds nothing."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
 @dataclass(frozen=True)
 class Body:
     """A whole answer: status 200, length as announced."""
@@ -109,8 +117,8 @@ class HttpClient:
         self._tries, self._patience_s, self._timeout_s, self._backoff_s = tries, patience_s, timeout_s, backoff_s
         self._hints = hints or {}
         self._session = session or requests.Session()
-        self._session.auth = auth
-        self._session.trust_env = False  # no ~/.netrc: it would replace the key with somebody else's credential
+        # An auth that is set keeps ~/.netrc from putting somebody else's credential in; proxies and CA bundles still come from there.
+        self._session.auth = auth or _Unchanged()
         self._session.headers.update({"User-Agent": f"ai-usage-analytics/{__version__}", "Accept-Encoding": "gzip"})
         self._session.headers.update(headers or {})
         adapter = requests.adapters.HTTPAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=0)

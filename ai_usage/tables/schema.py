@@ -73,7 +73,7 @@ class Table:
 
     `grain` says in words what one row is; `key` are the columns that are unique together (empty where equal rows are
     real, as with Cursor's events, which carry no id). `date_column` is the column that a day range replaces and that
-    BigQuery partitions on. `settle_days` is how long the vendor may still change a day.
+    BigQuery partitions on.
     """
 
     name: str

@@ -12,7 +12,7 @@ from ai_usage.warehouse import WarehouseError
 
 
 @dg.asset(
-    group_name="operations", owners=OWNERS, kinds={"python", "csv"}, deps=["raw_cursor_events", "raw_cursor_usage", "raw_cursor_members"],
+    group_name="operations", owners=OWNERS, kinds={"python", "csv"},
     description="CSV files from the drop folder stand in for days that the vendor's API did not give.",
     check_specs=[dg.AssetCheckSpec("files_readable", asset="uploaded_files", description="Every dropped file could be read.")],
 )  # fmt: skip

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import dagster as dg
 
-from ai_usage.defs.common import DAYS
 from ai_usage.runtime import Runtime
 from ai_usage.settings import load_settings
 from ai_usage.sources.errors import SourceError
@@ -27,10 +26,10 @@ def _on() -> dg.AssetSelection:
     return selection
 
 
-daily = dg.define_asset_job("daily", selection=_on(), partitions_def=DAYS, description="Every source that is on, every table, every check.")
-rebuild = dg.define_asset_job("rebuild", selection=SQL | SOURCES["google_sheets"] if load_settings().sheet_is_on else SQL, partitions_def=DAYS, description="Dimensions, facts and marts from what raw holds; asks no vendor.")
+daily = dg.define_asset_job("daily", selection=_on(), description="Every source that is on, every table, every check.")
+rebuild = dg.define_asset_job("rebuild", selection=SQL | SOURCES["google_sheets"] if load_settings().sheet_is_on else SQL, description="Dimensions, facts and marts from what raw holds; asks no vendor.")
 uploads_job = dg.define_asset_job(
-    "load_uploads", selection=dg.AssetSelection.assets("uploaded_files") | SQL, partitions_def=DAYS, description="Dropped files, then what depends on them."
+    "load_uploads", selection=dg.AssetSelection.assets("uploaded_files") | SQL, description="Dropped files, then what depends on them."
 )
 
 

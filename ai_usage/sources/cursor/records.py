@@ -100,6 +100,7 @@ EVENTS = Endpoint(
         'CASE WHEN "isChargeable" IS NULL OR "chargedCents" IS NULL THEN NULL '
         'WHEN "isChargeable" THEN CAST("chargedCents" * 0.01 AS DECIMAL(38, 9)) ELSE 0 END'
     ),
+    staged_as="cursor_events",
 )  # fmt: skip
 
 SPEND = Endpoint(

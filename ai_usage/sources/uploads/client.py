@@ -150,3 +150,8 @@ def is_quiet(path: Path, seconds: float = 10.0) -> bool:
         return time.time() - path.stat().st_mtime >= seconds
     except FileNotFoundError:
         return False
+
+
+def replaces(path: Path) -> bool:
+    """Whether a file is meant to take the place of what the vendor said: its name ends in .replace.csv."""
+    return path.name.lower().endswith(".replace.csv")
