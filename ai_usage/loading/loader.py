@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,10 @@ from ai_usage.sources.walk import FailedWalk
 from ai_usage.tables.raw import raw_fetches, raw_rejects
 from ai_usage.warehouse.base import Warehouse
 
-BATCH_BYTES = 16_000_000
+# What is decoded at once, in bytes of records, and what is published at once, in bytes of Arrow: decoding small keeps memory low, publishing
+# large keeps commits few (each costs 60 ms of CPU).
+BATCH_BYTES = 6_000_000
+PUBLISH_BYTES = 16_000_000
 
 
 @dataclass
@@ -70,6 +73,36 @@ class _Current:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
+class _Outgoing:
+    """What one load knows: the versions it found, and decoded ones that wait to be published together."""
+
+    def __init__(self, warehouse: Warehouse, endpoint: Endpoint) -> None:
+        self._warehouse, self._endpoint = warehouse, endpoint
+        self._rows: list[pa.Table] = []
+        self._rejects: list[pa.Table] = []
+        self._fetches: list[dict[str, Any]] = []
+        self._versions: dict[date | None, _Current] | None = None
+
+    def current(self, ask: Callable[[], dict[date | None, _Current]]) -> dict[date | None, _Current]:
+        """The versions that counted when this load began: asked once, since opening the warehouse costs as much as decoding a day."""
+        if self._versions is None:
+            self._versions = ask()
+        return self._versions
+
+    def add(self, rows: pa.Table, rejects: pa.Table, fetches: list[dict[str, Any]]) -> None:
+        self._rows.append(rows)
+        self._rejects.append(rejects)
+        self._fetches += fetches
+        if sum(t.nbytes for t in self._rows) >= PUBLISH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._fetches:
+            data = {self._endpoint.table: pa.concat_tables(self._rows), raw_rejects: pa.concat_tables(self._rejects)}
+            self._warehouse.publish(data, pa.Table.from_pylist(self._fetches, schema=raw_fetches.arrow_schema()))
+        self._rows, self._rejects, self._fetches = [], [], []
+
+
 class Loader:
     """Publishes walks of one run into one warehouse."""
 
@@ -87,6 +120,7 @@ class Loader:
         """
         self._warehouse.ensure()
         report = LoadReport()
+        outgoing = _Outgoing(self._warehouse, endpoint)
         with Decoder() as decoder:
             batch: list[Spooled] = []
             size = 0
@@ -97,16 +131,17 @@ class Loader:
                 batch.append(walk)
                 size += walk.size
                 if size >= BATCH_BYTES:
-                    self._batch(decoder, endpoint, batch, origin, replace, report)
+                    self._batch(decoder, endpoint, batch, origin, replace, report, outgoing)
                     batch, size = [], 0
             if batch:
-                self._batch(decoder, endpoint, batch, origin, replace, report)
+                self._batch(decoder, endpoint, batch, origin, replace, report, outgoing)
+        outgoing.flush()
         if report.failures:
             self._record_failures(report.failures, origin)
         return report
 
     def _batch(
-        self, decoder: Decoder, endpoint: Endpoint, walks: Sequence[Spooled], origin: str, replace: bool, report: LoadReport
+        self, decoder: Decoder, endpoint: Endpoint, walks: Sequence[Spooled], origin: str, replace: bool, report: LoadReport, outgoing: _Outgoing
     ) -> None:
         try:
             days = decoder.load(walks)
@@ -116,7 +151,7 @@ class Loader:
         if origin == "upload":
             days = [day for day in days if day.records]
         snapshot = endpoint.usage_date is None
-        current = self._current(endpoint, [day.usage_date for day in days], snapshot)
+        current = outgoing.current(lambda: self._current(endpoint, snapshot))
         now = datetime.now(UTC)
         if current:  # a clock that was set back must not make a new version look older than the one it supersedes
             now = max(now, max(c.fetched_at for c in current.values()) + timedelta(microseconds=1))
@@ -147,14 +182,10 @@ class Loader:
         report.absent_fields |= set(decoder.absent_fields)
         rows = decoder.rows(new, now) if new else endpoint.table.arrow_schema().empty_table()
         rejects = decoder.rejects(new, now) if any(d.rejected for d in days) and new else raw_rejects.arrow_schema().empty_table()
-        if fetches:
-            published = pa.Table.from_pylist(fetches, schema=raw_fetches.arrow_schema())
-            self._warehouse.publish({endpoint.table: rows, raw_rejects: rejects}, published)
+        outgoing.add(rows, rejects, fetches)
 
-    def _current(self, endpoint: Endpoint, days: Sequence[date], snapshot: bool) -> dict[date | None, _Current]:
-        if not days:
-            return {}
-        where = "" if snapshot else "AND f.usage_date BETWEEN @first AND @last"
+    def _current(self, endpoint: Endpoint, snapshot: bool) -> dict[date | None, _Current]:
+        """What counts now: by day, or under None the latest snapshot."""
         latest = "QUALIFY ROW_NUMBER() OVER (PARTITION BY f.endpoint ORDER BY f.usage_date DESC) = 1" if snapshot else ""
         found = self._warehouse.select(
             f"""
@@ -164,10 +195,9 @@ class Loader:
             FROM stg_current_fetches AS f
             INNER JOIN raw_fetches AS r ON f.fetch_id = r.fetch_id AND f.usage_date = r.usage_date
             INNER JOIN raw_fetches AS v ON f.version_fetch_id = v.fetch_id
-            WHERE f.source = @source AND f.endpoint = @endpoint {where} {latest}
+            WHERE f.source = @source AND f.endpoint = @endpoint {latest}
             """,
-            {"source": endpoint.source, "endpoint": endpoint.name}
-            | ({} if snapshot else {"first": min(days), "last": max(days)}),
+            {"source": endpoint.source, "endpoint": endpoint.name},
         )
         return {
             None if snapshot else row["usage_date"]: _Current(

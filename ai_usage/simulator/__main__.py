@@ -68,6 +68,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     if given.warm:
         simulator.warm(world.first_day, world.last_day)
+        if world.anthropic:
+            world.truth.anthropic.usd()  # generates every day; its pages are rendered when first asked for
     with simulator:
         hello = {"url": simulator.url, "sheet_id": simulator.sheet_id, "key": given.key}
         print(dumps(hello | ({"anthropic_key": given.anthropic_key} if given.anthropic else {})), flush=True)

@@ -38,7 +38,7 @@ _ORDERS = {
     "usage": ("total_tokens", "output_tokens", "uncached_input_tokens", "requests", "time"),
 }
 
-# amount, list amount, requests, and the five classes of tokens, web searches
+# amount, list amount, requests; of usage also the five classes of tokens and web searches
 Numbers = list[int]
 Item = tuple[dict[str, Any], Numbers]
 
@@ -47,7 +47,7 @@ class Analytics:
     def __init__(self, world) -> None:
         self.world = world
         self._lock = threading.Lock()
-        self._kept = Bounded(64 << 20)
+        self._kept = Bounded(160 << 20)
 
     @property
     def refreshed_at(self) -> datetime:
@@ -84,7 +84,7 @@ class Analytics:
         with self._lock:
             rows = self._kept.get(key)
             if rows is None:
-                items = self._items(first, end, bucketed, enterprise, request)
+                items = self._items(what, "token_type" in group, first, end, bucketed, enterprise, request)
                 if exclude:
                     items = (item for item in items if not (item[0].get("actor") and item[0]["actor"].id == "deleted"))
                 rows = self._rows(what, group, items, order_by, order, first, end)
@@ -117,16 +117,18 @@ class Analytics:
 
     # ------------------------------------------------------------ what there is
 
-    def _items(self, first: date, end: date, bucketed: bool, enterprise: bool, request: Request) -> Iterator[Item]:
+    def _items(self, what: str, by_token: bool, first: date, end: date, bucketed: bool, enterprise: bool, request: Request) -> Iterator[Item]:
         filters = [(_FILTERS[name], frozenset(values)) for name, values in request.query.items() if name in _FILTERS]
+        found = self._enterprise if enterprise else self._platform
         for day in days(first, end - timedelta(days=1)):
-            for dims, numbers in self._enterprise(day) if enterprise else self._platform(day):
+            for dims, numbers in found(day, what, by_token):
                 if all((dims.get(name) or "") in wanted for name, wanted in filters):
-                    yield {**dims, "day": day if bucketed else None}, numbers
+                    dims["day"] = day if bucketed else None
+                    yield dims, numbers
 
-    def _platform(self, day: date) -> Iterator[Item]:
-        claude = self.world.claude
-        for row in claude.day(day).usage:
+    def _platform(self, day: date, what: str, by_token: bool) -> Iterator[Item]:
+        told = self.world.claude.day(day)
+        for row in told.usage:
             place = row.workspace_id or DEFAULT.id
             product = "messages_api"
             if place == CLAUDE_CODE.id:
@@ -135,7 +137,7 @@ class Analytics:
                 product = "claude_console"
             elif row.service_tier == BATCH:
                 product = "message_batches_api"
-            dims = {
+            dims: dict[str, Any] = {
                 "actor": row.actor,
                 "actor_type": row.actor.type,
                 "api_key_id": row.api_key_id,
@@ -148,28 +150,34 @@ class Analytics:
                 "speed": row.speed,
                 "workspace_id": place,
             }
-            yield dims | {"usage": True}, [0, 0, row.requests, *row.tokens, row.searches]
-            parts: list[tuple[dict[str, Any], int]] = [
-                ({"cost_type": "tokens", "token_type": t}, nano) for t, nano in zip(TOKEN_TYPES, row.cost(day), strict=True)
-            ]
-            # A search is charged to its workspace and key whatever the model's tier, window and region were.
-            plain = dict.fromkeys(("context_window", "inference_geo", "model", "service_tier", "speed"))
-            parts.append(({"cost_type": "web_search", "token_type": None, **plain}, row.searches * WEB_SEARCH))
-            asked = row.requests
-            for fan, nano in parts:
+            if what == "usage":
+                yield dims, [0, 0, row.requests, *row.tokens, row.searches]
+                continue
+            asked, costs = row.requests, row.cost(day)
+            if row.searches:
+                # A search is charged to its workspace and key whatever the model's tier, window and region were.
+                plain = dict.fromkeys(("context_window", "inference_geo", "model", "service_tier", "speed", "token_type"))
+                nano = row.searches * WEB_SEARCH
+                yield {**dims, **plain, "cost_type": "web_search"}, [nano, nano + nano // 4, 0]
+            dims["cost_type"] = "tokens"
+            if not by_token:
+                if total := sum(costs):
+                    yield dims, [total, total + sum(nano // 4 for nano in costs), asked]
+                continue
+            for token_type, nano in zip(TOKEN_TYPES, costs, strict=True):
                 if nano:
-                    yield {**dims, **fan}, [nano, nano + nano // 4, asked, 0, 0, 0, 0, 0, 0]
+                    yield {**dims, "token_type": token_type}, [nano, nano + nano // 4, asked]
                     asked = 0
-        for extra in claude.day(day).extra:
+        for extra in told.extra if what == "cost" else ():
             dims = {
                 "cost_type": extra.cost_type,
                 "organization_id": ORGANIZATION,
                 "product": "managed_agents_api" if extra.cost_type == "session_usage" else "messages_api",
                 "workspace_id": extra.workspace_id or DEFAULT.id,
             }
-            yield dims, [extra.nano, extra.nano + extra.nano // 4, 1, 0, 0, 0, 0, 0, 0]
+            yield dims, [extra.nano, extra.nano + extra.nano // 4, 1]
 
-    def _enterprise(self, day: date) -> Iterator[Item]:
+    def _enterprise(self, day: date, what: str, by_token: bool) -> Iterator[Item]:
         people = self.world.cast.people
         for item in self.world.claude.enterprise_day(day):
             actor = None
@@ -182,26 +190,25 @@ class Analytics:
                 "organization_id": ENTERPRISE,
                 "product": item.product,
             }
-            if item.tokens:
-                yield dims | {"usage": True}, [0, 0, 1 + item.tokens // 9000, item.tokens, 0, 0, 0, item.tokens // 5, 0]
-            fan = {"cost_type": item.cost_type, "token_type": "output_tokens" if item.cost_type == "tokens" else None}
-            yield {**dims, **fan}, [item.nano, item.list_nano, 1, 0, 0, 0, 0, 0, 0]
+            if what == "cost":
+                fan = {"cost_type": item.cost_type, "token_type": "output_tokens" if item.cost_type == "tokens" else None}
+                yield {**dims, **fan}, [item.nano, item.list_nano, 1]
+            elif item.tokens:
+                yield dims, [0, 0, 1 + item.tokens // 9000, item.tokens, 0, 0, 0, item.tokens // 5, 0]
 
     # ------------------------------------------------------------ rows
 
     def _rows(self, what: str, group: tuple[str, ...], items: Iterator[Item], order_by: str, order: str, first: date, end: date) -> list[str]:
         """One text for every group of counted dimensions; the fan-out of cost and token type stays together in it."""
         counted, fan = [n for n in group if n in GROUPS], [n for n in group if n in FAN_OUT]
-        total: dict[tuple, dict[tuple, Numbers]] = defaultdict(lambda: defaultdict(lambda: [0] * 9))
+        total: dict[tuple, dict[tuple, Numbers]] = defaultdict(lambda: defaultdict(lambda: [0] * (3 if what == "cost" else 9)))
         for dims, numbers in items:
-            if ("usage" in dims) != (what == "usage"):
-                continue
             mine = total[dims["day"], *(dims.get(n) for n in counted)][tuple(dims.get(n) for n in fan)]
             for n, count in enumerate(numbers):
                 mine[n] += count
 
         def rank(entry: tuple[tuple, dict[tuple, Numbers]]) -> Any:
-            sums = [sum(column) for column in zip(*entry[1].values(), strict=True)]
+            sums = [sum(column) for column in zip(*entry[1].values(), strict=True)] + [0] * 6
             return {
                 "amount": sums[0],
                 "list_amount": sums[1],
@@ -214,20 +221,24 @@ class Analytics:
 
         entries = sorted(total.items(), key=lambda entry: str(entry[0]))
         entries.sort(key=rank, reverse=order == "desc")
+        names = [name for name in _NAMES if what == "cost" or name not in FAN_OUT]
+        known: dict[Any, str] = {}  # the text of each value
+
+        def text(value: Any) -> str:
+            if value not in known:
+                known[value] = dumps(self._actor(value) if isinstance(value, Actor) else value)
+            return known[value]
+
         rows = []
         for key, fans in entries:
             day = key[0]
             bounds = (stamp(day), stamp(day + timedelta(days=1))) if day else (stamp(first), stamp(end))
-            known = dict(zip(counted, key[1:], strict=True))
             texts = []
             for values, numbers in sorted(fans.items(), key=lambda entry: (-entry[1][0], str(entry[0]))):
-                dims = known | dict(zip(fan, values, strict=True))
-                shown = {n: dims.get(n) for n in _NAMES if what == "cost" or n not in FAN_OUT}
-                if shown["actor"] is not None:
-                    shown["actor"] = self._actor(shown["actor"])
-                row = {"starting_at": bounds[0], "ending_at": bounds[1], "group": shown}
-                row[what] = _cost(numbers, bool(fan)) if what == "cost" else _usage(numbers)
-                texts.append(dumps(row))
+                dims = dict(zip((*counted, *fan), (*key[1:], *values), strict=True))
+                shown = ",".join(f'"{name}":{text(dims.get(name))}' for name in names)
+                said = _cost(numbers, bool(fan)) if what == "cost" else _usage(numbers)
+                texts.append(f'{{"starting_at":"{bounds[0]}","ending_at":"{bounds[1]}","group":{{{shown}}},"{what}":{dumps(said)}}}')
             rows.append(",".join(texts))
         return rows
 

@@ -215,7 +215,7 @@ def _code_day(seed: int, day: date, user: User, key: Key | None) -> tuple[list[U
             if draw() > share:
                 continue
             size = 0.3 + draw()
-            tokens = (1 + int(60_000 * size * draw()), int(3_000_000 * size * draw()), int(300_000 * size * draw()), 0,
+            tokens: Tokens = (1 + int(60_000 * size * draw()), int(3_000_000 * size * draw()), int(300_000 * size * draw()), 0,
                       1 + int(70_000 * size * draw()))  # fmt: skip
             searches = int(draw() * 4) if draw() < 0.1 else 0
             if key_used is not None:
@@ -223,7 +223,7 @@ def _code_day(seed: int, day: date, user: User, key: Key | None) -> tuple[list[U
                     None, key_used.id, SHORT, GLOBAL, model, None, STANDARD, "standard", key_used.workspace.reported, tokens,
                     searches, 1 + sum(tokens) // 12_000, key_used.actor,
                 ))  # fmt: skip
-            rest = tokens
+            rest: Tokens = tokens
             for n in range(len(parts) - 1, 0, -1):
                 cut = tuple(t // 4 for t in tokens)
                 models[n].append((model, cut))

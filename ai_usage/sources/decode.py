@@ -26,12 +26,13 @@ from ai_usage.sources.errors import ContractError
 from ai_usage.sources.spool import Spooled
 from ai_usage.tables.schema import Column, Type
 
-_KINDS = {"string": "VARCHAR", "int": "DOUBLE", "decimal": "DECIMAL(38, 9)", "bool": "BOOLEAN"}
+# Cents keep 7 decimals, so that `* 0.01` is DECIMAL(38, 9) by itself: a cast of DECIMAL(38, 11) costs 0.9 us a value, four a Cursor event.
+_KINDS = {"string": "VARCHAR", "int": "DOUBLE", "decimal": "DECIMAL(38, 9)", "cents": "DECIMAL(38, 7)", "bool": "BOOLEAN"}
 _WORDS = {
     Type.STRING: "text", Type.INT64: "a whole number", Type.NUMERIC: "a number", Type.BOOL: "true or false",
     Type.DATE: "a date like 2026-01-31", Type.TIMESTAMP: "an instant",
 }  # fmt: skip
-_KIND_WORDS = {"string": "text", "int": "a whole number", "decimal": "a number", "bool": "true or false"}
+_KIND_WORDS = {"string": "text", "int": "a whole number", "decimal": "a number", "cents": "a number", "bool": "true or false"}
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,10 @@ class Decoder:
             WITH broken AS (
                 SELECT p.usage_date, f.fetch_id, {number} AS record_number, p.__json AS payload,
                        unnest(list_filter([{cases}], x -> x IS NOT NULL)) AS b
-                FROM (SELECT *, min(__n) OVER (PARTITION BY __walk) AS __first_n FROM parsed) p
+                FROM (
+                    SELECT r.* EXCLUDE (__json), lines.__json
+                    FROM (SELECT *, min(__n) OVER (PARTITION BY __walk) AS __first_n FROM parsed) r JOIN lines ON lines.rowid = r.__n
+                ) p
                 JOIN fetches f USING (__walk, usage_date) WHERE NOT p.ok
             )
             SELECT usage_date, fetch_id, ? AS fetched_at, ? AS source, ? AS endpoint,
@@ -211,11 +215,12 @@ class Decoder:
     def _check_contract(self, endpoint: Endpoint, walks: Sequence[Spooled]) -> None:
         objects = sorted({f.path.rpartition(".")[0] for f in endpoint.fields})
         seen: dict[str, str] = {}  # dotted path -> JSON pointer, which survives keys that hold dots
-        for parent in objects:
-            path = _json_path(parent) if parent else "$"
-            keys = self._con.execute("SELECT DISTINCT unnest(json_keys(__json, ?)) FROM lines", [path]).fetchall()
-            for (key,) in keys:
-                seen[f"{parent}.{key}" if parent else key] = _pointer(*(parent.split(".") if parent else ()), key)
+        paths = [_json_path(parent) if parent else "$" for parent in objects]
+        shapes = self._con.execute("SELECT DISTINCT json_keys(__json, ?) FROM lines", [paths]).fetchall()
+        for (shape,) in shapes:
+            for parent, keys in zip(objects, shape, strict=True):
+                for key in keys or ():
+                    seen[f"{parent}.{key}" if parent else key] = _pointer(*(parent.split(".") if parent else ()), key)
         known = {f.path for f in endpoint.fields}
         containers = {parent for parent in objects if parent}
         self.unknown_fields = tuple(sorted(seen.keys() - known - containers))
@@ -262,13 +267,14 @@ class Decoder:
             f"""
             CREATE OR REPLACE TEMP TABLE computed AS
             SELECT __walk, __first, __last, {day} AS __day, {extra} AS __extra,
-                   {endpoint.vendor_total or "NULL"} AS __total, {columns}, l.* EXCLUDE (__file)
+                   {endpoint.vendor_total or "NULL"} AS __total, {columns}, {'__json' if self.careful else "'' AS __json"},
+                   l.* EXCLUDE (__file, __json)
             FROM (SELECT lines.rowid AS __n, lines.*, fields.* FROM lines POSITIONAL JOIN fields) l
             JOIN walks w ON w.__path = l.__file
             """,
             parameters,
         )
-        self._con.execute("DROP TABLE lines; DROP TABLE fields")
+        self._con.execute("DROP TABLE fields")
         ok = " AND ".join(f"coalesce(({holds}), false)" for _, holds, _, _, _ in self._laws(endpoint)) or "true"
         self._con.execute(
             f"""

@@ -15,12 +15,12 @@ from typing import Literal
 
 from ai_usage.tables.schema import Table, Type
 
-Kind = Literal["string", "int", "decimal", "bool"]
+Kind = Literal["string", "int", "decimal", "cents", "bool"]
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a record. `required`: when no record has its key the contract has changed and the fetch fails."""
+    """One field of a record. `cents` are money in 1/100 of a unit, kept to 1e-7, which is 1e-9 of the unit. `required`: when no record has its key the contract has changed and the fetch fails."""
 
     path: str
     kind: Kind = "string"

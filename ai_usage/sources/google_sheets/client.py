@@ -126,7 +126,7 @@ class SheetsClient:
     def _values(self, ranges: list[str], render: str) -> list[list[list[Any]]]:
         if not ranges:
             return []
-        how = {"valueRenderOption": render, "dateTimeRenderOption": "SERIAL_NUMBER"}
+        how: dict[str, Any] = {"valueRenderOption": render, "dateTimeRenderOption": "SERIAL_NUMBER"}
         found = self._transport.values_batch_get(self._sheet_id, ranges, params=how)
         return [r.get("values", []) for r in found.get("valueRanges", [])]
 
