@@ -115,7 +115,6 @@ class Decoder:
         self._endpoint = endpoint
         filled = [walk for walk in walks if walk.records]
         if not filled:
-            self._con.execute("DROP VIEW IF EXISTS parsed")
             self._filled = False
             return [_empty_day(walk, day, endpoint) for walk in walks for day in walk.window.days]
         self._filled = True
@@ -163,7 +162,7 @@ class Decoder:
 
         assert self._endpoint is not None
         endpoint = self._endpoint
-        if not self._filled:
+        if not self._filled or not self._con.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'broken'").fetchall()[0][0]:
             return raw_rejects.arrow_schema().empty_table()
         self._register(fetches)
         cases = ", ".join(
@@ -174,19 +173,15 @@ class Decoder:
         number = endpoint.record_number or "p.__n - p.__first_n + 1"
         found = self._con.execute(
             f"""
-            WITH broken AS (
+            WITH found AS (
                 SELECT p.usage_date, f.fetch_id, {number} AS record_number, p.__json AS payload,
                        unnest(list_filter([{cases}], x -> x IS NOT NULL)) AS b
-                FROM (
-                    SELECT r.* EXCLUDE (__json), lines.__json
-                    FROM (SELECT *, min(__n) OVER (PARTITION BY __walk) AS __first_n FROM parsed) r JOIN lines ON lines.rowid = r.__n
-                ) p
-                JOIN fetches f USING (__walk, usage_date) WHERE NOT p.ok
+                FROM broken p JOIN fetches f USING (__walk, usage_date)
             )
             SELECT usage_date, fetch_id, ? AS fetched_at, ? AS source, ? AS endpoint,
                    CAST(record_number AS BIGINT) AS record_number, b.c AS column_name, b.v AS value, b.r AS reason,
                    b.m AS remedy, payload
-            FROM broken ORDER BY ALL
+            FROM found ORDER BY ALL
             """,
             [fetched_at, endpoint.source, endpoint.name],
         ).to_arrow_table()
@@ -245,8 +240,10 @@ class Decoder:
                 f"CREATE OR REPLACE TEMP TABLE fields AS SELECT filename AS __file, {flat} "
                 f"FROM read_json({self._options}, columns = {{{columns}}}, filename = true)"
             )
-            self.careful = False
+            self.careful = self._beyond_double(endpoint)
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException):
+            self.careful = True
+        if self.careful:
             casts = ", ".join(
                 f"TRY_CAST(json ->> {_text(_json_path(f.path))} AS {_KINDS[f.kind]}) AS {_quote(f.path)}" for f in endpoint.fields
             )
@@ -254,7 +251,12 @@ class Decoder:
                 f"CREATE OR REPLACE TEMP TABLE fields AS SELECT filename AS __file, {casts} FROM "
                 f"(SELECT CAST(json AS VARCHAR) AS json, filename FROM read_json_objects({self._options}, filename = true))"
             )
-            self.careful = True
+
+    def _beyond_double(self, endpoint: Endpoint) -> bool:
+        """Whether a number is too large for the reader, which scales doubles: exact below 2^53 / 10^decimals, 9 million USD or 900 million cents."""
+        limits = {"decimal": 9_000_000, "cents": 900_000_000}
+        largest = [f"coalesce(max(abs({_quote(f.path)})) > {limits[f.kind]}, false)" for f in endpoint.fields if f.kind in limits]
+        return bool(largest) and bool(self._con.execute(f"SELECT {' OR '.join(largest)} FROM fields").fetchall()[0][0])
 
     def _parse(self, endpoint: Endpoint) -> None:
         columns = ", ".join(
@@ -263,26 +265,30 @@ class Decoder:
         )
         day = f"TRY_CAST({endpoint.usage_date} AS DATE)" if endpoint.usage_date else "__first"
         extra, parameters = self._extra()
-        self._con.execute(
-            f"""
-            CREATE OR REPLACE TEMP TABLE computed AS
-            SELECT __walk, __first, __last, {day} AS __day, {extra} AS __extra,
-                   {endpoint.vendor_total or "NULL"} AS __total, {columns}, {'__json' if self.careful else "'' AS __json"},
-                   l.* EXCLUDE (__file, __json)
-            FROM (SELECT lines.rowid AS __n, lines.*, fields.* FROM lines POSITIONAL JOIN fields) l
-            JOIN walks w ON w.__path = l.__file
-            """,
-            parameters,
-        )
-        self._con.execute("DROP TABLE fields")
         ok = " AND ".join(f"coalesce(({holds}), false)" for _, holds, _, _, _ in self._laws(endpoint)) or "true"
-        self._con.execute(
-            f"""
-            CREATE OR REPLACE TEMP VIEW parsed AS
+        everything = f"""
             SELECT *, CASE WHEN __day BETWEEN __first AND __last THEN __day ELSE __first END AS usage_date, {ok} AS ok
-            FROM computed
-            """
+            FROM (
+                SELECT __walk, __first, __last, {day} AS __day, {extra} AS __extra, {endpoint.vendor_total or "NULL"} AS __total, {columns},
+                       l.* EXCLUDE (__file)
+                FROM (SELECT lines.rowid AS __n, lines.*, fields.* FROM lines POSITIONAL JOIN fields) l
+                JOIN walks w ON w.__path = l.__file
+            )
+        """
+        own = ", ".join(_quote("c:" + c.name) for c in self._own_columns(endpoint))
+        self._con.execute(
+            f"CREATE OR REPLACE TEMP TABLE parsed AS SELECT __walk, usage_date, __h, __total, __extra, ok, {own} FROM ({everything})", parameters
         )
+        # Rejected records are few or none: they alone keep their text and their fields.
+        if self._con.execute("SELECT count(*) FROM parsed WHERE NOT ok").fetchall()[0][0]:
+            self._con.execute(
+                "CREATE OR REPLACE TEMP TABLE broken AS SELECT * FROM "
+                f"(SELECT *, min(__n) OVER (PARTITION BY __walk) AS __first_n FROM ({everything})) WHERE NOT ok",
+                parameters,
+            )
+        else:
+            self._con.execute("DROP TABLE IF EXISTS broken")
+        self._con.execute("DROP TABLE lines; DROP TABLE fields")
 
     def _extra(self) -> tuple[str, list[str]]:
         if not self.unknown_fields:

@@ -41,13 +41,21 @@ def ranges(*grids: list) -> dict:
     return {**answer, "valueRanges": [{**one, "values": g} if g else {k: v for k, v in one.items() if k != "values"} for g in grids]}
 
 
+def serve(answers: Answers, description: dict | bytes, displayed: dict | bytes | None = None, stored: dict | bytes | None = None) -> None:
+    """The same spreadsheet however often and in whatever order it is read."""
+
+    def answer(asked):
+        if asked.path.endswith("values:batchGet"):
+            return displayed if asked.query["valueRenderOption"] == ["FORMATTED_VALUE"] else stored
+        return description
+
+    answers.on = answer
+
+
 def test_a_snapshot_is_the_list_of_tabs_then_displayed_then_stored_cells(answers: Answers, sheets: SheetsClient) -> None:
     """Paths and parameters are the recorded ones; each render option is asked once for all tabs, title quoted."""
-    answers.give(describe("api_keys", "People"))
-    answers.give(describe("api_keys", "People"))
     cells = json.loads(example("google_sheets/values_get.json"))["values"]
-    answers.give(ranges(cells, []))
-    answers.give(ranges(cells, []))
+    serve(answers, describe("api_keys", "People"), ranges(cells, []), ranges(cells, []))
     tabs = sheets.read()
     recorded = INDEX["google_sheets/spreadsheet_get.json"]["request"]
     reads = answers.asked
@@ -66,11 +74,8 @@ def test_a_snapshot_is_the_list_of_tabs_then_displayed_then_stored_cells(answers
 def test_the_recorded_tab_becomes_typed_rows(answers: Answers, sheets: SheetsClient, desk: Desk) -> None:
     """`user_email` is a synonym of email, "007" keeps its zeros, a short row is padded, further columns are kept as `extra`."""
     cells = json.loads(example("google_sheets/values_get.json"))["values"]
-    for _ in range(2):
-        answers.give(describe("api_keys"))
-    answers.give(ranges(cells))
     stored = [cells[0], ["prod-etl", "ana@example.com", "Data", 1200.5], ["007", "ben@example.com", "Growth"]]
-    answers.give(ranges(stored))
+    serve(answers, describe("api_keys"), ranges(cells), ranges(stored))
     walk = sheets.tab(records.API_KEYS)
     assert not isinstance(walk, FailedWalk), walk
     assert desk.load(records.API_KEYS, walk).rows == 2
@@ -81,10 +86,7 @@ def test_the_recorded_tab_becomes_typed_rows(answers: Answers, sheets: SheetsCli
 
 def test_the_recorded_batch_becomes_rows(answers: Answers, sheets: SheetsClient) -> None:
     """Each value range stands at the place of the range that was asked."""
-    for _ in range(2):
-        answers.give(describe("api_keys", "people"))
-    answers.give(example("google_sheets/values_batchGet.json"))
-    answers.give(example("google_sheets/values_batchGet.json"))
+    serve(answers, describe("api_keys", "people"), example("google_sheets/values_batchGet.json"), example("google_sheets/values_batchGet.json"))
     tabs = sheets.read()
     assert tabs["api_keys"]["displayed"] == [["api_key_name", "user_email"], ["prod-etl", "ana@example.com"], ["007", "ben@example.com"]]
     assert tabs["people"]["stored"] == [["team"], ["Data"], ["Growth"]]
@@ -92,8 +94,7 @@ def test_the_recorded_batch_becomes_rows(answers: Answers, sheets: SheetsClient)
 
 def test_the_recorded_spreadsheet_has_no_known_tab_and_says_so(answers: Answers, sheets: SheetsClient) -> None:
     """The example's only tab is 'Claude Keys': the required tab fails alone, optional tabs are without rows."""
-    for _ in range(2):
-        answers.give(example("google_sheets/spreadsheet_get.json"))
+    serve(answers, example("google_sheets/spreadsheet_get.json"))
     failed = sheets.tab(records.API_KEYS)
     assert isinstance(failed, FailedWalk) and type(failed.error) is ContractError
     assert "no tab 'api_keys'" in str(failed.error)
@@ -127,12 +128,10 @@ def test_each_error_example_has_its_class_and_one_sentence(answers: Answers, she
 
 def test_money_cells_pass_as_stored_not_as_displayed(answers: Answers, sheets: SheetsClient, desk: Desk) -> None:
     """A cell displayed as $1,200.50 is stored as 1200.5: the stored number counts, whatever the locale shows."""
-    for _ in range(2):
-        answers.give(describe("api_keys", "subscriptions"))
     header = ["platform", "plan", "seats", "price_usd", "valid_from"]
     keys = [["api_key_name", "email"]]
-    answers.give(ranges(keys, [header, ["cursor", "Business", "1.000", "1.200,50 $", "01.11.2026"]]))
-    answers.give(ranges(keys, [header, ["cursor", "Business", 1000, 1200.5, 46327]]))
+    shown = ranges(keys, [header, ["cursor", "Business", "1.000", "1.200,50 $", "01.11.2026"]])
+    serve(answers, describe("api_keys", "subscriptions"), shown, ranges(keys, [header, ["cursor", "Business", 1000, 1200.5, 46327]]))
     walk = sheets.tab(records.SUBSCRIPTIONS)
     assert not isinstance(walk, FailedWalk)
     desk.load(records.SUBSCRIPTIONS, walk)

@@ -89,7 +89,7 @@ def run_window(desk: Desk, vendor: dict[date, list[dict]], first: date, last: da
 windows = st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()).map(lambda w: (min(w[:2]), max(w[:2]), w[2]))
 
 
-@settings(max_examples=7)
+@settings(max_examples=4)
 @given(st.data())
 def test_replaying_is_free(new_desk: NewDesk, data: st.DataObject) -> None:
     """Law 3: days alone or in ranges, in any order, overlapping, repeated: the same dimensions and facts as one run of everything."""
@@ -111,7 +111,7 @@ def test_replaying_is_free(new_desk: NewDesk, data: st.DataObject) -> None:
         assert contents(pieces, name) == contents(whole, name), f"{name} after a repeated step"
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(st.data())
 def test_conservation(new_desk: NewDesk, data: st.DataObject) -> None:
     """Law 4: for every day, the vendor's cents summed in Decimal = fetch total = raw = staging = fact = both marts, also after a restatement."""

@@ -68,7 +68,7 @@ def test_cents_become_usd_exactly(decode, company: list, cents: str, usd: str) -
     assert [r["charged_usd"] for r in found.rows] == [Decimal(usd)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(st.decimals(min_value=0, max_value=10**8, places=7), min_size=1, max_size=20))
 def test_any_15_digits_are_exact_and_the_total_is_their_sum(tmp_path: Path, cents: list[Decimal]) -> None:
     """JSON goes through double: up to 15 significant digits survive, summed in Decimal here and in the decoder alike."""
@@ -331,7 +331,7 @@ good_events = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(good_events, min_size=1, max_size=6))
 def test_the_fast_and_the_careful_path_agree_on_every_good_record(tmp_path: Path, records: list[dict]) -> None:
     """One bad record switches the whole batch to the careful path: no other row may change by that."""

@@ -240,9 +240,3 @@ def test_aliases_fold_case_and_plus_tags_on_both_sides(desk: Desk) -> None:
     )
     found = {r["alias"]: r["email"] for r in desk.ask("SELECT alias, email FROM stg_email_aliases")}
     assert found == {"a.smith@example.com": ANA, "anna@example.com": ANA, "benny@example.com": BEN}
-
-
-def test_an_alias_never_takes_the_main_address_of_somebody_else(desk: Desk) -> None:
-    """A row of their own says that the address is a person: folding it would move their cost to a colleague."""
-    desk.tab("people", {"email": ANA, "aliases": BEN}, {"email": BEN, "department": "Sales"})
-    assert desk.ask("SELECT alias, email FROM stg_email_aliases") == []
