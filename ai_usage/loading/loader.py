@@ -68,6 +68,7 @@ class _Current:
     content_sha256: str
     fetched_at: datetime
     origin: str
+    usage_date: date
     # Where a replacement stands in for the vendor's version: what the vendor last said, and the replacement's own figures.
     replaced_sha256: str | None = None
     figures: dict[str, Any] = field(default_factory=dict)
@@ -146,7 +147,11 @@ class Loader:
         try:
             days = decoder.load(walks)
         except SourceError as error:
-            report.failures += [FailedWalk(endpoint, walk.window, error) for walk in walks]
+            if len(walks) == 1:
+                report.failures.append(FailedWalk(endpoint, walks[0].window, error))
+            else:  # each for itself: a changed day must not take the days beside it along
+                for walk in walks:
+                    self._batch(decoder, endpoint, [walk], origin, replace, report, outgoing)
             return
         if origin == "upload":
             days = [day for day in days if day.records]
@@ -159,7 +164,7 @@ class Loader:
         new: dict[tuple[str, date], str] = {}
         for day in days:
             before = current.get(None if snapshot else day.usage_date)
-            if origin == "upload" and not replace and before is not None and before.origin == "api":
+            if origin == "upload" and not replace and before is not None and before.origin == "api" and before.usage_date == day.usage_date:
                 report.skipped.append(f"{day.usage_date}: the vendor's own data is there already")
                 continue
             fetch_id = uuid.uuid4().hex
@@ -201,7 +206,7 @@ class Loader:
         )
         return {
             None if snapshot else row["usage_date"]: _Current(
-                row["version_fetch_id"], row["content_sha256"], row["fetched_at"], row["origin"],
+                row["version_fetch_id"], row["content_sha256"], row["fetched_at"], row["origin"], row["usage_date"],
                 self._said(endpoint, row["usage_date"]) if row["origin"] == "upload" else None,
                 {n: row[n] for n in ("row_count", "rejected_count", "vendor_total_usd")} if row["version_origin"] == "upload" else {},
             )

@@ -209,22 +209,41 @@ class Decoder:
 
     def _check_contract(self, endpoint: Endpoint, walks: Sequence[Spooled]) -> None:
         objects = sorted({f.path.rpartition(".")[0] for f in endpoint.fields})
+        known = {f.path for f in endpoint.fields}
         seen: dict[str, str] = {}  # dotted path -> JSON pointer, which survives keys that hold dots
+        twins: dict[str, str] = {}  # a second key of the same dotted path, such as "a.b" beside {"a": {"b": ...}}, under its pointer
         paths = [_json_path(parent) if parent else "$" for parent in objects]
         shapes = self._con.execute("SELECT DISTINCT json_keys(__json, ?) FROM lines", [paths]).fetchall()
         for (shape,) in shapes:
             for parent, keys in zip(objects, shape, strict=True):
                 for key in keys or ():
-                    seen[f"{parent}.{key}" if parent else key] = _pointer(*(parent.split(".") if parent else ()), key)
-        known = {f.path for f in endpoint.fields}
+                    name = f"{parent}.{key}" if parent else key
+                    pointer = _pointer(*(parent.split(".") if parent else ()), key)
+                    declared = _pointer(*name.split("."))
+                    if not parent and pointer != declared and (name in known or name.rpartition(".")[0] in objects):
+                        twins[pointer] = pointer
+                    else:
+                        seen[name] = pointer
+        seen |= twins
         containers = {parent for parent in objects if parent}
         self.unknown_fields = tuple(sorted(seen.keys() - known - containers))
         self._pointers = seen
         self.absent_fields = tuple(sorted(known - seen.keys()))
-        lost = [f.path for f in endpoint.fields if f.required and f.path not in seen]
+        for walk in walks:
+            self._check_required(endpoint, walk, seen)
+
+    def _check_required(self, endpoint: Endpoint, walk: Spooled, seen: Mapping[str, str]) -> None:
+        """Each walk for itself, so that a changed day fails alone and inside a range alike."""
+        required = [f.path for f in endpoint.fields if f.required]
+        there = self._con.execute(
+            f"SELECT {', '.join(f'coalesce(bool_or(json_exists(json, ?)), false)' for _ in required)} FROM read_json_objects"
+            f"({_text(str(walk.path))}, format = 'newline_delimited', compression = 'zstd', maximum_object_size = {max(1_048_576, 2 * walk.largest)})",
+            [_json_path(path) for path in required],
+        ).fetchall()[0] if required else ()
+        lost = [path for path, found in zip(required, there, strict=True) if not found]
         if lost:
             raise ContractError(
-                f"{endpoint.source} {endpoint.name} for {walks[0].window.first} to {walks[-1].window.last}: no record has the required "
+                f"{endpoint.source} {endpoint.name} for {walk.window.first} to {walk.window.last}: no record has the required "
                 f"field {', '.join(map(repr, lost))} (fields sent: {', '.join(sorted(seen)) or 'none'}); nothing was stored, and "
                 f"either the vendor renamed it or the declaration in sources/{endpoint.source}/records.py must follow."
             )
@@ -317,6 +336,11 @@ class Decoder:
         def value(path: str) -> str:
             return f"(__json ->> {_text(_json_path(path))})" if path in paths else "NULL"
 
+        if self.careful:
+            for parent in sorted({f.path.rpartition(".")[0] for f in endpoint.fields} - {""}):
+                kind = f"json_type(__json, {_text(_json_path(parent))})"
+                content = f"(__json ->> {_text(_json_path(parent))})"
+                laws.append((parent, f"{kind} IS NULL OR {kind} IN ('OBJECT', 'NULL')", content, "is not an object", endpoint.remedy))
         for f in endpoint.fields:
             cell = _quote(f.path)
             if self.careful:

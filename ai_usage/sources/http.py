@@ -145,7 +145,15 @@ class HttpClient:
         """Make one request, again where that can help, and return what `read` makes of the answer."""
         begun = time.monotonic()
 
+        chosen: dict[int, float] = {}
+
         def wait(state: tenacity.RetryCallState) -> float:
+            """One pause for each try: the one that is judged is the one that is slept."""
+            if state.attempt_number not in chosen:
+                chosen[state.attempt_number] = pause(state)
+            return chosen[state.attempt_number]
+
+        def pause(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
             asked = error.retry_after if isinstance(error, TransientError) else None
             backoff = tenacity.wait_exponential_jitter(self._backoff_s, max=60 * self._backoff_s, jitter=self._backoff_s)(state)
@@ -207,7 +215,7 @@ class HttpClient:
     def _error(self, where: str, answer: requests.Response, content: bytes) -> SourceError:
         """Status -> class, kind and a sentence: the one place where statuses are judged."""
         status = answer.status_code
-        said = self._safe(content[:_EXCERPT].decode("utf-8", "replace").replace("\n", " "))
+        said = self.excerpt(content)
         if status in RETRYABLE:
             if status == 429:
                 self.stats.add(rate_limited=1)
@@ -227,6 +235,10 @@ class HttpClient:
         if status == 404:
             return PermanentError(f"{where} answered 404: no such resource below {self.base_url!r}; check the base URL ({said}).")
         return PermanentError(f"{where} answered {status} and would again; see the message and the request ({said}).")
+
+    def excerpt(self, content: bytes, length: int = _EXCERPT) -> str:
+        """The beginning of a body on one line, secrets hidden before it is cut: half a key is a key too."""
+        return self._safe(content[: 20 * _EXCERPT].decode("utf-8", "replace").replace("\n", " "))[:length]
 
     def _safe(self, text: str) -> str:
         for secret in self._secrets:

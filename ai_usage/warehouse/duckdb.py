@@ -213,8 +213,9 @@ class DuckDBWarehouse:
 
     def _prove(self, con: duckdb.DuckDBPyConnection, table: Table, fact: Fact, parameters: Parameters) -> None:
         sql = models.expand(fact.difference_sql)
-        row = con.execute(dialect.to_duckdb(sql), _used(sql, parameters)).fetchone() or ()
-        if any(value is None or value != 0 for value in row):
+        rows = con.execute(dialect.to_duckdb(sql), _used(sql, parameters)).fetchall()
+        row = next((r for r in rows if any(value is None or value != 0 for value in r)), rows[0] if rows else ("no row",))
+        if not rows or any(value is None or value != 0 for value in row):
             raise WarehouseError(
                 f"{table.name}: {fact.name} does not hold, the difference is {', '.join(map(str, row))}; nothing was written. {fact.remedy}"
             )

@@ -1,7 +1,7 @@
 -- API keys and service accounts, and who answers for them when. Where the sheet names an owner for a period it wins;
 -- elsewhere the vendor's creator stands. Keys that only the sheet knows are kept under `sheet:` and their name.
--- Service accounts are learned from the events of the day range, and stay known. Grain: api_key_id, valid_from.
--- Inputs: raw_sheet_api_keys, raw_cursor_events, stg_current_fetches, stg_snapshots, stg_email_aliases, dim_api_keys (itself).
+-- Service accounts are those of every day held, so that no order of runs matters. Grain: api_key_id, valid_from.
+-- Inputs: raw_sheet_api_keys, raw_cursor_events, stg_current_fetches, stg_snapshots, stg_email_aliases.
 WITH written AS (
   SELECT
     r.sheet_row,
@@ -33,25 +33,15 @@ seen AS (
     e.service_account_name AS api_key_name,
     'cursor' AS platform,
     CAST(NULL AS STRING) AS workspace_id,
-    REGEXP_REPLACE(LOWER(TRIM(e.user_email)), r'\+[^@]*@', '@') AS creator_email,
+    COALESCE(a.email, REGEXP_REPLACE(LOWER(TRIM(e.user_email)), r'\+[^@]*@', '@')) AS creator_email,
     e.event_at AS seen_at
   FROM raw_cursor_events AS e
   INNER JOIN stg_current_fetches AS f ON e.fetch_id = f.version_fetch_id AND e.usage_date = f.usage_date
+  LEFT JOIN stg_email_aliases AS a ON REGEXP_REPLACE(LOWER(TRIM(e.user_email)), r'\+[^@]*@', '@') = a.alias
   WHERE
     e.service_account_id IS NOT NULL
-    AND e.usage_date BETWEEN @start_date AND @end_date
     AND f.source = 'cursor'
     AND f.endpoint = 'filtered-usage-events'
-  UNION ALL
-  SELECT
-    api_key_id,
-    api_key_name,
-    platform,
-    workspace_id,
-    CASE WHEN owner_source = 'vendor_creator' THEN email END AS creator_email,
-    TIMESTAMP('1970-01-01') AS seen_at
-  FROM dim_api_keys
-  WHERE platform IS NOT NULL
 ),
 
 listed AS (

@@ -150,7 +150,12 @@ class CursorClient:
                 previous = digest
                 seen += len(page.teamMemberSpend)
                 # The cycle's start stands beside the records and belongs to each of them.
-                start = b'{"subscriptionCycleStart":%d,' % (page.subscriptionCycleStart or 0)
+                if page.subscriptionCycleStart is None:
+                    raise ContractError(
+                        "Cursor spend: the answer has no 'subscriptionCycleStart'; nothing was stored, and sources/cursor/client.py must "
+                        "follow the vendor's change."
+                    )
+                start = b'{"subscriptionCycleStart":%d,' % page.subscriptionCycleStart
                 members = [start + bytes(r).lstrip()[1:] for r in page.teamMemberSpend]
                 yield Page(members, request, {"totalMembers": page.totalMembers, "totalPages": page.totalPages}, body)
                 if number >= (page.totalPages or 1):
@@ -181,7 +186,7 @@ class CursorClient:
                     "sources/cursor/client.py must follow the vendor's change."
                 ) from None
             except (msgspec.DecodeError, UnicodeDecodeError):
-                start = body.content[:40].decode("utf-8", "replace").replace("\n", " ")
+                start = self.http.excerpt(body.content, 40)
                 raise TransientError(f"Cursor {endpoint.name} answered 200 with something that is not JSON (it begins {start!r})") from None
             check(page)
             return body.content, page

@@ -43,7 +43,7 @@ class _Transport(gspread.http_client.HTTPClient):
             try:
                 json.loads(body.content)
             except ValueError:
-                start = body.content[:40].decode("utf-8", "replace").replace("\n", " ")
+                start = self._http.excerpt(body.content, 40)
                 raise TransientError(f"Google Sheets answered 200 with something that is not JSON (it begins {start!r})") from None
             answer = requests.Response()
             answer.status_code = 200

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from ai_usage.sources.endpoint import Endpoint, Field, Rule
@@ -158,7 +159,7 @@ def _stored(value: Any, kind: Type) -> str:
     if kind is Type.DATE and isinstance(value, int | float) and not isinstance(value, bool):
         return (_EPOCH + timedelta(days=int(value))).isoformat()
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
+        return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
     return str(value)
 
 

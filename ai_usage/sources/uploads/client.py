@@ -80,9 +80,18 @@ def spool_file(path: Path, kind: str, spool: Path) -> Spooled:
             f"{path.name} lacks the column {', '.join(map(repr, missing))} (its first row: {', '.join(header) or 'empty'}); "
             f"docs/templates/{kind}.csv shows the columns."
         )
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise ContractError(f"{path.name} has the column {twice[0]!r} more than once; delete one and drop it again.")
     reader.fieldnames = header
+    given = list(reader)
+    long = [number for number, row in enumerate(given, start=2) if any(row.get(None) or ())]  # type: ignore[call-overload]
+    if long:
+        raise ContractError(
+            f"{path.name} has more cells than columns in row {long[0]}; put cells that hold a comma in quotes and drop it again."
+        )
     rows = [
-        {k: v.strip() for k, v in row.items() if k and isinstance(v, str) and v.strip()} for row in reader if any(row.values())
+        {k: v.strip() for k, v in row.items() if k and isinstance(v, str) and v.strip()} for row in given if any(row.values())
     ]
     if not rows:
         raise ContractError(f"{path.name} has a header and no rows; drop it again with rows.")
