@@ -63,7 +63,11 @@ def run(
             err.print(reason, style="yellow", soft_wrap=True)
         if len(settings.off()) == 2:
             raise SettingsError("no source is on; set CURSOR_ADMIN_API_KEY or AI_USAGE_SHEET_ID (docs/settings.md), or try `make demo`.")
-        outcome = run_with_progress(runtime, first, last, err)
+        try:
+            outcome = run_with_progress(runtime, first, last, err)
+        except KeyboardInterrupt:  # Typer would end without a word
+            err.print("interrupted; what was published stands, nothing is half-written.", soft_wrap=True)
+            raise typer.Exit(130) from None
         _show_outcome(outcome, first, last)
         if not outcome.success:
             raise typer.Exit(1)

@@ -17,7 +17,7 @@ from ai_usage.runtime import Runtime
 from ai_usage.sources import spool
 from ai_usage.sources.errors import SourceError
 from ai_usage.sources.uploads import client as uploads
-from ai_usage.warehouse import models
+from ai_usage.warehouse import WarehouseError, models
 
 
 @dataclass(frozen=True)
@@ -79,5 +79,8 @@ def write_html_report(runtime: Runtime, path: Path | None = None, checks: Checks
     query = runtime.warehouse.select
     note = "Demo data from the simulator: these people do not exist." if runtime.settings.demo else ""
     facts = meta.meta_from_marts(query, generated_at=datetime.now(UTC), checks=checks, version=__version__, note=note)
-    html.write_report(target, spec.load_dashboards(models.sql_root() / "dashboards"), query, facts)
+    try:
+        html.write_report(target, spec.load_dashboards(models.sql_root() / "dashboards"), query, facts)
+    except OSError as error:
+        raise WarehouseError(f"the report cannot be written to {target} ({error.strerror}); name another file or set AI_USAGE_REPORT_PATH.") from None
     return target, target.stat().st_size

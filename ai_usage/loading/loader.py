@@ -25,9 +25,9 @@ from ai_usage.sources.walk import FailedWalk
 from ai_usage.tables.raw import raw_fetches, raw_rejects
 from ai_usage.warehouse.base import Warehouse
 
-# What is decoded at once, in bytes of records, and what is published at once, in bytes of Arrow: decoding small keeps memory low, publishing
-# large keeps commits few (each costs 60 ms of CPU).
-BATCH_BYTES = 6_000_000
+# What is decoded at once, in bytes of records, and what is published at once, in bytes of Arrow. Each decoding plans its SQL; each publication
+# closes the DuckDB file, which writes its last row group anew.
+BATCH_BYTES = 8_000_000
 PUBLISH_BYTES = 16_000_000
 
 
@@ -187,6 +187,7 @@ class Loader:
         report.absent_fields |= set(decoder.absent_fields)
         rows = decoder.rows(new, now) if new else endpoint.table.arrow_schema().empty_table()
         rejects = decoder.rejects(new, now) if any(d.rejected for d in days) and new else raw_rejects.arrow_schema().empty_table()
+        decoder.clear()
         outgoing.add(rows, rejects, fetches)
 
     def _current(self, endpoint: Endpoint, snapshot: bool) -> dict[date | None, _Current]:

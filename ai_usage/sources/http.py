@@ -156,7 +156,7 @@ class HttpClient:
         def pause(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
             asked = error.retry_after if isinstance(error, TransientError) else None
-            backoff = tenacity.wait_exponential_jitter(self._backoff_s, max=60 * self._backoff_s, jitter=self._backoff_s)(state)
+            backoff = tenacity.wait_exponential_jitter(multiplier=self._backoff_s, max=60 * self._backoff_s, jitter=self._backoff_s)(state)
             return max(asked, 0.05) if asked is not None else backoff
 
         def give_up(state: tenacity.RetryCallState) -> bool:

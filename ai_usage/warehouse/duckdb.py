@@ -119,6 +119,7 @@ class DuckDBWarehouse:
         if not self.path.exists():
             raise WarehouseError(f"there is no warehouse at {self.path} yet; run `ai-usage run` or `make demo` first.")
         with self._open(read_only=True) as con:
+            con.execute("SET enable_external_access = false")  # a question reads the warehouse, not the files of this machine
             return _plain(con.execute(translated, _used(sql, parameters or {})).to_arrow_table())
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> int:

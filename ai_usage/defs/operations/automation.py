@@ -5,7 +5,7 @@ Belongs here: when things run and over which days. The daily job reads the trail
 
 import hashlib
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -38,9 +38,9 @@ def range_tags(first: str, last: str) -> dict[str, str]:
     return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
 
 
-def settle_window(runtime: Runtime) -> tuple[str, str]:
-    """The days that a daily run reads: yesterday and the settle window before it, not before the start date."""
-    last = runtime.yesterday
+def settle_window(runtime: Runtime, at: datetime) -> tuple[str, str]:
+    """The days that a daily run reads: the UTC day before `at` and the settle window before it, not before the start date."""
+    last = at.astimezone(UTC).date() - timedelta(days=1)
     first = max(runtime.settings.start_date, last - timedelta(days=runtime.settings.settle_days - 1))
     return first.isoformat(), last.isoformat()
 
@@ -48,7 +48,7 @@ def settle_window(runtime: Runtime) -> tuple[str, str]:
 @dg.schedule(job=daily, cron_schedule="0 6 * * *", execution_timezone="America/Los_Angeles", default_status=dg.DefaultScheduleStatus.RUNNING)
 def every_morning(context: dg.ScheduleEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.RunRequest:
     """06:00 in Los Angeles: the UTC day has ended and the vendors have aggregated it."""
-    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(*settle_window(runtime)))
+    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(*settle_window(runtime, context.scheduled_execution_time)))
 
 
 @dg.sensor(job=rebuild, minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -66,7 +66,7 @@ def sheet_changed(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam
         return dg.SensorResult(skip_reason=dg.SkipReason("The sheet is as it was."), cursor=seen)
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(run_key=seen, tags=range_tags(runtime.settings.start_date.isoformat(), runtime.yesterday.isoformat()))
+            dg.RunRequest(tags=range_tags(runtime.settings.start_date.isoformat(), runtime.yesterday.isoformat()))
         ],
         cursor=seen,
     )

@@ -109,6 +109,7 @@ class CursorClient:
 
         def pages(stats: Stats) -> Iterator[Page]:
             total: int | None = None
+            previous: list[msgspec.Raw] = []
             seen = 0
             for number in range(1, MAX_PAGES):
                 request = {**_bounds(window), "page": number, "pageSize": PAGE_SIZE}
@@ -122,6 +123,11 @@ class CursorClient:
                         f"Cursor filtered-usage-events {window.first}: the number of events went from {total} to "
                         f"{page.totalUsageEventsCount} between pages 1 and {number}."
                     )
+                # A page that the vendor repeats under the next number keeps count and total: only its content tells. One event alone may
+                # stand twice.
+                if len(page.usageEvents) > 1 and _same(page.usageEvents, previous):
+                    raise MovingSetError(f"Cursor filtered-usage-events {window.first}: page {number} repeats page {number - 1}.")
+                previous = page.usageEvents
                 seen += len(page.usageEvents)
                 yield Page(
                     page.usageEvents, request,
@@ -192,6 +198,11 @@ class CursorClient:
             return body.content, page
 
         return self.http.ask(method, path, read, json=request, limit=self._limits[endpoint.name], stats=stats)
+
+
+def _same(page: list[msgspec.Raw], previous: list[msgspec.Raw]) -> bool:
+    """Whether two pages hold the same records, byte for byte; ends at the first that differs."""
+    return len(page) == len(previous) and all(bytes(a) == bytes(b) for a, b in zip(page, previous, strict=True))
 
 
 def _bounds(window: Window) -> dict[str, int]:
