@@ -27,7 +27,12 @@ from ai_usage.settings import Settings, SettingsError, load_settings
 from ai_usage.sources.errors import SourceError
 from ai_usage.warehouse import WarehouseError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Who spent what on AI tools, what came of it, and whether the number is right.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Who spent what on AI tools, what came of it, and whether the number is right.",
+)
 out = Console()
 err = Console(stderr=True)
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
@@ -48,7 +53,9 @@ def _day(value: datetime | None, default: date) -> date:
 
 @app.command()
 def run(
-    from_: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day; default: the settle window's.")] = None,
+    from_: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day; default: the settle window's.")
+    ] = None,
     to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last UTC day, inclusive; default: yesterday.")] = None,
 ) -> None:
     """Read every source that is on for these UTC days, rebuild what depends on them, run every check."""
@@ -89,7 +96,9 @@ def _show_outcome(outcome: Any, first: date, last: date) -> None:
     for check in outcome.checks:
         if check.state != "passed":
             colour = "red" if check.state == "failed" else "yellow"
-            said = f"expected {check.metadata.get('expected')}, found {check.metadata.get('actual')}. {check.metadata.get('what_to_do', '')}"
+            said = (
+                f"expected {check.metadata.get('expected')}, found {check.metadata.get('actual')}. {check.metadata.get('what_to_do', '')}"
+            )
             err.print(f"[{colour}]{check.state}[/{colour}] check {check.asset}/{check.name}: ", end="", soft_wrap=True)
             err.print(said, markup=False, soft_wrap=True)
     if outcome.skipped:

@@ -71,7 +71,9 @@ def dagster_home(settings: Settings) -> Path:
         if not config.exists() and ours.exists():
             shutil.copyfile(ours, config)
     except OSError as error:
-        raise SettingsError(f"{home} cannot be written ({error.strerror}); free space, or set AI_USAGE_DATA_DIR or DAGSTER_HOME elsewhere.") from None
+        raise SettingsError(
+            f"{home} cannot be written ({error.strerror}); free space, or set AI_USAGE_DATA_DIR or DAGSTER_HOME elsewhere."
+        ) from None
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
@@ -85,7 +87,9 @@ def instance(settings: Settings) -> Iterator[DagsterInstance]:
             yield found
     except OperationalError as error:
         said = str(error.orig)
-        raise SettingsError(f"Dagster's log in {home} cannot be written ({said}); free space on that disk and run again, nothing is half-written.") from None
+        raise SettingsError(
+            f"Dagster's log in {home} cannot be written ({said}); free space on that disk and run again, nothing is half-written."
+        ) from None
 
 
 def steps(job: str, runtime: Runtime) -> list[str]:
@@ -188,7 +192,9 @@ def _sentence(event: dg.DagsterEvent) -> str:
     best = next((e for e in chain if e.cls_name in OURS), chain[-1])
     said = str(best.message).strip().splitlines()[0]
     if best.cls_name == "OSError" or "No space left" in said:
-        return f"the disk could not be written, it seems full ({said.partition(': ')[2]}); free space and run again, nothing is half-written."
+        return (
+            f"the disk could not be written, it seems full ({said.partition(': ')[2]}); free space and run again, nothing is half-written."
+        )
     return said.removeprefix(f"{said.partition(': ')[0]}: ")
 
 
@@ -207,5 +213,7 @@ def last_run(settings: Settings) -> str | None:
 def last_checks(settings: Settings) -> Checks:
     """How the checks of the last finished daily run ended; zeros when there was none."""
     with instance(settings) as found:
-        records = found.get_run_records(dg.RunsFilter(job_name="daily", statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]), limit=1)
+        records = found.get_run_records(
+            dg.RunsFilter(job_name="daily", statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]), limit=1
+        )
         return run_checks(found, records[0].dagster_run.run_id) if records else Checks()

@@ -82,5 +82,7 @@ def write_html_report(runtime: Runtime, path: Path | None = None, checks: Checks
     try:
         html.write_report(target, spec.load_dashboards(models.sql_root() / "dashboards"), query, facts)
     except OSError as error:
-        raise WarehouseError(f"the report cannot be written to {target} ({error.strerror}); name another file or set AI_USAGE_REPORT_PATH.") from None
+        raise WarehouseError(
+            f"the report cannot be written to {target} ({error.strerror}); name another file or set AI_USAGE_REPORT_PATH."
+        ) from None
     return target, target.stat().st_size

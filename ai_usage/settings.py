@@ -143,7 +143,14 @@ def markdown() -> str:
     lines = ["| variable | type | default | meaning |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         kind = str(field.annotation).replace("typing.", "").replace("pathlib._local.", "").replace("pathlib.", "").replace("datetime.", "")
-        kind = kind.removeprefix("<class '").removesuffix("'>").replace("pydantic.types.", "").replace("Literal", "").strip("[]").replace("', '", "' or '")
+        kind = (
+            kind.removeprefix("<class '")
+            .removesuffix("'>")
+            .replace("pydantic.types.", "")
+            .replace("Literal", "")
+            .strip("[]")
+            .replace("', '", "' or '")
+        )
         default = "" if field.default is None or field.default_factory else f"`{field.default}`"
         lines.append(f"| `{variable(name)}` | {kind.replace(' | None', '').replace('|', 'or')} | {default} | {field.description} |")
     return "\n".join(lines) + "\n"

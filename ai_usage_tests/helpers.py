@@ -42,18 +42,42 @@ DAYS = [FIRST + timedelta(days=n) for n in range(10)]
 TOLERANCE = Decimal("0.000000001")
 
 PATHS = {
-    "filtered-usage-events": "/teams/filtered-usage-events", "daily-usage-data": "/teams/daily-usage-data", "members": "/teams/members",
-    "spend": "/teams/spend", "sheet": "/v4/spreadsheets",
-}  # fmt: skip
+    "filtered-usage-events": "/teams/filtered-usage-events",
+    "daily-usage-data": "/teams/daily-usage-data",
+    "members": "/teams/members",
+    "spend": "/teams/spend",
+    "sheet": "/v4/spreadsheets",
+}
 CURATED = ("dim_users", "dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily")
 MARTS = ("vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_data_health", "sheet_issues", "vw_restatements")
 RAW = (
-    "raw_cursor_events", "raw_cursor_usage", "raw_cursor_members", "raw_cursor_spend", "raw_sheet_api_keys", "raw_sheet_people",
-    "raw_sheet_claude_ai_usage", "raw_sheet_subscriptions", "raw_sheet_invoices", "raw_sheet_budgets", "raw_rejects",
-)  # fmt: skip
+    "raw_cursor_events",
+    "raw_cursor_usage",
+    "raw_cursor_members",
+    "raw_cursor_spend",
+    "raw_sheet_api_keys",
+    "raw_sheet_people",
+    "raw_sheet_claude_ai_usage",
+    "raw_sheet_subscriptions",
+    "raw_sheet_invoices",
+    "raw_sheet_budgets",
+    "raw_rejects",
+)
 # Clocks and identities: they may differ between two runs that are otherwise the same.
 VOLATILE = frozenset(
-    {"processed_at", "updated_at", "fetched_at", "previous_fetched_at", "last_fetched_at", "seen_at", "fetch_id", "version_fetch_id", "run_id", "spool_path", "ingest_date"}
+    {
+        "processed_at",
+        "updated_at",
+        "fetched_at",
+        "previous_fetched_at",
+        "last_fetched_at",
+        "seen_at",
+        "fetch_id",
+        "version_fetch_id",
+        "run_id",
+        "spool_path",
+        "ingest_date",
+    }
 )
 
 
@@ -71,11 +95,16 @@ class Company:
         self.cwd = folder / "cwd"
         self.cwd.mkdir(parents=True, exist_ok=True)
         self.settings = {
-            "AI_USAGE_DATA_DIR": str(self.data), "AI_USAGE_START_DATE": FIRST.isoformat(),
-            "AI_USAGE_CURSOR_BASE_URL": sim.url, "CURSOR_ADMIN_API_KEY": sim.key, "AI_USAGE_CURSOR_RATE_FACTOR": "0",
-            "AI_USAGE_SHEETS_BASE_URL": sim.url, "AI_USAGE_SHEET_ID": sim.sheet_id,
-            "AI_USAGE_HTTP_BACKOFF_S": "0.02", "AI_USAGE_HTTP_PATIENCE_S": "20",
-        }  # fmt: skip
+            "AI_USAGE_DATA_DIR": str(self.data),
+            "AI_USAGE_START_DATE": FIRST.isoformat(),
+            "AI_USAGE_CURSOR_BASE_URL": sim.url,
+            "CURSOR_ADMIN_API_KEY": sim.key,
+            "AI_USAGE_CURSOR_RATE_FACTOR": "0",
+            "AI_USAGE_SHEETS_BASE_URL": sim.url,
+            "AI_USAGE_SHEET_ID": sim.sheet_id,
+            "AI_USAGE_HTTP_BACKOFF_S": "0.02",
+            "AI_USAGE_HTTP_PATIENCE_S": "20",
+        }
 
     @property
     def world(self) -> World:
@@ -91,20 +120,35 @@ class Company:
 
     def env(self, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
         """The environment of a child: none of ours leaks in, and a `None` takes a variable out."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AI_USAGE", "CURSOR_", "GOOGLE_", "ANTHROPIC", "DAGSTER", "PYTEST"))}
+        kept = {
+            k: v for k, v in os.environ.items() if not k.startswith(("AI_USAGE", "CURSOR_", "GOOGLE_", "ANTHROPIC", "DAGSTER", "PYTEST"))
+        }
         asked = kept | self.settings | {"COLUMNS": "200", "PYTHONUNBUFFERED": "1"} | dict(changes or {})
         return {k: v for k, v in asked.items() if v is not None}
 
     def start(self, *args: str, **changes: str | None) -> subprocess.Popen[str]:
         """The real command, not waited for."""
         return subprocess.Popen(
-            [str(COMMAND), *args], cwd=self.cwd, env=self.env(changes), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+            [str(COMMAND), *args],
+            cwd=self.cwd,
+            env=self.env(changes),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
         )
 
     def cli(self, *args: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
         """The real command to its end."""
         return subprocess.run(
-            [str(COMMAND), *args], cwd=self.cwd, env=self.env(changes), text=True, capture_output=True, timeout=240, check=False, stdin=subprocess.DEVNULL
+            [str(COMMAND), *args],
+            cwd=self.cwd,
+            env=self.env(changes),
+            text=True,
+            capture_output=True,
+            timeout=240,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
 
     def run(self, first: date = FIRST, last: date = LAST, **changes: str | None) -> subprocess.CompletedProcess[str]:
@@ -114,10 +158,18 @@ class Company:
     def runtime(self, **changes: Any) -> Iterator[Runtime]:
         """A `Runtime` in this process; `changes` are fields of `Settings`."""
         fields = {
-            "data_dir": self.data, "start_date": FIRST, "cursor_base_url": self.sim.url, "cursor_admin_api_key": self.sim.key, "cursor_rate_factor": 0,
-            "sheets_base_url": self.sim.url, "sheet_id": self.sim.sheet_id, "http_backoff_s": 0.02, "http_patience_s": 20,
-            "google_application_credentials": None, "duckdb_path": self.db,
-        } | changes  # fmt: skip
+            "data_dir": self.data,
+            "start_date": FIRST,
+            "cursor_base_url": self.sim.url,
+            "cursor_admin_api_key": self.sim.key,
+            "cursor_rate_factor": 0,
+            "sheets_base_url": self.sim.url,
+            "sheet_id": self.sim.sheet_id,
+            "http_backoff_s": 0.02,
+            "http_patience_s": 20,
+            "google_application_credentials": None,
+            "duckdb_path": self.db,
+        } | changes
         runtime = Runtime(Settings(_env_file=None, **fields))  # type: ignore[call-arg]
         try:
             yield runtime
@@ -148,7 +200,9 @@ def load_raw(runtime: Runtime, first: date, last: date) -> dict[str, LoadReport]
     in_flight = runtime.settings.windows_in_flight
     reports = {
         "filtered-usage-events": loader.load(cursor.EVENTS, walk_all(window.split(1), runtime.cursor.events, cursor.EVENTS, in_flight)),
-        "daily-usage-data": loader.load(cursor.DAILY_USAGE, walk_all(window.split(30), runtime.cursor.daily_usage, cursor.DAILY_USAGE, in_flight)),
+        "daily-usage-data": loader.load(
+            cursor.DAILY_USAGE, walk_all(window.split(30), runtime.cursor.daily_usage, cursor.DAILY_USAGE, in_flight)
+        ),
         "members": loader.load(cursor.MEMBERS, walk_all([today], runtime.cursor.members, cursor.MEMBERS)),
         "spend": loader.load(cursor.SPEND, walk_all([today], runtime.cursor.spend, cursor.SPEND)),
     }
@@ -189,10 +243,16 @@ def snapshot(db: Path, *, without: Sequence[str] = ()) -> dict[str, list[str]]:
         for name in (*CURATED, *MARTS, *RAW, "stg_current_fetches"):
             if name in without:
                 continue
-            columns = [c for (c,) in con.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [name]).fetchall() if c not in VOLATILE]
+            columns = [
+                c
+                for (c,) in con.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [name]).fetchall()
+                if c not in VOLATILE
+            ]
             visible = ""
             if name in RAW:
-                current = "stg_snapshots" if name.startswith(("raw_sheet", "raw_cursor_members", "raw_cursor_spend")) else "stg_current_fetches"
+                current = (
+                    "stg_snapshots" if name.startswith(("raw_sheet", "raw_cursor_members", "raw_cursor_spend")) else "stg_current_fetches"
+                )
                 visible = f"WHERE fetch_id IN (SELECT version_fetch_id FROM {current})"
             chosen = ", ".join(f'"{c}"' for c in columns)
             found[name] = sorted(repr(r) for r in con.execute(f"SELECT {chosen} FROM {name} {visible}").fetchall())
@@ -216,9 +276,14 @@ def assert_books(db: Path, world: World, first: date = FIRST, last: date = LAST,
     """The facts equal the ledger to 1e-9, per day and per user, and nobody else has anything."""
     books = world.truth
     where = f"BETWEEN DATE '{first}' AND DATE '{last}'"
-    billed = dict(
-        ((d, e), v) for d, e, v in rows(db, f"SELECT cost_date, user_email, SUM(cost_usd) FROM fct_cost_daily WHERE platform = 'cursor' AND cost_type = 'usage' AND cost_date {where} GROUP BY ALL")
-    )
+    billed = {
+        (d, e): v
+        for d, e, v in rows(
+            db,
+            f"SELECT cost_date, user_email, SUM(cost_usd) FROM fct_cost_daily WHERE platform "
+            f"= 'cursor' AND cost_type = 'usage' AND cost_date {where} GROUP BY ALL",
+        )
+    }
     _equal("billed USD by day and user", billed, books.billed_usd_by_day_user(first, last))
     by_day: dict[date, Decimal] = {}
     for (day, _), value in billed.items():
@@ -229,30 +294,57 @@ def assert_books(db: Path, world: World, first: date = FIRST, last: date = LAST,
         ("included_usd", books.included_usd_by_day_user(first, last)),
         ("list_usd", books.list_usd_by_day_user(first, last)),
     ):
-        held = rows(db, f"SELECT usage_date, user_email, SUM({column}) FROM fct_usage_daily WHERE platform = 'cursor' AND usage_date {where} GROUP BY ALL")
+        held = rows(
+            db,
+            f"SELECT usage_date, user_email, SUM({column}) FROM fct_usage_daily "
+            f"WHERE platform = 'cursor' AND usage_date {where} GROUP BY ALL",
+        )
         _equal(column, {(d, e): v for d, e, v in held if v is not None}, truth)
     tokens = rows(
         db,
         "SELECT usage_date, user_email, model, SUM(input_tokens), SUM(output_tokens), SUM(cache_read_tokens), SUM(cache_write_tokens) "
         f"FROM fct_usage_daily WHERE platform = 'cursor' AND model IS NOT NULL AND usage_date {where} GROUP BY ALL",
     )
-    held_tokens = {(d, e, m, kind): n for d, e, m, *counts in tokens for kind, n in zip(("input", "output", "cache_read", "cache_write"), counts, strict=True) if n}
-    _equal("tokens", held_tokens, {(*key, kind): n for key, counts in books.tokens_by_day_user_model(first, last).items() for kind, n in counts.items()})
+    held_tokens = {
+        (d, e, m, kind): n
+        for d, e, m, *counts in tokens
+        for kind, n in zip(("input", "output", "cache_read", "cache_write"), counts, strict=True)
+        if n
+    }
+    _equal(
+        "tokens",
+        held_tokens,
+        {(*key, kind): n for key, counts in books.tokens_by_day_user_model(first, last).items() for kind, n in counts.items()},
+    )
     if sheet:
-        seats = rows(db, f"SELECT cost_date, platform, SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'subscription' AND cost_date {where} GROUP BY ALL")
+        seats = rows(
+            db,
+            f"SELECT cost_date, platform, SUM(cost_usd) FROM fct_cost_daily WHERE "
+            f"cost_type = 'subscription' AND cost_date {where} GROUP BY ALL",
+        )
         truth = {k: v for k, v in books.subscription_usd_by_day().items() if first <= k[0] <= last}
         _equal("subscriptions by day and platform", {(d, p): v for d, p, v in seats}, truth)
-        talks = rows(db, f"SELECT usage_date, user_email, conversations, messages FROM fct_usage_daily WHERE platform = 'claude_ai' AND usage_date {where}")
+        talks = rows(
+            db,
+            f"SELECT usage_date, user_email, conversations, messages FROM "
+            f"fct_usage_daily WHERE platform = 'claude_ai' AND usage_date {where}",
+        )
         kept = {k: v for k, v in books.claude_ai_usage_by_day_user().items() if first <= k[0] <= last}
         assert {(d, e): (c, m) for d, e, c, m in talks} == {k: (v["conversations"], v["messages"]) for k, v in kept.items()}
         for day, email, department in rows(
-            db, f"SELECT DISTINCT cost_date, user_email, department FROM vw_cost_allocation WHERE user_email != '(unattributed)' AND cost_date {where}"
+            db,
+            f"SELECT DISTINCT cost_date, user_email, department FROM vw_cost_allocation "
+            f"WHERE user_email != '(unattributed)' AND cost_date {where}",
         ):
             assert department == (books.department_on(email, day) or "(no department)"), (day, email)
 
 
 def _equal(what: str, held: Mapping[Any, Any], truth: Mapping[Any, Any]) -> None:
-    wrong = {k: (held.get(k), truth.get(k)) for k in held.keys() | truth.keys() if abs(Decimal(held.get(k) or 0) - Decimal(truth.get(k) or 0)) > TOLERANCE}
+    wrong = {
+        k: (held.get(k), truth.get(k))
+        for k in held.keys() | truth.keys()
+        if abs(Decimal(held.get(k) or 0) - Decimal(truth.get(k) or 0)) > TOLERANCE
+    }
     assert not wrong, f"{what}: {len(wrong)} differ (held, books): {dict(list(wrong.items())[:5])}"
     assert any(truth.values()), f"{what}: the books are empty, so this proves nothing"
 

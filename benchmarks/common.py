@@ -76,9 +76,7 @@ def answer(**values: Any) -> None:
 def child(arguments: Sequence[str], python: str = sys.executable, timeout_s: float = 600) -> dict[str, Any]:
     """Run a script in a fresh process; returns what it gave to `answer`. Bytecode is cached, as on anybody's machine."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPYCACHEPREFIX": str(_BYTECODE)}
-    done = subprocess.run(
-        [python, *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s, check=False, env=environment
-    )
+    done = subprocess.run([python, *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s, check=False, env=environment)
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, arguments))} ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -91,9 +89,7 @@ def median(runs: Sequence[dict[str, Any]], name: str) -> float:
 @contextmanager
 def simulator(*arguments: str) -> Iterator[dict[str, Any]]:
     """The vendor simulator in a process of its own, every event page rendered; yields its url, key, sheet_id."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ai_usage.simulator", "--warm", *arguments], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-m", "ai_usage.simulator", "--warm", *arguments], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -126,7 +122,7 @@ def pages(url: str, key: str, first: date, days: int) -> Iterator[bytes]:
 
 
 def get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=120) as found:  # noqa: S310 - localhost
+    with urllib.request.urlopen(url, timeout=120) as found:
         return json.load(found)
 
 
@@ -149,9 +145,7 @@ def machine() -> str:
     if cpuinfo.exists():
         model = next((x.partition(":")[2].strip() for x in cpuinfo.read_text().splitlines() if x.startswith("model name")), model)
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
-    return (
-        f"{os.cpu_count()} cores ({model}), {platform.system()} {platform.release()}, Python {platform.python_version()}, {versions}"
-    )
+    return f"{os.cpu_count()} cores ({model}), {platform.system()} {platform.release()}, Python {platform.python_version()}, {versions}"
 
 
 def save(name: str, title: str, sections: Sequence[str], arguments: Sequence[str] | None = None) -> Path:

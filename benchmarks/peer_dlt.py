@@ -38,12 +38,9 @@ def main() -> None:
 
     money, text, flag = pa.decimal128(38, 9), pa.string(), pa.bool_()
     schema = pa.schema(
-        {name: text for name in (
-            "timestamp", "userEmail", "serviceAccountId", "serviceAccountName", "cloudAgentId", "automationId",
-            "conversationId", "model", "kind",
-        )}
-        | {name: flag for name in ("maxMode", "isTokenBasedCall", "isChargeable", "isHeadless")}
-        | {name: money for name in ("requestsCosts", "chargedCents", "cursorTokenFee")}
+        dict.fromkeys(("timestamp", "userEmail", "serviceAccountId", "serviceAccountName", "cloudAgentId", "automationId", "conversationId", "model", "kind"), text)
+        | dict.fromkeys(("maxMode", "isTokenBasedCall", "isChargeable", "isHeadless"), flag)
+        | dict.fromkeys(("requestsCosts", "chargedCents", "cursorTokenFee"), money)
         | {"tokenUsage": pa.struct(
             {name: pa.int64() for name in ("inputTokens", "outputTokens", "cacheWriteTokens", "cacheReadTokens")}
             | {"totalCents": money, "discountPercentOff": money}

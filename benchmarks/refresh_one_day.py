@@ -26,7 +26,9 @@ RATIO = 3.0
 MODELS = ("dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "dim_users")
 
 # One statement a table. $first and $last bound the history, $people its people; every night re-reads $again days.
-_DAYS = "(SELECT CAST(d AS DATE) AS d FROM range(CAST($first AS TIMESTAMP), CAST($last AS TIMESTAMP) + INTERVAL 1 DAY, INTERVAL 1 DAY) t(d))"
+_DAYS = (
+    "(SELECT CAST(d AS DATE) AS d FROM range(CAST($first AS TIMESTAMP), CAST($last AS TIMESTAMP) + INTERVAL 1 DAY, INTERVAL 1 DAY) t(d))"
+)
 _PEOPLE = "range(CAST($people AS BIGINT)) p(p)"
 _MAIL = "'person' || p || '@example.com'"
 HISTORY = {

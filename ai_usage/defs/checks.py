@@ -29,14 +29,18 @@ def raw_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
     asset = endpoint.table.name
     specs = [
         dg.AssetCheckSpec("schema", asset=asset, description="A sample of the rows passes the table's pandera schema."),
-        dg.AssetCheckSpec("versions_are_whole", asset=asset, blocking=True, description="Each current version has as many rows as its fetch says."),
+        dg.AssetCheckSpec(
+            "versions_are_whole", asset=asset, blocking=True, description="Each current version has as many rows as its fetch says."
+        ),
         dg.AssetCheckSpec("complete", asset=asset, description="Every day asked is held: complete or empty, none failed or missing."),
         dg.AssetCheckSpec("no_rejects", asset=asset, description="No record failed validation."),
         dg.AssetCheckSpec("no_drift", asset=asset, description="The vendor sent the fields that are declared, and no others."),
     ]
     if endpoint.vendor_total:
         specs.append(
-            dg.AssetCheckSpec("conservation", asset=asset, blocking=True, description="The vendor's total of each day is the table's, to 1e-9 USD.")
+            dg.AssetCheckSpec(
+                "conservation", asset=asset, blocking=True, description="The vendor's total of each day is the table's, to 1e-9 USD."
+            )
         )
     return specs
 
@@ -91,7 +95,10 @@ def raw_checks(warehouse: Warehouse, endpoint: Endpoint, window: Window, report:
 def schema(warehouse: Warehouse, table: Table, window: Window) -> dg.AssetCheckResult:
     """pandera on at most 1,000 rows of the range: a sample, since every record was validated before it was written."""
     where = f"WHERE {table.date_column} BETWEEN @start_date AND @end_date" if table.date_column else ""
-    rows = warehouse.select(f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} LIMIT 1000", {"start_date": window.first, "end_date": window.last} if where else {})
+    rows = warehouse.select(
+        f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} LIMIT 1000",
+        {"start_date": window.first, "end_date": window.last} if where else {},
+    )
     frame = rows.to_pandas(types_mapper=pd.ArrowDtype)
     failures: list[dict[str, Any]] = []
     try:
@@ -129,7 +136,13 @@ def conservation(warehouse: Warehouse, endpoint: Endpoint, window: Window) -> dg
         ) AS s ON f.usage_date = s.cost_date
         WHERE f.source = @source AND f.endpoint = @endpoint AND f.usage_date BETWEEN @start_date AND @end_date ORDER BY f.usage_date
         """,
-        {"source": endpoint.source, "endpoint": endpoint.name, "start_date": window.first, "end_date": window.last, "staged_as": endpoint.staged_as},
+        {
+            "source": endpoint.source,
+            "endpoint": endpoint.name,
+            "start_date": window.first,
+            "end_date": window.last,
+            "staged_as": endpoint.staged_as,
+        },
     ).to_pylist()
     wrong = [row for row in found if row["difference_usd"] is None or abs(row["difference_usd"]) > TOLERANCE_USD]
     expected = sum((row["vendor_total_usd"] or Decimal(0) for row in found), Decimal(0))

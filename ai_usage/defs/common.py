@@ -91,7 +91,13 @@ def table_metadata(table: Table) -> dict[str, Any]:
         "grain": table.grain,
         "dagster/column_schema": dg.TableSchema(
             columns=[
-                dg.TableColumn(c.name, c.type.value, description=c.description, constraints=constraints[c.name], tags={"unit": c.unit.replace(" ", "_")} if c.unit and c.unit != "%" else {})
+                dg.TableColumn(
+                    c.name,
+                    c.type.value,
+                    description=c.description,
+                    constraints=constraints[c.name],
+                    tags={"unit": c.unit.replace(" ", "_")} if c.unit and c.unit != "%" else {},
+                )
                 for c in table.columns
             ]
         ),

@@ -111,9 +111,7 @@ class Loader:
         self._warehouse = warehouse
         self._run_id = run_id
 
-    def load(
-        self, endpoint: Endpoint, walks: Iterable[Spooled | FailedWalk], origin: str = "api", replace: bool = False
-    ) -> LoadReport:
+    def load(self, endpoint: Endpoint, walks: Iterable[Spooled | FailedWalk], origin: str = "api", replace: bool = False) -> LoadReport:
         """Decode and publish every walk; failed ones are recorded and reported, the rest stands.
 
         A changed contract or a broken batch records its days as failed and publishes nothing of that batch. An upload fills days that the
@@ -142,7 +140,14 @@ class Loader:
         return report
 
     def _batch(
-        self, decoder: Decoder, endpoint: Endpoint, walks: Sequence[Spooled], origin: str, replace: bool, report: LoadReport, outgoing: _Outgoing
+        self,
+        decoder: Decoder,
+        endpoint: Endpoint,
+        walks: Sequence[Spooled],
+        origin: str,
+        replace: bool,
+        report: LoadReport,
+        outgoing: _Outgoing,
     ) -> None:
         try:
             days = decoder.load(walks)
@@ -226,9 +231,7 @@ class Loader:
         )["content_sha256"].to_pylist()
         return found[0] if found else None
 
-    def _fetch(
-        self, endpoint: Endpoint, day: Day, fetch_id: str, version: str, fetched_at: datetime, origin: str
-    ) -> dict[str, Any]:
+    def _fetch(self, endpoint: Endpoint, day: Day, fetch_id: str, version: str, fetched_at: datetime, origin: str) -> dict[str, Any]:
         snapshot = endpoint.usage_date is None
         return {
             "fetch_id": fetch_id,

@@ -28,18 +28,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--key", default="simulator", help="the Cursor key that is accepted")
     parser.add_argument("--anthropic", action="store_true", help="with an Anthropic organization")
-    parser.add_argument(
-        "--anthropic-key", default="simulator", help="the Anthropic Admin key that is accepted"
-    )
+    parser.add_argument("--anthropic-key", default="simulator", help="the Anthropic Admin key that is accepted")
     parser.add_argument("--api-keys", type=int, default=12)
     parser.add_argument("--claude-code-users", type=int, default=None)
     parser.add_argument("--enterprise", action="store_true", help="with an Enterprise organization beside it")
     parser.add_argument("--analytics", choices=["allowed", "forbidden"], default="allowed")
     parser.add_argument("--faults", choices=["rough"], default=None)
     parser.add_argument("--rate-limit", action="store_true")
-    parser.add_argument(
-        "--warm", action="store_true", help="render all event pages (1-day windows, 1000) before listening"
-    )
+    parser.add_argument("--warm", action="store_true", help="render all event pages (1-day windows, 1000) before listening")
     given = parser.parse_args(argv)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

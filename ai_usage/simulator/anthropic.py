@@ -103,7 +103,9 @@ class Anthropic(Vendor):
             return (Records("data", "output_tokens", "output_tokens", inside="results"),)
         if path.endswith("/cost_report"):
             return (Records("data", "amount", "amount", inside="results"),)
-        required = {"claude_code": "core_metrics", "cost": "cost", "usage": "usage", "api_keys": "status"}.get(path.rpartition("/")[2], "id")
+        required = {"claude_code": "core_metrics", "cost": "cost", "usage": "usage", "api_keys": "status"}.get(
+            path.rpartition("/")[2], "id"
+        )
         if path.endswith("/members"):
             required = "user_id"
         if path.endswith("/analytics/users"):

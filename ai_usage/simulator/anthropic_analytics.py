@@ -32,7 +32,9 @@ GROUPS = (
 )  # fmt: skip
 FAN_OUT = ("cost_type", "token_type")
 _NAMES = tuple(sorted((*GROUPS, *FAN_OUT)))
-_FILTERS = {f"{name}s[]": name for name in ("api_key_id", "context_window", "inference_geo", "model", "product", "service_tier", "workspace_id")}
+_FILTERS = {
+    f"{name}s[]": name for name in ("api_key_id", "context_window", "inference_geo", "model", "product", "service_tier", "workspace_id")
+}
 _ORDERS = {
     "cost": ("amount", "list_amount", "time"),
     "usage": ("total_tokens", "output_tokens", "uncached_input_tokens", "requests", "time"),
@@ -56,7 +58,17 @@ class Analytics:
         return datetime.combine(day, time(4), UTC) + timedelta(hours=self.world.claude.refreshes)
 
     def answer(self, request: Request, what: str, enterprise: bool) -> Response:
-        known = ("starting_at", "ending_at", "time_bucket_width", "group_by[]", "limit", "order_by", "order", "page", "exclude_deleted_users")
+        known = (
+            "starting_at",
+            "ending_at",
+            "time_bucket_width",
+            "group_by[]",
+            "limit",
+            "order_by",
+            "order",
+            "page",
+            "exclude_deleted_users",
+        )
         only(request, *known, *_FILTERS)
         if BETA not in [part.strip() for part in request.headers.get("anthropic-beta", "").split(",")]:
             raise Problem(400, f"anthropic-beta: this endpoint requires {BETA}")
@@ -117,7 +129,9 @@ class Analytics:
 
     # ------------------------------------------------------------ what there is
 
-    def _items(self, what: str, by_token: bool, first: date, end: date, bucketed: bool, enterprise: bool, request: Request) -> Iterator[Item]:
+    def _items(
+        self, what: str, by_token: bool, first: date, end: date, bucketed: bool, enterprise: bool, request: Request
+    ) -> Iterator[Item]:
         filters = [(_FILTERS[name], frozenset(values)) for name, values in request.query.items() if name in _FILTERS]
         found = self._enterprise if enterprise else self._platform
         for day in days(first, end - timedelta(days=1)):
@@ -198,7 +212,9 @@ class Analytics:
 
     # ------------------------------------------------------------ rows
 
-    def _rows(self, what: str, group: tuple[str, ...], items: Iterator[Item], order_by: str, order: str, first: date, end: date) -> list[str]:
+    def _rows(
+        self, what: str, group: tuple[str, ...], items: Iterator[Item], order_by: str, order: str, first: date, end: date
+    ) -> list[str]:
         """One text for every group of counted dimensions; the fan-out of cost and token type stays together in it."""
         counted, fan = [n for n in group if n in GROUPS], [n for n in group if n in FAN_OUT]
         total: dict[tuple, dict[tuple, Numbers]] = defaultdict(lambda: defaultdict(lambda: [0] * (3 if what == "cost" else 9)))

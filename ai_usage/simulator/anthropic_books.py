@@ -54,7 +54,9 @@ def keep_books(day: date, told: AnthropicDay) -> AnthropicLedger:
                 if count:
                     nano = count * price
                     total += nano
-                    lines[row.workspace_id, "tokens", row.model, token_type, row.service_tier, row.context_window, row.inference_geo] += nano
+                    lines[row.workspace_id, "tokens", row.model, token_type, row.service_tier, row.context_window, row.inference_geo] += (
+                        nano
+                    )
         if row.searches:
             lines[row.workspace_id, "web_search", None, None, None, None, None] += row.searches * WEB_SEARCH
             total += row.searches * WEB_SEARCH
@@ -124,7 +126,9 @@ class AnthropicBooks:
             found.update({(day, key): usd(nano) for key, nano in (*keyed.items(), (None, rest)) if nano})
         return found
 
-    def usd_by_day_user(self, first: date | None = None, last: date | None = None, source: str = "legacy") -> dict[tuple[date, str | None], Decimal]:
+    def usd_by_day_user(
+        self, first: date | None = None, last: date | None = None, source: str = "legacy"
+    ) -> dict[tuple[date, str | None], Decimal]:
         """By the owner of the key on the day. source="analytics": playground usage stands on its user, whom only that
         generation of the API names."""
         if source not in ("legacy", "analytics"):
@@ -148,7 +152,9 @@ class AnthropicBooks:
     def owner_on(self, key_id: str | None, day: date, sheet: list[KeyOwner] | None = None) -> str | None:
         return self._world.anthropic_org.owner_on(key_id, day, self.sheet_owners if sheet is None else sheet)
 
-    def tokens_by_day_key_model(self, first: date | None = None, last: date | None = None) -> dict[tuple[date, str | None, str], dict[str, int]]:
+    def tokens_by_day_key_model(
+        self, first: date | None = None, last: date | None = None
+    ) -> dict[tuple[date, str | None, str], dict[str, int]]:
         """Every tier, Priority too. With the token types' names: web_search_requests."""
         names = (*TOKEN_TYPES, "web_search_requests")
         found = {}

@@ -35,7 +35,16 @@ _FILTERS = {
     "workspace_ids[]": "workspace_id",
 }
 _SPEED_BETA = "fast-mode-2026-02-01"
-_USAGE_ORDER = ("account_id", "api_key_id", "workspace_id", "model", "service_account_id", "service_tier", "context_window", "inference_geo")
+_USAGE_ORDER = (
+    "account_id",
+    "api_key_id",
+    "workspace_id",
+    "model",
+    "service_account_id",
+    "service_tier",
+    "context_window",
+    "inference_geo",
+)
 _COST_DIMENSIONS = ("workspace_id", "description")
 _RESULT = (
     '%s"uncached_input_tokens":%d,"cache_creation":{"ephemeral_1h_input_tokens":%d,"ephemeral_5m_input_tokens":%d},'

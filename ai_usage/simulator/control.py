@@ -37,9 +37,7 @@ class Control(Vendor):
             books = self.world.truth if version is None else self.world.truth_at(int(version))
         except ValueError as error:
             raise Problem(400, str(error)) from None
-        return Response.json(
-            200, books.as_json((first and parse_day(first)) or None, (last and parse_day(last)) or None)
-        )
+        return Response.json(200, books.as_json((first and parse_day(first)) or None, (last and parse_day(last)) or None))
 
     def _restate(self, request: Request) -> Response:
         """{"day", "kind"} corrects Cursor's day; with "vendor": "anthropic" Anthropic's."""

@@ -140,12 +140,8 @@ def page_before(request: Request) -> Request:
         return Request(request.method, request.path, query, request.headers, request.body)
     page = page_of(request) - 1
     if isinstance(request.body, dict):
-        return Request(
-            request.method, request.path, request.query, request.headers, {**request.body, "page": page}
-        )
-    return Request(
-        request.method, request.path, {**request.query, "page": [str(page)]}, request.headers, request.body
-    )
+        return Request(request.method, request.path, request.query, request.headers, {**request.body, "page": page})
+    return Request(request.method, request.path, {**request.query, "page": [str(page)]}, request.headers, request.body)
 
 
 def damage(response: Response, fault: Fault, shapes: tuple[Records, ...], request: Request) -> Response:
@@ -256,18 +252,12 @@ def script(name: str, seed: int = 7, anthropic: bool = False) -> tuple[Fault, ..
         for kind in kinds:
             if not often and rng.random() < 0.5:
                 continue
-            wait = (
-                (1 if rng.random() < 0.5 else "date")
-                if kind in ("429", "503") and rng.random() < 0.7
-                else None
-            )
+            wait = (1 if rng.random() < 0.5 else "date") if kind in ("429", "503") and rng.random() < 0.7 else None
             after = int(rng.random() * (25 if often else 3))
             every = 15 + int(rng.random() * 30) if often else None
             faults.append(Fault(kind, path, after=after, every=every, retry_after=wait, seconds=0.3))
     rng_order = [(rng.random(), n) for n in range(len(faults))]
-    return tuple(faults[n] for _, n in sorted(rng_order)) + (
-        _rough_anthropic(seed, kinds) if anthropic else ()
-    )
+    return tuple(faults[n] for _, n in sorted(rng_order)) + (_rough_anthropic(seed, kinds) if anthropic else ())
 
 
 def _rough_anthropic(seed: int, kinds: tuple[str, ...]) -> tuple[Fault, ...]:

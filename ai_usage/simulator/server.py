@@ -87,15 +87,11 @@ class Simulator:
         self.anthropic_key, self.anthropic_analytics_key = anthropic_key, anthropic_analytics_key
         self.log: list[Record] = []  # appended to by many threads, before the answer is sent
         self._limits = RateLimit() if rate_limit else None
-        self._faults = FaultBook(
-            script(faults, world.seed, world.anthropic) if isinstance(faults, str) else faults
-        )
+        self._faults = FaultBook(script(faults, world.seed, world.anthropic) if isinstance(faults, str) else faults)
         self._control = Control(self)
         keys = {"anthropic": (anthropic_key, anthropic_analytics_key)}
         present = [vendor for vendor in VENDORS if vendor.present(world)]
-        self._vendors: list[Vendor] = [
-            vendor(world, *keys.get(vendor.name, (cursor_key,))) for vendor in present
-        ]
+        self._vendors: list[Vendor] = [vendor(world, *keys.get(vendor.name, (cursor_key,))) for vendor in present]
         self._address = (host, port)
         self._server: _Server | None = None
 
@@ -161,11 +157,7 @@ class Simulator:
         if fault.kind == "repeated_page":
             return vendor.answer(page_before(request)), fault
         response = vendor.answer(request)
-        return (
-            damage(response, fault, vendor.records_of(request.path), request)
-            if fault.kind in PAGE
-            else response
-        ), fault
+        return (damage(response, fault, vendor.records_of(request.path), request) if fault.kind in PAGE else response), fault
 
 
 def _retry_after(fault: Fault) -> dict[str, str]:

@@ -261,12 +261,12 @@ class Decoder:
         """Table `parsed`, in the order of `lines`: the raw table's own columns, the day, and whether every rule holds."""
         shape = _shape(endpoint.fields)
         columns = ", ".join(f"{_text(name)}: {_text(_struct(node))}" for name, node in shape.items())
-        flat = ", ".join(
-            ".".join(_quote(part) for part in f.path.split(".")) + f" AS {_quote(f.path)}" for f in endpoint.fields
-        )
+        flat = ", ".join(".".join(_quote(part) for part in f.path.split(".")) + f" AS {_quote(f.path)}" for f in endpoint.fields)
         try:
             self.careful = False
-            self._fill(endpoint, f"SELECT CAST(file_index AS BIGINT) AS __walk, {flat} FROM read_json({self._options}, columns = {{{columns}}})")
+            self._fill(
+                endpoint, f"SELECT CAST(file_index AS BIGINT) AS __walk, {flat} FROM read_json({self._options}, columns = {{{columns}}})"
+            )
             if self._con.execute("SELECT coalesce(bool_or(__large), false) FROM parsed").fetchall()[0][0]:
                 self.careful = True
                 self._fill(endpoint, self._each_field("lines"))
@@ -292,8 +292,7 @@ class Decoder:
     def _values(self, endpoint: Endpoint, fields: str) -> str:
         """The fields, and beside them what they mean: the table's columns as `c:<name>`, the day, the bill."""
         columns = ", ".join(
-            f"TRY_CAST({self._expression(endpoint, c)} AS {c.duckdb_type}) AS {_quote('c:' + c.name)}"
-            for c in self._own_columns(endpoint)
+            f"TRY_CAST({self._expression(endpoint, c)} AS {c.duckdb_type}) AS {_quote('c:' + c.name)}" for c in self._own_columns(endpoint)
         )
         first, last = self._bounds
         day = f"TRY_CAST({endpoint.usage_date} AS DATE)" if endpoint.usage_date else first
@@ -335,7 +334,9 @@ class Decoder:
         if each:
             for parent in sorted({f.path.rpartition(".")[0] for f in endpoint.fields} - {""}):
                 kind = f"json_type(__json, {_text(_json_path(parent))})"
-                laws.append((parent, f"{kind} IS NULL OR {kind} IN ('OBJECT', 'NULL')", _value(parent), "is not an object", endpoint.remedy))
+                laws.append(
+                    (parent, f"{kind} IS NULL OR {kind} IN ('OBJECT', 'NULL')", _value(parent), "is not an object", endpoint.remedy)
+                )
         for f in endpoint.fields:
             cell = _quote(f.path)
             if each:
@@ -351,12 +352,22 @@ class Decoder:
             if not c.nullable:
                 laws.append((path, f"{cell} IS NOT NULL OR {field_cell} IS NOT NULL", value(path), "is missing", endpoint.remedy))
             if c.type is not Type.STRING and path in paths:
-                laws.append((path, f"{field_cell} IS NULL OR {cell} IS NOT NULL", value(path), f"is not {_WORDS[c.type]}", endpoint.remedies.get(c.type, endpoint.remedy)))
+                laws.append(
+                    (
+                        path,
+                        f"{field_cell} IS NULL OR {cell} IS NOT NULL",
+                        value(path),
+                        f"is not {_WORDS[c.type]}",
+                        endpoint.remedies.get(c.type, endpoint.remedy),
+                    )
+                )
             if c.minimum is not None:
                 laws.append((path, f"{cell} IS NULL OR {cell} >= {c.minimum}", value(path), f"is below {c.minimum}", endpoint.remedy))
             if c.allowed:
                 among = ", ".join(map(_text, c.allowed))
-                laws.append((path, f"{cell} IS NULL OR {cell} IN ({among})", value(path), f"is none of {', '.join(c.allowed)}", endpoint.remedy))
+                laws.append(
+                    (path, f"{cell} IS NULL OR {cell} IN ({among})", value(path), f"is none of {', '.join(c.allowed)}", endpoint.remedy)
+                )
         if endpoint.usage_date:
             named = re.search(r'"([^"]+)"', endpoint.usage_date)
             path = named.group(1) if named else "usage_date"

@@ -20,7 +20,9 @@ Kind = Literal["string", "int", "decimal", "cents", "bool"]
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a record. `cents` are money in 1/100 of a unit, kept to 1e-7, which is 1e-9 of the unit. `required`: when no record has its key the contract has changed and the fetch fails."""
+    """One field of a record. `cents` are money in 1/100 of a unit, kept to 1e-7, which is 1e-9 of the unit.
+
+    `required`: when no record has its key the contract has changed and the fetch fails."""
 
     path: str
     kind: Kind = "string"
@@ -92,6 +94,4 @@ class Window:
     def split(self, days: int) -> list[Window]:
         """Consecutive windows of at most that many days."""
         starts = range(0, (self.last - self.first).days + 1, days)
-        return [
-            Window(self.first + timedelta(days=n), min(self.last, self.first + timedelta(days=n + days - 1))) for n in starts
-        ]
+        return [Window(self.first + timedelta(days=n), min(self.last, self.first + timedelta(days=n + days - 1))) for n in starts]

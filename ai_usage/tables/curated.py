@@ -74,8 +74,13 @@ STAGING_SEATS: tuple[Column, ...] = (
 
 def _staging(name: str, description: str, columns: tuple[Column, ...], date_column: str) -> Table:
     return Table(
-        name=name, layer="staging", description=description, grain="one group of a UTC day", columns=columns,
-        date_column=date_column, view=True,
+        name=name,
+        layer="staging",
+        description=description,
+        grain="one group of a UTC day",
+        columns=columns,
+        date_column=date_column,
+        view=True,
     )
 
 
@@ -208,8 +213,17 @@ fct_cost_daily = Table(
     description="Billed money per day, to 1e-9 USD, unattributed included.",
     grain="one UTC day, platform, workspace, key, person, model, cost type, token type, attribution and source",
     key=(
-        "cost_date", "platform", "vendor", "workspace_id", "api_key_id", "user_email", "model", "cost_type", "token_type",
-        "attribution", "source",
+        "cost_date",
+        "platform",
+        "vendor",
+        "workspace_id",
+        "api_key_id",
+        "user_email",
+        "model",
+        "cost_type",
+        "token_type",
+        "attribution",
+        "source",
     ),
     date_column="cost_date",
     cluster_by=("platform", "user_email"),
@@ -227,8 +241,16 @@ fct_cost_daily = Table(
 )
 
 STAGING: tuple[Table, ...] = (
-    stg_current_fetches, stg_snapshots, stg_email_aliases, stg_cursor_usage, stg_cursor_cost, stg_sheet_usage, stg_sheet_cost, stg_usage,
-    stg_cost, stg_cursor_seats, stg_seats,
+    stg_current_fetches,
+    stg_snapshots,
+    stg_email_aliases,
+    stg_cursor_usage,
+    stg_cursor_cost,
+    stg_sheet_usage,
+    stg_sheet_cost,
+    stg_usage,
+    stg_cost,
+    stg_cursor_seats,
+    stg_seats,
 )
 CURATED: tuple[Table, ...] = (dim_users, dim_user_assignments, dim_api_keys, fct_usage_daily, fct_cost_daily)
-

@@ -120,9 +120,7 @@ class Table:
 
     def arrow_schema(self) -> pa.Schema:
         """The Arrow schema; nullability and descriptions included."""
-        return pa.schema(
-            pa.field(c.name, c.arrow_type, nullable=c.nullable, metadata={"description": c.description}) for c in self.columns
-        )
+        return pa.schema(pa.field(c.name, c.arrow_type, nullable=c.nullable, metadata={"description": c.description}) for c in self.columns)
 
     def pandera_schema(self) -> pandera.DataFrameSchema:
         """A strict pandera schema for a pandas frame read through Arrow with `types_mapper=pandas.ArrowDtype`."""

@@ -148,7 +148,9 @@ class DuckDBWarehouse:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise WarehouseError(f"the folder of {self.path} cannot be made ({error.strerror}); set AI_USAGE_DUCKDB_PATH elsewhere.") from None
+            raise WarehouseError(
+                f"the folder of {self.path} cannot be made ({error.strerror}); set AI_USAGE_DUCKDB_PATH elsewhere."
+            ) from None
         deadline = time.monotonic() + self._lock_wait_s
         pause = 0.02
         while True:
@@ -190,7 +192,9 @@ class DuckDBWarehouse:
     def _create_view(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
         # Cast to the declared types: a SUM of BIGINT is HUGEINT in DuckDB, which Arrow would hand on as a float.
         columns = ", ".join(f'CAST("{c.name}" AS {c.duckdb_type}) AS "{c.name}"' for c in table.columns)
-        con.execute(f'CREATE OR REPLACE VIEW "{table.name}" AS SELECT {columns} FROM ({dialect.to_duckdb(models.view_sql(models.model(table.name)))})')
+        con.execute(
+            f'CREATE OR REPLACE VIEW "{table.name}" AS SELECT {columns} FROM ({dialect.to_duckdb(models.view_sql(models.model(table.name)))})'
+        )
 
     def _migrate(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
         there = dict(
@@ -242,7 +246,9 @@ def _plain(found: pa.Table) -> pa.Table:
 def _worded(error: duckdb.Error, path: Path) -> WarehouseError:
     said = str(error).splitlines()[0]
     if any(sign in str(error) for sign in _FULL):
-        return WarehouseError(f"{path} could not be written, the disk seems full ({said}); free space and run again, nothing is half-written.")
+        return WarehouseError(
+            f"{path} could not be written, the disk seems full ({said}); free space and run again, nothing is half-written."
+        )
     if "not a valid DuckDB database" in said or "serialization" in said.lower():
         return WarehouseError(f"{path} is not a DuckDB file of this version ({said}); set AI_USAGE_DUCKDB_PATH to another file.")
     if "Permission denied" in said:

@@ -54,9 +54,14 @@ def test_five_events_of_two_pages_are_five_typed_rows(answers: Answers, cursor: 
     ben = rows[datetime(2026, 11, 2, 10, 0, 0, 123000, UTC)]
     assert ben["usage_date"] == date(2026, 11, 2)
     assert {k: ben[k] for k in ("user_email", "model", "kind", "is_max_mode", "is_token_based", "is_headless", "is_chargeable")} == {
-        "user_email": "ben@example.com", "model": "claude-5-sonnet", "kind": "Usage-based", "is_max_mode": False, "is_token_based": True,
-        "is_headless": False, "is_chargeable": True,
-    }  # fmt: skip
+        "user_email": "ben@example.com",
+        "model": "claude-5-sonnet",
+        "kind": "Usage-based",
+        "is_max_mode": False,
+        "is_token_based": True,
+        "is_headless": False,
+        "is_chargeable": True,
+    }
     assert (ben["input_tokens"], ben["output_tokens"], ben["cache_write_tokens"], ben["cache_read_tokens"]) == (126, 450, 6112, 11964)
     assert (ben["charged_usd"], ben["list_usd"], ben["token_fee_usd"]) == (Decimal("0.2136232"), Decimal("0.2018232"), Decimal("0.0118"))
     assert ben["conversation_id"] == "8f2e4a1b-0000-4e5f-9a7b-000000000001"
@@ -73,8 +78,9 @@ def test_five_events_of_two_pages_are_five_typed_rows(answers: Answers, cursor: 
     assert all(r["extra"] is None for r in rows.values()), "every field of the contract has a column"
     days = {r["usage_date"]: r for r in desk.ask("SELECT * FROM raw_fetches")}
     assert {d: (r["row_count"], r["vendor_total_usd"]) for d, r in days.items()} == {
-        date(2026, 11, 1): (3, Decimal("0.4983")), date(2026, 11, 2): (2, Decimal("0.2136232")),
-    }  # fmt: skip
+        date(2026, 11, 1): (3, Decimal("0.4983")),
+        date(2026, 11, 2): (2, Decimal("0.2136232")),
+    }
 
 
 def test_daily_usage_of_two_members_and_two_days_is_four_rows(answers: Answers, cursor: CursorClient, desk: Desk) -> None:
@@ -87,13 +93,33 @@ def test_daily_usage_of_two_members_and_two_days_is_four_rows(answers: Answers, 
     rows = {(r["user_id"], r["usage_date"]): r for r in desk.ask("SELECT * FROM raw_cursor_usage")}
     ana = rows[ANA, date(2026, 11, 1)]
     assert {k: v for k, v in ana.items() if k not in {"fetch_id", "fetched_at", "ingest_date"}} == {
-        "usage_date": date(2026, 11, 1), "extra": None, "user_id": ANA, "email": "ana@example.com", "is_active": True,
-        "lines_added": 1543, "lines_deleted": 892, "accepted_lines_added": 1102, "accepted_lines_deleted": 645, "applies": 87,
-        "accepts": 73, "rejects": 14, "tabs_shown": 342, "tabs_accepted": 289, "composer_requests": 0, "chat_requests": 0,
-        "agent_requests": 2, "cmdk_usages": 0, "bugbot_usages": 0, "subscription_included_requests": 1, "usage_based_requests": 1,
-        "api_key_requests": 0, "most_used_model": "claude-5-sonnet", "apply_most_used_extension": ".py",
-        "tab_most_used_extension": ".py", "client_version": "2.4.1",
-    }  # fmt: skip
+        "usage_date": date(2026, 11, 1),
+        "extra": None,
+        "user_id": ANA,
+        "email": "ana@example.com",
+        "is_active": True,
+        "lines_added": 1543,
+        "lines_deleted": 892,
+        "accepted_lines_added": 1102,
+        "accepted_lines_deleted": 645,
+        "applies": 87,
+        "accepts": 73,
+        "rejects": 14,
+        "tabs_shown": 342,
+        "tabs_accepted": 289,
+        "composer_requests": 0,
+        "chat_requests": 0,
+        "agent_requests": 2,
+        "cmdk_usages": 0,
+        "bugbot_usages": 0,
+        "subscription_included_requests": 1,
+        "usage_based_requests": 1,
+        "api_key_requests": 0,
+        "most_used_model": "claude-5-sonnet",
+        "apply_most_used_extension": ".py",
+        "tab_most_used_extension": ".py",
+        "client_version": "2.4.1",
+    }
     idle = rows[ANA, date(2026, 11, 2)]
     assert idle["is_active"] is False and idle["lines_added"] == 0 and idle["most_used_model"] is None
 
@@ -142,7 +168,7 @@ def test_spend_is_cents_except_limits_which_are_dollars(answers: Answers, cursor
         (["teams_filtered_usage_events.page1.json", "teams_filtered_usage_events.page2.json"], "events", TWO_DAYS, 1000),
         (["teams_spend.page1.json", "teams_spend.page2.json"], "spend", TODAY, 1000),
     ],
-)  # fmt: skip
+)
 def test_requests_have_the_recorded_shape(answers: Answers, cursor: CursorClient, files, call, window, page_size) -> None:
     """Method, path, Basic auth with the key as user name, and the JSON body are those of INDEX.json; only the page size is ours."""
     for name in files:
@@ -183,7 +209,7 @@ def test_every_cursor_example_is_used() -> None:
         (429, TransientError, 2, ["429", "run again later"]),
         (500, TransientError, 2, ["500", "run again later"]),
     ],
-)  # fmt: skip
+)
 def test_each_error_example_has_its_class_and_one_sentence(answers: Answers, cursor: CursorClient, status, kind, requests, says) -> None:
     """Permanent errors are asked once, transient ones again; the message names the endpoint and the remedy, never the key."""
     for _ in range(2):
@@ -202,9 +228,16 @@ def test_each_error_example_has_its_class_and_one_sentence(answers: Answers, cur
 
 def page(number: int, pages: int, events: list, total: int) -> dict:
     return {
-        "totalUsageEventsCount": total, "usageEvents": events,
-        "pagination": {"numPages": pages, "currentPage": number, "pageSize": 1000, "hasNextPage": number < pages, "hasPreviousPage": number > 1},
-    }  # fmt: skip
+        "totalUsageEventsCount": total,
+        "usageEvents": events,
+        "pagination": {
+            "numPages": pages,
+            "currentPage": number,
+            "pageSize": 1000,
+            "hasNextPage": number < pages,
+            "hasPreviousPage": number > 1,
+        },
+    }
 
 
 EVENT = {"timestamp": "1793613600123", "userEmail": "a@example.com", "isChargeable": True, "chargedCents": 1}

@@ -80,13 +80,21 @@ def test_the_recorded_tab_becomes_typed_rows(answers: Answers, sheets: SheetsCli
     assert not isinstance(walk, FailedWalk), walk
     assert desk.load(records.API_KEYS, walk).rows == 2
     rows = desk.ask("SELECT sheet_row, api_key_name, email, description, valid_from, extra FROM raw_sheet_api_keys ORDER BY sheet_row")
-    assert [tuple(r.values())[:5] for r in rows] == [(2, "prod-etl", "ana@example.com", None, None), (3, "007", "ben@example.com", None, None)]
+    assert [tuple(r.values())[:5] for r in rows] == [
+        (2, "prod-etl", "ana@example.com", None, None),
+        (3, "007", "ben@example.com", None, None),
+    ]
     assert [json.loads(r["extra"]) for r in rows] == [{"team": "Data", "monthly_budget": "1,200.50"}, {"team": "Growth"}]
 
 
 def test_the_recorded_batch_becomes_rows(answers: Answers, sheets: SheetsClient) -> None:
     """Each value range stands at the place of the range that was asked."""
-    serve(answers, describe("api_keys", "people"), example("google_sheets/values_batchGet.json"), example("google_sheets/values_batchGet.json"))
+    serve(
+        answers,
+        describe("api_keys", "people"),
+        example("google_sheets/values_batchGet.json"),
+        example("google_sheets/values_batchGet.json"),
+    )
     tabs = sheets.read()
     assert tabs["api_keys"]["displayed"] == [["api_key_name", "user_email"], ["prod-etl", "ana@example.com"], ["007", "ben@example.com"]]
     assert tabs["people"]["stored"] == [["team"], ["Data"], ["Growth"]]
@@ -113,7 +121,7 @@ def test_the_recorded_spreadsheet_has_no_known_tab_and_says_so(answers: Answers,
         (429, TransientError, 2, ["429", "run again later"]),
         (503, TransientError, 2, ["503", "run again later"]),
     ],
-)  # fmt: skip
+)
 def test_each_error_example_has_its_class_and_one_sentence(answers: Answers, sheets: SheetsClient, status, kind, requests, says) -> None:
     """gspread's message-less PermissionError never reaches a person."""
     for _ in range(2):

@@ -79,7 +79,9 @@ def queries_in(text: str) -> list[str]:
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the generator writes now, made in a process of its own since it takes the settings away."""
     folder = tmp_path_factory.mktemp("generated")
-    done = subprocess.run([sys.executable, "-m", "ai_usage.docsgen", "--root", str(folder)], cwd=folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "ai_usage.docsgen", "--root", str(folder)], cwd=folder, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -109,7 +111,11 @@ def test_no_template_is_left_over(fresh: Path) -> None:
 def test_check_names_stale_pages_and_fails(tmp_path: Path) -> None:
     """`--check` writes nothing."""
     done = subprocess.run(
-        [sys.executable, "-m", "ai_usage.docsgen", "--check", "--root", str(tmp_path)], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "ai_usage.docsgen", "--check", "--root", str(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 1
     assert "docs/settings.md" in done.stdout
@@ -229,7 +235,9 @@ def test_relative_links_and_images_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / ".env.example"], ids=page_id)
 def test_pages_hold_no_machine_paths_and_no_loose_ends(page: Path) -> None:
-    found = re.findall(r"(?:^|[\s`\"'(=])(/(?:work|home|root|Users|tmp|mnt|opt|var)/\S*)|\b(TODO|FIXME|TBD|XXX)\b", said(page), re.MULTILINE)
+    found = re.findall(
+        r"(?:^|[\s`\"'(=])(/(?:work|home|root|Users|tmp|mnt|opt|var)/\S*)|\b(TODO|FIXME|TBD|XXX)\b", said(page), re.MULTILINE
+    )
     assert not found
 
 

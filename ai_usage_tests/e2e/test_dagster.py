@@ -41,28 +41,59 @@ EDGES = {
     "uploaded_files": set(),
     "dim_user_assignments": {"raw_sheet_people"},
     "dim_api_keys": {"raw_sheet_api_keys", "raw_cursor_events", "uploaded_files"},
-    "fct_usage_daily": {"raw_cursor_events", "raw_cursor_usage", "raw_sheet_claude_ai_usage", "raw_sheet_people", "dim_api_keys", "uploaded_files"},
+    "fct_usage_daily": {
+        "raw_cursor_events",
+        "raw_cursor_usage",
+        "raw_sheet_claude_ai_usage",
+        "raw_sheet_people",
+        "dim_api_keys",
+        "uploaded_files",
+    },
     # Seats go to those who hold one that day: members, and whoever used the tool.
     "fct_cost_daily": {
-        "raw_cursor_events", "raw_cursor_spend", "raw_cursor_usage", "raw_cursor_members", "raw_sheet_subscriptions", "raw_sheet_people", "dim_api_keys",
+        "raw_cursor_events",
+        "raw_cursor_spend",
+        "raw_cursor_usage",
+        "raw_cursor_members",
+        "raw_sheet_subscriptions",
+        "raw_sheet_people",
+        "dim_api_keys",
         "uploaded_files",
     },
     "dim_users": {
-        "fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "raw_sheet_people", "raw_sheet_api_keys", "raw_sheet_subscriptions", "raw_cursor_members",
+        "fct_usage_daily",
+        "fct_cost_daily",
+        "dim_user_assignments",
+        "raw_sheet_people",
+        "raw_sheet_api_keys",
+        "raw_sheet_subscriptions",
+        "raw_cursor_members",
     },
     "vw_cost_allocation": {"fct_cost_daily", "dim_user_assignments", "dim_users"},
     "vw_monthly_finance": {"vw_cost_allocation"},
     "vw_productivity_metrics": {"fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "dim_users"},
     "html_report": MARTS | {"dim_users"},
-}  # fmt: skip
+}
 # These read only the ledger of fetches or the sheet's rejects: which assets they wait for is the code's choice, but some of raw or curated.
 LEDGER_VIEWS = {"vw_restatements", "vw_data_health", "sheet_issues"}
 
 
 def runtime_of(firm: Company | None, folder: Path, **changes: object) -> Runtime:
-    fields: dict[str, object] = {"data_dir": folder, "start_date": FIRST, "google_application_credentials": None, "http_backoff_s": 0.02, "http_patience_s": 5}
+    fields: dict[str, object] = {
+        "data_dir": folder,
+        "start_date": FIRST,
+        "google_application_credentials": None,
+        "http_backoff_s": 0.02,
+        "http_patience_s": 5,
+    }
     if firm:
-        fields |= {"cursor_base_url": firm.sim.url, "cursor_admin_api_key": firm.sim.key, "cursor_rate_factor": 0, "sheets_base_url": firm.sim.url, "sheet_id": firm.sim.sheet_id}
+        fields |= {
+            "cursor_base_url": firm.sim.url,
+            "cursor_admin_api_key": firm.sim.key,
+            "cursor_rate_factor": 0,
+            "sheets_base_url": firm.sim.url,
+            "sheet_id": firm.sim.sheet_id,
+        }
     return Runtime(Settings(_env_file=None, **(fields | changes)))  # type: ignore[arg-type]
 
 
@@ -162,7 +193,11 @@ def test_the_morning_asks_for_the_utc_days_that_have_ended(morning: datetime, ut
     assert morning.astimezone(UTC).hour == utc_hour
     start = datetime(2025, 1, 1).date()
     with dg.instance_for_test() as instance:
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=morning, resources={"runtime": runtime_of(None, tmp_path, start_date=start, settle_days=35)})
+        context = dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=morning,
+            resources={"runtime": runtime_of(None, tmp_path, start_date=start, settle_days=35)},
+        )
         [request] = automation.every_morning.evaluate_tick(context).run_requests or []
     yesterday = morning.astimezone(UTC).date() - timedelta(days=1)
     assert request.tags["dagster/asset_partition_range_end"] == str(yesterday)
@@ -174,7 +209,11 @@ def test_the_schedule_is_six_in_los_angeles_and_on(tmp_path: Path) -> None:
     schedule = automation.every_morning
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 6 * * *", "America/Los_Angeles")
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
-    ticks = schedule.get_execution_time_iterator(datetime(2026, 3, 7, 20, tzinfo=UTC).timestamp()) if hasattr(schedule, "get_execution_time_iterator") else None
+    ticks = (
+        schedule.get_execution_time_iterator(datetime(2026, 3, 7, 20, tzinfo=UTC).timestamp())
+        if hasattr(schedule, "get_execution_time_iterator")
+        else None
+    )
     if ticks:
         assert [next(ticks).astimezone(UTC).hour for _ in range(2)] == [13, 13]
 
@@ -182,7 +221,9 @@ def test_the_schedule_is_six_in_los_angeles_and_on(tmp_path: Path) -> None:
 def test_the_first_morning_does_not_ask_before_the_start_date(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     with dg.instance_for_test() as instance:
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=now, resources={"runtime": runtime_of(None, tmp_path, settle_days=300)})
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=now, resources={"runtime": runtime_of(None, tmp_path, settle_days=300)}
+        )
         [request] = automation.every_morning.evaluate_tick(context).run_requests or []
     assert request.tags["dagster/asset_partition_range_start"] == str(FIRST)
 
@@ -216,7 +257,9 @@ def test_a_changed_sheet_makes_one_run_over_all_days(tmp_path: Path) -> None:
         assert len(back) == 1
         firm.world.sheet.set_cell("people", 2, "department", "Research")
         forth, _, _ = tick(automation.sheet_changed, runtime, seen)
-        assert forth[0].run_key != requests[0].run_key, "Dagster drops a run key that it has seen: a sheet that goes A, B, A, B would not be rebuilt"
+        assert forth[0].run_key != requests[0].run_key, (
+            "Dagster drops a run key that it has seen: a sheet that goes A, B, A, B would not be rebuilt"
+        )
 
 
 def test_a_sheet_that_cannot_be_read_is_no_change(tmp_path: Path) -> None:
@@ -248,14 +291,18 @@ def test_a_dropped_file_waits_until_it_is_whole_and_makes_one_run(tmp_path: Path
     [request] = tick(automation.file_dropped, runtime)[0]
     [again] = tick(automation.file_dropped, runtime)[0]
     assert request.run_key == again.run_key
-    assert request.tags["dagster/asset_partition_range_start"] == str(FIRST) and request.tags["dagster/asset_partition_range_end"] == str(LAST)
+    assert request.tags["dagster/asset_partition_range_start"] == str(FIRST) and request.tags["dagster/asset_partition_range_end"] == str(
+        LAST
+    )
 
 
 # The real processes -------------------------------------------------------------------------------------------------
 
 
 def graphql(port: int, query: str) -> dict:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)["data"]
 
@@ -276,7 +323,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, 
         drop = firm.data / "uploads"
         drop.mkdir()
         lines = ["timestamp,userEmail,isChargeable,chargedCents,model"]
-        lines += [f"{e.ts},{e.account.email},{str(e.chargeable).lower()},{Decimal(e.charged).scaleb(-6):f},{e.model}" for e in firm.world.day(day).events]
+        lines += [
+            f"{e.ts},{e.account.email},{str(e.chargeable).lower()},{Decimal(e.charged).scaleb(-6):f},{e.model}"
+            for e in firm.world.day(day).events
+        ]
         file = drop / "cursor_events-day.csv"
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         os.utime(file, (time.time() - 60,) * 2)
@@ -286,8 +336,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, 
         env, port = firm.env({"DAGSTER_HOME": str(firm.home)}), free_port()
         log = (firm.folder / "dagster.log").open("w")
         processes = [
-            subprocess.Popen([str(COMMAND.with_name("dagster-webserver")), "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)], cwd=firm.cwd, env=env, stdout=log, stderr=log),
-            subprocess.Popen([str(COMMAND.with_name("dagster-daemon")), "run", "-w", "workspace.yaml"], cwd=firm.cwd, env=env, stdout=log, stderr=log),
+            subprocess.Popen(
+                [str(COMMAND.with_name("dagster-webserver")), "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+                cwd=firm.cwd,
+                env=env,
+                stdout=log,
+                stderr=log,
+            ),
+            subprocess.Popen(
+                [str(COMMAND.with_name("dagster-daemon")), "run", "-w", "workspace.yaml"], cwd=firm.cwd, env=env, stdout=log, stderr=log
+            ),
         ]
         try:
             yield firm, port
@@ -313,12 +371,18 @@ def _answers(port: int, query: str) -> dict | None:
 @pytest.mark.slow
 def test_the_webserver_shows_every_asset(served: tuple[Company, int]) -> None:
     _, port = served
-    found = wait_until(lambda: _answers(port, "{ assetNodes { assetKey { path } groupName owners { __typename } hasMaterializePermission } }"), 150, "an answer of the webserver")
+    found = wait_until(
+        lambda: _answers(port, "{ assetNodes { assetKey { path } groupName owners { __typename } hasMaterializePermission } }"),
+        150,
+        "an answer of the webserver",
+    )
     assert {node["assetKey"]["path"][-1] for node in found["assetNodes"]} == SHEETS | CURSOR | DIMENSIONS | FACTS | MARTS | OPERATIONS
     assert all(node["groupName"] and node["owners"] for node in found["assetNodes"])
     query = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"
     entries = graphql(port, query)["workspaceOrError"]["locationEntries"]
-    assert [(e["name"], e["loadStatus"], e["locationOrLoadError"]["__typename"]) for e in entries] == [("ai_usage", "LOADED", "RepositoryLocation")]
+    assert [(e["name"], e["loadStatus"], e["locationOrLoadError"]["__typename"]) for e in entries] == [
+        ("ai_usage", "LOADED", "RepositoryLocation")
+    ]
 
 
 @pytest.mark.slow
@@ -336,5 +400,7 @@ def test_the_daemon_loads_a_dropped_file(served: tuple[Company, int]) -> None:
     assert runs == [{"status": "SUCCESS", "jobName": "load_uploads"}], (firm.folder / "dagster.log").read_text()[-3000:]
     assert len(list((firm.data / "uploads" / "loaded").glob("*cursor_events-day.csv"))) == 1
     day = DAYS[5]
-    held = rows(firm.db, "SELECT user_email, SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage' AND cost_date = ? GROUP BY 1", [day])
+    held = rows(
+        firm.db, "SELECT user_email, SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage' AND cost_date = ? GROUP BY 1", [day]
+    )
     assert {(day, e): v for e, v in held} == firm.world.truth.billed_usd_by_day_user(day, day)

@@ -14,7 +14,20 @@ from dagster import AssetKey, DagsterInstance
 
 from ai_usage.simulator.events import day_start
 from ai_usage_tests.helpers import (
-    DAYS, FIRST, LAST, MARTS, PATHS, Company, assert_books, assert_same, assert_sentence, build, company, plain, rows, snapshot,
+    DAYS,
+    FIRST,
+    LAST,
+    MARTS,
+    PATHS,
+    Company,
+    assert_books,
+    assert_same,
+    assert_sentence,
+    build,
+    company,
+    plain,
+    rows,
+    snapshot,
 )  # fmt: skip
 
 
@@ -50,9 +63,11 @@ def test_every_sum_of_money_is_the_same_sum(firm: Company) -> None:
     [totals] = rows(
         firm.db,
         """
-        SELECT (SELECT SUM(vendor_total_usd) FROM stg_current_fetches), (SELECT SUM(charged_usd) FILTER (is_chargeable) FROM raw_cursor_events),
+        SELECT (SELECT SUM(vendor_total_usd) FROM stg_current_fetches),
+          (SELECT SUM(charged_usd) FILTER (is_chargeable) FROM raw_cursor_events),
           (SELECT SUM(cost_usd) FROM stg_cursor_cost), (SELECT SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage'),
-          (SELECT SUM(cost_usd) FROM vw_cost_allocation WHERE cost_type = 'usage'), (SELECT SUM(cost_usd) FROM vw_monthly_finance WHERE cost_type = 'usage'),
+          (SELECT SUM(cost_usd) FROM vw_cost_allocation WHERE cost_type = 'usage'),
+          (SELECT SUM(cost_usd) FROM vw_monthly_finance WHERE cost_type = 'usage'),
           (SELECT SUM(cost_usd) FROM vw_productivity_metrics)
         """,
     )
@@ -135,27 +150,53 @@ def test_corrections_of_vendor_and_sheet(firm: Company) -> None:
     held = dict(rows(firm.db, "SELECT cost_date, SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage' GROUP BY 1"))
     assert {d: held.get(d, Decimal(0)) for d in DAYS} == new
     assert rows(firm.db, "SELECT COUNT(*) FROM fct_usage_daily WHERE platform = 'cursor' AND usage_date = ?", [GONE]) == [(0,)]
-    assert rows(firm.db, "SELECT state FROM stg_current_fetches WHERE endpoint = 'filtered-usage-events' AND usage_date = ?", [GONE]) == [("empty",)]
+    assert rows(firm.db, "SELECT state FROM stg_current_fetches WHERE endpoint = 'filtered-usage-events' AND usage_date = ?", [GONE]) == [
+        ("empty",)
+    ]
 
     # The ledger of restatements: what, when, by how much.
-    ledger = rows(firm.db, "SELECT usage_date, change_usd, version_no, state, fetched_at > previous_fetched_at FROM vw_restatements WHERE endpoint = 'filtered-usage-events' ORDER BY 1")
-    assert ledger == [(UP, new[UP] - old[UP], 2, "complete", True), (DOWN, new[DOWN] - old[DOWN], 2, "complete", True), (GONE, -old[GONE], 2, "empty", True)]
+    ledger = rows(
+        firm.db,
+        "SELECT usage_date, change_usd, version_no, state, fetched_at > previous_fetched_at "
+        "FROM vw_restatements WHERE endpoint = 'filtered-usage-events' ORDER BY 1",
+    )
+    assert ledger == [
+        (UP, new[UP] - old[UP], 2, "complete", True),
+        (DOWN, new[DOWN] - old[DOWN], 2, "complete", True),
+        (GONE, -old[GONE], 2, "empty", True),
+    ]
 
     # The corrected sheet: Eli is Farah now, on every day, in her new department.
-    [(eli_rows,)] = rows(firm.db, "SELECT COUNT(*) FROM (SELECT user_email FROM fct_cost_daily UNION ALL SELECT user_email FROM fct_usage_daily) WHERE user_email LIKE 'eli.%'")
+    [(eli_rows,)] = rows(
+        firm.db,
+        "SELECT COUNT(*) FROM (SELECT user_email FROM fct_cost_daily UNION ALL "
+        "SELECT user_email FROM fct_usage_daily) WHERE user_email LIKE 'eli.%'",
+    )
     assert eli_rows == 0
     merged: dict[date, Decimal] = {}
     for (day, email), usd in books.billed_usd_by_day_user().items():
         if email in ("eli.hill@example.com", "farah.moor@example.com"):
             merged[day] = merged.get(day, Decimal(0)) + usd
-    shown = rows(firm.db, "SELECT cost_date, department, SUM(cost_usd) FROM vw_cost_allocation WHERE user_email = 'farah.moor@example.com' AND cost_type = 'usage' GROUP BY ALL")
+    shown = rows(
+        firm.db,
+        "SELECT cost_date, department, SUM(cost_usd) FROM vw_cost_allocation WHERE "
+        "user_email = 'farah.moor@example.com' AND cost_type = 'usage' GROUP BY ALL",
+    )
     assert {(d, dep): v for d, dep, v in shown} == {(d, "Research"): v for d, v in merged.items()}
     assert rows(firm.db, "SELECT COUNT(*) FROM dim_users WHERE email LIKE 'eli.%'") == [(0,)]
 
     # The nonsense costs only itself and is listed with its row, its value and a remedy.
-    [(tab, row, column, value, reason, remedy)] = rows(firm.db, "SELECT tab, sheet_row, column_name, value, reason, remedy FROM sheet_issues")
+    [(tab, row, column, value, reason, remedy)] = rows(
+        firm.db, "SELECT tab, sheet_row, column_name, value, reason, remedy FROM sheet_issues"
+    )
     assert (tab, row, column, value) == ("people", bad, "email", "not an address") and reason and remedy
-    assert rows(firm.db, "SELECT COUNT(*) FROM raw_sheet_people p JOIN stg_snapshots s ON p.fetch_id = s.version_fetch_id WHERE s.endpoint = 'people'")[0][0] == len(firm.world.cast.assignments) - 1
+    assert (
+        rows(
+            firm.db,
+            "SELECT COUNT(*) FROM raw_sheet_people p JOIN stg_snapshots s ON p.fetch_id = s.version_fetch_id WHERE s.endpoint = 'people'",
+        )[0][0]
+        == len(firm.world.cast.assignments) - 1
+    )
 
 
 def test_a_range_that_cannot_be_is_refused(firm: Company) -> None:
@@ -227,7 +268,9 @@ def test_a_settled_sheet_rebuild_needs_no_vendor(tmp_path: Path) -> None:
         found.load()
         asked = len(found.sim.log)
         sheet = found.world.sheet
-        ben = next(n for n, row in enumerate(sheet.tab("people").rows, 1) if row[0].value == "ben.brook@example.com" and row[7].value is None)
+        ben = next(
+            n for n, row in enumerate(sheet.tab("people").rows, 1) if row[0].value == "ben.brook@example.com" and row[7].value is None
+        )
         sheet.set_cell("people", ben, "valid_from", DAYS[8])
         before = next(n for n, row in enumerate(sheet.tab("people").rows, 1) if row[0].value == "ben.brook@example.com" and row[7].value)
         sheet.set_cell("people", before, "valid_to", DAYS[7])
@@ -238,7 +281,13 @@ def test_a_settled_sheet_rebuild_needs_no_vendor(tmp_path: Path) -> None:
                 runtime.loader().load(endpoint, [runtime.sheets.tab(endpoint)])
             build(runtime, FIRST, LAST)
         assert not [r for r in found.sim.log[asked:] if r.path.startswith("/teams")]
-        shown = dict(rows(found.db, "SELECT DISTINCT cost_date, department FROM vw_cost_allocation WHERE user_email = 'ben.brook@example.com' AND cost_type = 'usage'"))
+        shown = dict(
+            rows(
+                found.db,
+                "SELECT DISTINCT cost_date, department FROM vw_cost_allocation "
+                "WHERE user_email = 'ben.brook@example.com' AND cost_type = 'usage'",
+            )
+        )
         assert shown and all(dep == ("Product" if day >= DAYS[8] else "Engineering") for day, dep in shown.items())
 
 

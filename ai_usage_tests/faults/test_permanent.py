@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from ai_usage.simulator import Fault
@@ -19,7 +21,21 @@ from ai_usage.sources.errors import AuthError, ContractError, TransientError
 from ai_usage.sources.walk import walk_all
 from ai_usage.warehouse import DuckDBWarehouse
 from ai_usage_tests.helpers import (
-    DAYS, FIRST, KEY, LAST, PATHS, Company, assert_books, assert_same, assert_sentence, build, company, load_raw, plain, rows, snapshot,
+    DAYS,
+    FIRST,
+    KEY,
+    LAST,
+    PATHS,
+    Company,
+    assert_books,
+    assert_same,
+    assert_sentence,
+    build,
+    company,
+    load_raw,
+    plain,
+    rows,
+    snapshot,
 )  # fmt: skip
 
 BAD = DAYS[4]
@@ -124,7 +140,11 @@ def test_a_required_field_missing_on_one_day_fails_that_day_only(firm: Company, 
 
 @pytest.mark.parametrize(
     ("name", "field", "table"),
-    [("filtered-usage-events", "requestsCosts", "raw_cursor_events"), ("daily-usage-data", None, "raw_cursor_usage"), ("spend", None, "raw_cursor_spend")],
+    [
+        ("filtered-usage-events", "requestsCosts", "raw_cursor_events"),
+        ("daily-usage-data", None, "raw_cursor_usage"),
+        ("spend", None, "raw_cursor_spend"),
+    ],
 )
 def test_a_malformed_record_costs_only_itself(name: str, field: str | None, table: str, firm: Company) -> None:
     firm.sim.add_fault(Fault("malformed_record", PATHS[name], field=field))
@@ -132,10 +152,14 @@ def test_a_malformed_record_costs_only_itself(name: str, field: str | None, tabl
         report = load_raw(runtime, FIRST, LAST)[name]
     assert report.rejected == 1 and not report.failures
     assert rows(firm.db, "SELECT COUNT(DISTINCT record_number) FROM raw_rejects") == [(1,)]
-    for source, endpoint, value, reason, remedy, payload in rows(firm.db, "SELECT source, endpoint, value, reason, remedy, payload FROM raw_rejects"):
+    for source, endpoint, value, reason, remedy, payload in rows(
+        firm.db, "SELECT source, endpoint, value, reason, remedy, payload FROM raw_rejects"
+    ):
         assert (source, endpoint, value) == ("cursor", name, "n/a") and reason and remedy
         assert "n/a" in json.loads(payload).values(), "the record is not kept as it came"
-    [(loaded, said)] = rows(firm.db, f"SELECT (SELECT COUNT(*) FROM {table}), (SELECT SUM(row_count) FROM stg_current_fetches WHERE endpoint = '{name}')")
+    [(loaded, said)] = rows(
+        firm.db, f"SELECT (SELECT COUNT(*) FROM {table}), (SELECT SUM(row_count) FROM stg_current_fetches WHERE endpoint = '{name}')"
+    )
     assert loaded == said > 0
     assert loaded + 1 == report.rows + report.rejected
     firm.sim.clear_faults()
@@ -150,11 +174,25 @@ def test_conservation_sees_money_that_a_bad_record_hides(firm: Company) -> None:
 
     firm.sim.add_fault(Fault("malformed_record", EVENTS, field="chargedCents", match=on(BAD)))
     events(firm)
-    assert rows(firm.db, "SELECT usage_date FROM stg_current_fetches WHERE vendor_total_usd IS NULL AND endpoint = 'filtered-usage-events'") == [(BAD,)]
+    assert rows(
+        firm.db, "SELECT usage_date FROM stg_current_fetches WHERE vendor_total_usd IS NULL AND endpoint = 'filtered-usage-events'"
+    ) == [(BAD,)]
     with firm.runtime() as runtime:
         found = conservation(runtime.warehouse, cursor.EVENTS, Window(FIRST, LAST))
         assert not found.passed and found.severity.value == "ERROR"
         assert str(BAD) in found.metadata["sample"].value and str(DAYS[5]) not in found.metadata["sample"].value
+        assert conservation(runtime.warehouse, cursor.EVENTS, Window(FIRST, DAYS[3])).passed
+
+
+def test_conservation_sees_an_amount_that_somebody_edited(firm: Company, prepared: Path) -> None:
+    from ai_usage.defs.checks import conservation
+
+    take(firm, prepared)
+    with closing(duckdb.connect(str(firm.db))) as con:
+        con.execute("UPDATE raw_cursor_events SET charged_usd = charged_usd + 0.000000002 WHERE usage_date = ? AND is_chargeable", [BAD])
+    with firm.runtime() as runtime:
+        found = conservation(runtime.warehouse, cursor.EVENTS, Window(FIRST, LAST))
+        assert not found.passed and str(BAD) in found.metadata["sample"].value
         assert conservation(runtime.warehouse, cursor.EVENTS, Window(FIRST, DAYS[3])).passed
 
 
@@ -167,9 +205,7 @@ def test_the_command_says_which_day_failed_and_keeps_the_others(firm: Company) -
     assert set(states(firm, "daily-usage-data")) == set(DAYS)
     assert "fct_cost_daily" in plain(done.stderr), "it does not say what was not run"
     assert rows(firm.db, "SELECT COUNT(*) FROM fct_cost_daily") == [(0,)]
-    assert [r for r in rows(firm.db, "SELECT endpoint, days_failed FROM vw_data_health WHERE days_failed > 0")] == [("filtered-usage-events", 1)]
-
-
+    assert list(rows(firm.db, "SELECT endpoint, days_failed FROM vw_data_health WHERE days_failed > 0")) == [("filtered-usage-events", 1)]
 
 
 def test_rows_between_append_and_publication_are_invisible_and_cleaned(firm: Company, prepared: Path) -> None:
@@ -177,17 +213,24 @@ def test_rows_between_append_and_publication_are_invisible_and_cleaned(firm: Com
     from ai_usage.operations import clean_up
 
     before = take(firm, prepared)
-    import duckdb
 
     con = duckdb.connect(str(firm.db))
-    con.execute("INSERT INTO raw_cursor_events SELECT * REPLACE ('orphan' AS fetch_id, charged_usd + 1000 AS charged_usd) FROM raw_cursor_events")
+    con.execute(
+        "INSERT INTO raw_cursor_events SELECT * REPLACE ('orphan' AS fetch_id, charged_usd + 1000 AS charged_usd) FROM raw_cursor_events"
+    )
     con.execute("INSERT INTO raw_sheet_people SELECT * REPLACE ('orphan' AS fetch_id, 'Nowhere' AS department) FROM raw_sheet_people")
-    con.execute("INSERT INTO raw_rejects VALUES (current_date, 'orphan', now(), 'google_sheets', 'people', 2, 'email', 'x', 'r', 'm', '{}')")
+    con.execute(
+        "INSERT INTO raw_rejects VALUES (current_date, 'orphan', now(), 'google_sheets', 'people', 2, 'email', 'x', 'r', 'm', '{}')"
+    )
     con.close()
     with firm.runtime() as runtime:
         build(runtime, FIRST, LAST)
         assert_same(snapshot(firm.db), before)
-        orphans = rows(firm.db, "SELECT (SELECT COUNT(*) FROM raw_cursor_events WHERE fetch_id = 'orphan') + (SELECT COUNT(*) FROM raw_sheet_people WHERE fetch_id = 'orphan') + 1")
+        orphans = rows(
+            firm.db,
+            "SELECT (SELECT COUNT(*) FROM raw_cursor_events WHERE fetch_id = 'orphan') "
+            "+ (SELECT COUNT(*) FROM raw_sheet_people WHERE fetch_id = 'orphan') + 1",
+        )
         assert clean_up(runtime)["orphan_rows"] == orphans[0][0] > 100
     for table in ("raw_cursor_events", "raw_sheet_people", "raw_rejects"):
         assert rows(firm.db, f"SELECT COUNT(*) FROM {table} WHERE fetch_id = 'orphan'") == [(0,)]
@@ -195,7 +238,7 @@ def test_rows_between_append_and_publication_are_invisible_and_cleaned(firm: Com
 
 
 def test_two_loads_of_the_same_days_at_the_same_moment(firm: Company) -> None:
-    """Both read what is current before either publishes. The tables are right, and no restatement is invented: the vendor changed nothing."""
+    """Both read what is current before either publishes. The tables are right, and no restatement is invented."""
     second = threading.Thread(target=lambda: events(firm))
     publish = DuckDBWarehouse.publish
     begun: list[bool] = []
@@ -235,5 +278,3 @@ def test_a_failure_after_a_good_load_leaves_the_good_version(firm: Company, prep
         build(runtime, FIRST, LAST)
     assert_same(snapshot(firm.db, without=("vw_data_health",)), {k: v for k, v in before.items() if k != "vw_data_health"})
     assert Decimal(rows(firm.db, "SELECT SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage'")[0][0]) > 0
-
-

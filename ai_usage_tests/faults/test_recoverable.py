@@ -121,9 +121,14 @@ def test_unknown_fields_are_kept_and_reported(tmp_path: Path, clean: dict[str, l
         for name in ("filtered-usage-events", "daily-usage-data", "members", "spend"):
             assert "vendorSurprise" in reports[name].unknown_fields
             table = {"filtered-usage-events": "events", "daily-usage-data": "usage"}.get(name, name)
-            [(every, kept)] = rows(firm.db, f"SELECT COUNT(*), COUNT(*) FILTER (json_extract_string(extra, '$.vendorSurprise') = 'new') FROM raw_cursor_{table}")
+            [(every, kept)] = rows(
+                firm.db,
+                f"SELECT COUNT(*), COUNT(*) FILTER (json_extract_string(extra, '$.vendorSurprise') = 'new') FROM raw_cursor_{table}",
+            )
             assert every == kept > 0
-        assert rows(firm.db, "SELECT json_extract_string(extra, '$.favourite_colour') FROM raw_sheet_people ORDER BY sheet_row LIMIT 1") == [("blue",)]
+        assert rows(
+            firm.db, "SELECT json_extract_string(extra, '$.favourite_colour') FROM raw_sheet_people ORDER BY sheet_row LIMIT 1"
+        ) == [("blue",)]
         assert_books(firm.db, firm.world)
         for name in ("fct_cost_daily", "fct_usage_daily", "dim_users", "dim_user_assignments"):
             assert snapshot(firm.db)[name] == clean[name]

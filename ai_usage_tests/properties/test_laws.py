@@ -31,9 +31,13 @@ NewDesk = Callable[[], Desk]
 
 # E-mails as vendors write them -> the person.
 WRITTEN = {
-    "ana@example.com": "ana@example.com", "ANA@Example.com": "ana@example.com", "ana+x@example.com": "ana@example.com",
-    "a.smith@example.com": "ana@example.com", "ben@example.com": "ben@example.com", "bot@example.com": "bot@example.com",
-}  # fmt: skip
+    "ana@example.com": "ana@example.com",
+    "ANA@Example.com": "ana@example.com",
+    "ana+x@example.com": "ana@example.com",
+    "a.smith@example.com": "ana@example.com",
+    "ben@example.com": "ben@example.com",
+    "bot@example.com": "bot@example.com",
+}
 
 cents = st.decimals(min_value=N("-500"), max_value=N("90000"), places=7).map(lambda d: d.normalize())
 
@@ -47,10 +51,16 @@ def events_of(draw: Any, day: date) -> list[dict]:
             found.append(dict(found[-1]))
             continue
         chargeable = draw(st.booleans())
-        found.append({
-            "email": draw(st.sampled_from(sorted(WRITTEN))), "cents": draw(cents if chargeable else cents.filter(lambda c: c >= 0)), "chargeable": chargeable,
-            "model": draw(st.sampled_from(["m", "n"])), "hour": draw(st.integers(0, 23)), "service": draw(st.sampled_from([None, None, "sa1"])),
-        })  # fmt: skip
+        found.append(
+            {
+                "email": draw(st.sampled_from(sorted(WRITTEN))),
+                "cents": draw(cents if chargeable else cents.filter(lambda c: c >= 0)),
+                "chargeable": chargeable,
+                "model": draw(st.sampled_from(["m", "n"])),
+                "hour": draw(st.integers(0, 23)),
+                "service": draw(st.sampled_from([None, None, "sa1"])),
+            }
+        )
     return found
 
 
@@ -67,12 +77,22 @@ def billed(day_events: list[dict]) -> Decimal:
 
 def sheet(desk: Desk) -> None:
     day = D(2026, 11, 20)
-    desk.tab("people", {"email": "ana@example.com", "aliases": "a.smith@example.com", "department": "Eng", "valid_to": DAYS[1]},
-             {"email": "ana@example.com", "department": "Sales", "valid_from": DAYS[2]}, day=day)  # fmt: skip
+    desk.tab(
+        "people",
+        {"email": "ana@example.com", "aliases": "a.smith@example.com", "department": "Eng", "valid_to": DAYS[1]},
+        {"email": "ana@example.com", "department": "Sales", "valid_from": DAYS[2]},
+        day=day,
+    )
     desk.tab("api_keys", {"api_key_name": "ci", "email": "ben@example.com", "valid_from": DAYS[1], "valid_to": DAYS[2]}, day=day)
-    desk.tab("subscriptions", {"platform": "cursor", "plan": "B", "seats": 3, "price_usd": N("40"), "valid_from": DAYS[0]},
-             {"platform": "claude_ai", "plan": "T", "email": "a.smith@example.com", "price_usd": N("30"), "valid_from": DAYS[1]}, day=day)  # fmt: skip
-    desk.load(MEMBERS, spooled(desk.spool, MEMBERS, day, records=[{"id": "1", "email": "ben@example.com", "name": "Ben B", "isRemoved": True}]))
+    desk.tab(
+        "subscriptions",
+        {"platform": "cursor", "plan": "B", "seats": 3, "price_usd": N("40"), "valid_from": DAYS[0]},
+        {"platform": "claude_ai", "plan": "T", "email": "a.smith@example.com", "price_usd": N("30"), "valid_from": DAYS[1]},
+        day=day,
+    )
+    desk.load(
+        MEMBERS, spooled(desk.spool, MEMBERS, day, records=[{"id": "1", "email": "ben@example.com", "name": "Ben B", "isRemoved": True}])
+    )
 
 
 def run_window(desk: Desk, vendor: dict[date, list[dict]], first: date, last: date, split: bool) -> None:
@@ -92,7 +112,7 @@ windows = st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()).map(lam
 @settings(max_examples=4)
 @given(st.data())
 def test_replaying_is_free(new_desk: NewDesk, data: st.DataObject) -> None:
-    """Law 3: days alone or in ranges, in any order, overlapping, repeated: the same dimensions and facts as one run of everything."""
+    """Law 3: days alone, in ranges, in any order, overlapping, repeated: the same dimensions and facts as one run of everything."""
     vendor = {d: data.draw(events_of(d)) for d in DAYS}
     whole = new_desk()
     sheet(whole)
@@ -114,7 +134,7 @@ def test_replaying_is_free(new_desk: NewDesk, data: st.DataObject) -> None:
 @settings(max_examples=6)
 @given(st.data())
 def test_conservation(new_desk: NewDesk, data: st.DataObject) -> None:
-    """Law 4: for every day, the vendor's cents summed in Decimal = fetch total = raw = staging = fact = both marts, also after a restatement."""
+    """Law 4: for each day, the vendor's cents in Decimal = fetch total = raw = staging = fact = marts, also after a restatement."""
     desk = new_desk()
     sheet(desk)
     vendor = {d: data.draw(events_of(d)) for d in DAYS}
@@ -146,11 +166,18 @@ def test_conservation(new_desk: NewDesk, data: st.DataObject) -> None:
         for e in vendor[d]:
             if e["chargeable"]:
                 by_person[d, WRITTEN[e["email"]]] += e["cents"] / 100
-    found_people = {(r["d"], r["u"]): r["usd"] for r in desk.ask("SELECT cost_date AS d, user_email AS u, SUM(cost_usd) AS usd FROM fct_cost_daily WHERE cost_type = 'usage' GROUP BY 1, 2")}
+    found_people = {
+        (r["d"], r["u"]): r["usd"]
+        for r in desk.ask(
+            "SELECT cost_date AS d, user_email AS u, SUM(cost_usd) AS usd FROM fct_cost_daily WHERE cost_type = 'usage' GROUP BY 1, 2"
+        )
+    }
     assert found_people == dict(by_person)
     included = sum((e["cents"] for d in DAYS for e in vendor[d] if not e["chargeable"]), N(0)) / 100
     assert desk.one("SELECT COALESCE(SUM(included_usd), 0) FROM fct_usage_daily") == included
-    assert desk.one("SELECT COALESCE(SUM(requests), 0) FROM fct_usage_daily") == sum(len(v) for v in vendor.values()), "equal events are all counted"
+    assert desk.one("SELECT COALESCE(SUM(requests), 0) FROM fct_usage_daily") == sum(len(v) for v in vendor.values()), (
+        "equal events are all counted"
+    )
 
 
 @settings(max_examples=12)
@@ -187,7 +214,7 @@ def following(month: date) -> date:
 @settings(max_examples=20)
 @given(st.lists(st.tuples(months, st.integers(1, 2), prices, st.one_of(st.none(), st.integers(1, 5000))), min_size=1, max_size=3))
 def test_a_full_month_of_a_subscription_is_its_price_times_its_seats(new_desk: NewDesk, rows: list) -> None:
-    """For any month, price and number of seats, to the last 1e-9 USD; no day is negative or missing, and no two days differ by more than the remainder."""
+    """For any month, price and seats, to the last 1e-9 USD; no day is negative or missing, and days differ by the remainder at most."""
     desk = new_desk()
     expected: dict[tuple[str, date], Decimal] = {}
     lines = []
@@ -197,7 +224,9 @@ def test_a_full_month_of_a_subscription_is_its_price_times_its_seats(new_desk: N
             expected[f"p{n}", end] = price * (seats or 1)
             end = following(end)
         person = {"seats": seats} if seats else {"email": "a@example.com"}
-        lines.append({"platform": f"p{n}", "plan": "x", "price_usd": price, "valid_from": month, "valid_to": end - timedelta(days=1), **person})
+        lines.append(
+            {"platform": f"p{n}", "plan": "x", "price_usd": price, "valid_from": month, "valid_to": end - timedelta(days=1), **person}
+        )
     desk.tab("subscriptions", *lines)
     found = desk.ask("SELECT platform, cost_date, SUM(cost_usd) AS usd FROM stg_sheet_cost GROUP BY 1, 2")
     sums: dict[tuple[str, date], Decimal] = defaultdict(Decimal)
@@ -216,16 +245,25 @@ def test_a_full_month_of_a_subscription_is_its_price_times_its_seats(new_desk: N
 
 
 @settings(max_examples=20)
-@given(seats=st.integers(1, 9), holders=st.integers(0, 12), own=st.integers(0, 3), price=st.decimals(min_value=N("0.01"), max_value=N(9999), places=7))
+@given(
+    seats=st.integers(1, 9),
+    holders=st.integers(0, 12),
+    own=st.integers(0, 3),
+    price=st.decimals(min_value=N("0.01"), max_value=N(9999), places=7),
+)
 def test_a_day_split_over_people_never_loses_a_nano(new_desk: NewDesk, seats: int, holders: int, own: int, price: Decimal) -> None:
     """However many people share however many seats, the lines of the day sum to what the day costs, and nobody is charged below zero."""
     desk = new_desk()
     day = D(2026, 6, 15)  # 30 days: a day costs the month's 1e-9 USD divided by 30, cut
     people = [f"p{n}@example.com" for n in range(holders)]
     desk.tab(
-        "subscriptions", {"platform": "cursor", "plan": "B", "seats": seats, "price_usd": price, "valid_from": day, "valid_to": day},
-        *({"platform": "cursor", "plan": "own", "email": f"p{n}@example.com", "price_usd": price, "valid_from": day, "valid_to": day} for n in range(own)),
-    )  # fmt: skip
+        "subscriptions",
+        {"platform": "cursor", "plan": "B", "seats": seats, "price_usd": price, "valid_from": day, "valid_to": day},
+        *(
+            {"platform": "cursor", "plan": "own", "email": f"p{n}@example.com", "price_usd": price, "valid_from": day, "valid_to": day}
+            for n in range(own)
+        ),
+    )
     if people:
         desk.fetch("cursor", "daily-usage-data", day, "raw_cursor_usage", *({"user_id": p, "email": p, "is_active": False} for p in people))
     nano = int(price * 10**9)

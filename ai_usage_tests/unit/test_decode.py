@@ -55,12 +55,25 @@ BAD = json.dumps(event(DAY, cents="not a number"))
 @pytest.mark.parametrize(
     ("cents", "usd"),
     [
-        ("21.36232", "0.2136232"), ("37.33", "0.3733"), ("12.5", "0.125"), ("8", "0.08"), ("0", "0"), ("0.1", "0.001"),
-        ("1e2", "1"), ("2.5E-3", "0.000025"), ("123456789.012345", "1234567.89012345"), ("99999999999999.9", "999999999999.999"),
-        ("0.0000001", "0.000000001"), ("41280.000000", "412.8"), ('"21.36232"', "0.2136232"), ('"41280.000000"', "412.8"),
-        ('"12345678901234567890.12"', "123456789012345678.9012"), ("-5.25", "-0.0525"), ("1.10", "0.011"),
+        ("21.36232", "0.2136232"),
+        ("37.33", "0.3733"),
+        ("12.5", "0.125"),
+        ("8", "0.08"),
+        ("0", "0"),
+        ("0.1", "0.001"),
+        ("1e2", "1"),
+        ("2.5E-3", "0.000025"),
+        ("123456789.012345", "1234567.89012345"),
+        ("99999999999999.9", "999999999999.999"),
+        ("0.0000001", "0.000000001"),
+        ("41280.000000", "412.8"),
+        ('"21.36232"', "0.2136232"),
+        ('"41280.000000"', "412.8"),
+        ('"12345678901234567890.12"', "123456789012345678.9012"),
+        ("-5.25", "-0.0525"),
+        ("1.10", "0.011"),
     ],
-)  # fmt: skip
+)
 def test_cents_become_usd_exactly(decode, company: list, cents: str, usd: str) -> None:
     """Numbers of up to 15 digits and strings of any length lose nothing, beside good records or bad: 41280.000000 cents are 412.80 USD."""
     found = decode(EVENTS, [event_json(DAY, cents), *company])
@@ -81,7 +94,9 @@ def test_any_15_digits_are_exact_and_the_total_is_their_sum(tmp_path: Path, cent
 @pytest.mark.parametrize("company", [[], [BAD]], ids=["fast", "careful"])
 def test_integers_may_come_as_strings_and_ids_as_numbers(decode, company: list) -> None:
     """timestamp is a string of milliseconds; a token count may be one too; an id may be a number and stays text."""
-    found = decode(EVENTS, [event(DAY, tokenUsage={"inputTokens": "126", "outputTokens": 450}, serviceAccountId=1234567890123456789), *company])
+    found = decode(
+        EVENTS, [event(DAY, tokenUsage={"inputTokens": "126", "outputTokens": 450}, serviceAccountId=1234567890123456789), *company]
+    )
     (row,) = found.rows
     assert (row["input_tokens"], row["output_tokens"], row["service_account_id"]) == (126, 450, "1234567890123456789")
     assert row["event_at"] == datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -107,16 +122,27 @@ def test_a_negative_count_is_rejected(decode) -> None:
 @pytest.mark.parametrize(
     ("change", "column"),
     [
-        ({"chargedCents": "n/a"}, "chargedCents"), ({"chargedCents": True}, None), ({"chargedCents": None}, "chargedCents"),
-        ({"chargedCents": {}}, "chargedCents"), ({"chargedCents": [1]}, "chargedCents"), ({"chargedCents": "21,36"}, "chargedCents"),
-        ({"chargedCents": 1e40}, "chargedCents"), ({"chargedCents": ""}, "chargedCents"),
-        ({"timestamp": "yesterday"}, "timestamp"), ({"timestamp": None}, "timestamp"), ({"timestamp": 10**30}, "timestamp"),
-        ({"timestamp": "1793491200000.5"}, "timestamp"), ({"isChargeable": "perhaps"}, "isChargeable"), ({"isChargeable": None}, "isChargeable"),
-        ({"userEmail": None}, "userEmail"), ({"tokenUsage": {"outputTokens": "many"}}, "tokenUsage.outputTokens"),
-        ({"requestsCosts": "x"}, "requestsCosts"), ({"maxMode": "sometimes"}, "maxMode"),
+        ({"chargedCents": "n/a"}, "chargedCents"),
+        ({"chargedCents": True}, None),
+        ({"chargedCents": None}, "chargedCents"),
+        ({"chargedCents": {}}, "chargedCents"),
+        ({"chargedCents": [1]}, "chargedCents"),
+        ({"chargedCents": "21,36"}, "chargedCents"),
+        ({"chargedCents": 1e40}, "chargedCents"),
+        ({"chargedCents": ""}, "chargedCents"),
+        ({"timestamp": "yesterday"}, "timestamp"),
+        ({"timestamp": None}, "timestamp"),
+        ({"timestamp": 10**30}, "timestamp"),
+        ({"timestamp": "1793491200000.5"}, "timestamp"),
+        ({"isChargeable": "perhaps"}, "isChargeable"),
+        ({"isChargeable": None}, "isChargeable"),
+        ({"userEmail": None}, "userEmail"),
+        ({"tokenUsage": {"outputTokens": "many"}}, "tokenUsage.outputTokens"),
+        ({"requestsCosts": "x"}, "requestsCosts"),
+        ({"maxMode": "sometimes"}, "maxMode"),
         ({"isChargeable": False, "chargedCents": -1}, "isChargeable"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_record_costs_only_itself(decode, change: dict, column: str | None) -> None:
     """The others stand; the bad one is kept whole with the field, the value, the reason and what to do."""
     bad = {**event(DAY), **change}
@@ -148,12 +174,19 @@ def test_a_day_outside_the_window_is_rejected(decode) -> None:
     outside = [{**event(DAY), "timestamp": str(ms(date(2026, 11, 3), 0))}, {**event(DAY), "timestamp": str(ms(DAY, 0) - 1)}]
     found = decode(EVENTS, inside + outside, DAY, NEXT)
     assert sorted(r["usage_date"] for r in found.rows) == [DAY, NEXT]
-    assert [(r["record_number"], r["reason"]) for r in found.rejects] == [(3, "is outside the days that were asked"), (4, "is outside the days that were asked")]
+    assert [(r["record_number"], r["reason"]) for r in found.rejects] == [
+        (3, "is outside the days that were asked"),
+        (4, "is outside the days that were asked"),
+    ]
 
 
 def test_both_bounds_of_a_day_belong_to_it(decode) -> None:
     """00:00:00.000 and 23:59:59.999 UTC are in; the millisecond after is out."""
-    records = [{**event(DAY), "timestamp": str(ms(DAY, 0))}, {**event(DAY), "timestamp": str(ms(NEXT, 0) - 1)}, {**event(DAY), "timestamp": str(ms(NEXT, 0))}]
+    records = [
+        {**event(DAY), "timestamp": str(ms(DAY, 0))},
+        {**event(DAY), "timestamp": str(ms(NEXT, 0) - 1)},
+        {**event(DAY), "timestamp": str(ms(NEXT, 0))},
+    ]
     found = decode(EVENTS, records)
     assert sorted(r["event_at"] for r in found.rows) == [datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 1, 23, 59, 59, 999000, UTC)]
     assert len(found.rejects) == 1
@@ -173,11 +206,29 @@ def test_a_day_that_is_none_is_rejected(decode, day) -> None:
 
 # Nothing is lost ------------------------------------------------------------------------------------------------
 
-HOSTILE = ['a"b', "a.b", "x'y", "$", "$.a", "", " ", "a/b", "~1", "ä€😀", "[0]", "*", "null", "c:user_email", "__n", "select", 'q"; DROP TABLE walks; --']
+HOSTILE = [
+    'a"b',
+    "a.b",
+    "x'y",
+    "$",
+    "$.a",
+    "",
+    " ",
+    "a/b",
+    "~1",
+    "ä€😀",
+    "[0]",
+    "*",
+    "null",
+    "c:user_email",
+    "__n",
+    "select",
+    'q"; DROP TABLE walks; --',
+]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("value", [1, "text", None, {"x": [1, {"y": None}]}, [], "it's \"quoted\"\n"], ids=repr)
+@pytest.mark.parametrize("value", [1, "text", None, {"x": [1, {"y": None}]}, [], 'it\'s "quoted"\n'], ids=repr)
 def test_an_unknown_field_is_kept_whatever_its_name(decode, name: str, value: Any) -> None:
     """`extra` is a JSON object of the unknown fields by name with their exact values; declared columns are untouched."""
     found = decode(EVENTS, [event(DAY, "a@example.com", **{name: value}), event(DAY, "b@example.com")])
@@ -286,8 +337,10 @@ def test_the_text_none_never_appears(decode) -> None:
 def test_a_walk_without_records_is_an_empty_day_and_each_day_of_the_window_is_there(decode) -> None:
     found = decode(EVENTS, [], DAY, date(2026, 11, 3))
     assert [(d.usage_date, d.records, d.vendor_total_usd) for d in found.days] == [
-        (DAY, 0, Decimal(0)), (NEXT, 0, Decimal(0)), (date(2026, 11, 3), 0, Decimal(0)),
-    ]  # fmt: skip
+        (DAY, 0, Decimal(0)),
+        (NEXT, 0, Decimal(0)),
+        (date(2026, 11, 3), 0, Decimal(0)),
+    ]
     assert found.rows == []
 
 
@@ -321,14 +374,21 @@ booleans = st.sampled_from([True, False])
 good_events = st.fixed_dictionaries(
     {
         "timestamp": st.integers(ms(DAY, 0), ms(NEXT, 0) - 1).flatmap(lambda n: st.sampled_from([n, str(n)])),
-        "userEmail": st.emails(), "isChargeable": booleans, "chargedCents": numbers.filter(lambda n: n is not None),
+        "userEmail": st.emails(),
+        "isChargeable": booleans,
+        "chargedCents": numbers.filter(lambda n: n is not None),
     },
     optional={
-        "model": st.one_of(texts, st.none()), "kind": texts, "maxMode": st.one_of(booleans, st.none()), "serviceAccountId": texts,
-        "requestsCosts": numbers, "cursorTokenFee": numbers, "unknown": st.one_of(texts, numbers, st.lists(numbers, max_size=2)),
+        "model": st.one_of(texts, st.none()),
+        "kind": texts,
+        "maxMode": st.one_of(booleans, st.none()),
+        "serviceAccountId": texts,
+        "requestsCosts": numbers,
+        "cursorTokenFee": numbers,
+        "unknown": st.one_of(texts, numbers, st.lists(numbers, max_size=2)),
         "tokenUsage": st.fixed_dictionaries({}, optional={"inputTokens": st.integers(0, 10**9), "totalCents": numbers, "odd": texts}),
     },
-)  # fmt: skip
+)
 
 
 @settings(max_examples=25)
@@ -342,8 +402,10 @@ def test_the_fast_and_the_careful_path_agree_on_every_good_record(tmp_path: Path
     read = sorted((r["user_email"], r["charged_usd"], r["is_chargeable"], str(r["input_tokens"])) for r in fast.rows)
     assert read == sorted(
         (
-            r["userEmail"], (Decimal(str(r["chargedCents"])) / 100).quantize(Decimal("1e-9")), r["isChargeable"],
+            r["userEmail"],
+            (Decimal(str(r["chargedCents"])) / 100).quantize(Decimal("1e-9")),
+            r["isChargeable"],
             str((r.get("tokenUsage") or {}).get("inputTokens")),
         )
         for r in records
-    )  # fmt: skip
+    )

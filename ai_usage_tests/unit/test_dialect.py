@@ -77,7 +77,7 @@ CASES: list[tuple[str, Any]] = [
     ("SPLIT('a;b', ';')[SAFE_OFFSET(5)]", None),
     ("TO_HEX(SHA256('a'))", "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"),
     ("JSON_VALUE('{\"a\": {\"b\": 1}}', '$.a.b')", "1"),
-]  # fmt: skip
+]
 AROUND = {
     "alone": "SELECT {} AS v",
     "parentheses": "SELECT ({}) AS v",
@@ -110,13 +110,16 @@ def test_an_expression_answers_as_googlesql_does(expression: str, expected: Any,
         ("SELECT SUM(x) / COUNT(*) FROM UNNEST([NUMERIC '1', NUMERIC '1', NUMERIC '2']) AS x", [(N("1.333333333"),)]),
         ("SELECT SUM(x) FROM UNNEST([NUMERIC '0.1', NUMERIC '0.2']) AS x", [(N("0.3"),)]),
         ("SELECT AVG(x) FROM UNNEST([1, 2]) AS x", [(1.5,)]),
-        ("SELECT d FROM UNNEST(GENERATE_DATE_ARRAY(DATE '2024-02-28', DATE '2024-03-01')) AS d ORDER BY d", [(D(2024, 2, 28),), (D(2024, 2, 29),), (D(2024, 3, 1),)]),
+        (
+            "SELECT d FROM UNNEST(GENERATE_DATE_ARRAY(DATE '2024-02-28', DATE '2024-03-01')) AS d ORDER BY d",
+            [(D(2024, 2, 28),), (D(2024, 2, 29),), (D(2024, 3, 1),)],
+        ),
         ("SELECT x FROM UNNEST([2, NULL, 1]) AS x ORDER BY x", [(None,), (1,), (2,)]),
         ("SELECT x FROM UNNEST([2, NULL, 1]) AS x ORDER BY x DESC", [(2,), (1,), (None,)]),
         ("SELECT ANY_VALUE(n HAVING MAX x) FROM (SELECT 'a' AS n, 1 AS x UNION ALL SELECT 'b', 2)", [("b",)]),
         ("SELECT MAX(TIMESTAMP('1970-01-01'))", [(datetime(1970, 1, 1, tzinfo=UTC),)]),
     ],
-)  # fmt: skip
+)
 def test_a_statement_answers_as_googlesql_does(sql: str, expected: list) -> None:
     assert answer(sql) == expected
 
@@ -124,7 +127,10 @@ def test_a_statement_answers_as_googlesql_does(sql: str, expected: list) -> None
 def test_division_by_a_declared_numeric_column_is_numeric(desk) -> None:
     """Types come from the declarations, through a CTE and a join too."""
     desk.lay("fct_cost_daily", {"cost_usd": N(1), "user_email": "a"}, {"cost_usd": N("0.000000001"), "user_email": "b"})
-    sql = "WITH c AS (SELECT SUM(f.cost_usd) AS usd, COUNT(*) AS n FROM fct_cost_daily AS f) SELECT usd / 3 AS a, SAFE_DIVIDE(usd, n) AS b FROM c"
+    sql = (
+        "WITH c AS (SELECT SUM(f.cost_usd) AS usd, COUNT(*) AS n FROM fct_cost_daily AS f) "
+        "SELECT usd / 3 AS a, SAFE_DIVIDE(usd, n) AS b FROM c"
+    )
     (row,) = desk.ask(sql)
     assert row == {"a": N("0.333333334"), "b": N("0.500000001")}
     assert desk.one("SELECT AVG(cost_usd) FROM fct_cost_daily") == N("0.500000001")
@@ -149,14 +155,26 @@ def test_what_is_no_single_statement_is_refused_in_one_sentence(sql: str) -> Non
 @pytest.mark.parametrize(
     ("sql", "reads"),
     [
-        ("SELECT 1", True), ("WITH a AS (SELECT 1) SELECT * FROM a", True), ("SELECT 1 UNION ALL SELECT 2", True), ("(SELECT 1)", True),
-        ("INSERT INTO t SELECT 1", False), ("DELETE FROM t WHERE TRUE", False), ("UPDATE t SET a = 1 WHERE TRUE", False), ("DROP TABLE t", False),
-        ("CREATE TABLE t AS SELECT 1", False), ("TRUNCATE TABLE t", False), ("MERGE t USING s ON TRUE WHEN MATCHED THEN DELETE", False),
+        ("SELECT 1", True),
+        ("WITH a AS (SELECT 1) SELECT * FROM a", True),
+        ("SELECT 1 UNION ALL SELECT 2", True),
+        ("(SELECT 1)", True),
+        ("INSERT INTO t SELECT 1", False),
+        ("DELETE FROM t WHERE TRUE", False),
+        ("UPDATE t SET a = 1 WHERE TRUE", False),
+        ("DROP TABLE t", False),
+        ("CREATE TABLE t AS SELECT 1", False),
+        ("TRUNCATE TABLE t", False),
+        ("MERGE t USING s ON TRUE WHEN MATCHED THEN DELETE", False),
     ],
-)  # fmt: skip
+)
 def test_only_queries_are_read_only(sql: str, reads: bool) -> None:
     assert dialect.is_read_only(sql) is reads
 
 
 def test_references_are_the_tables_read_without_own_ctes() -> None:
-    assert dialect.references("WITH a AS (SELECT * FROM t1) SELECT * FROM a JOIN t2 ON a.x = t2.x WHERE EXISTS (SELECT 1 FROM t3)") == {"t1", "t2", "t3"}
+    assert dialect.references("WITH a AS (SELECT * FROM t1) SELECT * FROM a JOIN t2 ON a.x = t2.x WHERE EXISTS (SELECT 1 FROM t3)") == {
+        "t1",
+        "t2",
+        "t3",
+    }

@@ -60,7 +60,9 @@ def text(body: Body) -> str:
 # Retry-After --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("0", 0.0), ("1.5", 1.5), ("-3", 0.0), (None, None), ("", None), ("soon", None)])
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7.0), ("0", 0.0), ("1.5", 1.5), ("-3", 0.0), (None, None), ("", None), ("soon", None)]
+)
 def test_retry_after_in_seconds(header, seconds) -> None:
     """Seconds are taken as they are, never negative; what is neither seconds nor a date is no advice."""
     assert retry_after(header) == seconds
@@ -153,9 +155,18 @@ def test_a_wait_longer_than_the_patience_is_given_up_at_once(answers: Answers, c
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, PermanentError), (401, AuthError), (403, AuthError), (404, PermanentError), (409, PermanentError), (410, PermanentError),
-     (418, PermanentError), (422, PermanentError), (501, PermanentError)],
-)  # fmt: skip
+    [
+        (400, PermanentError),
+        (401, AuthError),
+        (403, AuthError),
+        (404, PermanentError),
+        (409, PermanentError),
+        (410, PermanentError),
+        (418, PermanentError),
+        (422, PermanentError),
+        (501, PermanentError),
+    ],
+)
 def test_permanent_statuses_are_asked_once(answers: Answers, clock: Clock, status: int, kind: type) -> None:
     answers.give(b'{"message": "no"}', status)
     with pytest.raises(SourceError) as caught:
@@ -183,7 +194,7 @@ def test_a_refused_connection_is_tried_again_and_named(clock: Clock) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(TransientError, match="refused.*3 tries"):
+    with pytest.raises(TransientError, match=r"refused.*3 tries"):
         HttpClient("Vendor", f"http://127.0.0.1:{port}", tries=3).ask("GET", "/x", text)
     assert len(clock.slept) == 2
 

@@ -46,7 +46,11 @@ def test_a_day_that_went_there_and_back_has_three_versions(desk: Desk) -> None:
     for records, usd in ((A, "0.1"), (B, "0.25"), (A, "0.1")):
         desk.load_day(EVENTS, DAY, records)
         assert total(desk) == Decimal(usd)
-    assert versions(desk) == [("complete", True, 1, Decimal("0.1")), ("complete", True, 2, Decimal("0.25")), ("complete", True, 1, Decimal("0.1"))]
+    assert versions(desk) == [
+        ("complete", True, 1, Decimal("0.1")),
+        ("complete", True, 2, Decimal("0.25")),
+        ("complete", True, 1, Decimal("0.1")),
+    ]
     assert desk.one("SELECT COUNT(*) FROM raw_cursor_events") == 4, "older versions stay"
 
 

@@ -20,9 +20,13 @@ ROOT = models.sql_root()
 FILES = sorted(p for layer in models.LAYERS for p in (ROOT / layer).glob("*.sql"))
 ALL_SQL = sorted(ROOT.rglob("*.sql"))
 DUCKDB = {
-    Type.STRING: "VARCHAR", Type.INT64: "BIGINT", Type.NUMERIC: "DECIMAL(38,9)", Type.BOOL: "BOOLEAN", Type.DATE: "DATE",
+    Type.STRING: "VARCHAR",
+    Type.INT64: "BIGINT",
+    Type.NUMERIC: "DECIMAL(38,9)",
+    Type.BOOL: "BOOLEAN",
+    Type.DATE: "DATE",
     Type.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
-}  # fmt: skip
+}
 MODELS = list(models.all_models().values())
 
 
@@ -141,11 +145,20 @@ def test_no_file_uses_an_idiom_that_engines_answer_differently(path: Path) -> No
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT FORMAT('%d', 1)", "SELECT EXTRACT(WEEK FROM d) FROM t", "SELECT TIMESTAMP_MILLIS(1)", "SELECT ARRAY_AGG(x ORDER BY y LIMIT 1) FROM t",
-        "SELECT FARM_FINGERPRINT(x) FROM t", "SELECT IEEE_DIVIDE(1, 2)", "SELECT MAX_BY(x, y) FROM t", "SELECT CAST(usd AS STRING) FROM t", "SELECT t.j[0] FROM t",
-        "SELECT * FROM t QUALIFY ROW_NUMBER() OVER (ORDER BY x) = 1", "SELECT JSON_QUERY(j, '$.a') FROM t", "SELECT FORMAT_DATE('%e', d) FROM t",
+        "SELECT FORMAT('%d', 1)",
+        "SELECT EXTRACT(WEEK FROM d) FROM t",
+        "SELECT TIMESTAMP_MILLIS(1)",
+        "SELECT ARRAY_AGG(x ORDER BY y LIMIT 1) FROM t",
+        "SELECT FARM_FINGERPRINT(x) FROM t",
+        "SELECT IEEE_DIVIDE(1, 2)",
+        "SELECT MAX_BY(x, y) FROM t",
+        "SELECT CAST(usd AS STRING) FROM t",
+        "SELECT t.j[0] FROM t",
+        "SELECT * FROM t QUALIFY ROW_NUMBER() OVER (ORDER BY x) = 1",
+        "SELECT JSON_QUERY(j, '$.a') FROM t",
+        "SELECT FORMAT_DATE('%e', d) FROM t",
     ],
-)  # fmt: skip
+)
 def test_the_linter_sees_each_idiom(sql: str) -> None:
     """A linter that cannot fail proves nothing."""
     assert problems(sql)

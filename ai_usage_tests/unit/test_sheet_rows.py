@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from ai_usage.sources.decode import Decoder
 from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.errors import ContractError
-from ai_usage.sources.google_sheets.records import API_KEYS, BUDGETS, CLAUDE_AI_USAGE, ENDPOINTS, INVOICES, PEOPLE, SUBSCRIPTIONS, tab_rows, template
+from ai_usage.sources.google_sheets.records import (
+    API_KEYS,
+    BUDGETS,
+    CLAUDE_AI_USAGE,
+    ENDPOINTS,
+    INVOICES,
+    PEOPLE,
+    SUBSCRIPTIONS,
+    tab_rows,
+    template,
+)
 from ai_usage_tests.fixtures.helpers import NOON, spooled
 
 DAY = date(2026, 11, 22)
@@ -31,7 +41,15 @@ def read(spool: Path, endpoint: Endpoint, displayed: list, stored: list | None =
 
 def subscription(tmp_path: Path, column: str, shown: str, kept: object = None) -> tuple[list[dict], list[dict]]:
     """One subscription row with one cell changed; `kept` is what the sheet stores where it displays `shown`."""
-    row = {"platform": "cursor", "plan": "Business", "seats": "2", "email": "", "price_usd": "40", "valid_from": "2026-01-01", "valid_to": ""}
+    row = {
+        "platform": "cursor",
+        "plan": "Business",
+        "seats": "2",
+        "email": "",
+        "price_usd": "40",
+        "valid_from": "2026-01-01",
+        "valid_to": "",
+    }
     header = list(row)
     displayed = [header, list((row | {column: shown}).values())]
     stored = [header, list((row | {column: shown if kept is None else kept}).values())]
@@ -45,8 +63,13 @@ def test_columns_are_found_by_name_in_any_order(tmp_path: Path, order: list[str]
     rows, rejects = read(tmp_path, API_KEYS, [order, [cells[c] for c in order]])
     assert not rejects
     assert {k: rows[0][k] for k in ("sheet_row", "api_key_name", "email", "description", "valid_from", "valid_to")} == {
-        "sheet_row": 2, "api_key_name": "prod", "email": "a@example.com", "description": "d", "valid_from": date(2026, 1, 31), "valid_to": None,
-    }  # fmt: skip
+        "sheet_row": 2,
+        "api_key_name": "prod",
+        "email": "a@example.com",
+        "description": "d",
+        "valid_from": date(2026, 1, 31),
+        "valid_to": None,
+    }
     assert json.loads(rows[0]["extra"]) == {"note": "n"}
 
 
@@ -103,11 +126,19 @@ def test_serial_dates_are_the_days_they_display(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shown", "kept", "usd"),
     [
-        ("$40.00", 40, "40"), ("1,200.50", 1200.5, "1200.5"), ("0.10", 0.1, "0.1"), ("1.200,50 €", 1200.5, "1200.5"), ("33.33", 33.333333333, "33.333333333"),
-        ("40", "40", "40"), ("$40", "$40", "40"), ("1,200.50", "1,200.50", "1200.5"), ("1,234,567", "1,234,567", "1234567"), ("0.000001", 1e-06, "0.000001"),
+        ("$40.00", 40, "40"),
+        ("1,200.50", 1200.5, "1200.5"),
+        ("0.10", 0.1, "0.1"),
+        ("1.200,50 €", 1200.5, "1200.5"),
+        ("33.33", 33.333333333, "33.333333333"),
+        ("40", "40", "40"),
+        ("$40", "$40", "40"),
+        ("1,200.50", "1,200.50", "1200.5"),
+        ("1,234,567", "1,234,567", "1234567"),
+        ("0.000001", 1e-06, "0.000001"),
         (" 40.00 ", " 40.00 ", "40"),
     ],
-)  # fmt: skip
+)
 def test_prices_that_are_unambiguous_are_read(tmp_path: Path, shown: str, kept: object, usd: str) -> None:
     """A stored number counts as it is; text counts when it can mean only one amount."""
     rows, rejects = subscription(tmp_path, "price_usd", shown, kept)
@@ -115,7 +146,9 @@ def test_prices_that_are_unambiguous_are_read(tmp_path: Path, shown: str, kept: 
     assert rows[0]["price_usd"] == Decimal(usd)
 
 
-@pytest.mark.parametrize("text", ["1.200,50", "40,00", "40 USD", "1,20", "12,00.50", "1 200", "forty", "€40", "1,2345", "NaN", "Infinity", "1e3", "#N/A", "-1"])
+@pytest.mark.parametrize(
+    "text", ["1.200,50", "40,00", "40 USD", "1,20", "12,00.50", "1 200", "forty", "€40", "1,2345", "NaN", "Infinity", "1e3", "#N/A", "-1"]
+)
 def test_prices_that_could_mean_two_amounts_are_refused_with_a_remedy(tmp_path: Path, text: str) -> None:
     """1.200,50 is 1200.50 in Berlin and nothing in Boston: refused, not guessed."""
     rows, rejects = subscription(tmp_path, "price_usd", text)
@@ -124,7 +157,9 @@ def test_prices_that_could_mean_two_amounts_are_refused_with_a_remedy(tmp_path: 
     assert all(r["remedy"].endswith(".") for r in rejects)
 
 
-@pytest.mark.parametrize("text", ["1/5/2026", "5.1.2026", "2026-1-5", "Jan 5 2026", "2026-02-30", "20260105", "2026-01-05T00:00:00", "today"])
+@pytest.mark.parametrize(
+    "text", ["1/5/2026", "5.1.2026", "2026-1-5", "Jan 5 2026", "2026-02-30", "20260105", "2026-01-05T00:00:00", "today"]
+)
 def test_dates_that_could_mean_two_days_are_refused_with_a_remedy(tmp_path: Path, text: str) -> None:
     """1/5/2026 is January in one country and May in another."""
     rows, rejects = subscription(tmp_path, "valid_from", text)
@@ -135,17 +170,33 @@ def test_dates_that_could_mean_two_days_are_refused_with_a_remedy(tmp_path: Path
 
 def test_names_keep_their_leading_zeros(tmp_path: Path) -> None:
     """ "007" is a name, also where the sheet stores the number 7 and displays 007."""
-    rows, _ = read(tmp_path, API_KEYS, [["api_key_name", "email"], ["007", "a@example.com"]], [["api_key_name", "email"], [7, "a@example.com"]])
+    rows, _ = read(
+        tmp_path, API_KEYS, [["api_key_name", "email"], ["007", "a@example.com"]], [["api_key_name", "email"], [7, "a@example.com"]]
+    )
     assert rows[0]["api_key_name"] == "007"
 
 
 def test_counts_are_whole_numbers(tmp_path: Path) -> None:
     header = ["activity_date", "email", "conversations"]
     rows, rejects = read(
-        tmp_path, CLAUDE_AI_USAGE,
-        [header, ["2026-11-01", "a@example.com", "3"], ["2026-11-01", "a@example.com", "3.0"], ["2026-11-01", "a@example.com", "3.5"], ["2026-11-01", "a@example.com", "-3"], ["2026-11-01", "a@example.com", ""]],
-        [header, ["2026-11-01", "a@example.com", 3], ["2026-11-01", "a@example.com", 3.0], ["2026-11-01", "a@example.com", 3.5], ["2026-11-01", "a@example.com", -3]],
-    )  # fmt: skip
+        tmp_path,
+        CLAUDE_AI_USAGE,
+        [
+            header,
+            ["2026-11-01", "a@example.com", "3"],
+            ["2026-11-01", "a@example.com", "3.0"],
+            ["2026-11-01", "a@example.com", "3.5"],
+            ["2026-11-01", "a@example.com", "-3"],
+            ["2026-11-01", "a@example.com", ""],
+        ],
+        [
+            header,
+            ["2026-11-01", "a@example.com", 3],
+            ["2026-11-01", "a@example.com", 3.0],
+            ["2026-11-01", "a@example.com", 3.5],
+            ["2026-11-01", "a@example.com", -3],
+        ],
+    )
     assert [(r["sheet_row"], r["conversations"]) for r in rows] == [(2, 3), (3, 3), (6, None)]
     assert {r["record_number"] for r in rejects} == {4, 5}
 
@@ -157,15 +208,21 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     assert {(r["record_number"], r["column_name"], r["value"]) for r in rejects} == {(2, "email", text)}
 
 
-@pytest.mark.parametrize(("seats", "email", "fine"), [("2", "", True), ("", "a@example.com", True), ("2", "a@example.com", False), ("", "", False)])
+@pytest.mark.parametrize(
+    ("seats", "email", "fine"), [("2", "", True), ("", "a@example.com", True), ("2", "a@example.com", False), ("", "", False)]
+)
 def test_a_subscription_names_seats_or_one_person(tmp_path: Path, seats: str, email: str, fine: bool) -> None:
-    rows, rejects = read(tmp_path, SUBSCRIPTIONS, [["platform", "plan", "seats", "email", "price_usd"], ["cursor", "B", seats, email, "40"]])
+    rows, rejects = read(
+        tmp_path, SUBSCRIPTIONS, [["platform", "plan", "seats", "email", "price_usd"], ["cursor", "B", seats, email, "40"]]
+    )
     assert bool(rows) is fine and bool(rejects) is not fine
 
 
 def test_a_period_that_ends_before_it_begins_is_refused(tmp_path: Path) -> None:
     header = ["api_key_name", "email", "valid_from", "valid_to"]
-    rows, rejects = read(tmp_path, API_KEYS, [header, ["a", "a@example.com", "2026-02-01", "2026-01-31"], ["b", "a@example.com", "2026-02-01", "2026-02-01"]])
+    rows, rejects = read(
+        tmp_path, API_KEYS, [header, ["a", "a@example.com", "2026-02-01", "2026-01-31"], ["b", "a@example.com", "2026-02-01", "2026-02-01"]]
+    )
     assert [r["api_key_name"] for r in rows] == ["b"] and [r["column_name"] for r in rejects] == ["valid_to"]
 
 
@@ -190,7 +247,14 @@ def test_every_template_is_accepted_by_the_reader(tmp_path: Path, endpoint: Endp
     cells = list(csv.reader(io.StringIO(template(endpoint.name))))
     rows, rejects = read(tmp_path, endpoint, cells)
     assert len(rows) == 1 and not rejects
-    assert set(cells[0]) == {c.name for c in endpoint.table.columns} - {"usage_date", "fetch_id", "fetched_at", "ingest_date", "extra", "sheet_row"}
+    assert set(cells[0]) == {c.name for c in endpoint.table.columns} - {
+        "usage_date",
+        "fetch_id",
+        "fetched_at",
+        "ingest_date",
+        "extra",
+        "sheet_row",
+    }
 
 
 def test_budget_cells_that_are_empty_mean_all(tmp_path: Path) -> None:

@@ -313,7 +313,9 @@ def test_claude_code_rows_sum_to_the_books(world, vendor):
         mine["estimated_usd"] += estimate
         mine["subscription_estimated_usd"] += estimate if row["customer_type"] == "subscription" else 0
     assert found == books.claude_code_by_day_actor(first, last)
-    keys = Counter((r["date"], str(r["actor"]), r["customer_type"], r["subscription_type"], r["terminal_type"], r["is_remote"]) for r in rows)
+    keys = Counter(
+        (r["date"], str(r["actor"]), r["customer_type"], r["subscription_type"], r["terminal_type"], r["is_remote"]) for r in rows
+    )
     assert max(keys.values()) == 1 and len(keys) > len({k[:2] for k in keys})  # several rows per user and day
     assert {(r["customer_type"], r["subscription_type"]) for r in rows} == {("api", None), ("subscription", "team")}
     assert {r["is_remote"] for r in rows} == {True, False}
@@ -795,7 +797,9 @@ def test_the_processes_flag(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
         try:
             hello = json.loads(process.stdout.readline())
-            answer = requests.get(f"{hello['url']}{ROOT}/me", headers={"x-api-key": hello["anthropic_key"], "anthropic-version": "x"}, timeout=5)
+            answer = requests.get(
+                f"{hello['url']}{ROOT}/me", headers={"x-api-key": hello["anthropic_key"], "anthropic-version": "x"}, timeout=5
+            )
             assert answer.status_code == 200
         finally:
             process.terminate()

@@ -78,7 +78,9 @@ def test_records_are_kept_byte_for_byte_in_order(tmp_path: Path) -> None:
 
 
 @settings(max_examples=60)
-@given(st.lists(st.lists(st.dictionaries(st.text(max_size=4), st.integers()), max_size=4), min_size=1, max_size=4), st.sampled_from([None, 1]))
+@given(
+    st.lists(st.lists(st.dictionaries(st.text(max_size=4), st.integers()), max_size=4), min_size=1, max_size=4), st.sampled_from([None, 1])
+)
 def test_a_record_is_one_line_however_it_was_broken(tmp_path_factory, given_pages, indent) -> None:
     """Pretty-printed records, empty pages: as many lines as records, and each line is the same JSON value."""
     root = tmp_path_factory.mktemp("spool")

@@ -32,38 +32,47 @@ def test_a_row_without_days_holds_for_ever(desk: Desk) -> None:
 
 def test_a_move_ends_one_period_and_begins_the_next(desk: Desk) -> None:
     assert assignments(
-        desk, {"email": ANA, "department": "Eng", "valid_to": D(2026, 6, 30)}, {"email": ANA, "department": "Sales", "valid_from": D(2026, 7, 1)},
-    ) == [(ANA, "Eng", None, BEGIN, D(2026, 6, 30)), (ANA, "Sales", None, D(2026, 7, 1), END)]  # fmt: skip
+        desk,
+        {"email": ANA, "department": "Eng", "valid_to": D(2026, 6, 30)},
+        {"email": ANA, "department": "Sales", "valid_from": D(2026, 7, 1)},
+    ) == [(ANA, "Eng", None, BEGIN, D(2026, 6, 30)), (ANA, "Sales", None, D(2026, 7, 1), END)]
 
 
 def test_a_gap_stays_a_gap(desk: Desk) -> None:
     """Between the periods nobody said where she belonged: no row, not the last known one."""
     assert assignments(
-        desk, {"email": ANA, "department": "Eng", "valid_from": D(2026, 1, 1), "valid_to": D(2026, 3, 31)},
+        desk,
+        {"email": ANA, "department": "Eng", "valid_from": D(2026, 1, 1), "valid_to": D(2026, 3, 31)},
         {"email": ANA, "department": "Ops", "valid_from": D(2026, 5, 1), "valid_to": D(2026, 5, 31)},
-    ) == [(ANA, "Eng", None, D(2026, 1, 1), D(2026, 3, 31)), (ANA, "Ops", None, D(2026, 5, 1), D(2026, 5, 31))]  # fmt: skip
+    ) == [(ANA, "Eng", None, D(2026, 1, 1), D(2026, 3, 31)), (ANA, "Ops", None, D(2026, 5, 1), D(2026, 5, 31))]
 
 
 def test_an_overlap_goes_to_the_row_that_began_later_and_comes_back_after_it(desk: Desk) -> None:
     """Eng all the year, lent to Ops in May: three periods, no day twice."""
     assert assignments(
-        desk, {"email": ANA, "department": "Eng", "valid_from": D(2026, 1, 1)},
+        desk,
+        {"email": ANA, "department": "Eng", "valid_from": D(2026, 1, 1)},
         {"email": ANA, "department": "Ops", "valid_from": D(2026, 5, 1), "valid_to": D(2026, 5, 31)},
     ) == [
-        (ANA, "Eng", None, D(2026, 1, 1), D(2026, 4, 30)), (ANA, "Ops", None, D(2026, 5, 1), D(2026, 5, 31)), (ANA, "Eng", None, D(2026, 6, 1), END),
-    ]  # fmt: skip
+        (ANA, "Eng", None, D(2026, 1, 1), D(2026, 4, 30)),
+        (ANA, "Ops", None, D(2026, 5, 1), D(2026, 5, 31)),
+        (ANA, "Eng", None, D(2026, 6, 1), END),
+    ]
 
 
 def test_two_rows_of_one_beginning_go_to_the_lower_one(desk: Desk) -> None:
-    assert assignments(desk, {"email": ANA, "department": "Eng"}, {"email": ANA.upper(), "department": "Ops"}) == [(ANA, "Ops", None, BEGIN, END)]
+    assert assignments(desk, {"email": ANA, "department": "Eng"}, {"email": ANA.upper(), "department": "Ops"}) == [
+        (ANA, "Ops", None, BEGIN, END)
+    ]
 
 
 def test_rows_under_an_old_address_belong_to_the_person(desk: Desk) -> None:
     """The address changed with the department: her May cost, folded to the new address, still finds Eng."""
     assert assignments(
-        desk, {"email": "ana.old@example.com", "department": "Eng", "valid_to": D(2026, 6, 30)},
+        desk,
+        {"email": "ana.old@example.com", "department": "Eng", "valid_to": D(2026, 6, 30)},
         {"email": ANA, "department": "Sales", "aliases": "ana.old@example.com", "valid_from": D(2026, 7, 1)},
-    ) == [(ANA, "Eng", None, BEGIN, D(2026, 6, 30)), (ANA, "Sales", None, D(2026, 7, 1), END)]  # fmt: skip
+    ) == [(ANA, "Eng", None, BEGIN, D(2026, 6, 30)), (ANA, "Sales", None, D(2026, 7, 1), END)]
 
 
 # dim_api_keys ---------------------------------------------------------------------------------------------------
@@ -87,16 +96,20 @@ def test_the_sheet_wins_in_its_period_and_the_creator_stands_in_the_gaps(desk: D
     )
     desk.run("dim_api_keys")
     assert keys(desk, "api_key_id", "email", "owner_source", "valid_from", "valid_to") == [
-        ("sa1", "bot@example.com", "vendor_creator", BEGIN, D(2026, 10, 31)), ("sa1", ANA, "sheet", D(2026, 11, 1), D(2026, 11, 9)),
-        ("sa1", BEN, "sheet", D(2026, 11, 10), D(2026, 11, 19)), ("sa1", "bot@example.com", "vendor_creator", D(2026, 11, 20), END),
-    ]  # fmt: skip
+        ("sa1", "bot@example.com", "vendor_creator", BEGIN, D(2026, 10, 31)),
+        ("sa1", ANA, "sheet", D(2026, 11, 1), D(2026, 11, 9)),
+        ("sa1", BEN, "sheet", D(2026, 11, 10), D(2026, 11, 19)),
+        ("sa1", "bot@example.com", "vendor_creator", D(2026, 11, 20), END),
+    ]
     assert keys(desk, "description")[1] == ("CI",) and {k[0] for k in keys(desk, "platform")} == {"cursor"}
 
 
 def test_a_key_that_only_the_sheet_knows_is_kept_under_its_name(desk: Desk) -> None:
     desk.tab("api_keys", {"api_key_name": "007", "email": "Ana+k@Example.com"})
     desk.run("dim_api_keys")
-    assert keys(desk, "api_key_id", "api_key_name", "platform", "email", "is_active", "owner_source") == [("sheet:007", "007", None, ANA, None, "sheet")]
+    assert keys(desk, "api_key_id", "api_key_name", "platform", "email", "is_active", "owner_source") == [
+        ("sheet:007", "007", None, ANA, None, "sheet")
+    ]
 
 
 def test_a_key_that_a_vendor_lists_later_leaves_its_sheet_name(desk: Desk) -> None:
@@ -124,7 +137,12 @@ def test_creators_are_folded_through_aliases_too(desk: Desk) -> None:
 
 def test_overlapping_owners_never_give_two_rows_for_a_day(desk: Desk) -> None:
     desk.events(DAY, service())
-    desk.tab("api_keys", {"api_key_name": "ci", "email": ANA}, {"api_key_name": "ci", "email": BEN}, {"api_key_name": "ci", "email": "c@example.com", "valid_from": NEXT})
+    desk.tab(
+        "api_keys",
+        {"api_key_name": "ci", "email": ANA},
+        {"api_key_name": "ci", "email": BEN},
+        {"api_key_name": "ci", "email": "c@example.com", "valid_from": NEXT},
+    )
     desk.run("dim_api_keys")
     assert keys(desk, "email", "valid_from", "valid_to") == [(BEN, BEGIN, DAY), ("c@example.com", NEXT, END)]
 
@@ -155,11 +173,17 @@ def test_cost_is_folded_to_the_person_and_nothing_is_dropped(desk: Desk) -> None
     """Case, plus-tag and alias are one person; the sum is the vendor's: 1 + 2 + 4 + 8 = 15."""
     desk.tab("people", {"email": ANA, "aliases": "a.smith@example.com"})
     desk.events(
-        DAY, {"user_email": "Ana+cursor@Example.com", "model": "m", "charged_usd": N(1)}, {"user_email": ANA, "model": "m", "charged_usd": N(2)},
-        {"user_email": " A.Smith@example.com ", "model": "m", "charged_usd": N(4)}, {"user_email": "stranger@else.com", "model": "m", "charged_usd": N(8)},
-    )  # fmt: skip
+        DAY,
+        {"user_email": "Ana+cursor@Example.com", "model": "m", "charged_usd": N(1)},
+        {"user_email": ANA, "model": "m", "charged_usd": N(2)},
+        {"user_email": " A.Smith@example.com ", "model": "m", "charged_usd": N(4)},
+        {"user_email": "stranger@else.com", "model": "m", "charged_usd": N(8)},
+    )
     desk.run("fct_cost_daily", DAY, DAY)
-    assert {r["user_email"]: r["cost_usd"] for r in desk.ask("SELECT user_email, cost_usd FROM fct_cost_daily")} == {ANA: N(7), "stranger@else.com": N(8)}
+    assert {r["user_email"]: r["cost_usd"] for r in desk.ask("SELECT user_email, cost_usd FROM fct_cost_daily")} == {
+        ANA: N(7),
+        "stranger@else.com": N(8),
+    }
 
 
 def test_a_hostile_address_is_only_an_address(desk: Desk) -> None:
@@ -177,9 +201,7 @@ def own_staging(desk: Desk, *rows: dict) -> None:
     from ai_usage.warehouse import models
 
     shape = tables.BY_NAME["stg_cost"]
-    parts = [
-        "SELECT " + ", ".join(f"CAST({_literal(row.get(c.name))} AS {c.type}) AS {c.name}" for c in shape.columns) for row in rows
-    ]
+    parts = ["SELECT " + ", ".join(f"CAST({_literal(row.get(c.name))} AS {c.type}) AS {c.name}" for c in shape.columns) for row in rows]
     sql = models.model("fct_cost_daily").sql.replace("FROM stg_cost", f"FROM ({' UNION ALL '.join(parts)})")
     parameters = {"start_date": DAY, "end_date": D(2026, 11, 30), "as_of_date": D(2026, 12, 31), "processed_at": NOON}
     desk.warehouse.replace(tables.BY_NAME["fct_cost_daily"], sql, parameters)
@@ -191,7 +213,14 @@ def _literal(value: object) -> str:
 
 def test_a_key_without_a_person_goes_to_its_owner_as_of_the_day(desk: Desk) -> None:
     """Handed over on 2 November: each day to its own owner, an unknown key to nobody, and nothing is dropped or doubled."""
-    base = {"platform": "claude_api", "vendor": "Anthropic", "cost_type": "usage", "attribution": "token_share", "source": "t", "model": "m"}
+    base = {
+        "platform": "claude_api",
+        "vendor": "Anthropic",
+        "cost_type": "usage",
+        "attribution": "token_share",
+        "source": "t",
+        "model": "m",
+    }
     desk.lay(
         "dim_api_keys",
         {"api_key_id": "k", "email": ANA, "valid_from": BEGIN, "valid_to": DAY, "owner_source": "sheet"},
@@ -199,28 +228,41 @@ def test_a_key_without_a_person_goes_to_its_owner_as_of_the_day(desk: Desk) -> N
         {"api_key_id": "n", "email": None, "valid_from": BEGIN, "valid_to": END, "owner_source": "none"},
     )
     own_staging(
-        desk, {**base, "cost_date": DAY, "api_key_id": "k", "cost_usd": "1", "attribution": "direct"}, {**base, "cost_date": NEXT, "api_key_id": "k", "cost_usd": "2", "attribution": "unattributed"},
+        desk,
+        {**base, "cost_date": DAY, "api_key_id": "k", "cost_usd": "1", "attribution": "direct"},
+        {**base, "cost_date": NEXT, "api_key_id": "k", "cost_usd": "2", "attribution": "unattributed"},
         {**base, "cost_date": NEXT, "api_key_id": "k", "user_email": "c@example.com", "cost_usd": "4", "attribution": "direct"},
-        {**base, "cost_date": NEXT, "api_key_id": "n", "cost_usd": "8", "attribution": "unattributed"}, {**base, "cost_date": NEXT, "cost_usd": "16", "attribution": "unattributed"},
+        {**base, "cost_date": NEXT, "api_key_id": "n", "cost_usd": "8", "attribution": "unattributed"},
+        {**base, "cost_date": NEXT, "cost_usd": "16", "attribution": "unattributed"},
         {**base, "cost_date": NEXT, "api_key_id": "k", "cost_usd": "32"},
-    )  # fmt: skip
+    )
     rows = desk.ask("SELECT user_email, attribution, cost_usd FROM fct_cost_daily ORDER BY cost_usd")
     assert [tuple(r.values()) for r in rows] == [
-        (ANA, "key_owner", 1), (BEN, "key_owner", 2), ("c@example.com", "direct", 4), (None, "unattributed", 8), (None, "unattributed", 16),
+        (ANA, "key_owner", 1),
+        (BEN, "key_owner", 2),
+        ("c@example.com", "direct", 4),
+        (None, "unattributed", 8),
+        (None, "unattributed", 16),
         (BEN, "token_share", 32),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(
     ("as_of", "state"),
     [
-        (D(2026, 10, 31), "open"), (D(2026, 11, 1), "open"), (D(2026, 11, 2), "provisional"), (D(2026, 12, 2), "provisional"),
-        (D(2026, 12, 3), "settled"), (D(2027, 6, 1), "settled"),
+        (D(2026, 10, 31), "open"),
+        (D(2026, 11, 1), "open"),
+        (D(2026, 11, 2), "provisional"),
+        (D(2026, 12, 2), "provisional"),
+        (D(2026, 12, 3), "settled"),
+        (D(2027, 6, 1), "settled"),
     ],
-)  # fmt: skip
+)
 def test_a_day_is_open_then_provisional_then_settled(desk: Desk, as_of: date, state: str) -> None:
     """The cycle began on 1 November: it ends with the month, and two days later, on 3 December, its days are settled."""
-    desk.fetch("cursor", "spend", DAY, "raw_cursor_spend", {"user_id": "u", "cycle_start_at": datetime(2026, 11, 1, tzinfo=UTC)}, window_start=None)
+    desk.fetch(
+        "cursor", "spend", DAY, "raw_cursor_spend", {"user_id": "u", "cycle_start_at": datetime(2026, 11, 1, tzinfo=UTC)}, window_start=None
+    )
     desk.events(DAY, {"user_email": ANA, "charged_usd": N(1)})
     desk.run("fct_cost_daily", DAY, DAY, as_of)
     assert desk.one("SELECT settle_state FROM fct_cost_daily") == state
@@ -228,10 +270,23 @@ def test_a_day_is_open_then_provisional_then_settled(desk: Desk, as_of: date, st
 
 def test_usage_is_folded_and_every_number_stands_once(desk: Desk) -> None:
     desk.tab("people", {"email": ANA, "aliases": "a.smith@example.com"})
-    desk.events(DAY, {"user_email": "A.Smith@example.com", "model": "m", "input_tokens": 5, "charged_usd": N(1)}, {"user_email": ANA, "model": "m", "input_tokens": 6, "charged_usd": N(1)})
-    desk.fetch("cursor", "daily-usage-data", DAY, "raw_cursor_usage", {"user_id": "1", "email": ANA, "is_active": True, "accepted_lines_added": 3}, {"user_id": "2", "email": "a.smith@example.com", "is_active": True, "accepted_lines_added": 4})
+    desk.events(
+        DAY,
+        {"user_email": "A.Smith@example.com", "model": "m", "input_tokens": 5, "charged_usd": N(1)},
+        {"user_email": ANA, "model": "m", "input_tokens": 6, "charged_usd": N(1)},
+    )
+    desk.fetch(
+        "cursor",
+        "daily-usage-data",
+        DAY,
+        "raw_cursor_usage",
+        {"user_id": "1", "email": ANA, "is_active": True, "accepted_lines_added": 3},
+        {"user_id": "2", "email": "a.smith@example.com", "is_active": True, "accepted_lines_added": 4},
+    )
     desk.run("fct_usage_daily", DAY, DAY)
-    rows = desk.ask("SELECT user_email, model, requests, input_tokens, loc_accepted, commits, included_usd FROM fct_usage_daily ORDER BY model")
+    rows = desk.ask(
+        "SELECT user_email, model, requests, input_tokens, loc_accepted, commits, included_usd FROM fct_usage_daily ORDER BY model"
+    )
     assert [tuple(r.values()) for r in rows] == [(ANA, None, None, None, 7, None, None), (ANA, "m", 2, 11, None, None, None)]
 
 
@@ -249,14 +304,28 @@ def test_a_day_restated_to_empty_leaves_no_fact(desk: Desk) -> None:
 def test_people_are_one_row_each_wherever_they_were_seen(desk: Desk) -> None:
     """Names from the sheet before the vendor's; active while any vendor lists the person as such; department as of today."""
     desk.tab(
-        "people", {"email": ANA, "first_name": "Ana", "last_name": "Smith", "aliases": "a.smith@example.com", "department": "Eng", "valid_to": D(2026, 6, 30)},
-        {"email": ANA, "first_name": "Ana", "last_name": "Jones", "department": "Sales", "cost_center": "C2", "valid_from": D(2026, 7, 1)}, day=D(2026, 11, 20),
-    )  # fmt: skip
+        "people",
+        {
+            "email": ANA,
+            "first_name": "Ana",
+            "last_name": "Smith",
+            "aliases": "a.smith@example.com",
+            "department": "Eng",
+            "valid_to": D(2026, 6, 30),
+        },
+        {"email": ANA, "first_name": "Ana", "last_name": "Jones", "department": "Sales", "cost_center": "C2", "valid_from": D(2026, 7, 1)},
+        day=D(2026, 11, 20),
+    )
     desk.fetch(
-        "cursor", "members", D(2026, 11, 21), "raw_cursor_members", {"user_id": "1", "email": "A.Smith@example.com", "name": "A Smith", "is_removed": True},
-        {"user_id": "2", "email": ANA, "name": "Ana S", "is_removed": False}, {"user_id": "3", "email": BEN, "name": "Ben van Example", "is_removed": True},
+        "cursor",
+        "members",
+        D(2026, 11, 21),
+        "raw_cursor_members",
+        {"user_id": "1", "email": "A.Smith@example.com", "name": "A Smith", "is_removed": True},
+        {"user_id": "2", "email": ANA, "name": "Ana S", "is_removed": False},
+        {"user_id": "3", "email": BEN, "name": "Ben van Example", "is_removed": True},
         window_start=None,
-    )  # fmt: skip
+    )
     desk.events(DAY, {"user_email": "ANA+x@example.com", "charged_usd": N(1)}, {"user_email": "stranger@else.com", "charged_usd": N(1)})
     curated(desk, DAY, DAY, D(2026, 11, 22))
     rows = {r["email"]: r for r in desk.ask("SELECT * FROM dim_users")}

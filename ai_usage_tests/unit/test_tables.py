@@ -15,11 +15,22 @@ from ai_usage import tables
 from ai_usage.tables.schema import Column, Table, Type
 from ai_usage_tests.fixtures.helpers import NOON
 
-VALUE = {Type.STRING: "x", Type.INT64: 1, Type.NUMERIC: Decimal("0.123456789"), Type.BOOL: True, Type.DATE: date(2026, 11, 1), Type.TIMESTAMP: NOON}
+VALUE = {
+    Type.STRING: "x",
+    Type.INT64: 1,
+    Type.NUMERIC: Decimal("0.123456789"),
+    Type.BOOL: True,
+    Type.DATE: date(2026, 11, 1),
+    Type.TIMESTAMP: NOON,
+}
 DUCKDB = {
-    Type.STRING: "VARCHAR", Type.INT64: "BIGINT", Type.NUMERIC: "DECIMAL(38,9)", Type.BOOL: "BOOLEAN", Type.DATE: "DATE",
+    Type.STRING: "VARCHAR",
+    Type.INT64: "BIGINT",
+    Type.NUMERIC: "DECIMAL(38,9)",
+    Type.BOOL: "BOOLEAN",
+    Type.DATE: "DATE",
     Type.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
-}  # fmt: skip
+}
 every_table = pytest.mark.parametrize("table", tables.ALL, ids=lambda t: t.name)
 
 
@@ -28,7 +39,9 @@ def good_row(table: Table) -> dict:
 
 
 def frame(table: Table, row: dict) -> pd.DataFrame:
-    return pa.Table.from_pylist([row], schema=pa.schema([(c.name, c.arrow_type) for c in table.columns])).to_pandas(types_mapper=pd.ArrowDtype)
+    return pa.Table.from_pylist([row], schema=pa.schema([(c.name, c.arrow_type) for c in table.columns])).to_pandas(
+        types_mapper=pd.ArrowDtype
+    )
 
 
 @every_table
@@ -105,7 +118,12 @@ def test_names_are_unique() -> None:
 
 def test_a_declaration_with_a_mistake_is_refused() -> None:
     a = Column("a", Type.STRING, "A.")
-    for more in ({"columns": (a, a)}, {"columns": (a,), "key": ("b",)}, {"columns": (a,), "date_column": "b"}, {"columns": (a,), "cluster_by": ("b",)}):
+    for more in (
+        {"columns": (a, a)},
+        {"columns": (a,), "key": ("b",)},
+        {"columns": (a,), "date_column": "b"},
+        {"columns": (a,), "cluster_by": ("b",)},
+    ):
         with pytest.raises(ValueError, match="table t "):
             Table(name="t", layer="raw", description="T.", grain="one", **more)  # type: ignore[arg-type]
     with pytest.raises(KeyError, match="no column 'b'"):

@@ -66,7 +66,9 @@ def test_bytes_that_are_not_utf8_are_refused(desk: Desk) -> None:
 
 
 def test_a_bad_row_costs_only_itself(desk: Desk) -> None:
-    walk = drop(desk, "\n".join([HEAD, line(DAY, "a@example.com", "10"), line(DAY, "b@example.com", "ten"), line(NEXT, "c@example.com", "5")]))
+    walk = drop(
+        desk, "\n".join([HEAD, line(DAY, "a@example.com", "10"), line(DAY, "b@example.com", "ten"), line(NEXT, "c@example.com", "5")])
+    )
     report = desk.load(records.EVENTS, walk, origin="upload")
     assert (report.rows, report.rejected) == (2, 1)
     assert {tuple(r.values()) for r in desk.ask("SELECT column_name, value FROM raw_rejects")} == {("chargedCents", "ten")}
@@ -142,7 +144,9 @@ def test_a_second_file_replaces_the_first(desk: Desk) -> None:
 
 def test_a_members_file_can_stand_in_on_a_day_without_a_snapshot(desk: Desk) -> None:
     """The API answered last week and is down today: the dropped file is today's snapshot."""
-    desk.fetch("cursor", "members", date(2026, 11, 1), "raw_cursor_members", {"user_id": "old", "email": "old@example.com"}, window_start=None)
+    desk.fetch(
+        "cursor", "members", date(2026, 11, 1), "raw_cursor_members", {"user_id": "old", "email": "old@example.com"}, window_start=None
+    )
     walk = drop(desk, "id,email\nnew,new@example.com\n", "cursor_members")
     report = desk.load(records.MEMBERS, walk, origin="upload")
     assert report.rows_written == 1, report.skipped
@@ -152,8 +156,10 @@ def test_files_are_found_by_the_beginning_of_their_name(tmp_path: Path) -> None:
     for name in ("cursor_events-2026-11.csv", "Cursor_Members.CSV", "notes.csv", "cursor_events.txt"):
         (tmp_path / name).write_text("x")
     assert [(d.path.name, d.kind) for d in uploads.dropped(tmp_path)] == [
-        ("Cursor_Members.CSV", "cursor_members"), ("cursor_events-2026-11.csv", "cursor_events"), ("notes.csv", None),
-    ]  # fmt: skip
+        ("Cursor_Members.CSV", "cursor_members"),
+        ("cursor_events-2026-11.csv", "cursor_events"),
+        ("notes.csv", None),
+    ]
     assert uploads.dropped(tmp_path / "none") == []
 
 

@@ -32,7 +32,9 @@ sys.stdin.readline()
 @pytest.fixture
 def holder(desk: Desk):
     """A real second process that holds the file until it is told to let go."""
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(desk.warehouse.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(desk.warehouse.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout and process.stdout.readline() == "held\n"
     yield process
     process.kill()
@@ -67,9 +69,15 @@ def test_the_file_is_free_between_calls(desk: Desk) -> None:
     """Opened late and closed early: another process may write between two calls of ours."""
     desk.warehouse.select("SELECT 1")
     done = subprocess.run(
-        [sys.executable, "-c", "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('CREATE TABLE other (a INT)')", str(desk.warehouse.path)],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('CREATE TABLE other (a INT)')",
+            str(desk.warehouse.path),
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -90,7 +98,10 @@ def replace_costs(desk: Desk, *facts: Fact) -> int:
     return desk.warehouse.replace(model.table, model.sql, parameters, facts)
 
 
-@pytest.mark.parametrize("difference", ["SELECT 1", "SELECT 0, NULL", "SELECT CAST('0.000000001' AS NUMERIC)", "SELECT -1", "SELECT no_such_column FROM raw_fetches"])
+@pytest.mark.parametrize(
+    "difference",
+    ["SELECT 1", "SELECT 0, NULL", "SELECT CAST('0.000000001' AS NUMERIC)", "SELECT -1", "SELECT no_such_column FROM raw_fetches"],
+)
 def test_a_fact_that_fails_rolls_everything_back(desk: Desk, difference: str) -> None:
     """The old rows stand as if nothing had been tried."""
     costs(desk)
@@ -102,13 +113,20 @@ def test_a_fact_that_fails_rolls_everything_back(desk: Desk, difference: str) ->
 
 def test_a_failing_fact_says_what_by_how_much_and_what_to_do(desk: Desk) -> None:
     costs(desk)
-    with pytest.raises(WarehouseError, match=r"^fct_cost_daily: money is kept does not hold, the difference is 3, 0; nothing was written\. Look there\.$"):
+    with pytest.raises(
+        WarehouseError, match=r"^fct_cost_daily: money is kept does not hold, the difference is 3, 0; nothing was written\. Look there\.$"
+    ):
         replace_costs(desk, Fact("money is kept", "SELECT 3, 0", "Look there."))
 
 
 def test_a_fact_that_holds_lets_the_new_rows_stand(desk: Desk) -> None:
     costs(desk)
-    assert replace_costs(desk, Fact("day total", "SELECT SUM(cost_usd) - CAST('0.7' AS NUMERIC) FROM fct_cost_daily WHERE cost_date = @start_date", "x")) == 1
+    assert (
+        replace_costs(
+            desk, Fact("day total", "SELECT SUM(cost_usd) - CAST('0.7' AS NUMERIC) FROM fct_cost_daily WHERE cost_date = @start_date", "x")
+        )
+        == 1
+    )
     assert desk.one("SELECT cost_usd FROM fct_cost_daily") == Decimal("0.7")
 
 
@@ -152,8 +170,15 @@ def test_rows_of_an_unpublished_fetch_are_invisible_downstream(desk: Desk) -> No
 
 
 @pytest.mark.parametrize(
-    "sql", ["DELETE FROM raw_fetches WHERE TRUE", "DROP TABLE raw_fetches", "CREATE TABLE t AS SELECT 1 AS a", "INSERT INTO raw_rejects SELECT * FROM raw_rejects", "UPDATE raw_fetches SET state = 'x' WHERE TRUE"],
-)  # fmt: skip
+    "sql",
+    [
+        "DELETE FROM raw_fetches WHERE TRUE",
+        "DROP TABLE raw_fetches",
+        "CREATE TABLE t AS SELECT 1 AS a",
+        "INSERT INTO raw_rejects SELECT * FROM raw_rejects",
+        "UPDATE raw_fetches SET state = 'x' WHERE TRUE",
+    ],
+)
 def test_select_refuses_to_write(desk: Desk, sql: str) -> None:
     with pytest.raises(WarehouseError, match="only a SELECT"):
         desk.warehouse.select(sql)
@@ -176,13 +201,16 @@ def test_a_mistake_in_sql_is_one_sentence(desk: Desk) -> None:
 
 def test_decimals_and_sums_of_counts_leave_exactly(desk: Desk) -> None:
     """No float on the way out: NUMERIC stays Decimal, SUM of INT64 stays int."""
-    desk.lay("raw_cursor_events", *({"usage_date": DAY, "fetch_id": "f", "charged_usd": Decimal("0.1"), "input_tokens": 2**53 + 1} for _ in range(3)))
+    desk.lay(
+        "raw_cursor_events",
+        *({"usage_date": DAY, "fetch_id": "f", "charged_usd": Decimal("0.1"), "input_tokens": 2**53 + 1} for _ in range(3)),
+    )
     (row,) = desk.ask("SELECT SUM(charged_usd) AS usd, SUM(input_tokens) AS n FROM raw_cursor_events")
     assert row == {"usd": Decimal("0.3"), "n": 3 * (2**53 + 1)}
 
 
 def test_reading_before_the_first_run_says_what_to_do(tmp_path) -> None:
-    with pytest.raises(WarehouseError, match="no warehouse at .*run"):
+    with pytest.raises(WarehouseError, match=r"no warehouse at .*run"):
         DuckDBWarehouse(tmp_path / "none.duckdb").select("SELECT 1")
     assert not (tmp_path / "none.duckdb").exists()
 
@@ -209,7 +237,9 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path) -> None:
 def test_ensure_twice_changes_nothing(desk: Desk) -> None:
     def everything() -> list:
         with duckdb.connect(str(desk.warehouse.path), read_only=True) as con:
-            return con.execute("SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns ORDER BY ALL").fetchall()
+            return con.execute(
+                "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns ORDER BY ALL"
+            ).fetchall()
 
     before = everything()
     DuckDBWarehouse(desk.warehouse.path).ensure()
@@ -242,7 +272,7 @@ def test_a_new_nullable_column_is_added_and_old_rows_keep_their_values(desk: Des
         ('ALTER TABLE raw_cursor_members DROP COLUMN "email"', "raw_cursor_members lacks the required column email"),
         ('ALTER TABLE raw_cursor_members ALTER "is_removed" TYPE VARCHAR', "raw_cursor_members.is_removed is VARCHAR where BOOLEAN"),
     ],
-)  # fmt: skip
+)
 def test_a_change_that_cannot_be_migrated_is_refused_whole(desk: Desk, statement: str, says: str) -> None:
     older(desk, *(f'DROP VIEW IF EXISTS "{t.name}"' for t in tables.ALL if t.view), statement)
     with pytest.raises(WarehouseError, match=says):

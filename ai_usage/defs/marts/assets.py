@@ -21,7 +21,9 @@ def _mart(table: Table) -> dg.AssetsDefinition:
     specs = []
     if table.name in CONSERVED:
         specs.append(
-            dg.AssetCheckSpec("conservation", asset=table.name, blocking=True, description="The view's total is fct_cost_daily's, to 1e-9 USD.")
+            dg.AssetCheckSpec(
+                "conservation", asset=table.name, blocking=True, description="The view's total is fct_cost_daily's, to 1e-9 USD."
+            )
         )
     if table.name == "sheet_issues":
         specs.append(dg.AssetCheckSpec("sheet_is_clean", asset=table.name, description="Every row of the sheet could be used."))

@@ -27,7 +27,11 @@ def _on() -> dg.AssetSelection:
 
 
 daily = dg.define_asset_job("daily", selection=_on(), description="Every source that is on, every table, every check.")
-rebuild = dg.define_asset_job("rebuild", selection=SQL | SOURCES["google_sheets"] if load_settings().sheet_is_on else SQL, description="Dimensions, facts and marts from what raw holds; asks no vendor.")
+rebuild = dg.define_asset_job(
+    "rebuild",
+    selection=SQL | SOURCES["google_sheets"] if load_settings().sheet_is_on else SQL,
+    description="Dimensions, facts and marts from what raw holds; asks no vendor.",
+)
 uploads_job = dg.define_asset_job(
     "load_uploads", selection=dg.AssetSelection.assets("uploaded_files") | SQL, description="Dropped files, then what depends on them."
 )
@@ -45,10 +49,14 @@ def settle_window(runtime: Runtime, at: datetime) -> tuple[str, str]:
     return first.isoformat(), last.isoformat()
 
 
-@dg.schedule(job=daily, cron_schedule="0 6 * * *", execution_timezone="America/Los_Angeles", default_status=dg.DefaultScheduleStatus.RUNNING)
+@dg.schedule(
+    job=daily, cron_schedule="0 6 * * *", execution_timezone="America/Los_Angeles", default_status=dg.DefaultScheduleStatus.RUNNING
+)
 def every_morning(context: dg.ScheduleEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.RunRequest:
     """06:00 in Los Angeles: the UTC day has ended and the vendors have aggregated it."""
-    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(*settle_window(runtime, context.scheduled_execution_time)))
+    return dg.RunRequest(
+        run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(*settle_window(runtime, context.scheduled_execution_time))
+    )
 
 
 @dg.sensor(job=rebuild, minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -65,9 +73,7 @@ def sheet_changed(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam
     if context.cursor is None or context.cursor == seen:
         return dg.SensorResult(skip_reason=dg.SkipReason("The sheet is as it was."), cursor=seen)
     return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(tags=range_tags(runtime.settings.start_date.isoformat(), runtime.yesterday.isoformat()))
-        ],
+        run_requests=[dg.RunRequest(tags=range_tags(runtime.settings.start_date.isoformat(), runtime.yesterday.isoformat()))],
         cursor=seen,
     )
 

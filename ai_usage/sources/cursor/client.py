@@ -59,9 +59,7 @@ class CursorClient:
     """
 
     def __init__(self, base_url: str, key: str, spool: Path, *, rate_factor: float = 1.0, **http: Any) -> None:
-        self.http = HttpClient(
-            "Cursor", base_url, auth=(key, ""), secrets=(key,), key_setting="CURSOR_ADMIN_API_KEY", **http
-        )
+        self.http = HttpClient("Cursor", base_url, auth=(key, ""), secrets=(key,), key_setting="CURSOR_ADMIN_API_KEY", **http)
         self._spool = spool
         documented = {"filtered-usage-events": 60, "members": 20, "daily-usage-data": 20, "spend": 20}
         self._limits = {name: RateLimit(n * rate_factor if rate_factor > 0 else None) for name, n in documented.items()}
@@ -91,9 +89,7 @@ class CursorClient:
         def pages(stats: Stats) -> Iterator[Page]:
             for number in range(1, MAX_PAGES):
                 request = {**_bounds(window), "page": number, "pageSize": PAGE_SIZE}
-                body, page = self._ask(
-                    endpoint, _Usage, stats, "POST", "/teams/daily-usage-data", request, check=_echo(number)
-                )
+                body, page = self._ask(endpoint, _Usage, stats, "POST", "/teams/daily-usage-data", request, check=_echo(number))
                 yield Page(page.data, request, {"pagination": page.pagination, "period": page.period}, body)
                 if not (page.pagination or {}).get("hasNextPage"):
                     total = (page.pagination or {}).get("totalPages")
@@ -113,9 +109,7 @@ class CursorClient:
             seen = 0
             for number in range(1, MAX_PAGES):
                 request = {**_bounds(window), "page": number, "pageSize": PAGE_SIZE}
-                body, page = self._ask(
-                    endpoint, _Events, stats, "POST", "/teams/filtered-usage-events", request, check=_echo(number)
-                )
+                body, page = self._ask(endpoint, _Events, stats, "POST", "/teams/filtered-usage-events", request, check=_echo(number))
                 if number == 1:
                     total = page.totalUsageEventsCount
                 elif page.totalUsageEventsCount != total:

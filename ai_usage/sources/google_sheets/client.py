@@ -113,9 +113,7 @@ class SheetsClient:
             ranges = ["'" + titles[name].replace("'", "''") + "'" for name in wanted]
             displayed = self._values(ranges, "FORMATTED_VALUE")
             stored = self._values(ranges, "UNFORMATTED_VALUE")
-            self._tabs = {
-                name: {"displayed": shown, "stored": kept} for name, shown, kept in zip(wanted, displayed, stored, strict=True)
-            }
+            self._tabs = {name: {"displayed": shown, "stored": kept} for name, shown, kept in zip(wanted, displayed, stored, strict=True)}
         return self._tabs
 
     def _metadata(self) -> Mapping[str, Any]:
