@@ -186,6 +186,16 @@ def test_cost_is_folded_to_the_person_and_nothing_is_dropped(desk: Desk) -> None
     }
 
 
+@pytest.mark.parametrize("written", ["", "  "])
+def test_an_empty_address_is_nobody_and_not_a_person(desk: Desk, written: str) -> None:
+    """Unknown is NULL: the cost stands, unattributed, and no person without an address is made."""
+    desk.events(DAY, {"user_email": written, "charged_usd": N(1)})
+    curated(desk, DAY, DAY, NEXT)
+    (row,) = desk.ask("SELECT user_email, user_name, cost_usd FROM vw_cost_allocation")
+    assert row == {"user_email": "(unattributed)", "user_name": "(unattributed)", "cost_usd": 1}
+    assert desk.ask("SELECT email FROM dim_users") == []
+
+
 def test_a_hostile_address_is_only_an_address(desk: Desk) -> None:
     """E-mails spliced into SQL are a known wrong turn."""
     email = "o'brien\"; drop table fct_cost_daily; --@example.com"

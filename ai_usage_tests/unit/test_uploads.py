@@ -117,6 +117,14 @@ def test_what_the_vendor_said_wins_over_a_file(desk: Desk, there: list) -> None:
     assert desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost") == (Decimal("0.72") if there else Decimal("0.02"))
 
 
+def test_a_row_without_a_readable_day_is_told_even_where_the_first_day_is_the_vendors(desk: Desk) -> None:
+    """Such rows are filed under the file's first day: skipping that day must not make them vanish."""
+    desk.load_day(records.EVENTS, DAY, [event(DAY)])
+    text = "\n".join([HEAD, line(DAY, "a@example.com", "1"), "nonsense,b@example.com,true,5", line(NEXT, "a@example.com", "2")])
+    report = desk.load(records.EVENTS, drop(desk, text), origin="upload")
+    assert report.rejected == 1 or desk.one("SELECT COUNT(*) FROM raw_rejects") >= 1
+
+
 def test_a_file_stands_in_after_the_vendor_failed(desk: Desk) -> None:
     from ai_usage.sources.endpoint import Window
     from ai_usage.sources.errors import TransientError
