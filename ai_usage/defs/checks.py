@@ -44,13 +44,13 @@ def raw_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
 def raw_checks(warehouse: Warehouse, endpoint: Endpoint, window: Window, report: LoadReport) -> Iterator[dg.AssetCheckResult]:
     """Results for `raw_specs`, over the days of this run."""
     table = endpoint.table
-    scope: dict[str, Any] = {"source": endpoint.source, "endpoint": endpoint.name, "first": window.first, "last": window.last}
+    scope: dict[str, Any] = {"source": endpoint.source, "endpoint": endpoint.name, "start_date": window.first, "end_date": window.last}
     yield schema(warehouse, table, window)
     broken = warehouse.select(
         f"""
         WITH held AS (
           SELECT usage_date, version_fetch_id, row_count FROM stg_current_fetches
-          WHERE source = @source AND endpoint = @endpoint AND usage_date BETWEEN @first AND @last
+          WHERE source = @source AND endpoint = @endpoint AND usage_date BETWEEN @start_date AND @end_date
         )
         SELECT h.usage_date, h.row_count AS expected_rows, COALESCE(r.found, 0) AS found_rows
         FROM held AS h
@@ -68,7 +68,7 @@ def raw_checks(warehouse: Warehouse, endpoint: Endpoint, window: Window, report:
     )  # fmt: skip
     asked = window.days if endpoint.usage_date else [window.first]
     held = warehouse.select(
-        "SELECT usage_date FROM stg_current_fetches WHERE source = @source AND endpoint = @endpoint AND usage_date BETWEEN @first AND @last",
+        "SELECT usage_date FROM stg_current_fetches WHERE source = @source AND endpoint = @endpoint AND usage_date BETWEEN @start_date AND @end_date",
         scope,
     )["usage_date"].to_pylist()
     missing = sorted(set(asked) - set(held))
@@ -90,8 +90,8 @@ def raw_checks(warehouse: Warehouse, endpoint: Endpoint, window: Window, report:
 
 def schema(warehouse: Warehouse, table: Table, window: Window) -> dg.AssetCheckResult:
     """pandera on at most 1,000 rows of the range: a sample, since every record was validated before it was written."""
-    where = f"WHERE {table.date_column} BETWEEN @first AND @last" if table.date_column else ""
-    rows = warehouse.select(f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} LIMIT 1000", {"first": window.first, "last": window.last} if where else {})
+    where = f"WHERE {table.date_column} BETWEEN @start_date AND @end_date" if table.date_column else ""
+    rows = warehouse.select(f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} LIMIT 1000", {"start_date": window.first, "end_date": window.last} if where else {})
     frame = rows.to_pandas(types_mapper=pd.ArrowDtype)
     failures: list[dict[str, Any]] = []
     try:
@@ -110,10 +110,10 @@ def rejects(warehouse: Warehouse, endpoint: Endpoint, window: Window) -> Any:
         SELECT r.usage_date, r.record_number, r.column_name, r.value, r.reason, r.remedy
         FROM raw_rejects AS r
         INNER JOIN stg_current_fetches AS f ON r.fetch_id = f.version_fetch_id
-        WHERE f.source = @source AND f.endpoint = @endpoint AND f.usage_date BETWEEN @first AND @last
+        WHERE f.source = @source AND f.endpoint = @endpoint AND f.usage_date BETWEEN @start_date AND @end_date
         ORDER BY r.usage_date, r.record_number LIMIT 20
         """,
-        {"source": endpoint.source, "endpoint": endpoint.name, "first": window.first, "last": window.last},
+        {"source": endpoint.source, "endpoint": endpoint.name, "start_date": window.first, "end_date": window.last},
     )
 
 
@@ -125,11 +125,11 @@ def conservation(warehouse: Warehouse, endpoint: Endpoint, window: Window) -> dg
         FROM stg_current_fetches AS f
         LEFT JOIN (
           SELECT cost_date, SUM(cost_usd) AS cost_usd FROM stg_cost
-          WHERE vendor = @vendor AND cost_type = 'usage' AND cost_date BETWEEN @first AND @last GROUP BY cost_date
+          WHERE vendor = @vendor AND cost_type = 'usage' AND cost_date BETWEEN @start_date AND @end_date GROUP BY cost_date
         ) AS s ON f.usage_date = s.cost_date
-        WHERE f.source = @source AND f.endpoint = @endpoint AND f.usage_date BETWEEN @first AND @last ORDER BY f.usage_date
+        WHERE f.source = @source AND f.endpoint = @endpoint AND f.usage_date BETWEEN @start_date AND @end_date ORDER BY f.usage_date
         """,
-        {"source": endpoint.source, "endpoint": endpoint.name, "first": window.first, "last": window.last, "vendor": endpoint.source.capitalize()},
+        {"source": endpoint.source, "endpoint": endpoint.name, "start_date": window.first, "end_date": window.last, "vendor": endpoint.source.capitalize()},
     ).to_pylist()
     wrong = [row for row in found if row["difference_usd"] is None or abs(row["difference_usd"]) > TOLERANCE_USD]
     expected = sum((row["vendor_total_usd"] or Decimal(0) for row in found), Decimal(0))
@@ -143,10 +143,10 @@ def conservation(warehouse: Warehouse, endpoint: Endpoint, window: Window) -> dg
 def grain(warehouse: Warehouse, table: Table, window: Window | None = None) -> dg.AssetCheckResult:
     """No two rows share the table's key, NULLs counted as equal."""
     key = ", ".join(table.key)
-    where = f"WHERE {table.date_column} BETWEEN @first AND @last" if table.date_column and window else ""
+    where = f"WHERE {table.date_column} BETWEEN @start_date AND @end_date" if table.date_column and window else ""
     twice = warehouse.select(
         f"SELECT {key}, COUNT(*) AS found FROM {table.name} {where} GROUP BY {key} HAVING COUNT(*) > 1 LIMIT 20",
-        {"first": window.first, "last": window.last} if where and window else {},
+        {"start_date": window.first, "end_date": window.last} if where and window else {},
     )
     return check(
         "grain", twice.num_rows == 0, expected=0, actual=twice.num_rows, sample=twice, blocking=True,

@@ -79,6 +79,7 @@ class DuckDBWarehouse:
 
     def replace(self, table: Table, model: str, parameters: Parameters, facts: Sequence[Fact] = ()) -> int:
         self.ensure()
+        model = models.expand(model)
         select = dialect.to_duckdb(model)
         columns = ", ".join(f'"{c}"' for c in table.column_names)
         with self._open() as con, self._transaction(con):
@@ -107,6 +108,8 @@ class DuckDBWarehouse:
     def select(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
         if not dialect.is_read_only(sql):
             raise WarehouseError("only a SELECT can be asked here; the tables are written by assets alone.")
+        if parameters and "start_date" in parameters:
+            sql = models.expand(sql)
         translated = dialect.to_duckdb(sql)
         if not self.path.exists():
             raise WarehouseError(f"there is no warehouse at {self.path} yet; run `ai-usage run` or `make demo` first.")
@@ -181,7 +184,7 @@ class DuckDBWarehouse:
     def _create_view(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
         # Cast to the declared types: a SUM of BIGINT is HUGEINT in DuckDB, which Arrow would hand on as a float.
         columns = ", ".join(f'CAST("{c.name}" AS {c.duckdb_type}) AS "{c.name}"' for c in table.columns)
-        con.execute(f'CREATE OR REPLACE VIEW "{table.name}" AS SELECT {columns} FROM ({dialect.to_duckdb(models.model(table.name).sql)})')
+        con.execute(f'CREATE OR REPLACE VIEW "{table.name}" AS SELECT {columns} FROM ({dialect.to_duckdb(models.view_sql(models.model(table.name)))})')
 
     def _migrate(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
         there = dict(
@@ -204,8 +207,8 @@ class DuckDBWarehouse:
                 )
 
     def _prove(self, con: duckdb.DuckDBPyConnection, table: Table, fact: Fact, parameters: Parameters) -> None:
-        translated = dialect.to_duckdb(fact.difference_sql)
-        row = con.execute(translated, _used(fact.difference_sql, parameters)).fetchone() or ()
+        sql = models.expand(fact.difference_sql)
+        row = con.execute(dialect.to_duckdb(sql), _used(sql, parameters)).fetchone() or ()
         if any(value is None or value != 0 for value in row):
             raise WarehouseError(
                 f"{table.name}: {fact.name} does not hold, the difference is {', '.join(map(str, row))}; nothing was written. {fact.remedy}"

@@ -7,6 +7,7 @@ not belong here: running them (each engine does) and what they say.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -67,6 +68,48 @@ def model(name: str) -> Model:
         return all_models()[name]
     except KeyError:
         raise LookupError(f"no file under sql/ makes {name!r}; there are {', '.join(all_models())}.") from None
+
+
+@lru_cache(maxsize=256)
+def expand(sql: str) -> str:
+    """The statement with every staging model that it reads put in front of it, so that their `@start_date` and `@end_date` reach the raw tables:
+    a day then costs a day. Unchanged when it reads none. The views of the same names show the same models over all days.
+    """
+    wanted: set[str] = set()
+
+    def collect(text: str) -> None:
+        for name in dialect.references(text) & all_models().keys():
+            if name.startswith("stg_") and name not in wanted and _is_ranged(name):
+                wanted.add(name)
+                collect(all_models()[name].sql)
+
+    collect(sql)
+    if not wanted:
+        return sql
+    parts = ",\n".join(f"{name} AS (\n{_bare(all_models()[name].sql)}\n)" for name in all_models() if name in wanted)
+    return f"WITH {parts}\nSELECT * FROM (\n{_bare(sql)}\n) AS expanded"
+
+
+def view_sql(model: Model) -> str:
+    """A view's SELECT: a staging model over all days."""
+    return re.sub(r"@end_date\b", "DATE '9999-12-31'", re.sub(r"@start_date\b", "DATE '0001-01-01'", model.sql))
+
+
+@lru_cache(maxsize=256)
+def _is_ranged(name: str) -> bool:
+    """Whether a staging model, or one that it reads, takes a day range."""
+    sql = all_models()[name].sql
+    if "start_date" in dialect.parameters(sql):
+        return True
+    return any(_is_ranged(other) for other in dialect.references(sql) & all_models().keys() if other.startswith("stg_"))
+
+
+def _bare(sql: str) -> str:
+    """A statement without its leading comment lines and final semicolon: it will stand inside another one."""
+    lines = sql.strip().rstrip(";").splitlines()
+    while lines and lines[0].lstrip().startswith("--"):
+        lines.pop(0)
+    return "\n".join(lines)
 
 
 def views() -> list[Model]:

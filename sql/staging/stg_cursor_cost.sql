@@ -22,7 +22,7 @@ billed AS (
       AND r.usage_date = f.usage_date
       AND f.source = 'cursor'
       AND f.endpoint = 'filtered-usage-events'
-  WHERE r.is_chargeable
+  WHERE r.is_chargeable AND r.usage_date BETWEEN @start_date AND @end_date
   GROUP BY r.usage_date, r.user_email, r.service_account_id, r.model
 )
 

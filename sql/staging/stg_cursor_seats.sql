@@ -20,4 +20,4 @@ INNER JOIN stg_current_fetches AS f
     AND f.source = 'cursor'
     AND f.endpoint = 'daily-usage-data'
 LEFT JOIN removed AS x ON LOWER(TRIM(r.email)) = x.email
-WHERE r.email IS NOT NULL AND (x.email IS NULL OR COALESCE(r.is_active, FALSE))
+WHERE r.usage_date BETWEEN @start_date AND @end_date AND r.email IS NOT NULL AND (x.email IS NULL OR COALESCE(r.is_active, FALSE))

@@ -38,10 +38,13 @@ INNER JOIN stg_current_fetches AS f
     AND f.source = 'cursor'
     AND f.endpoint = 'daily-usage-data'
 WHERE
-  COALESCE(r.is_active, FALSE)
-  OR COALESCE(r.lines_added, 0) + COALESCE(r.lines_deleted, 0) + COALESCE(r.accepted_lines_added, 0)
-  + COALESCE(r.tabs_shown, 0) + COALESCE(r.tabs_accepted, 0) + COALESCE(r.applies, 0) + COALESCE(r.accepts, 0)
-  + COALESCE(r.rejects, 0) > 0
+  r.usage_date BETWEEN @start_date AND @end_date
+  AND (
+    COALESCE(r.is_active, FALSE)
+    OR COALESCE(r.lines_added, 0) + COALESCE(r.lines_deleted, 0) + COALESCE(r.accepted_lines_added, 0)
+    + COALESCE(r.tabs_shown, 0) + COALESCE(r.tabs_accepted, 0) + COALESCE(r.applies, 0) + COALESCE(r.accepts, 0)
+    + COALESCE(r.rejects, 0) > 0
+  )
 GROUP BY r.usage_date, r.email
 UNION ALL
 SELECT
@@ -79,4 +82,5 @@ INNER JOIN stg_current_fetches AS f
     AND r.usage_date = f.usage_date
     AND f.source = 'cursor'
     AND f.endpoint = 'filtered-usage-events'
+WHERE r.usage_date BETWEEN @start_date AND @end_date
 GROUP BY r.usage_date, r.user_email, r.service_account_id, r.model

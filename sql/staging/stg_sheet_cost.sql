@@ -17,7 +17,8 @@ WITH paid AS (
   INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id,
     UNNEST(
       GENERATE_DATE_ARRAY(
-        COALESCE(r.valid_from, DATE '2023-01-01'), LEAST(COALESCE(r.valid_to, CURRENT_DATE()), CURRENT_DATE())
+        GREATEST(COALESCE(r.valid_from, DATE '2023-01-01'), @start_date),
+        LEAST(COALESCE(r.valid_to, CURRENT_DATE()), CURRENT_DATE(), @end_date)
       )
     ) AS day
   WHERE s.source = 'google_sheets' AND s.endpoint = 'subscriptions'

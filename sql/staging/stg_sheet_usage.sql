@@ -30,5 +30,5 @@ SELECT
   'sheet_claude_ai_usage' AS source
 FROM raw_sheet_claude_ai_usage AS r
 INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
-WHERE s.source = 'google_sheets' AND s.endpoint = 'claude_ai_usage'
+WHERE s.source = 'google_sheets' AND s.endpoint = 'claude_ai_usage' AND r.activity_date BETWEEN @start_date AND @end_date
 GROUP BY r.activity_date, r.email

@@ -131,18 +131,18 @@ def _cost_totals(runtime: Runtime, window: Window) -> dict[str, Any]:
     found = runtime.warehouse.select(
         """
         SELECT
-          (SELECT COALESCE(SUM(cost_usd), 0) FROM stg_cost WHERE cost_date BETWEEN @first AND @last) AS staged_usd,
-          (SELECT COALESCE(SUM(cost_usd), 0) FROM fct_cost_daily WHERE cost_date BETWEEN @first AND @last) AS fact_usd,
-          (SELECT COALESCE(SUM(cost_usd), 0) FROM fct_cost_daily WHERE cost_date BETWEEN @first AND @last AND cost_type != 'subscription') AS usage_usd,
+          (SELECT COALESCE(SUM(cost_usd), 0) FROM stg_cost WHERE cost_date BETWEEN @start_date AND @end_date) AS staged_usd,
+          (SELECT COALESCE(SUM(cost_usd), 0) FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date) AS fact_usd,
+          (SELECT COALESCE(SUM(cost_usd), 0) FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date AND cost_type != 'subscription') AS usage_usd,
           (
             SELECT COALESCE(SUM(cost_usd), 0) FROM fct_cost_daily
-            WHERE cost_date BETWEEN @first AND @last AND cost_type != 'subscription' AND user_email IS NOT NULL
+            WHERE cost_date BETWEEN @start_date AND @end_date AND cost_type != 'subscription' AND user_email IS NOT NULL
           ) AS owned_usd
         """,
-        {"first": window.first, "last": window.last},
+        {"start_date": window.first, "end_date": window.last},
     ).to_pylist()[0]
     states = runtime.warehouse.select(
-        "SELECT DISTINCT settle_state FROM fct_cost_daily WHERE cost_date BETWEEN @first AND @last", {"first": window.first, "last": window.last}
+        "SELECT DISTINCT settle_state FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date", {"start_date": window.first, "end_date": window.last}
     )
     return {**found, "states": states["settle_state"].to_pylist()}
 
@@ -153,10 +153,10 @@ def _cost_checks(runtime: Runtime, window: Window, totals: dict[str, Any]) -> li
     unowned = runtime.warehouse.select(
         """
         SELECT platform, api_key_id, SUM(cost_usd) AS cost_usd FROM fct_cost_daily
-        WHERE cost_date BETWEEN @first AND @last AND cost_type != 'subscription' AND user_email IS NULL
+        WHERE cost_date BETWEEN @start_date AND @end_date AND cost_type != 'subscription' AND user_email IS NULL
         GROUP BY platform, api_key_id ORDER BY cost_usd DESC LIMIT 20
         """,
-        {"first": window.first, "last": window.last},
+        {"start_date": window.first, "end_date": window.last},
     )
     return [
         check(
