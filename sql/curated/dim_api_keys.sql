@@ -1,7 +1,7 @@
 -- API keys and service accounts, and who answers for them when. Where the sheet names an owner for a period it wins;
 -- elsewhere the vendor's creator stands. Keys that only the sheet knows are kept under `sheet:` and their name.
--- Service accounts are learned from the events of the day range, and stay known. Grain: api_key_id, valid_from.
--- Inputs: raw_sheet_api_keys, raw_cursor_events, stg_current_fetches, stg_snapshots, stg_email_aliases, dim_api_keys (itself).
+-- Keys that a vendor no longer lists, and those learned from the use of other days, stay known. Grain: api_key_id, valid_from.
+-- Inputs: raw_sheet_api_keys, stg_keys, stg_snapshots, stg_email_aliases, dim_api_keys (itself).
 WITH written AS (
   SELECT
     r.sheet_row,
@@ -29,40 +29,38 @@ owners AS (
 
 seen AS (
   SELECT
-    e.service_account_id AS api_key_id,
-    e.service_account_name AS api_key_name,
-    'cursor' AS platform,
-    CAST(NULL AS STRING) AS workspace_id,
-    REGEXP_REPLACE(LOWER(TRIM(e.user_email)), r'\+[^@]*@', '@') AS creator_email,
-    e.event_at AS seen_at
-  FROM raw_cursor_events AS e
-  INNER JOIN stg_current_fetches AS f ON e.fetch_id = f.version_fetch_id AND e.usage_date = f.usage_date
-  WHERE
-    e.service_account_id IS NOT NULL
-    AND e.usage_date BETWEEN @start_date AND @end_date
-    AND f.source = 'cursor'
-    AND f.endpoint = 'filtered-usage-events'
+    api_key_id,
+    api_key_name,
+    platform,
+    workspace_id,
+    creator_email AS written_creator,
+    is_active,
+    seen_on
+  FROM stg_keys
   UNION ALL
   SELECT
     api_key_id,
     api_key_name,
     platform,
     workspace_id,
-    CASE WHEN owner_source = 'vendor_creator' THEN email END AS creator_email,
-    TIMESTAMP('1970-01-01') AS seen_at
+    creator_email AS written_creator,
+    is_active,
+    DATE '1970-01-01' AS seen_on
   FROM dim_api_keys
   WHERE platform IS NOT NULL
 ),
 
 listed AS (
   SELECT
-    api_key_id,
-    platform,
-    MAX(workspace_id) AS workspace_id,
-    ANY_VALUE(api_key_name HAVING MAX seen_at) AS api_key_name,
-    MIN(creator_email) AS creator_email
-  FROM seen
-  GROUP BY api_key_id, platform
+    s.api_key_id,
+    s.platform,
+    ANY_VALUE(s.workspace_id HAVING MAX s.seen_on) AS workspace_id,
+    ANY_VALUE(s.api_key_name HAVING MAX s.seen_on) AS api_key_name,
+    ANY_VALUE(s.is_active HAVING MAX s.seen_on) AS is_active,
+    MIN(COALESCE(a.email, REGEXP_REPLACE(LOWER(TRIM(s.written_creator)), r'\+[^@]*@', '@'))) AS creator_email
+  FROM seen AS s
+  LEFT JOIN stg_email_aliases AS a ON REGEXP_REPLACE(LOWER(TRIM(s.written_creator)), r'\+[^@]*@', '@') = a.alias
+  GROUP BY s.api_key_id, s.platform
 ),
 
 keys AS (
@@ -71,7 +69,8 @@ keys AS (
     api_key_name,
     platform,
     workspace_id,
-    creator_email
+    creator_email,
+    is_active
   FROM listed
   UNION ALL
   SELECT DISTINCT
@@ -79,7 +78,8 @@ keys AS (
     o.api_key_name,
     CAST(NULL AS STRING) AS platform,
     CAST(NULL AS STRING) AS workspace_id,
-    CAST(NULL AS STRING) AS creator_email
+    CAST(NULL AS STRING) AS creator_email,
+    CAST(NULL AS BOOL) AS is_active
   FROM owners AS o
   LEFT JOIN listed AS l ON o.api_key_name = l.api_key_name
   WHERE l.api_key_id IS NULL
@@ -112,8 +112,9 @@ SELECT
   k.platform,
   k.workspace_id,
   COALESCE(o.email, k.creator_email) AS email,
+  k.creator_email,
   o.description,
-  CAST(NULL AS BOOL) AS is_active,
+  k.is_active,
   p.begins AS valid_from,
   p.ends AS valid_to,
   CASE

@@ -22,6 +22,7 @@ WITH lines AS (
   FROM raw_anthropic_cost AS r
   INNER JOIN stg_current_fetches AS f
     ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'anthropic' AND f.endpoint = 'cost_report'
+  WHERE r.usage_date BETWEEN @start_date AND @end_date
   GROUP BY
     r.usage_date, r.workspace_id, r.description, r.cost_type, r.model, r.token_type, r.service_tier, r.context_window, r.inference_geo
 ),
@@ -55,6 +56,7 @@ usage AS (
   INNER JOIN stg_current_fetches AS f
     ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'anthropic' AND f.endpoint = 'usage_report/messages'
   LEFT JOIN users AS u ON r.account_id = u.user_id
+  WHERE r.usage_date BETWEEN @start_date AND @end_date
 ),
 
 quantities AS (
@@ -95,7 +97,7 @@ actors AS (
       AND f.source = 'anthropic'
       AND f.endpoint = 'usage_report/claude_code',
     UNNEST(JSON_QUERY_ARRAY(r.model_breakdown)) AS m
-  WHERE r.customer_type = 'api' AND r.actor_email IS NOT NULL
+  WHERE r.usage_date BETWEEN @start_date AND @end_date AND r.customer_type = 'api' AND r.actor_email IS NOT NULL
   GROUP BY r.usage_date, r.actor_email, JSON_VALUE(m, '$.model')
 ),
 

@@ -44,6 +44,7 @@ code AS (
       AND f.source = 'anthropic'
       AND f.endpoint = 'usage_report/claude_code'
   LEFT JOIN names AS n ON r.api_key_name = n.api_key_name AND r.actor_email IS NULL
+  WHERE r.usage_date BETWEEN @start_date AND @end_date
 ),
 
 seat_models AS (
@@ -97,6 +98,7 @@ INNER JOIN stg_current_fetches AS f
     AND f.endpoint = 'usage_report/messages'
 LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
 LEFT JOIN users AS u ON r.account_id = u.user_id
+WHERE r.usage_date BETWEEN @start_date AND @end_date
 GROUP BY r.usage_date, w.is_claude_code, u.email, r.api_key_id, r.service_account_id, r.workspace_id, r.model
 UNION ALL
 SELECT
