@@ -27,7 +27,12 @@ from ai_usage.settings import Settings, SettingsError, load_settings
 from ai_usage.sources.errors import SourceError
 from ai_usage.warehouse import WarehouseError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Who spent what on AI tools, what came of it, and whether the number is right.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Who spent what on AI tools, what came of it, and whether the number is right.",
+)
 out = Console()
 err = Console(stderr=True)
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
@@ -48,7 +53,9 @@ def _day(value: datetime | None, default: date) -> date:
 
 @app.command()
 def run(
-    from_: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day; default: the settle window's.")] = None,
+    from_: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day; default: the settle window's.")
+    ] = None,
     to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last UTC day, inclusive; default: yesterday.")] = None,
 ) -> None:
     """Read every source that is on for these UTC days, rebuild what depends on them, run every check."""
@@ -63,7 +70,11 @@ def run(
             err.print(reason, style="yellow", soft_wrap=True)
         if len(settings.off()) == 3:
             raise SettingsError("no source is on; set CURSOR_ADMIN_API_KEY, ANTHROPIC_ADMIN_API_KEY or AI_USAGE_SHEET_ID (docs/settings.md), or try `make demo`.")
-        outcome = run_with_progress(runtime, first, last, err)
+        try:
+            outcome = run_with_progress(runtime, first, last, err)
+        except KeyboardInterrupt:  # Typer would end without a word
+            err.print("interrupted; what was published stands, nothing is half-written.", soft_wrap=True)
+            raise typer.Exit(130) from None
         _show_outcome(outcome, first, last)
         if not outcome.success:
             raise typer.Exit(1)
@@ -85,7 +96,9 @@ def _show_outcome(outcome: Any, first: date, last: date) -> None:
     for check in outcome.checks:
         if check.state != "passed":
             colour = "red" if check.state == "failed" else "yellow"
-            said = f"expected {check.metadata.get('expected')}, found {check.metadata.get('actual')}. {check.metadata.get('what_to_do', '')}"
+            said = (
+                f"expected {check.metadata.get('expected')}, found {check.metadata.get('actual')}. {check.metadata.get('what_to_do', '')}"
+            )
             err.print(f"[{colour}]{check.state}[/{colour}] check {check.asset}/{check.name}: ", end="", soft_wrap=True)
             err.print(said, markup=False, soft_wrap=True)
     if outcome.skipped:
@@ -95,6 +108,19 @@ def _show_outcome(outcome: Any, first: date, last: date) -> None:
         f"{word}: {first} to {last}, {len(outcome.materialized)} assets, {outcome.count('passed')} checks passed, "
         f"{outcome.count('warning')} warnings, {outcome.count('failed')} failed.", soft_wrap=True,
     )  # fmt: skip
+
+
+@app.command()
+def upload() -> None:
+    """Load the CSV files of the drop folder now, and rebuild what depends on them."""
+    from ai_usage.progress import run_with_progress
+
+    with _runtime() as runtime:
+        first, last = runtime.settings.start_date, runtime.yesterday
+        outcome = run_with_progress(runtime, first, last, err, job="load_uploads")
+        _show_outcome(outcome, first, last)
+        if not outcome.success:
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -184,9 +210,9 @@ def doctor() -> None:
 @app.command()
 def demo(
     days: Annotated[int, typer.Option(min=2, max=730, help="How many UTC days, ending yesterday.")] = 90,
-    people: Annotated[int, typer.Option(min=3, max=1000)] = 24,
+    people: Annotated[int, typer.Option(min=3, max=1000, help="How many people.")] = 24,
     data_dir: Annotated[Path, typer.Option(help="Where everything is written; emptied first.")] = Path("data/demo"),
-    seed: int = 7,
+    seed: Annotated[int, typer.Option(help="Another seed is another company.")] = 7,
 ) -> None:
     """Simulated vendors on localhost, every asset through Dagster, the dashboards: no key, no account."""
     from ai_usage.demo import run_demo
@@ -197,7 +223,10 @@ def demo(
 
 @app.command()
 def simulate(
-    days: Annotated[int, typer.Option(min=1)] = 90, people: Annotated[int, typer.Option(min=3)] = 24, port: int = 8765, seed: int = 7
+    days: Annotated[int, typer.Option(min=1, help="How many UTC days, ending yesterday.")] = 90,
+    people: Annotated[int, typer.Option(min=3, help="How many people.")] = 24,
+    port: Annotated[int, typer.Option(help="Where to listen on localhost.")] = 8765,
+    seed: Annotated[int, typer.Option(help="Another seed is another company.")] = 7,
 ) -> None:
     """Only the simulated vendors, until Ctrl-C; prints the settings that point at them."""
     from ai_usage.demo import simulated_world
@@ -215,7 +244,10 @@ def simulate(
 
 
 @app.command()
-def dev(port: int = 3000, host: str = "127.0.0.1") -> None:
+def dev(
+    port: Annotated[int, typer.Option(help="Where the pages are served.")] = 3000,
+    host: Annotated[str, typer.Option(help="Which address listens; the pages have no login, so keep it local.")] = "127.0.0.1",
+) -> None:
     """Dagster's web pages with everything loaded, and its daemon for the schedule and the sensors, until Ctrl-C."""
     import os
 

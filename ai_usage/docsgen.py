@@ -181,8 +181,12 @@ def commands_page() -> str:
 
 def _parameter(parameter: Any) -> str:
     is_option = parameter.param_type_name == "option"
-    called = ", ".join(f"`{o}`" for o in [*parameter.opts, *parameter.secondary_opts]) if is_option else f"`{(parameter.name or '').upper()}`"
-    default = "" if parameter.default is None or callable(parameter.default) or parameter.default is False else f"`{_plain(parameter.default)}`"
+    called = (
+        ", ".join(f"`{o}`" for o in [*parameter.opts, *parameter.secondary_opts]) if is_option else f"`{(parameter.name or '').upper()}`"
+    )
+    default = (
+        "" if parameter.default is None or callable(parameter.default) or parameter.default is False else f"`{_plain(parameter.default)}`"
+    )
     low, high = getattr(parameter, "min", None), getattr(parameter, "max", None)
     bounds = f" {low} to {high}." if low is not None and high is not None else f" At least {low}." if low is not None else ""
     said = " ".join((getattr(parameter, "help", None) or "").split())
@@ -225,7 +229,11 @@ def column_lineage() -> dict[str, dict[str, list[list[str]]]]:
         found[name] = {}
         for column in model.table.column_names:
             root = lineage(column, tree, schema, scope=scope, dialect="bigquery", trim_selects=False)
-            leaves = {(n.source.name, n.name.split(".")[-1].strip("`")) for n in root.walk() if not n.downstream and isinstance(n.source, exp.Table)}
+            leaves = {
+                (n.source.name, n.name.split(".")[-1].strip("`"))
+                for n in root.walk()
+                if not n.downstream and isinstance(n.source, exp.Table)
+            }
             found[name][column] = [list(leaf) for leaf in sorted(leaves)]
     return found
 

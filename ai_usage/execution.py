@@ -19,12 +19,13 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterInstance
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
 
 from ai_usage.dashboards.meta import Checks
 from ai_usage.definitions import build_defs
 from ai_usage.defs.operations.assets import run_checks
 from ai_usage.runtime import Runtime
-from ai_usage.settings import Settings
+from ai_usage.settings import Settings, SettingsError
 
 
 @sqlalchemy_event.listens_for(Engine, "connect")
@@ -63,11 +64,16 @@ class RunOutcome:
 def dagster_home(settings: Settings) -> Path:
     """DAGSTER_HOME, or `dagster/` in the data folder; made, with the repository's dagster.yaml, when it is not there."""
     home = Path(os.environ.get("DAGSTER_HOME") or settings.data_dir / "dagster").resolve()
-    home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
     ours = Path(__file__).resolve().parents[1] / "dagster.yaml"
-    if not config.exists() and ours.exists():
-        shutil.copyfile(ours, config)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not config.exists() and ours.exists():
+            shutil.copyfile(ours, config)
+    except OSError as error:
+        raise SettingsError(
+            f"{home} cannot be written ({error.strerror}); free space, or set AI_USAGE_DATA_DIR or DAGSTER_HOME elsewhere."
+        ) from None
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
@@ -75,9 +81,15 @@ def dagster_home(settings: Settings) -> Path:
 @contextmanager
 def instance(settings: Settings) -> Iterator[DagsterInstance]:
     """The Dagster instance of this data folder."""
-    dagster_home(settings)
-    with DagsterInstance.get() as found:
-        yield found
+    home = dagster_home(settings)
+    try:
+        with DagsterInstance.get() as found:
+            yield found
+    except OperationalError as error:
+        said = str(error.orig)
+        raise SettingsError(
+            f"Dagster's log in {home} cannot be written ({said}); free space on that disk and run again, nothing is half-written."
+        ) from None
 
 
 def steps(job: str, runtime: Runtime) -> list[str]:
@@ -109,7 +121,12 @@ def execute(
                 tags={"dagster/asset_partition_range_start": first.isoformat(), "dagster/asset_partition_range_end": last.isoformat()},
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
-            return _outcome(result)
+            if any(e.is_step_failure and _interrupted(e) for e in result.all_events):
+                raise KeyboardInterrupt
+            outcome = _outcome(result)
+            begun = {e.step_key for e in result.all_events if e.event_type == DagsterEventType.STEP_START}
+            outcome.skipped = [n.name for n in job_def.graph.nodes_in_topological_order if n.name not in begun]
+            return outcome
         except BaseException:
             run = found.get_run_by_id(run_id)
             if run is not None and not run.is_finished:
@@ -122,8 +139,6 @@ def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
     for event in result.all_events:
         if event.is_step_failure and event.step_key:
             outcome.failures[event.step_key] = _sentence(event)
-        elif event.event_type == DagsterEventType.STEP_SKIPPED and event.step_key:
-            outcome.skipped.append(event.step_key)
         elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
             failed = "failed" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "warning"
@@ -142,15 +157,45 @@ def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
     return outcome
 
 
+OURS = frozenset(
+    {
+        "WarehouseError", "WarehouseBusyError", "SettingsError", "SourceError", "TransientError", "PermanentError", "AuthError", "ContractError",
+        "MovingSetError",
+    }
+)  # fmt: skip
+
+
+def _interrupted(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    while error is not None:
+        if error.cls_name == "DagsterExecutionInterruptedError":
+            return True
+        error = error.cause
+    return False
+
+
 def _sentence(event: dg.DagsterEvent) -> str:
     """The one sentence of a failed step: the Failure's own description, or the innermost cause."""
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return str(data.user_failure_data.description)
+    chain = []
     error = data.error
-    while error is not None and error.cause is not None:
+    while error is not None:
+        chain.append(error)
         error = error.cause
-    return str(error.message).strip().splitlines()[0] if error else "The step failed."
+    if not chain:
+        return "the step failed and did not say why; its log is in Dagster."
+    if any(e.cls_name == "DagsterAssetCheckFailedError" for e in chain):
+        return "a blocking check failed, so nothing after it was run; the check says why."
+    # Ours are sentences already; what caused them is another library's words.
+    best = next((e for e in chain if e.cls_name in OURS), chain[-1])
+    said = str(best.message).strip().splitlines()[0]
+    if best.cls_name == "OSError" or "No space left" in said:
+        return (
+            f"the disk could not be written, it seems full ({said.partition(': ')[2]}); free space and run again, nothing is half-written."
+        )
+    return said.removeprefix(f"{said.partition(': ')[0]}: ")
 
 
 def last_run(settings: Settings) -> str | None:
@@ -168,5 +213,7 @@ def last_run(settings: Settings) -> str | None:
 def last_checks(settings: Settings) -> Checks:
     """How the checks of the last finished daily run ended; zeros when there was none."""
     with instance(settings) as found:
-        records = found.get_run_records(dg.RunsFilter(job_name="daily", statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]), limit=1)
+        records = found.get_run_records(
+            dg.RunsFilter(job_name="daily", statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]), limit=1
+        )
         return run_checks(found, records[0].dagster_run.run_id) if records else Checks()

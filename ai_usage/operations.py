@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ai_usage import __version__, tables
@@ -17,7 +17,7 @@ from ai_usage.runtime import Runtime
 from ai_usage.sources import spool
 from ai_usage.sources.errors import SourceError
 from ai_usage.sources.uploads import client as uploads
-from ai_usage.warehouse import models
+from ai_usage.warehouse import WarehouseError, models
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def load_uploads(runtime: Runtime, run_id: str | None = None) -> list[FileOutcom
             if found.kind is None:
                 raise SourceError(f"{found.path.name} begins with no known kind; name it {', '.join(f'{k}-….csv' for k in uploads.KINDS)}.")
             walk = uploads.spool_file(found.path, found.kind, runtime.settings.spool_dir)
-            report = runtime.loader(run_id).load(walk.endpoint, [walk], origin="upload")
+            report = runtime.loader(run_id).load(walk.endpoint, [walk], origin="upload", replace=uploads.replaces(found.path))
             error = report.error()
             if error:
                 raise error
@@ -54,14 +54,23 @@ def load_uploads(runtime: Runtime, run_id: str | None = None) -> list[FileOutcom
 
 
 def clean_up(runtime: Runtime) -> Mapping[str, int]:
-    """Remove raw rows whose fetch was never published, and spool files past their retention; returns counts."""
-    orphans = 0
+    """Remove raw rows whose fetch was never published, rows of superseded versions and spool files past their retention; returns counts."""
+    before = datetime.now(UTC) - timedelta(days=runtime.settings.superseded_keep_days)
+    orphans = superseded = 0
     for table in tables.RAW:
-        if table.name != "raw_fetches":
-            orphans += max(
-                0, runtime.warehouse.execute(f"DELETE FROM {table.name} WHERE fetch_id NOT IN (SELECT fetch_id FROM raw_fetches WHERE fetch_id IS NOT NULL)")
-            )
-    return {"orphan_rows": orphans, "spool_files": spool.clean(runtime.settings.spool_dir, runtime.settings.spool_keep_days)}
+        if table.name == "raw_fetches":
+            continue
+        orphans += max(0, runtime.warehouse.execute(f"DELETE FROM {table.name} WHERE fetch_id NOT IN (SELECT fetch_id FROM raw_fetches)"))
+        # The version's row in raw_fetches stays, and with it what was said when; only its rows go.
+        superseded += max(
+            0,
+            runtime.warehouse.execute(
+                f"DELETE FROM {table.name} WHERE fetched_at < @before AND fetch_id NOT IN (SELECT version_fetch_id FROM stg_current_fetches)",
+                {"before": before},
+            ),
+        )
+    kept = runtime.settings.spool_keep_days
+    return {"orphan_rows": orphans, "superseded_rows": superseded, "spool_files": spool.clean(runtime.settings.spool_dir, kept)}
 
 
 def write_html_report(runtime: Runtime, path: Path | None = None, checks: Checks | None = None) -> tuple[Path, int]:
@@ -70,5 +79,10 @@ def write_html_report(runtime: Runtime, path: Path | None = None, checks: Checks
     query = runtime.warehouse.select
     note = "Demo data from the simulator: these people do not exist." if runtime.settings.demo else ""
     facts = meta.meta_from_marts(query, generated_at=datetime.now(UTC), checks=checks, version=__version__, note=note)
-    html.write_report(target, spec.load_dashboards(models.sql_root() / "dashboards"), query, facts)
+    try:
+        html.write_report(target, spec.load_dashboards(models.sql_root() / "dashboards"), query, facts)
+    except OSError as error:
+        raise WarehouseError(
+            f"the report cannot be written to {target} ({error.strerror}); name another file or set AI_USAGE_REPORT_PATH."
+        ) from None
     return target, target.stat().st_size

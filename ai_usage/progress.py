@@ -19,8 +19,8 @@ from ai_usage.execution import RunOutcome, execute, last_run, steps
 from ai_usage.runtime import Runtime
 
 
-def run_with_progress(runtime: Runtime, first: date, last: date, console: Console) -> RunOutcome:
-    """Execute the daily job with a moving display; on SIGTERM the run ends as cancelled, like on Ctrl-C."""
+def run_with_progress(runtime: Runtime, first: date, last: date, console: Console, job: str = "daily") -> RunOutcome:
+    """Execute a job with a moving display; on SIGTERM the run ends as cancelled, like on Ctrl-C."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -32,7 +32,7 @@ def run_with_progress(runtime: Runtime, first: date, last: date, console: Consol
         console=console, transient=not console.is_terminal,
     ) as display:  # fmt: skip
         task = display.add_task("loading definitions", total=None)
-        display.update(task, total=len(steps("daily", runtime)))
+        display.update(task, total=len(steps(job, runtime)))
 
         def moved(step: str, ended: bool) -> None:
             if ended:
@@ -40,7 +40,7 @@ def run_with_progress(runtime: Runtime, first: date, last: date, console: Consol
             else:
                 display.update(task, description=f"{first} to {last}  [bold]{step}[/bold]")
 
-        outcome = execute(runtime, first, last, progress=moved)
+        outcome = execute(runtime, first, last, job=job, progress=moved)
         display.update(task, description=f"{first} to {last}")
     return outcome
 

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     settle_days: int = Field(35, ge=1, le=366, description="How many past days the daily run reads again, since vendors still change them.")
     uploads_dir: Path | None = Field(None, description="Drop folder for CSV files. Default: `uploads` in the data folder.")
     report_path: Path | None = Field(None, description="Where the HTML report is written. Default: `report.html` in the data folder.")
+    superseded_keep_days: int = Field(1100, ge=1, description="How long raw rows of versions that a later one replaced are kept, in days.")
     spool_keep_days: int = Field(400, ge=1, description="How long the vendors' bytes are kept as evidence, in days.")
 
     cursor_base_url: str = Field(CURSOR_URL, description="Cursor's Admin API.")
@@ -149,7 +150,14 @@ def markdown() -> str:
     lines = ["| variable | type | default | meaning |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         kind = str(field.annotation).replace("typing.", "").replace("pathlib._local.", "").replace("pathlib.", "").replace("datetime.", "")
-        kind = kind.removeprefix("<class '").removesuffix("'>").replace("pydantic.types.", "").replace("Literal", "").strip("[]")
+        kind = (
+            kind.removeprefix("<class '")
+            .removesuffix("'>")
+            .replace("pydantic.types.", "")
+            .replace("Literal", "")
+            .strip("[]")
+            .replace("', '", "' or '")
+        )
         default = "" if field.default is None or field.default_factory else f"`{field.default}`"
         lines.append(f"| `{variable(name)}` | {kind.replace(' | None', '').replace('|', 'or')} | {default} | {field.description} |")
     return "\n".join(lines) + "\n"

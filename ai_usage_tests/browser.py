@@ -30,14 +30,9 @@ ARGUMENTS = (
 def chromium_path() -> str:
     """Where Chromium is; where it is not, an assertion with the remedy: no browser test is skipped."""
     named = os.environ.get("AI_USAGE_CHROMIUM")
-    found = (
-        named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    )
+    found = named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not found or not Path(found).exists():
-        raise AssertionError(
-            "The browser tests need Chromium: run `apt-get install chromium`, "
-            "or set AI_USAGE_CHROMIUM to its path."
-        )
+        raise AssertionError("The browser tests need Chromium: run `apt-get install chromium`, or set AI_USAGE_CHROMIUM to its path.")
     return found
 
 

@@ -88,7 +88,11 @@ def main() -> None:
             table(
                 ("what", "CPU s", "× data work"),
                 [
-                    (f"through Dagster: {one['assets']} assets, {one['checks']} checks, {given.days} days", f"{whole:.1f}", f"{whole / data:.1f}"),
+                    (
+                        f"through Dagster: {one['assets']} assets, {one['checks']} checks, {given.days} days",
+                        f"{whole:.1f}",
+                        f"{whole / data:.1f}",
+                    ),
                     ("the data work alone", f"{data:.1f}", "1.0"),
                     ("orchestration, checks, imports (allowed: 15)", f"{whole - data:.1f}", f"{(whole - data) / data:.1f}"),
                 ],

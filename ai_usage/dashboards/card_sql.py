@@ -43,9 +43,7 @@ def read_card_sql(path: Path, shown: str) -> CardSql:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise SpecError(
-            f"{shown}: the file does not exist; create it or correct the card's `sql` key."
-        ) from None
+        raise SpecError(f"{shown}: the file does not exist; create it or correct the card's `sql` key.") from None
     return parse_card_sql(text, path.name, shown)
 
 
@@ -60,20 +58,14 @@ def parse_card_sql(text: str, name: str, shown: str) -> CardSql:
         raise SpecError(f"{shown}: a card holds exactly one SELECT statement; keep one and remove the rest.")
     select = statements[0]
     if next(select.find_all(exp.Parameter, exp.Placeholder), None) is not None:
-        raise SpecError(
-            f"{shown}: a card takes no parameters; name the column under the card's `filters` instead."
-        )
+        raise SpecError(f"{shown}: a card takes no parameters; name the column under the card's `filters` instead.")
     if select.args.get("with_") or select.args.get("with") or len(list(select.find_all(exp.Select))) > 1:
         raise SpecError(f"{shown}: a card has no CTE and no subquery; move that part into a mart view.")
     if select.args.get("limit") or select.args.get("distinct"):
-        raise SpecError(
-            f"{shown}: a card has no LIMIT and no DISTINCT; group in SQL and use the card's `limit` key."
-        )
+        raise SpecError(f"{shown}: a card has no LIMIT and no DISTINCT; group in SQL and use the card's `limit` key.")
     tables = list(select.find_all(exp.Table))
     if len(tables) != 1 or not tables[0].name.startswith("vw_"):
-        raise SpecError(
-            f"{shown}: a card reads exactly one mart view (vw_…); join inside a mart view instead."
-        )
+        raise SpecError(f"{shown}: a card reads exactly one mart view (vw_…); join inside a mart view instead.")
     if select.is_star:
         raise SpecError(f"{shown}: name the columns; `SELECT *` would embed columns nobody chose.")
     return CardSql(

@@ -52,9 +52,7 @@ def decode_table(text: str) -> dict[str, list[Any]]:
             result[name] = [None if c < 0 else column["values"][c] for c in column["codes"]]
         else:
             scale = column["scale"]
-            result[name] = [
-                None if v is None else WIDE.scaleb(Decimal(int(v)), -scale) for v in column["values"]
-            ]
+            result[name] = [None if v is None else WIDE.scaleb(Decimal(int(v)), -scale) for v in column["values"]]
     return result
 
 
@@ -67,9 +65,7 @@ def _column(column: pa.ChunkedArray, where: str) -> dict[str, Any]:
         return {"kind": "number", "scale": 0, "values": [_safe(v) for v in column.to_pylist()]}
     if pa.types.is_decimal(kind):
         if kind.scale > SCALE:
-            raise EncodeError(
-                f"{where}: {kind} has more than {SCALE} decimals; CAST it AS NUMERIC in the card's SQL."
-            )
+            raise EncodeError(f"{where}: {kind} has more than {SCALE} decimals; CAST it AS NUMERIC in the card's SQL.")
         scale = 0 if kind.scale == 0 else SCALE
         return {
             "kind": "number",
@@ -77,9 +73,7 @@ def _column(column: pa.ChunkedArray, where: str) -> dict[str, Any]:
             "values": [_safe(_units(v, scale)) for v in column.to_pylist()],
         }
     if pa.types.is_floating(kind):
-        raise EncodeError(
-            f"{where}: a float cannot carry money or counts exactly; CAST it AS NUMERIC in the card's SQL."
-        )
+        raise EncodeError(f"{where}: a float cannot carry money or counts exactly; CAST it AS NUMERIC in the card's SQL.")
     return _dictionary(_as_text(column, where))
 
 
@@ -104,9 +98,7 @@ def _as_text(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
         return pc.strftime(utc, format="%Y-%m-%dT%H:%M:%SZ")
     if pa.types.is_boolean(kind):
         return column.cast(pa.string())
-    raise EncodeError(
-        f"{where}: the type {kind} has no place in the report; CAST it AS STRING, NUMERIC or DATE."
-    )
+    raise EncodeError(f"{where}: the type {kind} has no place in the report; CAST it AS STRING, NUMERIC or DATE.")
 
 
 def _dictionary(column: pa.ChunkedArray) -> dict[str, Any]:

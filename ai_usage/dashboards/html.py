@@ -47,9 +47,7 @@ def render_report(dashboards: Sequence[Dashboard], query: Query, meta: ReportMet
         "datasets": len(datasets),
     }
     scripts = {"vega": vega_bundle(), "app": _app_script()}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
-    )
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.get_template("report.html.j2").render(
         title="AI Usage Analytics",
         policy=_policy(scripts.values()),
@@ -143,13 +141,8 @@ def _dashboard(dashboard: Dashboard, places: dict[tuple[str, str], int]) -> dict
 
 def _policy(scripts: Iterable[str]) -> str:
     """Only these scripts, no connection, no frame, no form; styles inline because Vega sets them."""
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts
-    )
-    return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
+    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def _app_script() -> str:
@@ -165,7 +158,5 @@ def _closed(name: str, text: str, tag: str) -> str:
     """A text that would end its own tag may not be inlined. Carriage returns would change its hash."""
     lowered = text.lower()
     if f"</{tag}" in lowered or "<!--" in lowered:
-        raise ReportError(
-            f"{name}: it contains `</{tag}` or `<!--`, which would end its tag; write it in two parts."
-        )
+        raise ReportError(f"{name}: it contains `</{tag}` or `<!--`, which would end its tag; write it in two parts.")
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -94,9 +94,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def meta_from_marts(
-    query: Query, *, generated_at: datetime, checks: Checks | None = None, version: str = "", note: str = ""
-) -> ReportMeta:
+def meta_from_marts(query: Query, *, generated_at: datetime, checks: Checks | None = None, version: str = "", note: str = "") -> ReportMeta:
     """ReportMeta read from `vw_data_health` and `vw_cost_allocation`."""
     sources = tuple(
         SourceFreshness(
@@ -118,18 +116,14 @@ def meta_from_marts(
     costs_to = max((r["last_day"] for r in states), default=None)
     fetched = [s.last_fetched_at for s in sources if s.last_fetched_at]
     # Not the sources' last day: a directory is read today, and seats may be billed ahead.
-    days = [r["last_day"] for r in query(USE_SQL).to_pylist() if r["last_day"]] or (
-        [costs_to] if costs_to else []
-    )
+    days = [r["last_day"] for r in query(USE_SQL).to_pylist() if r["last_day"]] or ([costs_to] if costs_to else [])
     return ReportMeta(
         generated_at=generated_at,
         as_of=max(fetched, default=generated_at),
         data_through=min(max(days), generated_at.astimezone(UTC).date()) if days else None,
         sources=sources,
         checks=checks or Checks(),
-        settled_share=sum((r["cost_usd"] or Decimal(0) for r in final), Decimal(0)) / total
-        if total
-        else None,
+        settled_share=sum((r["cost_usd"] or Decimal(0) for r in final), Decimal(0)) / total if total else None,
         settled_through=min(moving) - timedelta(days=1) if moving else costs_to,
         version=version,
         note=note,

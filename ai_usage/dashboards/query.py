@@ -54,9 +54,7 @@ def resolve_grain(grain: str, first: date, last: date) -> str:
     return "day" if days <= 93 else "week" if days <= 800 else "month"
 
 
-def card_query(
-    card: Card, values: FilterValues | None = None, *, grain: str = "day", pivot: bool = True
-) -> CardQuery:
+def card_query(card: Card, values: FilterValues | None = None, *, grain: str = "day", pivot: bool = True) -> CardQuery:
     """The card's query. `grain` is what `auto` becomes; `pivot=False` leaves a table's pivot column out."""
     values = values or FilterValues()
     dimensions = card.dimensions if pivot else list(card.group_by)
@@ -107,9 +105,7 @@ def _where(card: Card, values: FilterValues) -> tuple[list[str], dict[str, Any]]
             params[name] = bound
     for key, chosen in values.chosen.items():
         if key == "date":
-            raise SpecError(
-                f"card {card.key}: the filter `date` takes date_from and date_to, not values; pass those."
-            )
+            raise SpecError(f"card {card.key}: the filter `date` takes date_from and date_to, not values; pass those.")
         if key in card.filters and chosen:
             where.append(f"card.`{card.filters[key]}` IN UNNEST(@{key})")
             params[key] = list(chosen)

@@ -60,9 +60,7 @@ class Term(Strict):
     @model_validator(mode="after")
     def _one(self) -> Term:
         if (self.sum is None) == (self.count_distinct is None):
-            raise ValueError(
-                "a side of a ratio is a column (summed) or `count_distinct: column`; give exactly one"
-            )
+            raise ValueError("a side of a ratio is a column (summed) or `count_distinct: column`; give exactly one")
         return self
 
     @property
@@ -90,9 +88,7 @@ class Measure(Strict):
     def _one_aggregate(self) -> Measure:
         given = [name for name in AGGREGATES if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(
-                f"a measure has exactly one of {', '.join(AGGREGATES)}; it has {given or 'none'}"
-            )
+            raise ValueError(f"a measure has exactly one of {', '.join(AGGREGATES)}; it has {given or 'none'}")
         if (self.min is not None or self.max is not None) and self.unit not in ("date", "timestamp"):
             raise ValueError("min and max are for dates and times; give the unit date or timestamp")
         return self
@@ -101,9 +97,7 @@ class Measure(Strict):
     def columns(self) -> tuple[str, ...]:
         if self.ratio is not None:
             return tuple(term.column for term in self.ratio)
-        return tuple(
-            c for c in (self.sum, self.count_distinct, self.share, self.min, self.max) if c is not None
-        )
+        return tuple(c for c in (self.sum, self.count_distinct, self.share, self.min, self.max) if c is not None)
 
 
 class Dimension(Strict):
@@ -138,9 +132,7 @@ class Grid(Strict):
     @model_validator(mode="after")
     def _inside(self) -> Grid:
         if self.x + self.w > 24:
-            raise ValueError(
-                "x + w exceeds the 24 columns of the grid; make the card narrower or move it left"
-            )
+            raise ValueError("x + w exceeds the 24 columns of the grid; make the card narrower or move it left")
         return self
 
     def overlaps(self, other: Grid) -> bool:
@@ -184,9 +176,7 @@ class Card(Strict):
     @property
     def source(self) -> CardSql:
         if self._source is None:
-            raise SpecError(
-                f"card {self.key}: it has no SQL; load it with load_dashboard, or skip cards of kind note."
-            )
+            raise SpecError(f"card {self.key}: it has no SQL; load it with load_dashboard, or skip cards of kind note.")
         return self._source
 
     @property
@@ -273,17 +263,12 @@ class Dashboard(Strict):
         types = {f.key: f.type for f in self.filters}
         if len(types) != len(self.filters):
             raise ValueError("two filters share a key; rename one")
-        if (
-            sum(1 for f in self.filters if f.type == "date_range") > 1
-            or types.get("date", "date_range") != "date_range"
-        ):
+        if sum(1 for f in self.filters if f.type == "date_range") > 1 or types.get("date", "date_range") != "date_range":
             raise ValueError("a dashboard has at most one date_range filter, and its key is `date`")
         for index, card in enumerate(self.cards):
             unknown = [key for key in card.filters if key not in types]
             if unknown:
-                raise ValueError(
-                    f"card `{card.key}` maps the filter `{unknown[0]}`, which `filters` does not declare"
-                )
+                raise ValueError(f"card `{card.key}` maps the filter `{unknown[0]}`, which `filters` does not declare")
             for other in self.cards[:index]:
                 if other.key == card.key:
                     raise ValueError(f"two cards share the key `{card.key}`; rename one")
@@ -305,9 +290,7 @@ def load_dashboards(root: Path | None = None, keys: Sequence[str] | None = None)
     found = sorted(path.parent.name for path in root.glob("*/dashboard.yaml"))
     missing = [key for key in keys or () if key not in found]
     if missing:
-        raise SpecError(
-            f"{root.name}: there is no dashboard `{missing[0]}`; choose from {', '.join(found) or 'none'}."
-        )
+        raise SpecError(f"{root.name}: there is no dashboard `{missing[0]}`; choose from {', '.join(found) or 'none'}.")
     return [load_dashboard(root / key) for key in (keys or found)]
 
 
@@ -322,25 +305,19 @@ def load_dashboard(folder: Path) -> Dashboard:
     except ValidationError as error:
         raise SpecError(sentence(shown, error)) from None
     if dashboard.key != folder.name:
-        raise SpecError(
-            f"{shown}: key `{dashboard.key}` differs from its folder `{folder.name}`; make them equal."
-        )
+        raise SpecError(f"{shown}: key `{dashboard.key}` differs from its folder `{folder.name}`; make them equal.")
     used = set()
     for card in dashboard.cards:
         if card.kind != "note":
             file = card.sql or ""
             if Path(file).name != file or not file.endswith(".sql"):
-                raise SpecError(
-                    f"{shown}: card `{card.key}`: sql `{file}` is not a file of this folder; name one there."
-                )
+                raise SpecError(f"{shown}: card `{card.key}`: sql `{file}` is not a file of this folder; name one there.")
             used.add(file)
             card._source = read_card_sql(folder / file, f"{folder.name}/{file}")
             _check_columns(card, shown)
     unused = sorted({p.name for p in folder.glob("*.sql")} - used)
     if unused:
-        raise SpecError(
-            f"{shown}: no card uses {unused[0]}; name it under a card's `sql`, or delete the file."
-        )
+        raise SpecError(f"{shown}: no card uses {unused[0]}; name it under a card's `sql`, or delete the file.")
     return dashboard
 
 

@@ -23,9 +23,7 @@ class _UniqueKeys(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key `{key}` is repeated", key_node.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"the key `{key}` is repeated", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -38,9 +36,7 @@ def read_yaml(path: Path, shown: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise SpecError(
-            f"{shown}{where}: {getattr(error, 'problem', 'not readable as YAML')}; correct it."
-        ) from None
+        raise SpecError(f"{shown}{where}: {getattr(error, 'problem', 'not readable as YAML')}; correct it.") from None
     if not isinstance(value, dict):
         raise SpecError(f"{shown}: the file must be a mapping of keys to values; start with `key:`.")
     return value

@@ -29,14 +29,18 @@ def raw_specs(endpoint: Endpoint) -> list[dg.AssetCheckSpec]:
     asset = endpoint.table.name
     specs = [
         dg.AssetCheckSpec("schema", asset=asset, description="A sample of the rows passes the table's pandera schema."),
-        dg.AssetCheckSpec("versions_are_whole", asset=asset, blocking=True, description="Each current version has as many rows as its fetch says."),
+        dg.AssetCheckSpec(
+            "versions_are_whole", asset=asset, blocking=True, description="Each current version has as many rows as its fetch says."
+        ),
         dg.AssetCheckSpec("complete", asset=asset, description="Every day asked is held: complete or empty, none failed or missing."),
         dg.AssetCheckSpec("no_rejects", asset=asset, description="No record failed validation."),
         dg.AssetCheckSpec("no_drift", asset=asset, description="The vendor sent the fields that are declared, and no others."),
     ]
     if endpoint.vendor_total:
         specs.append(
-            dg.AssetCheckSpec("conservation", asset=asset, blocking=True, description="The vendor's total of each day is the table's, to 1e-9 USD.")
+            dg.AssetCheckSpec(
+                "conservation", asset=asset, blocking=True, description="The vendor's total of each day is the table's, to 1e-9 USD."
+            )
         )
     return specs
 
@@ -64,7 +68,7 @@ def raw_checks(warehouse: Warehouse, endpoint: Endpoint, window: Window, report:
     )
     yield check(
         "versions_are_whole", broken.num_rows == 0, expected=0, actual=broken.num_rows, sample=broken, blocking=True,
-        remedy="Rows of a published version are gone; restore the warehouse from backup or run these days again.",
+        remedy="Rows of a published version are gone, which no run can cause: restore the warehouse from backup.",
     )  # fmt: skip
     asked = window.days if endpoint.usage_date else [window.first]
     held = warehouse.select(
@@ -78,7 +82,7 @@ def raw_checks(warehouse: Warehouse, endpoint: Endpoint, window: Window, report:
     )  # fmt: skip
     yield check(
         "no_rejects", report.rejected == 0, expected=0, actual=report.rejected, sample=rejects(warehouse, endpoint, window),
-        remedy="Read the reasons in raw_rejects; correct the source, or drop a corrected file (docs/how-to/upload-files.md).",
+        remedy="Read the reasons in raw_rejects; correct them at the source, or drop a corrected .replace.csv (docs/how-to/upload-files.md).",
     )  # fmt: skip
     yield check(
         "no_drift", not report.unknown_fields, expected="no unknown fields", actual=", ".join(sorted(report.unknown_fields)) or "none",
@@ -91,7 +95,10 @@ def raw_checks(warehouse: Warehouse, endpoint: Endpoint, window: Window, report:
 def schema(warehouse: Warehouse, table: Table, window: Window) -> dg.AssetCheckResult:
     """pandera on at most 1,000 rows of the range: a sample, since every record was validated before it was written."""
     where = f"WHERE {table.date_column} BETWEEN @start_date AND @end_date" if table.date_column else ""
-    rows = warehouse.select(f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} LIMIT 1000", {"start_date": window.first, "end_date": window.last} if where else {})
+    rows = warehouse.select(
+        f"SELECT {', '.join(table.column_names)} FROM {table.name} {where} LIMIT 1000",
+        {"start_date": window.first, "end_date": window.last} if where else {},
+    )
     frame = rows.to_pandas(types_mapper=pd.ArrowDtype)
     failures: list[dict[str, Any]] = []
     try:
@@ -125,11 +132,17 @@ def conservation(warehouse: Warehouse, endpoint: Endpoint, window: Window) -> dg
         FROM stg_current_fetches AS f
         LEFT JOIN (
           SELECT cost_date, SUM(cost_usd) AS cost_usd FROM stg_cost
-          WHERE vendor = @vendor AND cost_type = 'usage' AND cost_date BETWEEN @start_date AND @end_date GROUP BY cost_date
+          WHERE source = @staged_as AND cost_date BETWEEN @start_date AND @end_date GROUP BY cost_date
         ) AS s ON f.usage_date = s.cost_date
         WHERE f.source = @source AND f.endpoint = @endpoint AND f.usage_date BETWEEN @start_date AND @end_date ORDER BY f.usage_date
         """,
-        {"source": endpoint.source, "endpoint": endpoint.name, "start_date": window.first, "end_date": window.last, "vendor": endpoint.source.capitalize()},
+        {
+            "source": endpoint.source,
+            "endpoint": endpoint.name,
+            "start_date": window.first,
+            "end_date": window.last,
+            "staged_as": endpoint.staged_as,
+        },
     ).to_pylist()
     wrong = [row for row in found if row["difference_usd"] is None or abs(row["difference_usd"]) > TOLERANCE_USD]
     expected = sum((row["vendor_total_usd"] or Decimal(0) for row in found), Decimal(0))

@@ -64,8 +64,20 @@ def failed(error: SourceError | WarehouseError) -> dg.Failure:
 
 @lru_cache(maxsize=1)
 def _lineage() -> dict[str, dict[str, list[list[str]]]]:
+    """{table: {column: [[asset, column], ...]}}: staging views, which are no assets, are seen through to what they read."""
     path = Path(tables.__file__).with_name("lineage.json")
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    direct: dict[str, dict[str, list[list[str]]]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def through(table: str, column: str) -> set[tuple[str, str]]:
+        if not table.startswith("stg_"):
+            return {(table, column)}
+        return {leaf for source, name in direct.get(table, {}).get(column, []) for leaf in through(source, name)}
+
+    return {
+        table: {column: [list(leaf) for leaf in sorted(set().union(*(through(*i) for i in inputs)))] for column, inputs in columns.items()}
+        for table, columns in direct.items()
+        if not table.startswith("stg_")
+    }
 
 
 def table_metadata(table: Table) -> dict[str, Any]:
@@ -79,7 +91,13 @@ def table_metadata(table: Table) -> dict[str, Any]:
         "grain": table.grain,
         "dagster/column_schema": dg.TableSchema(
             columns=[
-                dg.TableColumn(c.name, c.type.value, description=c.description, constraints=constraints[c.name], tags={"unit": c.unit.replace(" ", "_")} if c.unit and c.unit != "%" else {})
+                dg.TableColumn(
+                    c.name,
+                    c.type.value,
+                    description=c.description,
+                    constraints=constraints[c.name],
+                    tags={"unit": c.unit.replace(" ", "_")} if c.unit and c.unit != "%" else {},
+                )
                 for c in table.columns
             ]
         ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,10 @@ from ai_usage.sources.walk import FailedWalk
 from ai_usage.tables.raw import raw_fetches, raw_rejects
 from ai_usage.warehouse.base import Warehouse
 
-BATCH_BYTES = 16_000_000
+# What is decoded at once, in bytes of records, and what is published at once, in bytes of Arrow. Each decoding plans its SQL; each publication
+# closes the DuckDB file, which writes its last row group anew.
+BATCH_BYTES = 8_000_000
+PUBLISH_BYTES = 16_000_000
 
 
 @dataclass
@@ -65,6 +68,40 @@ class _Current:
     content_sha256: str
     fetched_at: datetime
     origin: str
+    usage_date: date
+    # Where a replacement stands in for the vendor's version: what the vendor last said, and the replacement's own figures.
+    replaced_sha256: str | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+class _Outgoing:
+    """What one load knows: the versions it found, and decoded ones that wait to be published together."""
+
+    def __init__(self, warehouse: Warehouse, endpoint: Endpoint) -> None:
+        self._warehouse, self._endpoint = warehouse, endpoint
+        self._rows: list[pa.Table] = []
+        self._rejects: list[pa.Table] = []
+        self._fetches: list[dict[str, Any]] = []
+        self._versions: dict[date | None, _Current] | None = None
+
+    def current(self, ask: Callable[[], dict[date | None, _Current]]) -> dict[date | None, _Current]:
+        """The versions that counted when this load began: asked once, since opening the warehouse costs as much as decoding a day."""
+        if self._versions is None:
+            self._versions = ask()
+        return self._versions
+
+    def add(self, rows: pa.Table, rejects: pa.Table, fetches: list[dict[str, Any]]) -> None:
+        self._rows.append(rows)
+        self._rejects.append(rejects)
+        self._fetches += fetches
+        if sum(t.nbytes for t in self._rows) >= PUBLISH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._fetches:
+            data = {self._endpoint.table: pa.concat_tables(self._rows), raw_rejects: pa.concat_tables(self._rejects)}
+            self._warehouse.publish(data, pa.Table.from_pylist(self._fetches, schema=raw_fetches.arrow_schema()))
+        self._rows, self._rejects, self._fetches = [], [], []
 
 
 class Loader:
@@ -74,13 +111,15 @@ class Loader:
         self._warehouse = warehouse
         self._run_id = run_id
 
-    def load(self, endpoint: Endpoint, walks: Iterable[Spooled | FailedWalk], origin: str = "api") -> LoadReport:
+    def load(self, endpoint: Endpoint, walks: Iterable[Spooled | FailedWalk], origin: str = "api", replace: bool = False) -> LoadReport:
         """Decode and publish every walk; failed ones are recorded and reported, the rest stands.
 
-        A changed contract or a broken batch records its days as failed and publishes nothing of that batch.
+        A changed contract or a broken batch records its days as failed and publishes nothing of that batch. An upload fills days that the
+        vendor has not given; with `replace` it also takes the place of the vendor's version, until the vendor says something new.
         """
         self._warehouse.ensure()
         report = LoadReport()
+        outgoing = _Outgoing(self._warehouse, endpoint)
         with Decoder() as decoder:
             batch: list[Spooled] = []
             size = 0
@@ -91,24 +130,38 @@ class Loader:
                 batch.append(walk)
                 size += walk.size
                 if size >= BATCH_BYTES:
-                    self._batch(decoder, endpoint, batch, origin, report)
+                    self._batch(decoder, endpoint, batch, origin, replace, report, outgoing)
                     batch, size = [], 0
             if batch:
-                self._batch(decoder, endpoint, batch, origin, report)
+                self._batch(decoder, endpoint, batch, origin, replace, report, outgoing)
+        outgoing.flush()
         if report.failures:
             self._record_failures(report.failures, origin)
         return report
 
-    def _batch(self, decoder: Decoder, endpoint: Endpoint, walks: Sequence[Spooled], origin: str, report: LoadReport) -> None:
+    def _batch(
+        self,
+        decoder: Decoder,
+        endpoint: Endpoint,
+        walks: Sequence[Spooled],
+        origin: str,
+        replace: bool,
+        report: LoadReport,
+        outgoing: _Outgoing,
+    ) -> None:
         try:
             days = decoder.load(walks)
         except SourceError as error:
-            report.failures += [FailedWalk(endpoint, walk.window, error) for walk in walks]
+            if len(walks) == 1:
+                report.failures.append(FailedWalk(endpoint, walks[0].window, error))
+            else:  # each for itself: a changed day must not take the days beside it along
+                for walk in walks:
+                    self._batch(decoder, endpoint, [walk], origin, replace, report, outgoing)
             return
         if origin == "upload":
             days = [day for day in days if day.records]
         snapshot = endpoint.usage_date is None
-        current = self._current(endpoint, [day.usage_date for day in days], snapshot)
+        current = outgoing.current(lambda: self._current(endpoint, snapshot))
         now = datetime.now(UTC)
         if current:  # a clock that was set back must not make a new version look older than the one it supersedes
             now = max(now, max(c.fetched_at for c in current.values()) + timedelta(microseconds=1))
@@ -116,17 +169,20 @@ class Loader:
         new: dict[tuple[str, date], str] = {}
         for day in days:
             before = current.get(None if snapshot else day.usage_date)
-            if origin == "upload" and before is not None and before.origin == "api":
+            if origin == "upload" and not replace and before is not None and before.origin == "api" and before.usage_date == day.usage_date:
                 report.skipped.append(f"{day.usage_date}: the vendor's own data is there already")
                 continue
             fetch_id = uuid.uuid4().hex
             sha = hashlib.sha256(f"{endpoint.parser_version}{day.sha256}".encode()).hexdigest()
             changed = before is None or before.content_sha256 != sha
+            stands = changed and before is not None and origin == "api" and before.replaced_sha256 == sha
+            changed = changed and not stands
             if changed and day.records:
                 new[str(day.spooled.path), day.usage_date] = fetch_id
             fetches.append(
                 self._fetch(endpoint, day, fetch_id, fetch_id if changed or before is None else before.version_fetch_id, now, origin)
                 | {"changed": changed, "content_sha256": sha}
+                | (before.figures if before is not None and before.figures and not changed else {})
             )
             _count(report, day, changed)
         for walk in walks:
@@ -136,35 +192,46 @@ class Loader:
         report.absent_fields |= set(decoder.absent_fields)
         rows = decoder.rows(new, now) if new else endpoint.table.arrow_schema().empty_table()
         rejects = decoder.rejects(new, now) if any(d.rejected for d in days) and new else raw_rejects.arrow_schema().empty_table()
-        if fetches:
-            published = pa.Table.from_pylist(fetches, schema=raw_fetches.arrow_schema())
-            self._warehouse.publish({endpoint.table: rows, raw_rejects: rejects}, published)
+        decoder.clear()
+        outgoing.add(rows, rejects, fetches)
 
-    def _current(self, endpoint: Endpoint, days: Sequence[date], snapshot: bool) -> dict[date | None, _Current]:
-        if not days:
-            return {}
-        where = "" if snapshot else "AND f.usage_date BETWEEN @first AND @last"
+    def _current(self, endpoint: Endpoint, snapshot: bool) -> dict[date | None, _Current]:
+        """What counts now: by day, or under None the latest snapshot."""
         latest = "QUALIFY ROW_NUMBER() OVER (PARTITION BY f.endpoint ORDER BY f.usage_date DESC) = 1" if snapshot else ""
         found = self._warehouse.select(
             f"""
-            SELECT f.usage_date, f.version_fetch_id, r.content_sha256, f.fetched_at, f.origin
+            SELECT
+              f.usage_date, f.version_fetch_id, r.content_sha256, f.fetched_at, f.origin, v.origin AS version_origin,
+              f.row_count, f.rejected_count, f.vendor_total_usd
             FROM stg_current_fetches AS f
             INNER JOIN raw_fetches AS r ON f.fetch_id = r.fetch_id AND f.usage_date = r.usage_date
-            WHERE f.source = @source AND f.endpoint = @endpoint {where} {latest}
+            INNER JOIN raw_fetches AS v ON f.version_fetch_id = v.fetch_id
+            WHERE f.source = @source AND f.endpoint = @endpoint {latest}
             """,
-            {"source": endpoint.source, "endpoint": endpoint.name}
-            | ({} if snapshot else {"first": min(days), "last": max(days)}),
+            {"source": endpoint.source, "endpoint": endpoint.name},
         )
         return {
             None if snapshot else row["usage_date"]: _Current(
-                row["version_fetch_id"], row["content_sha256"], row["fetched_at"], row["origin"]
+                row["version_fetch_id"], row["content_sha256"], row["fetched_at"], row["origin"], row["usage_date"],
+                self._said(endpoint, row["usage_date"]) if row["origin"] == "upload" else None,
+                {n: row[n] for n in ("row_count", "rejected_count", "vendor_total_usd")} if row["version_origin"] == "upload" else {},
             )
             for row in found.to_pylist()
-        }
+        }  # fmt: skip
 
-    def _fetch(
-        self, endpoint: Endpoint, day: Day, fetch_id: str, version: str, fetched_at: datetime, origin: str
-    ) -> dict[str, Any]:
+    def _said(self, endpoint: Endpoint, day: date) -> str | None:
+        """The hash of what the vendor itself last said of a day that a file now stands in for; None when it has said nothing."""
+        found = self._warehouse.select(
+            """
+            SELECT content_sha256 FROM raw_fetches
+            WHERE source = @source AND endpoint = @endpoint AND usage_date = @day AND origin = 'api' AND state IN ('complete', 'empty')
+            QUALIFY ROW_NUMBER() OVER (PARTITION BY usage_date ORDER BY fetched_at DESC) = 1
+            """,
+            {"source": endpoint.source, "endpoint": endpoint.name, "day": day},
+        )["content_sha256"].to_pylist()
+        return found[0] if found else None
+
+    def _fetch(self, endpoint: Endpoint, day: Day, fetch_id: str, version: str, fetched_at: datetime, origin: str) -> dict[str, Any]:
         snapshot = endpoint.usage_date is None
         return {
             "fetch_id": fetch_id,

@@ -27,16 +27,31 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--events-per-person-day", type=float, default=6.0)
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--key", default="simulator", help="the Cursor key that is accepted")
+    parser.add_argument("--anthropic", action="store_true", help="with an Anthropic organization")
+    parser.add_argument("--anthropic-key", default="simulator", help="the Anthropic Admin key that is accepted")
+    parser.add_argument("--api-keys", type=int, default=12)
+    parser.add_argument("--claude-code-users", type=int, default=None)
+    parser.add_argument("--enterprise", action="store_true", help="with an Enterprise organization beside it")
+    parser.add_argument("--analytics", choices=["allowed", "forbidden"], default="allowed")
     parser.add_argument("--faults", choices=["rough"], default=None)
     parser.add_argument("--rate-limit", action="store_true")
-    parser.add_argument(
-        "--warm", action="store_true", help="render all event pages (1-day windows, 1000) before listening"
-    )
+    parser.add_argument("--warm", action="store_true", help="render all event pages (1-day windows, 1000) before listening")
     given = parser.parse_args(argv)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    world = World(given.seed, given.people, given.first_day, given.last_day, given.events_per_person_day)
+    world = World(
+        given.seed,
+        given.people,
+        given.first_day,
+        given.last_day,
+        given.events_per_person_day,
+        anthropic=given.anthropic,
+        api_keys=given.api_keys,
+        claude_code_users=given.claude_code_users,
+        analytics=given.analytics,
+        enterprise=given.enterprise,
+    )
     simulator = Simulator(
         world,
         port=given.port,
@@ -45,11 +60,15 @@ def main(argv: list[str] | None = None) -> int:
         rate_limit=given.rate_limit,
         cursor_key=given.key,
         host=given.host,
+        anthropic_key=given.anthropic_key,
     )
     if given.warm:
         simulator.warm(world.first_day, world.last_day)
+        if world.anthropic:
+            world.truth.anthropic.usd()  # generates every day; its pages are rendered when first asked for
     with simulator:
-        print(dumps({"url": simulator.url, "sheet_id": simulator.sheet_id, "key": given.key}), flush=True)
+        hello = {"url": simulator.url, "sheet_id": simulator.sheet_id, "key": given.key}
+        print(dumps(hello | ({"anthropic_key": given.anthropic_key} if given.anthropic else {})), flush=True)
         ended.wait()
     return 0
 

@@ -15,6 +15,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from .anthropic_books import AnthropicBooks
 from .cast import Cast, ServiceAccount
 from .events import Day, work
 from .numbers import usd
@@ -42,9 +43,7 @@ class Ledger:
     included: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     listed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     lines: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    tokens: dict[tuple[str, str], list[int]] = field(
-        default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0])
-    )
+    tokens: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
     accounts: dict[str, AccountDay] = field(default_factory=lambda: defaultdict(AccountDay))
 
 
@@ -80,6 +79,11 @@ class Books:
     def __init__(self, world: World, version: int | None = None) -> None:
         self._world, self.version = world, version
 
+    @property
+    def anthropic(self) -> AnthropicBooks:
+        """Anthropic's, of the same version; everything else here is Cursor's, or subscriptions."""
+        return AnthropicBooks(self._world, self.version)
+
     def _days(self, first: date | None, last: date | None):
         world = self._world
         start, end = (
@@ -91,10 +95,7 @@ class Books:
 
     def _by_user(self, what: str, first: date | None, last: date | None) -> dict[tuple[date, str], Decimal]:
         return {
-            (day, email): usd(micro)
-            for day, ledger in self._days(first, last)
-            for email, micro in getattr(ledger, what).items()
-            if micro
+            (day, email): usd(micro) for day, ledger in self._days(first, last) for email, micro in getattr(ledger, what).items() if micro
         }
 
     def billed_usd(self, day: date | None = None, last: date | None = None) -> Decimal:
@@ -116,14 +117,10 @@ class Books:
         """tokenUsage.totalCents of every event that has it, errored ones too: before discount and fee."""
         return self._by_user("listed", first, last)
 
-    def accepted_lines_by_day_user(
-        self, first: date | None = None, last: date | None = None
-    ) -> dict[tuple[date, str], int]:
+    def accepted_lines_by_day_user(self, first: date | None = None, last: date | None = None) -> dict[tuple[date, str], int]:
         return {(d, e): n for d, ledger in self._days(first, last) for e, n in ledger.lines.items() if n}
 
-    def tokens_by_day_user_model(
-        self, first: date | None = None, last: date | None = None
-    ) -> dict[tuple[date, str, str], dict[str, int]]:
+    def tokens_by_day_user_model(self, first: date | None = None, last: date | None = None) -> dict[tuple[date, str, str], dict[str, int]]:
         return {
             (day, email, model): dict(zip(TOKENS, counts, strict=True))
             for day, ledger in self._days(first, last)
@@ -157,11 +154,7 @@ class Books:
     def subscription_usd_by_day(self) -> dict[tuple[date, str], Decimal]:
         world = self._world
         platforms = sorted({s.platform for s in world.subscriptions})
-        return {
-            (d, p): self.subscription_usd(p, d, d)
-            for d in days(world.first_day, world.last_day)
-            for p in platforms
-        }
+        return {(d, p): self.subscription_usd(p, d, d) for d in days(world.first_day, world.last_day) for p in platforms}
 
     def subscription_usd_by_month(self) -> dict[tuple[date, str], Decimal]:
         """By (first day of the month, platform); only the world's days: edge months can be partial."""
@@ -186,24 +179,20 @@ class Books:
             "first_day": str(world.first_day),
             "last_day": str(world.last_day),
             "billed_usd": format(sum(self.billed_usd_by_day(first, last).values(), Decimal(0)), "f"),
-            "billed_usd_by_day": {
-                str(d): format(v, "f") for d, v in self.billed_usd_by_day(first, last).items()
-            },
+            "billed_usd_by_day": {str(d): format(v, "f") for d, v in self.billed_usd_by_day(first, last).items()},
             "events_by_day": {str(d): n for d, n in self.events_by_day(first, last).items()},
             "billed_usd_by_day_user": users(self.billed_usd_by_day_user(first, last)),
             "included_usd_by_day_user": users(self.included_usd_by_day_user(first, last)),
             "list_usd_by_day_user": users(self.list_usd_by_day_user(first, last)),
             "accepted_lines_by_day_user": [
-                {"day": str(d), "email": e, "lines": n}
-                for (d, e), n in sorted(self.accepted_lines_by_day_user(first, last).items())
+                {"day": str(d), "email": e, "lines": n} for (d, e), n in sorted(self.accepted_lines_by_day_user(first, last).items())
             ],
             "tokens_by_day_user_model": [
-                {"day": str(d), "email": e, "model": m, **n}
-                for (d, e, m), n in sorted(self.tokens_by_day_user_model(first, last).items())
+                {"day": str(d), "email": e, "model": m, **n} for (d, e, m), n in sorted(self.tokens_by_day_user_model(first, last).items())
             ],
             "subscription_usd_by_month": [
-                {"month": str(m), "platform": p, "usd": format(v, "f")}
-                for (m, p), v in sorted(self.subscription_usd_by_month().items())
+                {"month": str(m), "platform": p, "usd": format(v, "f")} for (m, p), v in sorted(self.subscription_usd_by_month().items())
             ],
             "months": [str(m) for m in months(world.first_day, world.last_day)],
+            **({"anthropic": self.anthropic.as_json(first, last)} if world.anthropic else {}),
         }

@@ -189,9 +189,7 @@ class Cast:
             if person.index == UNKNOWN:
                 continue
             if person.index == MOVER:
-                yield Assignment(
-                    person.email, person.department, center, start, self.moved_on - timedelta(days=1)
-                )
+                yield Assignment(person.email, person.department, center, start, self.moved_on - timedelta(days=1))
                 yield Assignment(person.email, "Product", DEPARTMENTS["Product"][0], self.moved_on, None)
             else:
                 yield Assignment(person.email, person.department, center, start, None)
@@ -224,8 +222,7 @@ def _person(seed: int, index: int) -> Person:
         alias = f"{first[0]}{last}@{DOMAIN}".lower()
         emails, aliases = [f"{first}.{last}@Example.com", f"{local}+cursor@{DOMAIN}", alias], (alias,)
     accounts = tuple(
-        Account(user_id[:28] + str(n), f"{first} {last}", mail, role, index == REMOVED, index)
-        for n, mail in enumerate(emails)
+        Account(user_id[:28] + str(n), f"{first} {last}", mail, role, index == REMOVED, index) for n, mail in enumerate(emails)
     )
     extension = DEPARTMENTS[department][1][int(rng.random() * 3)]
     return Person(index, first, last, email, department, aliases, accounts, appetite, tuple(taste), extension)

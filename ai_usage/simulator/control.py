@@ -37,14 +37,17 @@ class Control(Vendor):
             books = self.world.truth if version is None else self.world.truth_at(int(version))
         except ValueError as error:
             raise Problem(400, str(error)) from None
-        return Response.json(
-            200, books.as_json((first and parse_day(first)) or None, (last and parse_day(last)) or None)
-        )
+        return Response.json(200, books.as_json((first and parse_day(first)) or None, (last and parse_day(last)) or None))
 
     def _restate(self, request: Request) -> Response:
+        """{"day", "kind"} corrects Cursor's day; with "vendor": "anthropic" Anthropic's."""
         body = request.body if isinstance(request.body, dict) else {}
+        vendor = body.get("vendor", "cursor")
         try:
-            version = self.world.restate(parse_day(body.get("day")), str(body.get("kind")))
+            if vendor not in ("cursor", "anthropic"):
+                raise ValueError(f"vendor is cursor or anthropic, not {vendor!r}")
+            restate = self.world.restate if vendor == "cursor" else self.world.restate_anthropic
+            version = restate(parse_day(body.get("day")), str(body.get("kind")))
         except ValueError as error:
             raise Problem(400, str(error)) from None
         return Response.json(200, {"version": version})
@@ -54,7 +57,7 @@ class Control(Vendor):
         body, faults = request.body, list[Fault]()
         try:
             if isinstance(body, dict) and "script" in body:
-                faults = list(script(body["script"], body.get("seed", self.world.seed)))
+                faults = list(script(body["script"], body.get("seed", self.world.seed), self.world.anthropic))
             elif isinstance(body, list):
                 faults = [Fault.from_json(item) for item in body]
             else:

@@ -78,8 +78,7 @@ class Cursor(Vendor):
 
     def _members(self, request: Request) -> Response:
         rows = [
-            {"id": a.user_id, "name": a.name, "email": a.email, "role": a.role, "isRemoved": a.removed}
-            for a in self.world.cast.accounts
+            {"id": a.user_id, "name": a.name, "email": a.email, "role": a.role, "isRemoved": a.removed} for a in self.world.cast.accounts
         ]
         return Response.json(200, {"teamMembers": rows})
 
@@ -107,11 +106,7 @@ class Cursor(Vendor):
         body = _object(request)
         spent = _spending(self.world, self.cycle_start())
         wanted = str(body.get("searchTerm") or "").lower()
-        members = [
-            a
-            for a in self.world.cast.accounts
-            if (not a.removed or a.user_id in spent) and wanted in f"{a.name} {a.email}".lower()
-        ]
+        members = [a for a in self.world.cast.accounts if (not a.removed or a.user_id in spent) and wanted in f"{a.name} {a.email}".lower()]
         orders = {
             "amount": lambda a: (spent[a.user_id].charged if a.user_id in spent else 0, a.user_id),
             "date": lambda a: a.person,
@@ -125,10 +120,7 @@ class Cursor(Vendor):
         return Response.json(
             200,
             {
-                "teamMemberSpend": [
-                    _spend_row(a, spent.get(a.user_id, AccountDay()))
-                    for a in members[(page - 1) * size : page * size]
-                ],
+                "teamMemberSpend": [_spend_row(a, spent.get(a.user_id, AccountDay())) for a in members[(page - 1) * size : page * size]],
                 "subscriptionCycleStart": day_start(self.cycle_start()),
                 "totalMembers": len(members),
                 "totalPages": -(-len(members) // size),

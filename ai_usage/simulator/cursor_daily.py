@@ -49,12 +49,7 @@ def daily_usage(world, start: int, end: int, paging: tuple[int, int] | None) -> 
     accounts = list(world.cast.accounts)
     if paging is None:
         done = {day: _by_account(world.day(day), start, end) for day in window}
-        rows = [
-            _row(world, a, d, start, done[d][a.user_id])
-            for a in accounts
-            for d in window
-            if a.user_id in done[d]
-        ]
+        rows = [_row(world, a, d, start, done[d][a.user_id]) for a in accounts for d in window if a.user_id in done[d]]
         return {"data": rows, "period": period}
     page, size = paging
     shown = accounts[(page - 1) * size : page * size]
@@ -101,9 +96,7 @@ def _by_account(day: Day, start: int, end: int) -> dict[str, tuple[Counter, Coun
     return found
 
 
-def _row(
-    world, account: Account, day: date, start: int, done: tuple[Counter, Counter] | None
-) -> dict[str, Any]:
+def _row(world, account: Account, day: date, start: int, done: tuple[Counter, Counter] | None) -> dict[str, Any]:
     counts, models = done if done else (Counter(), Counter())
     extension = world.cast.people[account.person].extension if done else None
     return {

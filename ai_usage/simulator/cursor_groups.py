@@ -55,9 +55,7 @@ def _daily(spent: dict[date, int]) -> list[dict[str, Any]]:
     return [{"date": str(day), "spendCents": cents(micro)} for day, micro in sorted(spent.items())]
 
 
-def _render(
-    world, cycle: date, name: str, members: dict[Account, dict[date, int]], daily: bool
-) -> dict[str, Any]:
+def _render(world, cycle: date, name: str, members: dict[Account, dict[date, int]], daily: bool) -> dict[str, Any]:
     today = min(date.fromordinal(next_month(cycle).toordinal() - 1), world.last_day)
     current: list[dict] = []
     former: list[dict] = []

@@ -111,9 +111,7 @@ def generate(seed: int, day: date, people: tuple[Person, ...], rate: float) -> D
     return _ordered(events, edits)
 
 
-def restated(
-    before: Day, kind: str, seed: int, day: date, people: tuple[Person, ...], rate: float, nth: int
-) -> Day:
+def restated(before: Day, kind: str, seed: int, day: date, people: tuple[Person, ...], rate: float, nth: int) -> Day:
     """The day after the vendor's correction: late events, refunds, or nothing at all."""
     if kind == "empty":
         return Day((), ())
@@ -142,9 +140,7 @@ def _ordered(events: list[Event], edits: list[Edit]) -> Day:
     return Day(tuple(events), tuple(sorted(edits, key=lambda e: e.ts)))
 
 
-def _person_day(
-    seed: int, day: date, person: Person, rate: float, salt: str
-) -> tuple[list[Event], list[Edit]]:
+def _person_day(seed: int, day: date, person: Person, rate: float, salt: str) -> tuple[list[Event], list[Edit]]:
     if person.index == REMOVED and day.day > 5:  # a freelancer, here for the first days of a month only
         return [], []
     rng = random.Random(f"{seed}/{day}/{person.index}/{salt}")
@@ -174,9 +170,7 @@ def _working_hour(rng: random.Random, day: date) -> int:
     return day_start(day) + int(hour * 3_600_000)
 
 
-def _event(
-    rng: random.Random, day: date, person: Person, account: Account, talk: str, force: bool = False
-) -> Event:
+def _event(rng: random.Random, day: date, person: Person, account: Account, talk: str, force: bool = False) -> Event:
     draw, luck = rng.random(), rng.random()
     model = MODELS[next(i for i, share in enumerate(person.taste) if draw <= share or i == 4)]
     usage_share = 0.40 + 0.40 * day.day / 31  # included usage runs out as the month goes on

@@ -14,12 +14,16 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
-from .numbers import dumps
+from .numbers import dumps, plain
 from .wire import Records, Request, Response
 
-STATUS = ("429", "500", "529", "503", "401", "403")
+STATUS = {k: k for k in ("429", "500", "529", "503", "401", "403", "504")} | {"expired_cursor": "410"}
 SOCKET = ("truncated", "reset", "reset_mid", "slow")
-PAGE = ("repeated_page", "moving_total", "malformed_record", "missing_field", "unknown_field", "extra_null")
+CURSOR = ("null_cursor", "repeated_cursor")  # of answers that carry the next page's cursor
+PAGE = (
+    *("repeated_page", "moving_total", "malformed_record", "missing_field", "unknown_field", "extra_null"),
+    *(*CURSOR, "missing_bucket", "cents_as_dollars"),
+)
 KINDS = (*STATUS, *SOCKET, "html", *PAGE)
 
 
@@ -34,7 +38,12 @@ class Fault:
     retry_after  429, 503, 529: seconds (int), or "date" for an HTTP date in the near future; None = no header
     seconds  slow: how long
     field    malformed_record, missing_field: which field (default: an important one of that endpoint)
-    repeated_page never strikes page 1.
+    repeated_page never strikes page 1; where cursors are opaque, it serves page 1 again.
+    null_cursor      has_more without a cursor
+    repeated_cursor  the next page is this page again; strikes pages after the first
+    expired_cursor   410, as after a refresh in the middle of a walk; strikes pages after the first
+    missing_bucket   a day in the middle of a report is left out
+    cents_as_dollars every amount a hundredth: the error of the unit
     """
 
     kind: str
@@ -64,7 +73,7 @@ class Fault:
     def concerns(self, request: Request) -> bool:
         if self.path not in request.path:
             return False
-        if self.kind == "repeated_page" and page_of(request) < 2:
+        if self.kind in ("repeated_page", "repeated_cursor", "expired_cursor") and page_of(request) < 2:
             return False
         if self.match is None:
             return True
@@ -108,7 +117,15 @@ class FaultBook:
         return chosen
 
 
+def opaque(request: Request) -> str | None:
+    """The cursor of a later page, where pages have no numbers."""
+    page = request.arg("page") or ""
+    return request.arg("after_id") or (page if page.startswith("page_") else None)
+
+
 def page_of(request: Request) -> int:
+    if opaque(request):
+        return 2
     raw: Any = request.body.get("page") if isinstance(request.body, dict) else request.arg("page")
     try:
         return int(raw)
@@ -118,17 +135,16 @@ def page_of(request: Request) -> int:
 
 def page_before(request: Request) -> Request:
     """The same request for the page before."""
+    if opaque(request):
+        query = {name: values for name, values in request.query.items() if name not in ("page", "after_id")}
+        return Request(request.method, request.path, query, request.headers, request.body)
     page = page_of(request) - 1
     if isinstance(request.body, dict):
-        return Request(
-            request.method, request.path, request.query, request.headers, {**request.body, "page": page}
-        )
-    return Request(
-        request.method, request.path, {**request.query, "page": [str(page)]}, request.headers, request.body
-    )
+        return Request(request.method, request.path, request.query, request.headers, {**request.body, "page": page})
+    return Request(request.method, request.path, {**request.query, "page": [str(page)]}, request.headers, request.body)
 
 
-def damage(response: Response, fault: Fault, shapes: tuple[Records, ...]) -> Response:
+def damage(response: Response, fault: Fault, shapes: tuple[Records, ...], request: Request) -> Response:
     """The page with its fault. Pages that hold no records pass unharmed."""
     if response.status != 200:
         return response
@@ -139,7 +155,15 @@ def damage(response: Response, fault: Fault, shapes: tuple[Records, ...]) -> Res
     shape = next((s for s in shapes if isinstance(page.get(s.key), list)), None)
     if shape is None:
         return response
-    records = [r for r in page[shape.key] if isinstance(r, dict)]
+    if fault.kind in CURSOR:
+        _damage_cursor(page, fault, request)
+    elif fault.kind == "missing_bucket" and shape.inside:
+        middle = len(page[shape.key]) // 2
+        del page[shape.key][middle : middle + 1]
+    elif fault.kind == "cents_as_dollars":
+        _hundredths(page)
+    lists = [page[shape.key]] if shape.inside is None else [part[shape.inside] for part in page[shape.key]]
+    records = [r for found in lists for r in found if isinstance(r, dict)]
     if fault.kind == "moving_total":
         for holder in (page, page.get("pagination", {})):
             if shape.total in holder:
@@ -148,8 +172,8 @@ def damage(response: Response, fault: Fault, shapes: tuple[Records, ...]) -> Res
         records[len(records) // 2][fault.field or shape.number] = "n/a"
     elif fault.kind == "missing_field":
         name = fault.field or shape.required
-        for n, record in enumerate(page[shape.key]):
-            page[shape.key][n] = {(f"{k}V2" if k == name else k): v for k, v in record.items()}
+        for found in lists:
+            found[:] = [{(f"{k}V2" if k == name else k): v for k, v in record.items()} for record in found]
     elif fault.kind == "unknown_field":
         for record in records:
             record["vendorSurprise"] = "new"
@@ -158,6 +182,26 @@ def damage(response: Response, fault: Fault, shapes: tuple[Records, ...]) -> Res
         for record in records:
             record.update((name, None) for name in sorted(names) if name not in record)
     return Response(200, dumps(page).encode())
+
+
+def _damage_cursor(page: dict[str, Any], fault: Fault, request: Request) -> None:
+    name = "last_id" if "last_id" in page else "next_page" if "next_page" in page else None
+    if name is not None:
+        page[name] = None if fault.kind == "null_cursor" else opaque(request)
+        if "has_more" in page:
+            page["has_more"] = True
+
+
+def _hundredths(value: Any) -> None:
+    """Every amount of money below, text or number, moved by two places."""
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _hundredths(item)
+    if isinstance(value, dict):
+        for name in ("amount", "list_amount"):
+            if isinstance(value.get(name), str):
+                value[name] = plain(Decimal(value[name]).scaleb(-2))
+            elif isinstance(value.get(name), int | Decimal):
+                value[name] = Decimal(value[name]).scaleb(-2)
 
 
 def _damage_grid(rows: list[list], fault: Fault) -> None:
@@ -177,7 +221,7 @@ def _damage_grid(rows: list[list], fault: Fault) -> None:
         rows[1][column] = "n/a"
 
 
-def script(name: str, seed: int = 7) -> tuple[Fault, ...]:
+def script(name: str, seed: int = 7, anthropic: bool = False) -> tuple[Fault, ...]:
     """A named mix. "rough": everything that a careful client survives without losing or doubling a cent."""
     if name != "rough":
         raise ValueError(f"no script {name!r}; there is: rough")
@@ -208,13 +252,41 @@ def script(name: str, seed: int = 7) -> tuple[Fault, ...]:
         for kind in kinds:
             if not often and rng.random() < 0.5:
                 continue
-            wait = (
-                (1 if rng.random() < 0.5 else "date")
-                if kind in ("429", "503") and rng.random() < 0.7
-                else None
-            )
+            wait = (1 if rng.random() < 0.5 else "date") if kind in ("429", "503") and rng.random() < 0.7 else None
             after = int(rng.random() * (25 if often else 3))
             every = 15 + int(rng.random() * 30) if often else None
             faults.append(Fault(kind, path, after=after, every=every, retry_after=wait, seconds=0.3))
     rng_order = [(rng.random(), n) for n in range(len(faults))]
-    return tuple(faults[n] for _, n in sorted(rng_order))
+    return tuple(faults[n] for _, n in sorted(rng_order)) + (_rough_anthropic(seed, kinds) if anthropic else ())
+
+
+def _rough_anthropic(seed: int, kinds: tuple[str, ...]) -> tuple[Fault, ...]:
+    rng = random.Random(f"rough/anthropic/{seed}")
+    faults = []
+    for path in (
+        "usage_report/messages",
+        "cost_report",
+        "claude_code",
+        "organizations/users",
+        "api_keys",
+        "workspaces",
+        "analytics/",
+    ):
+        often = path == "claude_code"
+        for kind in (*kinds, "504"):
+            if not often and rng.random() < 0.5:
+                continue
+            wait = 1 if kind in ("429", "503") and rng.random() < 0.5 else None
+            every = 25 + int(rng.random() * 30) if often else None
+            faults.append(
+                Fault(
+                    kind,
+                    path,
+                    after=int(rng.random() * (25 if often else 3)),
+                    every=every,
+                    retry_after=wait,
+                    seconds=0.3,
+                )
+            )
+    faults.append(Fault("expired_cursor", "analytics/", after=1))
+    return tuple(faults)

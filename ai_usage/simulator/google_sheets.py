@@ -68,17 +68,13 @@ class GoogleSheets(Vendor):
 
     def error(self, status: int, message: str | None = None) -> Response:
         title, usual = _STATUS.get(status, ("UNKNOWN", "Unknown error."))
-        return Response.json(
-            status, {"error": {"code": status, "message": message or usual, "status": title}}
-        )
+        return Response.json(status, {"error": {"code": status, "message": message or usual, "status": title}})
 
     def limit(self, path: str) -> tuple[str, int] | None:
         return ("sheets reads", 60) if path.startswith("/v4/") else None
 
     def _token(self, request: Request) -> Response:
-        return Response.json(
-            200, {"access_token": "ya29.simulated", "expires_in": 3599, "token_type": "Bearer", "scope": ""}
-        )
+        return Response.json(200, {"access_token": "ya29.simulated", "expires_in": 3599, "token_type": "Bearer", "scope": ""})
 
     def _known(self, sheet_id: str) -> None:
         if sheet_id != self.sheet.id:
@@ -134,12 +130,7 @@ def area(tabs: list[Tab], text: str) -> Area:
     title, mark, cells = text.rpartition("!")
     if not mark:
         title, cells = text, ""
-        if (
-            _unquote(text) not in titles
-            and tabs
-            and _RANGE.fullmatch(text)
-            and (":" in text or text[-1].isdigit())
-        ):
+        if _unquote(text) not in titles and tabs and _RANGE.fullmatch(text) and (":" in text or text[-1].isdigit()):
             title, cells = tabs[0].title, text
     tab = titles.get(_unquote(title))
     parts = _RANGE.fullmatch(cells)
@@ -195,13 +186,7 @@ def _cell_data(cell: Cell) -> dict[str, Any]:
     if cell.empty:
         return {}
     bare = cell.bare()
-    kind = (
-        "boolValue"
-        if isinstance(bare, bool)
-        else "numberValue"
-        if isinstance(bare, int | Decimal)
-        else "stringValue"
-    )
+    kind = "boolValue" if isinstance(bare, bool) else "numberValue" if isinstance(bare, int | Decimal) else "stringValue"
     value = {kind: bare}
     return {"userEnteredValue": value, "effectiveValue": value, "formattedValue": cell.displayed()}
 

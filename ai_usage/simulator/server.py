@@ -79,13 +79,19 @@ class Simulator:
         rate_limit: bool = False,
         cursor_key: str = "simulator",
         host: str = "127.0.0.1",
+        anthropic_key: str = "simulator",
+        anthropic_analytics_key: str = "simulator-analytics",
     ) -> None:
+        """`anthropic_key` is the Platform organization's Admin key, `anthropic_analytics_key` the Enterprise organization's."""
         self.world, self.latency_s, self.key = world, latency_s, cursor_key
+        self.anthropic_key, self.anthropic_analytics_key = anthropic_key, anthropic_analytics_key
         self.log: list[Record] = []  # appended to by many threads, before the answer is sent
         self._limits = RateLimit() if rate_limit else None
-        self._faults = FaultBook(script(faults, world.seed) if isinstance(faults, str) else faults)
+        self._faults = FaultBook(script(faults, world.seed, world.anthropic) if isinstance(faults, str) else faults)
         self._control = Control(self)
-        self._vendors: list[Vendor] = [vendor(world, cursor_key) for vendor in VENDORS]
+        keys = {"anthropic": (anthropic_key, anthropic_analytics_key)}
+        present = [vendor for vendor in VENDORS if vendor.present(world)]
+        self._vendors: list[Vendor] = [vendor(world, *keys.get(vendor.name, (cursor_key,))) for vendor in present]
         self._address = (host, port)
         self._server: _Server | None = None
 
@@ -143,14 +149,15 @@ class Simulator:
         if fault is None:
             return vendor.answer(request), None
         if fault.kind in STATUS:
-            refusal = vendor.error(int(fault.kind))
-            return Response(refusal.status, refusal.body, refusal.content_type, _retry_after(fault)), fault
+            refusal = vendor.error(int(STATUS[fault.kind]))
+            headers = {**refusal.headers, **_retry_after(fault)}
+            return Response(refusal.status, refusal.body, refusal.content_type, headers), fault
         if fault.kind == "html":
             return Response(200, _LOGIN, "text/html; charset=utf-8"), fault
         if fault.kind == "repeated_page":
             return vendor.answer(page_before(request)), fault
         response = vendor.answer(request)
-        return (damage(response, fault, vendor.records) if fault.kind in PAGE else response), fault
+        return (damage(response, fault, vendor.records_of(request.path), request) if fault.kind in PAGE else response), fault
 
 
 def _retry_after(fault: Fault) -> dict[str, str]:

@@ -14,7 +14,8 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
-from .cast import MANY_NAMES, OWNER, UNKNOWN
+from .cast import UNKNOWN
+from .key_owners import key_owners
 from .sheet import DOLLARS, THOUSANDS, US_DATE, Cell, Sheet
 from .subscriptions import months, next_month
 
@@ -40,17 +41,7 @@ def company_sheet(world: World) -> Sheet:
 
 
 def _api_keys(world: World):
-    people, start, moved = world.cast.people, world.first_day.replace(month=1, day=1), world.cast.moved_on
-
-    def owner(index: int) -> str:
-        return people[index % len(people)].email
-
-    yield "prod-etl", owner(OWNER), "Nightly ETL summaries", start, moved - timedelta(days=1)
-    yield "prod-etl", owner(7), "Nightly ETL summaries (handed over)", moved, None
-    yield "support-bot", owner(3), "Answers in the help center", start, None
-    yield "data-notebooks", owner(MANY_NAMES), "Shared notebooks", start, None
-    yield "007", owner(1), "Evaluation runs", start, None
-    yield "nightly-ci", "agent-runner@example.com", "Code review in CI", start, None
+    yield from key_owners(world)
 
 
 def _people(world: World):
@@ -77,6 +68,8 @@ def _subscriptions(world: World):
 
 
 def _claude_ai_usage(world: World):
+    if world.anthropic and world.claude.enterprise:
+        return  # the API tells it: nobody exports it by hand
     for (day, email), counts in world.claude_ai_usage.items():
         yield day, email, *counts.values()
 
@@ -96,6 +89,15 @@ def _invoices(world: World):
         yield row("cursor", month, "On-demand usage", books.billed_usd(month, last), "usage")
         for platform in sorted({s.platform for s in world.subscriptions}):
             yield row(platform, month, "Seats", books.subscription_usd(platform, month, last), "subscription")
+    if world.anthropic:
+        for month in months(world.first_day, world.last_day):
+            last = next_month(month) - timedelta(days=1)
+            if month < world.first_day or last > world.last_day:
+                continue
+            split = books.anthropic.usd_by_day_platform(month, last)
+            for platform, text in (("claude_api", "Claude API usage"), ("claude_code", "Claude Code usage")):
+                amount = sum((v for (_, p), v in split.items() if p == platform), Decimal(0))
+                yield row(platform, month, text, amount, "usage")
 
 
 def _budgets(world: World):
@@ -112,3 +114,7 @@ def _budgets(world: World):
             yield month, department, None, budget(count, "55.5")
         yield month, None, "cursor", budget(everyone, "50")
         yield month, None, None, budget(everyone, "60.5")
+    if world.anthropic:
+        for month in months(world.first_day, world.last_day):
+            yield month, None, "claude_api", budget(len(world.anthropic_org.keys), "90")
+            yield month, None, "claude_code", budget(len(world.anthropic_org.claude_code_users), "60")

@@ -66,7 +66,5 @@ def company_subscriptions(cast: Cast, first_day: date, last_day: date) -> tuple[
             break
         since = last_day.replace(day=10) if index == 6 else start
         until = middle if index == 5 else None
-        rows.append(
-            Subscription("claude_ai", "Team", None, cast.people[index].email, Decimal(30), since, until)
-        )
+        rows.append(Subscription("claude_ai", "Team", None, cast.people[index].email, Decimal(30), since, until))
     return tuple(rows)

@@ -51,12 +51,14 @@ class Problem(Exception):
 
 
 class Records(NamedTuple):
-    """Where faults find records in a page: the list's key, a required field, a number, the total's key."""
+    """Where faults find records in a page: the list's key, a required field, a number, the total's key, and the key of a
+    list inside each member of the list, if the records are there."""
 
     key: str
     required: str
     number: str
     total: str | None = None
+    inside: str | None = None
 
 
 class Vendor:
@@ -69,6 +71,14 @@ class Vendor:
     def __init__(self, world: World, key: str = "simulator") -> None:
         self.world, self.key = world, key
         self._routes = [(method, re.compile(path), handler) for method, path, handler in self.routes()]
+
+    @staticmethod
+    def present(world: World) -> bool:
+        """Whether this world has such a vendor."""
+        return True
+
+    def records_of(self, path: str) -> tuple[Records, ...]:
+        return self.records
 
     def routes(self) -> list[tuple[str, str, Callable[..., Response]]]:
         raise NotImplementedError

@@ -12,6 +12,8 @@ from collections import OrderedDict
 from datetime import date
 from functools import cached_property
 
+from .anthropic_cast import Org
+from .anthropic_world import Claude
 from .books import Books, Ledger, keep_books
 from .cast import Cast
 from .events import Day, generate, is_holiday, restated
@@ -33,7 +35,17 @@ class World:
         first_day: date = date(2026, 8, 1),
         last_day: date = date(2026, 11, 21),
         events_per_person_day: float = 6.0,
+        *,
+        anthropic: bool = False,
+        api_keys: int = 12,
+        claude_code_users: int | None = None,
+        api_key_shape: str = "scope",
+        analytics: str = "allowed",
+        enterprise: bool = False,
     ) -> None:
+        """The keyword arguments are those of the Anthropic organization, which exists only with `anthropic`: API keys (those
+        of Claude Code come on top), its users (None: at most twelve), the JSON of a key (scope, legacy, both), whether
+        /analytics/cost and /usage are allowed or forbidden to the Admin key, and an Enterprise organization beside it."""
         if last_day < first_day:
             raise ValueError("last_day is before first_day")
         self.seed, self.first_day, self.last_day = seed, first_day, last_day
@@ -42,11 +54,15 @@ class World:
         self.subscriptions = company_subscriptions(self.cast, first_day, last_day)
         self.version = 0
         self._history: dict[date, History] = {}
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._days: OrderedDict[tuple[date, History], Day] = OrderedDict()
         self._held = 0
         self._sheet: Sheet | None = None
         self._ledgers: dict[tuple[date, History], Ledger] = {}
+        self.anthropic = anthropic
+        if anthropic:
+            self.anthropic_org = Org(seed, self.cast, first_day, last_day, api_keys, claude_code_users)
+            self.claude = Claude(self, api_key_shape, analytics, enterprise)
 
     @property
     def truth(self) -> Books:
@@ -62,21 +78,34 @@ class World:
     @property
     def sheet(self) -> Sheet:
         """Made when first asked for: its invoices need the books, and the books may be large."""
-        with self._lock:
+        with self.lock:
             if self._sheet is None:
                 self._sheet = company_sheet(self)
             return self._sheet
 
     def restate(self, day: date, kind: str) -> int:
-        """The vendor corrects a day; returns the new version."""
+        """Cursor corrects a day; returns the new version."""
+        self._check(day, kind)
+        with self.lock:
+            self._history[day] = (*self._history.get(day, ()), (self.version + 1, kind))
+            self.version += 1
+            return self.version
+
+    def restate_anthropic(self, day: date, kind: str) -> int:
+        """Anthropic corrects usage and cost of a day; returns the new version, counted together with Cursor's."""
+        if not self.anthropic:
+            raise ValueError("this world has no Anthropic organization")
+        self._check(day, kind)
+        with self.lock:
+            self.claude.correct(day, kind, self.version + 1)
+            self.version += 1
+            return self.version
+
+    def _check(self, day: date, kind: str) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
         if not self.first_day <= day <= self.last_day:
             raise ValueError(f"{day} is outside this world")
-        with self._lock:
-            self._history[day] = (*self._history.get(day, ()), (self.version + 1, kind))
-            self.version += 1
-            return self.version
 
     def history(self, day: date, version: int | None = None) -> History:
         """The corrections of a day known at a version: with the day, the name of its content."""
@@ -95,14 +124,14 @@ class World:
         if not self.first_day <= day <= self.last_day:
             return Ledger()
         key = (day, self.history(day, version))
-        with self._lock:
+        with self.lock:
             if key not in self._ledgers:
                 self._ledgers[key] = keep_books(self._day(*key), self.cast)
             return self._ledgers[key]
 
     def _day(self, day: date, history: History) -> Day:
         key = (day, history)
-        with self._lock:
+        with self.lock:
             if key in self._days:
                 self._days.move_to_end(key)
                 return self._days[key]

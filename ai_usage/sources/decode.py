@@ -26,12 +26,14 @@ from ai_usage.sources.errors import ContractError
 from ai_usage.sources.spool import Spooled
 from ai_usage.tables.schema import Column, Type
 
-_KINDS = {"string": "VARCHAR", "int": "DOUBLE", "decimal": "DECIMAL(38, 9)", "bool": "BOOLEAN"}
+# Cents keep 7 decimals: times 0.01 is then USD with exactly the 9 of NUMERIC, without rounding twice and without a division
+# of 128-bit numbers, which took a fifth of all decoding.
+_KINDS = {"string": "VARCHAR", "int": "DOUBLE", "decimal": "DECIMAL(38, 9)", "cents": "DECIMAL(38, 7)", "bool": "BOOLEAN"}
 _WORDS = {
     Type.STRING: "text", Type.INT64: "a whole number", Type.NUMERIC: "a number", Type.BOOL: "true or false",
     Type.DATE: "a date like 2026-01-31", Type.TIMESTAMP: "an instant",
 }  # fmt: skip
-_KIND_WORDS = {"string": "text", "int": "a whole number", "decimal": "a number", "bool": "true or false"}
+_KIND_WORDS = {"string": "text", "int": "a whole number", "decimal": "a number", "cents": "a number", "bool": "true or false"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ def _text(value: str) -> str:
 
 def _json_path(path: str) -> str:
     return "$" + "".join(f'."{part}"' for part in path.split("."))
+
+
+def _value(path: str) -> str:
+    return f"(__json ->> {_text(_json_path(path))})"
 
 
 def _shape(fields: Sequence[Field]) -> dict[str, Any]:
@@ -91,6 +97,8 @@ class Decoder:
         self._con.execute("SET TimeZone = 'UTC'")
         self._endpoint: Endpoint | None = None
         self._filled = False
+        self._options = ""
+        self._bounds = ("", "")
         self._pointers: dict[str, str] = {}
         self.unknown_fields: tuple[str, ...] = ()
         self.absent_fields: tuple[str, ...] = ()
@@ -98,6 +106,11 @@ class Decoder:
 
     def close(self) -> None:
         self._con.close()
+
+    def clear(self) -> None:
+        """Free what `load` read; `rows` and `rejects` need it, so call them before."""
+        self._con.execute("DROP TABLE IF EXISTS lines; DROP TABLE IF EXISTS parsed")
+        self._filled = False
 
     def __enter__(self) -> Decoder:
         return self
@@ -114,21 +127,20 @@ class Decoder:
         self._endpoint = endpoint
         filled = [walk for walk in walks if walk.records]
         if not filled:
-            self._con.execute("DROP VIEW IF EXISTS parsed")
             self._filled = False
             return [_empty_day(walk, day, endpoint) for walk in walks for day in walk.window.days]
         self._filled = True
         self._read_lines(filled)
         self._check_contract(endpoint, filled)
         self._read_fields(endpoint, filled)
-        self._parse(endpoint)
         found = {
             (number, day): (records, rejected, sha, total)
             for number, day, records, rejected, sha, total in self._con.execute(
                 """
-                SELECT __walk, usage_date, count(*), count(*) FILTER (NOT ok), sha256(string_agg(__h, '' ORDER BY __h)),
+                SELECT __walk, usage_date, count(*), count(*) FILTER (NOT ok), sha256(string_agg(hex(__h), '' ORDER BY __h)),
                        CASE WHEN count(*) = count(__total) THEN sum(__total) END
-                FROM parsed GROUP BY ALL
+                FROM (SELECT __walk, usage_date, ok, __total FROM parsed) POSITIONAL JOIN (SELECT __h FROM lines)
+                GROUP BY ALL
                 """
             ).fetchall()
         }
@@ -148,11 +160,13 @@ class Decoder:
         if not self._filled:
             return table.arrow_schema().empty_table()
         self._register(fetches)
-        own = ", ".join(f"{_quote('c:' + c.name)} AS {_quote(c.name)}" for c in self._own_columns(self._endpoint))
+        own = ", ".join(_quote(c.name) for c in self._own_columns(self._endpoint))
+        extra, parameters = self._extra()
         found = self._con.execute(
-            f"SELECT p.usage_date, f.fetch_id, ? AS fetched_at, CAST(? AS DATE) AS ingest_date, p.__extra AS extra, {own} "
-            "FROM parsed p JOIN fetches f USING (__walk, usage_date) WHERE p.ok",
-            [fetched_at, fetched_at],
+            f"SELECT usage_date, fetch_id, ? AS fetched_at, CAST(? AS DATE) AS ingest_date, {extra} AS extra, {own} "
+            f"FROM {'parsed POSITIONAL JOIN (SELECT __json FROM lines)' if self.unknown_fields else 'parsed'} "
+            "JOIN fetches USING (__walk, usage_date) WHERE ok",
+            [fetched_at, fetched_at, *parameters],
         ).to_arrow_table()
         return found.cast(table.arrow_schema())
 
@@ -168,16 +182,21 @@ class Decoder:
         cases = ", ".join(
             f"CASE WHEN NOT coalesce(({holds}), false) THEN {{'c': {_text(column)}, 'v': {value}, 'r': {_text(reason)}, "
             f"'m': {_text(remedy)}}} END"
-            for column, holds, value, reason, remedy in self._laws(endpoint)
+            for column, holds, value, reason, remedy in self._laws(endpoint, each=True)
         )
-        number = endpoint.record_number or "p.__n - p.__first_n + 1"
+        number = endpoint.record_number or "__n - __first_n + 1"
         found = self._con.execute(
             f"""
-            WITH broken AS (
-                SELECT p.usage_date, f.fetch_id, {number} AS record_number, p.__json AS payload,
+            WITH rejected AS (
+                SELECT __n, __first_n, usage_date AS __usage_date, fetch_id AS __fetch_id
+                FROM (SELECT rowid AS __n, min(rowid) OVER (PARTITION BY __walk) AS __first_n, __walk, usage_date, ok FROM parsed)
+                JOIN fetches USING (__walk, usage_date) WHERE NOT ok
+            ),
+            texts AS (SELECT * FROM (SELECT rowid AS __n, * FROM lines) JOIN rejected USING (__n)),
+            broken AS (
+                SELECT __usage_date AS usage_date, __fetch_id AS fetch_id, {number} AS record_number, __json AS payload,
                        unnest(list_filter([{cases}], x -> x IS NOT NULL)) AS b
-                FROM (SELECT *, min(__n) OVER (PARTITION BY __walk) AS __first_n FROM parsed) p
-                JOIN fetches f USING (__walk, usage_date) WHERE NOT p.ok
+                FROM ({self._values(endpoint, self._each_field("texts"))})
             )
             SELECT usage_date, fetch_id, ? AS fetched_at, ? AS source, ? AS endpoint,
                    CAST(record_number AS BIGINT) AS record_number, b.c AS column_name, b.v AS value, b.r AS reason,
@@ -191,91 +210,95 @@ class Decoder:
     # How it is done -------------------------------------------------------------------------------------------
 
     def _read_lines(self, walks: Sequence[Spooled]) -> None:
+        """Table `lines`: each record's text, hash and walk. `bounds` are the SQL of its walk's first and last day."""
         self._con.execute(
-            "CREATE OR REPLACE TEMP TABLE walks AS SELECT unnest(?) AS __path, unnest(?) AS __walk, "
-            "unnest(?::DATE[]) AS __first, unnest(?::DATE[]) AS __last",
-            [
-                [str(w.path) for w in walks], list(range(len(walks))), [w.window.first for w in walks],
-                [w.window.last for w in walks],
-            ],
-        )  # fmt: skip
+            "CREATE OR REPLACE TEMP TABLE walks AS SELECT unnest(?) AS __path, unnest(range(?)) AS __walk",
+            [[str(w.path) for w in walks], len(walks)],
+        )
+        self._bounds = (_by_walk([w.window.first for w in walks]), _by_walk([w.window.last for w in walks]))
         self._options = (
             f"[{', '.join(_text(str(w.path)) for w in walks)}], format = 'newline_delimited', compression = 'zstd', "
             f"maximum_object_size = {max(1_048_576, 2 * max(w.largest for w in walks))}"
         )
         self._con.execute(
-            f"CREATE OR REPLACE TEMP TABLE lines AS SELECT CAST(json AS VARCHAR) AS __json, md5(CAST(json AS VARCHAR)) AS __h "
-            f"FROM read_json_objects({self._options})"
+            "CREATE OR REPLACE TEMP TABLE lines AS SELECT CAST(json AS VARCHAR) AS __json, md5_number(CAST(json AS VARCHAR)) AS __h, "
+            f"CAST(file_index AS BIGINT) AS __walk FROM read_json_objects({self._options})"
         )
 
     def _check_contract(self, endpoint: Endpoint, walks: Sequence[Spooled]) -> None:
+        """Which fields came, which are new, and that every walk has the required ones: a changed day fails alone and in a range alike."""
         objects = sorted({f.path.rpartition(".")[0] for f in endpoint.fields})
-        seen: dict[str, str] = {}  # dotted path -> JSON pointer, which survives keys that hold dots
-        for parent in objects:
-            path = _json_path(parent) if parent else "$"
-            keys = self._con.execute("SELECT DISTINCT unnest(json_keys(__json, ?)) FROM lines", [path]).fetchall()
-            for (key,) in keys:
-                seen[f"{parent}.{key}" if parent else key] = _pointer(*(parent.split(".") if parent else ()), key)
         known = {f.path for f in endpoint.fields}
+        seen: dict[str, str] = {}  # dotted path -> JSON pointer, which survives keys that hold dots
+        twins: dict[str, str] = {}  # a second key of the same dotted path, such as "a.b" beside {"a": {"b": ...}}, under its pointer
+        sent: dict[int, set[str]] = {number: set() for number in range(len(walks))}
+        paths = [_json_path(parent) if parent else "$" for parent in objects]
+        for number, shape in self._con.execute("SELECT DISTINCT __walk, json_keys(__json, ?) FROM lines", [paths]).fetchall():
+            for parent, keys in zip(objects, shape, strict=True):
+                for key in keys or ():
+                    name = f"{parent}.{key}" if parent else key
+                    pointer = _pointer(*(parent.split(".") if parent else ()), key)
+                    if not parent and pointer != _pointer(*name.split(".")) and (name in known or name.rpartition(".")[0] in objects):
+                        twins[pointer] = pointer
+                    else:
+                        seen[name] = pointer
+                        sent[number].add(name)
+        seen |= twins
         containers = {parent for parent in objects if parent}
         self.unknown_fields = tuple(sorted(seen.keys() - known - containers))
         self._pointers = seen
         self.absent_fields = tuple(sorted(known - seen.keys()))
-        lost = [f.path for f in endpoint.fields if f.required and f.path not in seen]
-        if lost:
-            raise ContractError(
-                f"{endpoint.source} {endpoint.name} for {walks[0].window.first} to {walks[-1].window.last}: no record has the required "
-                f"field {', '.join(map(repr, lost))} (fields sent: {', '.join(sorted(seen)) or 'none'}); nothing was stored, and "
-                f"either the vendor renamed it or the declaration in sources/{endpoint.source}/records.py must follow."
-            )
+        for number, walk in enumerate(walks):
+            lost = [f.path for f in endpoint.fields if f.required and f.path not in sent[number]]
+            if lost:
+                raise ContractError(
+                    f"{endpoint.source} {endpoint.name} for {walk.window.first} to {walk.window.last}: no record has the required "
+                    f"field {', '.join(map(repr, lost))} (fields sent: {', '.join(sorted(sent[number])) or 'none'}); nothing was stored, and "
+                    f"either the vendor renamed it or the declaration in sources/{endpoint.source}/records.py must follow."
+                )
 
     def _read_fields(self, endpoint: Endpoint, walks: Sequence[Spooled]) -> None:
+        """Table `parsed`, in the order of `lines`: the raw table's own columns, the day, and whether every rule holds."""
         shape = _shape(endpoint.fields)
         columns = ", ".join(f"{_text(name)}: {_text(_struct(node))}" for name, node in shape.items())
-        flat = ", ".join(
-            ".".join(_quote(part) for part in f.path.split(".")) + f" AS {_quote(f.path)}" for f in endpoint.fields
-        )
+        flat = ", ".join(".".join(_quote(part) for part in f.path.split(".")) + f" AS {_quote(f.path)}" for f in endpoint.fields)
         try:
-            self._con.execute(
-                f"CREATE OR REPLACE TEMP TABLE fields AS SELECT filename AS __file, {flat} "
-                f"FROM read_json({self._options}, columns = {{{columns}}}, filename = true)"
-            )
             self.careful = False
+            self._fill(
+                endpoint, f"SELECT CAST(file_index AS BIGINT) AS __walk, {flat} FROM read_json({self._options}, columns = {{{columns}}})"
+            )
+            if self._con.execute("SELECT coalesce(bool_or(__large), false) FROM parsed").fetchall()[0][0]:
+                self.careful = True
+                self._fill(endpoint, self._each_field("lines"))
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException):
-            casts = ", ".join(
-                f"TRY_CAST(json ->> {_text(_json_path(f.path))} AS {_KINDS[f.kind]}) AS {_quote(f.path)}" for f in endpoint.fields
-            )
-            self._con.execute(
-                f"CREATE OR REPLACE TEMP TABLE fields AS SELECT filename AS __file, {casts} FROM "
-                f"(SELECT CAST(json AS VARCHAR) AS json, filename FROM read_json_objects({self._options}, filename = true))"
-            )
             self.careful = True
+            self._fill(endpoint, self._each_field("lines"))
 
-    def _parse(self, endpoint: Endpoint) -> None:
+    def _fill(self, endpoint: Endpoint, fields: str) -> None:
+        own = ", ".join(f"{_quote('c:' + c.name)} AS {_quote(c.name)}" for c in self._own_columns(endpoint))
+        ok = " AND ".join(f"coalesce(({holds}), false)" for _, holds, _, _, _ in self._laws(endpoint, each=self.careful)) or "true"
+        self._con.execute(
+            f"CREATE OR REPLACE TEMP TABLE parsed AS SELECT __walk, __total, {own}, {ok} AS ok, {_large(endpoint)} AS __large, "
+            "CASE WHEN __day BETWEEN __first AND __last THEN __day ELSE __first END AS usage_date "
+            f"FROM ({self._values(endpoint, fields)})"
+        )
+
+    def _each_field(self, lines: str) -> str:
+        """Every field taken out of the text and cast by itself: NULL where it does not fit its kind."""
+        assert self._endpoint is not None
+        casts = ", ".join(f"TRY_CAST({_value(f.path)} AS {_KINDS[f.kind]}) AS {_quote(f.path)}" for f in self._endpoint.fields)
+        return f"SELECT *, {casts} FROM {lines}"
+
+    def _values(self, endpoint: Endpoint, fields: str) -> str:
+        """The fields, and beside them what they mean: the table's columns as `c:<name>`, the day, the bill."""
         columns = ", ".join(
-            f"TRY_CAST({self._expression(endpoint, c)} AS {c.duckdb_type}) AS {_quote('c:' + c.name)}"
-            for c in self._own_columns(endpoint)
+            f"TRY_CAST({self._expression(endpoint, c)} AS {c.duckdb_type}) AS {_quote('c:' + c.name)}" for c in self._own_columns(endpoint)
         )
-        day = f"TRY_CAST({endpoint.usage_date} AS DATE)" if endpoint.usage_date else "__first"
-        extra, parameters = self._extra()
-        self._con.execute(
-            f"""
-            CREATE OR REPLACE TEMP TABLE computed AS
-            SELECT __walk, __first, __last, {day} AS __day, {extra} AS __extra,
-                   {endpoint.vendor_total or "NULL"} AS __total, {columns}, l.* EXCLUDE (__file)
-            FROM (SELECT lines.rowid AS __n, lines.*, fields.* FROM lines POSITIONAL JOIN fields) l
-            JOIN walks w ON w.__path = l.__file
-            """,
-            parameters,
-        )
-        self._con.execute("DROP TABLE lines; DROP TABLE fields")
-        ok = " AND ".join(f"coalesce(({holds}), false)" for _, holds, _, _, _ in self._laws(endpoint)) or "true"
-        self._con.execute(
-            f"""
-            CREATE OR REPLACE TEMP VIEW parsed AS
-            SELECT *, CASE WHEN __day BETWEEN __first AND __last THEN __day ELSE __first END AS usage_date, {ok} AS ok
-            FROM computed
-            """
+        first, last = self._bounds
+        day = f"TRY_CAST({endpoint.usage_date} AS DATE)" if endpoint.usage_date else first
+        return (
+            f"SELECT *, {first} AS __first, {last} AS __last, {day} AS __day, {endpoint.vendor_total or 'NULL'} AS __total, "
+            f"{columns} FROM ({fields})"
         )
 
     def _extra(self) -> tuple[str, list[str]]:
@@ -297,17 +320,26 @@ class Decoder:
     def _expression(self, endpoint: Endpoint, column: Column) -> str:
         return endpoint.columns.get(column.name, _quote(column.name))
 
-    def _laws(self, endpoint: Endpoint) -> list[tuple[str, str, str, str, str]]:
-        """(field, condition, value, reason, remedy) that a record must meet; a condition that is NULL is not met."""
+    def _laws(self, endpoint: Endpoint, *, each: bool) -> list[tuple[str, str, str, str, str]]:
+        """(field, condition, value, reason, remedy) that a record must meet; a condition that is NULL is not met.
+
+        `each`: the fields were cast one by one, so that each cast must be judged. Only there is a record's text at hand.
+        """
         laws: list[tuple[str, str, str, str, str]] = []
         paths = {f.path: f for f in endpoint.fields}
 
         def value(path: str) -> str:
-            return f"(__json ->> {_text(_json_path(path))})" if path in paths else "NULL"
+            return _value(path) if path in paths else "NULL"
 
+        if each:
+            for parent in sorted({f.path.rpartition(".")[0] for f in endpoint.fields} - {""}):
+                kind = f"json_type(__json, {_text(_json_path(parent))})"
+                laws.append(
+                    (parent, f"{kind} IS NULL OR {kind} IN ('OBJECT', 'NULL')", _value(parent), "is not an object", endpoint.remedy)
+                )
         for f in endpoint.fields:
             cell = _quote(f.path)
-            if self.careful:
+            if each:
                 holds = f"{value(f.path)} IS NULL OR {cell} IS NOT NULL"
                 laws.append((f.path, holds, value(f.path), f"is not {_KIND_WORDS[f.kind]}", endpoint.remedy))
             if f.kind == "int":
@@ -320,12 +352,22 @@ class Decoder:
             if not c.nullable:
                 laws.append((path, f"{cell} IS NOT NULL OR {field_cell} IS NOT NULL", value(path), "is missing", endpoint.remedy))
             if c.type is not Type.STRING and path in paths:
-                laws.append((path, f"{field_cell} IS NULL OR {cell} IS NOT NULL", value(path), f"is not {_WORDS[c.type]}", endpoint.remedies.get(c.type, endpoint.remedy)))
+                laws.append(
+                    (
+                        path,
+                        f"{field_cell} IS NULL OR {cell} IS NOT NULL",
+                        value(path),
+                        f"is not {_WORDS[c.type]}",
+                        endpoint.remedies.get(c.type, endpoint.remedy),
+                    )
+                )
             if c.minimum is not None:
                 laws.append((path, f"{cell} IS NULL OR {cell} >= {c.minimum}", value(path), f"is below {c.minimum}", endpoint.remedy))
             if c.allowed:
                 among = ", ".join(map(_text, c.allowed))
-                laws.append((path, f"{cell} IS NULL OR {cell} IN ({among})", value(path), f"is none of {', '.join(c.allowed)}", endpoint.remedy))
+                laws.append(
+                    (path, f"{cell} IS NULL OR {cell} IN ({among})", value(path), f"is none of {', '.join(c.allowed)}", endpoint.remedy)
+                )
         if endpoint.usage_date:
             named = re.search(r'"([^"]+)"', endpoint.usage_date)
             path = named.group(1) if named else "usage_date"
@@ -344,6 +386,17 @@ class Decoder:
 
 def _pointer(*parts: str) -> str:
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _large(endpoint: Endpoint) -> str:
+    """Whether a number is too large for the reader, which scales doubles: exact below 2^53 / 10^decimals, 9 million USD or 900 million cents."""
+    limits = {"decimal": 9_000_000, "cents": 900_000_000}
+    found = [f"coalesce(abs({_quote(f.path)}) > {limits[f.kind]}, false)" for f in endpoint.fields if f.kind in limits]
+    return " OR ".join(found) or "false"
+
+
+def _by_walk(days: Sequence[date]) -> str:
+    return f"[{', '.join(f'DATE {_text(str(day))}' for day in days)}][__walk + 1]"
 
 
 def _empty_day(walk: Spooled, day: date, endpoint: Endpoint) -> Day:

@@ -15,12 +15,14 @@ from typing import Literal
 
 from ai_usage.tables.schema import Table, Type
 
-Kind = Literal["string", "int", "decimal", "bool"]
+Kind = Literal["string", "int", "decimal", "cents", "bool"]
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a record. `required`: when no record has its key the contract has changed and the fetch fails."""
+    """One field of a record. `cents` are money in 1/100 of a unit, kept to 1e-7, which is 1e-9 of the unit.
+
+    `required`: when no record has its key the contract has changed and the fetch fails."""
 
     path: str
     kind: Kind = "string"
@@ -43,7 +45,7 @@ class Endpoint:
 
     `columns` maps a raw column to an expression over fields (default: the field of the same name). `usage_date` is an
     expression for the record's UTC day, None for snapshots, whose day is the window's. `vendor_total` sums, over every
-    record, to the billed USD that the vendor claims; None where the endpoint bills nothing.
+    record, to the billed USD that the vendor claims; None where the endpoint bills nothing. `staged_as` is then the `source` of its rows in `stg_cost`.
     """
 
     source: str
@@ -54,9 +56,10 @@ class Endpoint:
     usage_date: str | None = None
     rules: tuple[Rule, ...] = ()
     vendor_total: str | None = None
+    staged_as: str | None = None
     record_number: str | None = None
     remedies: Mapping[Type, str] = field(default_factory=dict, hash=False)
-    remedy: str = "Report it to the vendor; the day is read again with the next run, or can be replaced by an uploaded file."
+    remedy: str = "Report it to the vendor; the day is read again with the next run, or can be replaced by a dropped .replace.csv file."
 
     def __repr__(self) -> str:
         return f"Endpoint({self.source} {self.name})"
@@ -91,6 +94,4 @@ class Window:
     def split(self, days: int) -> list[Window]:
         """Consecutive windows of at most that many days."""
         starts = range(0, (self.last - self.first).days + 1, days)
-        return [
-            Window(self.first + timedelta(days=n), min(self.last, self.first + timedelta(days=n + days - 1))) for n in starts
-        ]
+        return [Window(self.first + timedelta(days=n), min(self.last, self.first + timedelta(days=n + days - 1))) for n in starts]

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import google.auth.exceptions
 import requests
 import requests.adapters
+import requests.auth
 import tenacity
 import urllib3
 
@@ -68,6 +69,13 @@ class Stats:
                 setattr(self, name, getattr(self, name) + amount)
 
 
+class _Unchanged(requests.auth.AuthBase):
+    """An auth that adds nothing."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
 @dataclass(frozen=True)
 class Body:
     """A whole answer: status 200, length as announced."""
@@ -109,8 +117,8 @@ class HttpClient:
         self._tries, self._patience_s, self._timeout_s, self._backoff_s = tries, patience_s, timeout_s, backoff_s
         self._hints = hints or {}
         self._session = session or requests.Session()
-        self._session.auth = auth
-        self._session.trust_env = False  # no ~/.netrc: it would replace the key with somebody else's credential
+        # An auth that is set keeps ~/.netrc from putting somebody else's credential in; proxies and CA bundles still come from there.
+        self._session.auth = auth or _Unchanged()
         self._session.headers.update({"User-Agent": f"ai-usage-analytics/{__version__}", "Accept-Encoding": "gzip"})
         self._session.headers.update(headers or {})
         adapter = requests.adapters.HTTPAdapter(pool_connections=connections, pool_maxsize=connections, max_retries=0)
@@ -137,10 +145,18 @@ class HttpClient:
         """Make one request, again where that can help, and return what `read` makes of the answer."""
         begun = time.monotonic()
 
+        chosen: dict[int, float] = {}
+
         def wait(state: tenacity.RetryCallState) -> float:
+            """One pause for each try: the one that is judged is the one that is slept."""
+            if state.attempt_number not in chosen:
+                chosen[state.attempt_number] = pause(state)
+            return chosen[state.attempt_number]
+
+        def pause(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
             asked = error.retry_after if isinstance(error, TransientError) else None
-            backoff = tenacity.wait_exponential_jitter(self._backoff_s, max=60 * self._backoff_s, jitter=self._backoff_s)(state)
+            backoff = tenacity.wait_exponential_jitter(multiplier=self._backoff_s, max=60 * self._backoff_s, jitter=self._backoff_s)(state)
             return max(asked, 0.05) if asked is not None else backoff
 
         def give_up(state: tenacity.RetryCallState) -> bool:
@@ -199,7 +215,7 @@ class HttpClient:
     def _error(self, where: str, answer: requests.Response, content: bytes) -> SourceError:
         """Status -> class, kind and a sentence: the one place where statuses are judged."""
         status = answer.status_code
-        said = self._safe(content[:_EXCERPT].decode("utf-8", "replace").replace("\n", " "))
+        said = self.excerpt(content)
         if status in RETRYABLE:
             if status == 429:
                 self.stats.add(rate_limited=1)
@@ -219,6 +235,10 @@ class HttpClient:
         if status == 404:
             return PermanentError(f"{where} answered 404: no such resource below {self.base_url!r}; check the base URL ({said}).")
         return PermanentError(f"{where} answered {status} and would again; see the message and the request ({said}).")
+
+    def excerpt(self, content: bytes, length: int = _EXCERPT) -> str:
+        """The beginning of a body on one line, secrets hidden before it is cut: half a key is a key too."""
+        return self._safe(content[: 20 * _EXCERPT].decode("utf-8", "replace").replace("\n", " "))[:length]
 
     def _safe(self, text: str) -> str:
         for secret in self._secrets:

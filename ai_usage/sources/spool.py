@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 import uuid
@@ -78,8 +77,8 @@ class SpoolWriter:
         self._raw.close()
         self._log.close()
         path = self._name.with_suffix(".ndjson.zst")
-        os.replace(self._envelopes, self._name.with_suffix(".pages.jsonl"))
-        os.replace(self._part, path)
+        self._envelopes.replace(self._name.with_suffix(".pages.jsonl"))
+        self._part.replace(path)
         return Spooled(
             self._endpoint, self._window, path, str(path.relative_to(self._root)), self.records, self.pages, requests,
             self._size, self._largest,

@@ -90,8 +90,13 @@ STAGING_SEATS: tuple[Column, ...] = (
 
 def _staging(name: str, description: str, columns: tuple[Column, ...], date_column: str | None) -> Table:
     return Table(
-        name=name, layer="staging", description=description, grain="one group of a UTC day", columns=columns,
-        date_column=date_column, view=True,
+        name=name,
+        layer="staging",
+        description=description,
+        grain="one group of a UTC day",
+        columns=columns,
+        date_column=date_column,
+        view=True,
     )
 
 
@@ -243,8 +248,17 @@ fct_cost_daily = Table(
     description="Billed money per day, to 1e-9 USD, unattributed included.",
     grain="one UTC day, platform, workspace, key, person, model, cost type, token type, attribution and source",
     key=(
-        "cost_date", "platform", "vendor", "workspace_id", "api_key_id", "user_email", "model", "cost_type", "token_type",
-        "attribution", "source",
+        "cost_date",
+        "platform",
+        "vendor",
+        "workspace_id",
+        "api_key_id",
+        "user_email",
+        "model",
+        "cost_type",
+        "token_type",
+        "attribution",
+        "source",
     ),
     date_column="cost_date",
     cluster_by=("platform", "user_email"),
@@ -262,9 +276,25 @@ fct_cost_daily = Table(
 )
 
 STAGING: tuple[Table, ...] = (
-    stg_current_fetches, stg_snapshots, stg_email_aliases, stg_cursor_usage, stg_cursor_cost, stg_sheet_usage, stg_sheet_cost, stg_usage,
-    stg_cost, stg_cursor_seats, stg_seats, stg_cursor_keys, stg_cursor_people, stg_anthropic_usage, stg_anthropic_cost, stg_anthropic_keys,
-    stg_anthropic_people, stg_anthropic_workspaces, stg_keys, stg_people,
+    stg_current_fetches,
+    stg_snapshots,
+    stg_email_aliases,
+    stg_cursor_usage,
+    stg_cursor_cost,
+    stg_sheet_usage,
+    stg_sheet_cost,
+    stg_usage,
+    stg_cost,
+    stg_cursor_seats,
+    stg_seats,
+    stg_cursor_keys,
+    stg_cursor_people,
+    stg_anthropic_usage,
+    stg_anthropic_cost,
+    stg_anthropic_keys,
+    stg_anthropic_people,
+    stg_anthropic_workspaces,
+    stg_keys,
+    stg_people,
 )
 CURATED: tuple[Table, ...] = (dim_users, dim_user_assignments, dim_api_keys, fct_usage_daily, fct_cost_daily)
-

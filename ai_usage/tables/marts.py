@@ -148,5 +148,10 @@ sheet_issues = _mart(
 )
 
 MARTS: tuple[Table, ...] = (
-    vw_monthly_finance, vw_cost_allocation, vw_productivity_metrics, vw_restatements, vw_data_health, sheet_issues,
+    vw_monthly_finance,
+    vw_cost_allocation,
+    vw_productivity_metrics,
+    vw_restatements,
+    vw_data_health,
+    sheet_issues,
 )

@@ -73,7 +73,7 @@ class Table:
 
     `grain` says in words what one row is; `key` are the columns that are unique together (empty where equal rows are
     real, as with Cursor's events, which carry no id). `date_column` is the column that a day range replaces and that
-    BigQuery partitions on. `settle_days` is how long the vendor may still change a day.
+    BigQuery partitions on.
     """
 
     name: str
@@ -120,9 +120,7 @@ class Table:
 
     def arrow_schema(self) -> pa.Schema:
         """The Arrow schema; nullability and descriptions included."""
-        return pa.schema(
-            pa.field(c.name, c.arrow_type, nullable=c.nullable, metadata={"description": c.description}) for c in self.columns
-        )
+        return pa.schema(pa.field(c.name, c.arrow_type, nullable=c.nullable, metadata={"description": c.description}) for c in self.columns)
 
     def pandera_schema(self) -> pandera.DataFrameSchema:
         """A strict pandera schema for a pandas frame read through Arrow with `types_mapper=pandas.ArrowDtype`."""

@@ -56,7 +56,8 @@ def _repair_count_if(node: exp.Expression) -> exp.Expression:
 
 def _repair_dates(node: exp.Expression) -> exp.Expression:
     """DATE arithmetic stays DATE; DuckDB returns TIMESTAMP."""
-    if isinstance(node, exp.DateAdd | exp.DateSub | exp.DateTrunc) and not isinstance(node.parent, exp.Cast):
+    inside_cast = isinstance(node.parent, exp.Cast) and node.parent.to.this == exp.DataType.Type.DATE
+    if isinstance(node, exp.DateAdd | exp.DateSub | exp.DateTrunc) and not inside_cast:
         return _as_date(node)
     return node
 
@@ -69,7 +70,7 @@ def _repair_extract(node: exp.Expression) -> exp.Expression:
             return _as_date(node.expression)
         if part == "ISOWEEK":
             return exp.Extract(this=exp.var("WEEK"), expression=node.expression.copy())
-        if part == "DAYOFWEEK" and not isinstance(node.parent, exp.Paren):
+        if part == "DAYOFWEEK":
             return exp.Paren(this=exp.Add(this=node.copy(), expression=exp.Literal.number(1)))
     return node
 
@@ -88,7 +89,7 @@ def _repair_offset(node: exp.Expression) -> exp.Expression:
         name = node.args["offset"].name
         scope = node.find_ancestor(exp.Select)
         for column in list(scope.find_all(exp.Column)) if scope else []:
-            if column.name == name and not isinstance(column.parent, exp.Sub):
+            if column.name == name:
                 column.replace(exp.Paren(this=exp.Sub(this=column.copy(), expression=exp.Literal.number(1))))
     return node
 
@@ -100,6 +101,8 @@ def _repair_div(node: exp.Expression) -> exp.Expression:
             operand = node.args[side]
             if isinstance(operand, exp.Binary):
                 node.set(side, exp.Paren(this=operand.copy()))
+        if isinstance(node.parent, exp.Binary | exp.Unary) and not isinstance(node.parent, exp.Paren | exp.IntDiv):
+            return exp.Paren(this=node.copy())
     return node
 
 
@@ -114,7 +117,7 @@ def _repair_wide_div(node: exp.Expression) -> exp.Expression:
 
 def _repair_division(node: exp.Expression) -> exp.Expression:
     """NUMERIC / NUMERIC, SAFE_DIVIDE and AVG of NUMERIC are NUMERIC; DuckDB gives DOUBLE. Needs annotated types."""
-    if isinstance(node.parent, exp.Cast):
+    if isinstance(node.parent, exp.Cast) and _is_numeric(node.parent):
         return node
     if isinstance(node, exp.Div | exp.SafeDivide) and (_is_numeric(node.this) or _is_numeric(node.expression)):
         return exp.Cast(this=exp.Paren(this=node.copy()), to=_numeric())

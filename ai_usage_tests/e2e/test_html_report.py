@@ -62,9 +62,7 @@ def opened() -> Iterator[Opened]:
         yield page
 
 
-def rows(
-    marts: duckdb.DuckDBPyConnection, card: Card, values: FilterValues, **how: Any
-) -> list[dict[str, Any]]:
+def rows(marts: duckdb.DuckDBPyConnection, card: Card, values: FilterValues, **how: Any) -> list[dict[str, Any]]:
     query = card_query(card, values, **how)
     return marts.execute(to_duckdb(query.sql), query.params).to_arrow_table().to_pylist()
 
@@ -75,18 +73,14 @@ def kpi(opened: Opened, key: str) -> Decimal | None:
 
 def same(shown: Decimal | None, expected: Any, summed: bool) -> None:
     if expected is None or shown is None:
-        assert shown is None and not expected, (
-            "no rows: SQL counts 0, the page says that nothing is on record"
-        )
+        assert shown is None and not expected, "no rows: SQL counts 0, the page says that nothing is on record"
     elif summed:
         assert shown == Decimal(expected)
     else:
         assert abs(shown - Decimal(str(expected))) <= Decimal("1e-9")
 
 
-def check_kpis(
-    opened: Opened, marts: duckdb.DuckDBPyConnection, values: FilterValues, dashboard: Any = COST
-) -> None:
+def check_kpis(opened: Opened, marts: duckdb.DuckDBPyConnection, values: FilterValues, dashboard: Any = COST) -> None:
     for card in dashboard.cards:
         if card.kind == "kpi":
             expected = rows(marts, card, values)[0][card.measures[0].key]
@@ -166,9 +160,7 @@ def test_each_filter_reaches_every_card(
 ) -> None:
     opened.open(report, "#cost_allocation?date=2026-09-10..2026-10-20")
     known = {r[0] for r in marts.execute("SELECT DISTINCT user_email FROM vw_cost_allocation").fetchall()}
-    chosen = {
-        k: [v if k != "user" or v in known else sorted(known)[1] for v in vs] for k, vs in chosen.items()
-    }
+    chosen = {k: [v if k != "user" or v in known else sorted(known)[1] for v in vs] for k, vs in chosen.items()}
     for key, names in chosen.items():
         choose(opened, key, *names)
     values = FilterValues(date(2026, 9, 10), date(2026, 10, 20), chosen)
@@ -190,9 +182,7 @@ def test_each_filter_reaches_every_card(
     check_kpis(opened, marts, values, USE)
 
 
-def test_figures_are_compared_with_the_preceding_period(
-    opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection
-) -> None:
+def test_figures_are_compared_with_the_preceding_period(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:
     opened.open(report)
     before = preceding_period(LAST_30)
     assert before is not None
@@ -246,14 +236,9 @@ def test_a_csv_file_is_exact_and_safe(opened: Opened, report: Path, marts: duckd
         assert line[:3] == [csv_text(row[k]) for k in ("user_name", "user_email", "department")]
         assert Decimal(line[3]) == row["cost"]
         assert Decimal(line[4]) == (row["cost"] / total).quantize(Decimal("1e-9"), ROUND_HALF_UP)
-    spread = {
-        (r["user_email"], r["platform"], r["department"]): r["cost"]
-        for r in rows(marts, card, FilterValues())
-    }
+    spread = {(r["user_email"], r["platform"], r["department"]): r["cost"] for r in rows(marts, card, FilterValues())}
     for line in body:
-        for platform, cell in zip(
-            ("cursor", "claude_code", "claude_api", "claude_ai"), line[5:], strict=True
-        ):
+        for platform, cell in zip(("cursor", "claude_code", "claude_api", "claude_ai"), line[5:], strict=True):
             expected_cell = spread.get((line[1], platform, line[2]))
             assert cell == "" if expected_cell is None else Decimal(cell) == expected_cell
     assert "'" + FORMULA_NAME in [line[0] for line in body], "a formula is text"
@@ -279,9 +264,7 @@ def test_charts_turn_into_tables_and_say_what_they_show(opened: Opened, report: 
     page.wait_for_selector("[data-card=cost_by_day] .plot svg")
 
 
-def test_unknown_is_a_dash_and_nothing_is_said_to_be_nothing(
-    opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection
-) -> None:
+def test_unknown_is_a_dash_and_nothing_is_said_to_be_nothing(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:
     opened.open(report, "#productivity_analytics?platform=claude_api")
     page = opened.page
     assert page.locator("[data-card=accepted_lines] .value").inner_text() == "–"
@@ -301,9 +284,7 @@ def test_unknown_is_a_dash_and_nothing_is_said_to_be_nothing(
 def test_cards_that_a_filter_does_not_reach_say_so(opened: Opened, report: Path) -> None:
     opened.open(report)
     assert opened.page.locator("[data-card=department_by_month] .badge").inner_text() == "All dates on record"
-    assert opened.page.locator("[data-card=department_by_month] thead th").count() == 1 + 4 + 1, (
-        "Jul to Oct, and Total"
-    )
+    assert opened.page.locator("[data-card=department_by_month] thead th").count() == 1 + 4 + 1, "Jul to Oct, and Total"
 
 
 def test_the_keyboard_reaches_tabs_filters_and_sorting(opened: Opened, report: Path) -> None:
@@ -352,10 +333,7 @@ def test_sums_beyond_the_exact_range_of_numbers_stay_exact(opened: Opened, tmp_p
     write(marts, tmp_path / "big.html")
     opened.open(tmp_path / "big.html", "#cost_allocation?date=all")
     check_kpis(opened, marts, FilterValues())
-    assert (
-        kpi(opened, "billed_cost")
-        == marts.execute("SELECT SUM(cost_usd) FROM vw_cost_allocation").fetchall()[0][0]
-    )
+    assert kpi(opened, "billed_cost") == marts.execute("SELECT SUM(cost_usd) FROM vw_cost_allocation").fetchall()[0][0]
 
 
 def test_themes_widths_and_paper(report: Path) -> None:

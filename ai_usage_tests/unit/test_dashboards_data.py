@@ -69,9 +69,7 @@ def build_marts(
 ) -> duckdb.DuckDBPyConnection:
     """`vw_cost_allocation`, `vw_productivity_metrics` and `vw_data_health` as tables."""
     connection = duckdb.connect()
-    connection.execute(
-        "SET TimeZone = 'UTC'; CREATE TABLE people (n INT, email TEXT, name TEXT, department TEXT)"
-    )
+    connection.execute("SET TimeZone = 'UTC'; CREATE TABLE people (n INT, email TEXT, name TEXT, department TEXT)")
     connection.execute("CREATE TABLE platforms (platform TEXT, vendor TEXT, weight DOUBLE)")
     connection.execute("CREATE TABLE days AS SELECT d::DATE AS day "
                        "FROM range($1::DATE, $2::DATE, INTERVAL 1 DAY) t(d)",
@@ -186,9 +184,5 @@ def test_the_synthetic_marts_have_the_cases_worth_testing() -> None:
           SUM(cost_usd), COUNT(*) FILTER (model IS NULL) FROM vw_cost_allocation""").fetchone()
     assert row is not None
     assert row[0] > 0 and row[1] > 0 and row[2] == 4 and row[4] > 0
-    assert isinstance(row[3], Decimal) and row[3] != row[3].quantize(Decimal("0.01")), (
-        "fractions of a cent are there"
-    )
-    assert connection.execute(
-        "SELECT COUNT(*) FROM vw_productivity_metrics WHERE loc_accepted IS NULL"
-    ).fetchone() != (0,)
+    assert isinstance(row[3], Decimal) and row[3] != row[3].quantize(Decimal("0.01")), "fractions of a cent are there"
+    assert connection.execute("SELECT COUNT(*) FROM vw_productivity_metrics WHERE loc_accepted IS NULL").fetchone() != (0,)

@@ -33,9 +33,7 @@ MONEY = pa.decimal128(38, 9)
 @pytest.fixture(scope="module")
 def page() -> str:
     query = querier(build_marts(days=40))
-    return render_report(
-        load_dashboards(), query, meta_from_marts(query, generated_at=NOW, checks=Checks(3, 1))
-    )
+    return render_report(load_dashboards(), query, meta_from_marts(query, generated_at=NOW, checks=Checks(3, 1)))
 
 
 @settings(max_examples=60, deadline=None)
@@ -86,9 +84,7 @@ def test_nothing_is_loaded_from_anywhere(page: str) -> None:
     shell = page.replace(vega_bundle(), "")
     assert not re.findall(r"""(?:src|href|action|data|poster|srcset)\s*=\s*["']?\s*(?:https?:)?//""", shell)
     assert "@import" not in shell and "url(http" not in shell
-    assert "://" not in shell.replace("http://www.w3.org/2000/svg", ""), (
-        "but for the name of the SVG namespace"
-    )
+    assert "://" not in shell.replace("http://www.w3.org/2000/svg", ""), "but for the name of the SVG namespace"
     assert re.findall(r"<(?:iframe|object|embed|form|base)\b", shell) == []
     assert re.findall(r"<link\b[^>]*>", shell) == ['<link rel="icon" href="data:,">']
 
@@ -153,15 +149,10 @@ def test_an_empty_warehouse_still_gives_a_report() -> None:
 
 
 def test_the_status_comes_from_the_marts() -> None:
-    meta = meta_from_marts(
-        querier(build_marts()), generated_at=NOW, checks=Checks(5), version="1", note="Demo"
-    )
+    meta = meta_from_marts(querier(build_marts()), generated_at=NOW, checks=Checks(5), version="1", note="Demo")
     assert meta.settled_through == date(2026, 9, 30) and meta.data_through == date(2026, 10, 31)
     assert meta.settled_share is not None and 0 < meta.settled_share < 1
-    assert (
-        meta.as_of == datetime(2026, 11, 1, 6, tzinfo=UTC)
-        and meta.payload()["as_of"] == "2026-11-01T06:00:00Z"
-    )
+    assert meta.as_of == datetime(2026, 11, 1, 6, tzinfo=UTC) and meta.payload()["as_of"] == "2026-11-01T06:00:00Z"
     with pytest.raises(ValueError, match="no time zone"):
         ReportMeta(generated_at=datetime(2026, 1, 1), as_of=NOW).payload()
 

@@ -26,9 +26,7 @@ def run(connection: duckdb.DuckDBPyConnection, query: CardQuery) -> list[dict[st
     return connection.execute(to_duckdb(query.sql), query.params).to_arrow_table().to_pylist()
 
 
-@pytest.mark.parametrize(
-    "name", [f"{d.key}/{c.key}" for d in DASHBOARDS.values() for c in d.cards if c.kind != "note"]
-)
+@pytest.mark.parametrize("name", [f"{d.key}/{c.key}" for d in DASHBOARDS.values() for c in d.cards if c.kind != "note"])
 def test_every_card_answers_with_and_without_each_filter(marts: duckdb.DuckDBPyConnection, name: str) -> None:
     key, card_key = name.split("/")
     card = DASHBOARDS[key].card(card_key)
@@ -51,31 +49,23 @@ def test_figures_are_ratios_of_sums_and_shares_of_what_is_left(marts: duckdb.Duc
     card = DASHBOARDS["cost_allocation"].card("cost_by_person")
     rows = run(marts, card_query(card, FilterValues(chosen={"platform": ["claude_api"]}), pivot=False))
     assert abs(sum(Decimal(str(r["share"])) for r in rows) - 1) < Decimal("1e-9")
-    total = marts.execute(
-        "SELECT SUM(cost_usd) FROM vw_cost_allocation WHERE platform = 'claude_api'"
-    ).fetchone()
+    total = marts.execute("SELECT SUM(cost_usd) FROM vw_cost_allocation WHERE platform = 'claude_api'").fetchone()
     assert total is not None and sum(r["cost"] for r in rows) == total[0]
     assert [r["cost"] for r in rows] == sorted((r["cost"] for r in rows), reverse=True)
 
 
 def test_values_are_bound_and_never_text() -> None:
     card = DASHBOARDS["cost_allocation"].card("billed_cost")
-    query = card_query(
-        card, FilterValues(date(2026, 1, 1), None, {"user": ["'; DROP TABLE x; --"], "unknown": ["x"]})
-    )
+    query = card_query(card, FilterValues(date(2026, 1, 1), None, {"user": ["'; DROP TABLE x; --"], "unknown": ["x"]}))
     assert "DROP" not in query.sql and "unknown" not in query.sql
     assert query.params == {"date_from": date(2026, 1, 1), "user": ["'; DROP TABLE x; --"]}
-    assert {
-        p.name for p in sqlglot.parse_one(query.sql, read="bigquery").find_all(sqlglot.exp.Parameter)
-    } == {"date_from", "user"}
+    assert {p.name for p in sqlglot.parse_one(query.sql, read="bigquery").find_all(sqlglot.exp.Parameter)} == {"date_from", "user"}
     with pytest.raises(SpecError, match="date_from and date_to"):
         card_query(card, FilterValues(chosen={"date": ["2026-01-01"]}))
 
 
 def test_periods_and_grains() -> None:
-    assert preceding_period(FilterValues(date(2026, 3, 1), date(2026, 3, 31))) == FilterValues(
-        date(2026, 1, 29), date(2026, 2, 28)
-    )
+    assert preceding_period(FilterValues(date(2026, 3, 1), date(2026, 3, 31))) == FilterValues(date(2026, 1, 29), date(2026, 2, 28))
     assert preceding_period(FilterValues(date(2026, 3, 1), None)) is None
     ends = (date(2026, 4, 3), date(2026, 4, 4), date(2029, 1, 1))
     assert [resolve_grain("auto", date(2026, 1, 1), end) for end in ends] == [

@@ -9,10 +9,7 @@ import pytest
 
 from ai_usage.dashboards.spec import Dashboard, SpecError, default_root, load_dashboard, load_dashboards
 
-SQL = (
-    "-- Grain: day.\n"
-    + "SELECT cost_date, platform, SUM(cost_usd) AS cost_usd FROM vw_cost_allocation GROUP BY 1, 2\n"
-)
+SQL = "-- Grain: day.\n" + "SELECT cost_date, platform, SUM(cost_usd) AS cost_usd FROM vw_cost_allocation GROUP BY 1, 2\n"
 YAML = """
 key: demo
 title: Demo

@@ -175,15 +175,7 @@ def test_inactive_rows_and_partial_days(world, vendor):
     noon = ms(first) + DAY // 2
     morning = vendor.post(DAILY, startDate=ms(first), endDate=noon - 1)["data"]
     shifted = vendor.post(DAILY, startDate=noon, endDate=noon + 30 * DAY)["data"]
-    assert (
-        len(
-            {
-                row["day"]
-                for row in vendor.post(DAILY, startDate=noon - 31 * DAY, endDate=noon - DAY - 1)["data"]
-            }
-        )
-        > 20
-    )
+    assert len({row["day"] for row in vendor.post(DAILY, startDate=noon - 31 * DAY, endDate=noon - DAY - 1)["data"]}) > 20
     assert all(row["date"] % DAY == DAY // 2 for row in shifted)
     parts = Counter()
     for row in morning + [r for r in shifted if r["day"] == str(first)]:
@@ -209,9 +201,7 @@ def test_spend_is_cumulative_and_agrees_with_the_events(world, vendor):
             overall[event["userEmail"]] += event["chargedCents"]
             spend[event["userEmail"]] += event["chargedCents"] if event["isChargeable"] else 0
     assert {r["email"]: r["spendCents"] for r in rows} == {r["email"]: spend[r["email"]] for r in rows}
-    assert {r["email"]: r["overallSpendCents"] for r in rows} == {
-        r["email"]: overall[r["email"]] for r in rows
-    }
+    assert {r["email"]: r["overallSpendCents"] for r in rows} == {r["email"]: overall[r["email"]] for r in rows}
     assert set(overall) <= {r["email"] for r in rows}
     amounts = [r["spendCents"] for r in vendor.post("/teams/spend", sortBy="amount")["teamMemberSpend"]]
     assert amounts == sorted(amounts, reverse=True)
@@ -229,13 +219,8 @@ def test_groups_hold_the_members_spend(world, vendor):
         "Unassigned",
     }
     books = world.truth
-    service = sum(
-        v for (_, e), v in books.billed_usd_by_day_user(date(2026, 11, 1)).items() if e.startswith("agent-")
-    )
-    assert (
-        sum(g["spendCents"] for g in groups) / 100
-        == books.billed_usd(date(2026, 11, 1), world.last_day) - service
-    )
+    service = sum(v for (_, e), v in books.billed_usd_by_day_user(date(2026, 11, 1)).items() if e.startswith("agent-"))
+    assert sum(g["spendCents"] for g in groups) / 100 == books.billed_usd(date(2026, 11, 1), world.last_day) - service
     for group in groups:
         assert group["spendCents"] == sum(d["spendCents"] for d in group["dailySpend"])
     one = vendor.get(f"/teams/groups/{groups[0]['id']}", billingCycle="2026-09-01")
@@ -267,22 +252,14 @@ def test_the_awkward_cases_are_there(world, vendor):
     one = {m["email"] for m in members if books.canonical(m["email"]) == "chloe.banks@example.com"}
     assert one == {"Chloe.Banks@Example.com", "chloe.banks+cursor@example.com", "cbanks@example.com"}
     assert one <= {e["userEmail"] for e in events}
-    unknown = {
-        books.canonical(m["email"])
-        for m in members
-        if books.department_on(m["email"], world.last_day) is None
-    }
+    unknown = {books.canonical(m["email"]) for m in members if books.department_on(m["email"], world.last_day) is None}
     assert unknown == {"dana.rivers@example.com"}
     moved = world.cast.moved_on
     assert books.department_on("ben.brook@example.com", moved - timedelta(days=1)) == "Engineering"
     assert books.department_on("ben.brook@example.com", moved) == "Product"
     agents = [e for e in events if "serviceAccountId" in e]
     assert agents and all(
-        e["isHeadless"]
-        and e["userEmail"] == "agent-runner@example.com"
-        and e["cloudAgentId"]
-        and e["automationId"]
-        for e in agents
+        e["isHeadless"] and e["userEmail"] == "agent-runner@example.com" and e["cloudAgentId"] and e["automationId"] for e in agents
     )
     assert {e["kind"] for e in events} == {"Usage-based", "Included in Business", ERRORED}
     for event in events:
@@ -299,30 +276,17 @@ def test_the_awkward_cases_are_there(world, vendor):
     instants = Counter(int(e["timestamp"]) % DAY for e in events)
     assert instants[0] >= len(books.active_days) and instants[DAY - 1] >= len(books.active_days)
     quiet = [d for d, n in books.events_by_day().items() if not n]
-    assert (
-        quiet
-        and World(first_day=date(2026, 12, 25), last_day=date(2027, 1, 1)).truth.events_by_day()[
-            date(2027, 1, 1)
-        ]
-        == 0
-    )
-    weekdays, weekends = (
-        [n for d, n in books.events_by_day().items() if (d.weekday() > 4) == end] for end in (0, 1)
-    )
+    assert quiet and World(first_day=date(2026, 12, 25), last_day=date(2027, 1, 1)).truth.events_by_day()[date(2027, 1, 1)] == 0
+    weekdays, weekends = ([n for d, n in books.events_by_day().items() if (d.weekday() > 4) == end] for end in (0, 1))
     assert sum(weekdays) / len(weekdays) > 3 * sum(weekends) / len(weekends)
 
 
 def test_numbers_are_exact_in_the_bytes(vendor):
-    text = vendor.raw(
-        "POST", EVENTS, json=window(date(2026, 11, 2), date(2026, 11, 6)) | {"pageSize": 1000}
-    ).text
+    text = vendor.raw("POST", EVENTS, json=window(date(2026, 11, 2), date(2026, 11, 6)) | {"pageSize": 1000}).text
     numbers = re.findall(r'"(?:chargedCents|totalCents|cursorTokenFee)":([^,}]+)', text)
     assert len(numbers) > 1000
     for number in numbers:
-        assert (
-            re.fullmatch(r"(0|[1-9]\d*)(\.\d*[1-9])?", number)
-            and len(number.replace(".", "").lstrip("0")) <= 15
-        )
+        assert re.fullmatch(r"(0|[1-9]\d*)(\.\d*[1-9])?", number) and len(number.replace(".", "").lstrip("0")) <= 15
 
 
 def test_subscriptions_accrue_to_the_exact_price(world):
@@ -357,16 +321,11 @@ def test_restatements_change_one_day_and_keep_the_older_books(first):
         assert seen[1] > seen[0] and seen[2] < seen[1] and seen[3] > seen[2] and seen[4] == 0 and seen[5] > 0
         assert lines[0] != lines[1] != lines[2]
         assert [world.truth_at(v).billed_usd(first) for v in range(6)] == seen
-        again = vendor.ok(
-            requests.post(f"{sim.url}/_simulator/restate", json={"day": str(first), "kind": "down"})
-        )
+        again = vendor.ok(requests.post(f"{sim.url}/_simulator/restate", json={"day": str(first), "kind": "down"}))
         assert again == {"version": 6}
         told = vendor.get("/_simulator/truth", **{"from": str(first), "to": str(first)})
         assert Decimal(told["billed_usd_by_day"][str(first)]) == world.truth.billed_usd(first)
-        assert (
-            vendor.raw("POST", "/_simulator/restate", json={"day": "2001-01-01", "kind": "up"}).status_code
-            == 400
-        )
+        assert vendor.raw("POST", "/_simulator/restate", json={"day": "2001-01-01", "kind": "up"}).status_code == 400
 
 
 # ---------------------------------------------------------------- Cursor's contract
@@ -394,9 +353,7 @@ def test_answers_have_exactly_the_keys_of_the_examples(world, vendor):
     paged = one_day | {"page": 1, "pageSize": 1}
     assert shape(vendor.get("/teams/members")) == shape(example("cursor/teams_members.json"))
     assert shape(vendor.post(DAILY, **paged)) == shape(example("cursor/teams_daily_usage_data.page1.json"))
-    assert shape(vendor.post(DAILY, **one_day)) == shape(
-        example("cursor/teams_daily_usage_data.unpaginated.json")
-    )
+    assert shape(vendor.post(DAILY, **one_day)) == shape(example("cursor/teams_daily_usage_data.unpaginated.json"))
     assert shape(vendor.post("/teams/spend", pageSize=1)) == shape(example("cursor/teams_spend.page1.json"))
     groups, wanted = vendor.get("/teams/groups"), example("cursor/teams_groups.json")
     wanted["unassignedGroup"]["formerMembers"] = []
@@ -409,13 +366,9 @@ def test_answers_have_exactly_the_keys_of_the_examples(world, vendor):
         k: shape(v) for k, v in pages[0].items() if k != "usageEvents"
     }
     known = keys([e for p in pages for e in p["usageEvents"]])
-    assert known <= keys(served["usageEvents"]) | {
-        k - {"conversationId"} for k in keys(served["usageEvents"])
-    }
+    assert known <= keys(served["usageEvents"]) | {k - {"conversationId"} for k in keys(served["usageEvents"])}
     assert frozenset().union(*keys(served["usageEvents"])) == frozenset().union(*known)
-    types = {
-        k: type(v) for k, v in pages[0]["usageEvents"][0].items() if k in ("timestamp", "model", "maxMode")
-    }
+    types = {k: type(v) for k, v in pages[0]["usageEvents"][0].items() if k in ("timestamp", "model", "maxMode")}
     assert {k: type(served["usageEvents"][0][k]) for k in types} == types
 
 
@@ -532,9 +485,7 @@ def test_a_local_service_account_gets_a_token(shared):
         "private_key": pem.decode(),
         "token_uri": f"{shared.url}/token",
     }
-    credentials = Credentials.from_service_account_info(
-        info, scopes=["https://www.googleapis.com/auth/spreadsheets"]
-    )
+    credentials = Credentials.from_service_account_info(info, scopes=["https://www.googleapis.com/auth/spreadsheets"])
     book = local_client(shared, auth=credentials).open_by_key(shared.sheet_id)
     assert book.worksheet("people").acell("A1").value == "email"
     assert any(r.path == "/token" and r.status == 200 for r in shared.log)
@@ -551,9 +502,7 @@ def test_cells_are_rendered_as_asked(fresh):
     assert shown["values"][1:] == [["007", "$1,200.50", "2026-11-01", "TRUE"], ["8", "$3.00"]]
     bare = fresh.values("'Odd Tab'", valueRenderOption="UNFORMATTED_VALUE")
     assert bare["values"][1:] == [["007", Decimal("1200.5"), 46327, True], ["8", 3]]
-    text = fresh.values(
-        "Odd Tab!A2:E2", valueRenderOption="UNFORMATTED_VALUE", dateTimeRenderOption="FORMATTED_STRING"
-    )
+    text = fresh.values("Odd Tab!A2:E2", valueRenderOption="UNFORMATTED_VALUE", dateTimeRenderOption="FORMATTED_STRING")
     assert text["values"] == [["007", Decimal("1200.5"), "2026-11-01", True]]
     assert (date(1899, 12, 30) + timedelta(days=46327)) == date(2026, 11, 1)
     assert fresh.values("'Odd Tab'!B:C")["values"][0] == ["amount", "when"]
@@ -562,9 +511,7 @@ def test_cells_are_rendered_as_asked(fresh):
     assert fresh.values("A1:B1")["values"] == [["api_key_name", "email"]]
     assert "values" not in fresh.values("'Odd Tab'!A50:B60")
     assert fresh.values("'Odd Tab'!A1:B3", majorDimension="COLUMNS")["values"][0] == ["id", "007", "8"]
-    batch = fresh.get(
-        f"/v4/spreadsheets/{fresh.sim.sheet_id}/values:batchGet", ranges=["'Odd Tab'!A1:B2", "people!A1:A2"]
-    )
+    batch = fresh.get(f"/v4/spreadsheets/{fresh.sim.sheet_id}/values:batchGet", ranges=["'Odd Tab'!A1:B2", "people!A1:A2"])
     assert shape(batch) == shape(example("google_sheets/values_batchGet.json"))
     assert batch["valueRanges"][0]["range"] == "'Odd Tab'!A1:B2"
     assert shape(fresh.values("people")) == shape(example("google_sheets/values_get.json"))
@@ -642,11 +589,7 @@ def test_broken_connections(fresh):
 
 def test_html_and_slow(fresh):
     page = struck(fresh, Fault("html"))
-    assert (
-        page.status_code == 200
-        and page.headers["Content-Type"].startswith("text/html")
-        and "<html" in page.text
-    )
+    assert page.status_code == 200 and page.headers["Content-Type"].startswith("text/html") and "<html" in page.text
     began = time.monotonic()
     assert struck(fresh, Fault("slow", seconds=0.2)).status_code == 200
     assert time.monotonic() - began >= 0.2
@@ -666,9 +609,7 @@ def test_faults_in_the_pages(fresh):
     assert [isinstance(e["chargedCents"], str) for e in bad].count(True) == 1
     missing = struck(fresh, Fault("missing_field"), **size).json()["usageEvents"]
     assert all("chargedCents" not in e and "chargedCentsV2" in e for e in missing)
-    assert all(
-        "model" not in e for e in struck(fresh, Fault("missing_field", field="model")).json()["usageEvents"]
-    )
+    assert all("model" not in e for e in struck(fresh, Fault("missing_field", field="model")).json()["usageEvents"])
     extra = struck(fresh, Fault("unknown_field"), **size).json()["usageEvents"]
     assert [{k: v for k, v in e.items() if k != "vendorSurprise"} for e in extra] == clean[0]["usageEvents"]
     nulls = struck(fresh, Fault("extra_null"), **size).json()["usageEvents"]
@@ -755,9 +696,7 @@ def test_rate_limits():
         assert [vendor.raw("GET", "/teams/members").status_code for _ in range(21)] == [200] * 20 + [429]
         codes = [vendor.raw("POST", EVENTS, json=WEEK | {"pageSize": 1}) for _ in range(61)]
         assert [c.status_code for c in codes] == [200] * 60 + [429]
-        assert (
-            codes[-1].json() == example("cursor/errors/429.json") and "Retry-After" not in codes[-1].headers
-        )
+        assert codes[-1].json() == example("cursor/errors/429.json") and "Retry-After" not in codes[-1].headers
         assert vendor.raw("GET", "/teams/groups").status_code == 200
     now = [0.0]
     limits = RateLimit(clock=lambda: now[0])
@@ -805,10 +744,6 @@ def test_the_process_says_where_it_listens_and_ends_cleanly():
 
 
 def test_the_simulator_needs_nothing_but_the_standard_library():
-    source = "\n".join(
-        p.read_text() for p in (Path(__file__).parents[2] / "ai_usage" / "simulator").glob("*.py")
-    )
-    found = {
-        a or b for a, b in re.findall(r"^\s*(?:from (\w+)[\w.]* import|import (\w+))", source, re.MULTILINE)
-    }
+    source = "\n".join(p.read_text() for p in (Path(__file__).parents[2] / "ai_usage" / "simulator").glob("*.py"))
+    found = {a or b for a, b in re.findall(r"^\s*(?:from (\w+)[\w.]* import|import (\w+))", source, re.MULTILINE)}
     assert found <= sys.stdlib_module_names | {"__future__"}

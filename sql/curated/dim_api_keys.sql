@@ -1,7 +1,7 @@
 -- API keys and service accounts, and who answers for them when. Where the sheet names an owner for a period it wins;
 -- elsewhere the vendor's creator stands. Keys that only the sheet knows are kept under `sheet:` and their name.
--- Keys that a vendor no longer lists, and those learned from the use of other days, stay known. Grain: api_key_id, valid_from.
--- Inputs: raw_sheet_api_keys, stg_keys, stg_snapshots, stg_email_aliases, dim_api_keys (itself).
+-- Every day that is held counts, and every directory that was read, so that no order of runs matters and a key that a vendor no longer lists
+-- stays known. Grain: api_key_id, valid_from. Inputs: raw_sheet_api_keys, stg_keys, stg_snapshots, stg_email_aliases.
 WITH written AS (
   SELECT
     r.sheet_row,
@@ -37,17 +37,6 @@ seen AS (
     is_active,
     seen_on
   FROM stg_keys
-  UNION ALL
-  SELECT
-    api_key_id,
-    api_key_name,
-    platform,
-    workspace_id,
-    creator_email AS written_creator,
-    is_active,
-    DATE '1970-01-01' AS seen_on
-  FROM dim_api_keys
-  WHERE platform IS NOT NULL
 ),
 
 listed AS (

@@ -1,16 +1,17 @@
 -- Who belonged to which department and cost center, when. Every change of any row of a person begins a new period; the
 -- row with the latest valid_from that covers the period wins, then the lower row of the sheet.
--- Grain: email, valid_from. Inputs: raw_sheet_people, stg_snapshots.
+-- Grain: email, valid_from. Inputs: raw_sheet_people, stg_snapshots, stg_email_aliases.
 WITH people AS (
   SELECT
     p.sheet_row,
-    REGEXP_REPLACE(LOWER(TRIM(p.email)), r'\+[^@]*@', '@') AS email,
+    COALESCE(a.email, REGEXP_REPLACE(LOWER(TRIM(p.email)), r'\+[^@]*@', '@')) AS email,
     p.department,
     p.cost_center,
     COALESCE(p.valid_from, DATE '1900-01-01') AS valid_from,
     COALESCE(p.valid_to, DATE '9999-12-31') AS valid_to
   FROM raw_sheet_people AS p
   INNER JOIN stg_snapshots AS s ON p.fetch_id = s.version_fetch_id
+  LEFT JOIN stg_email_aliases AS a ON REGEXP_REPLACE(LOWER(TRIM(p.email)), r'\+[^@]*@', '@') = a.alias
   WHERE s.source = 'google_sheets' AND s.endpoint = 'people'
 ),
 

@@ -1,6 +1,14 @@
 -- What vendors changed after they first said it. Only days that a vendor reports on (a window was asked), not snapshots.
 -- Grain: source, endpoint, usage_date, version_no. Inputs: raw_fetches.
-WITH versions AS (
+WITH said AS (
+  SELECT
+    *,
+    LAG(content_sha256) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id) AS previous_sha256
+  FROM raw_fetches
+  WHERE state IN ('complete', 'empty') AND changed AND window_start IS NOT NULL
+),
+
+versions AS (
   SELECT
     source,
     endpoint,
@@ -14,8 +22,9 @@ WITH versions AS (
     vendor_total_usd,
     LAG(vendor_total_usd) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id)
       AS previous_vendor_total_usd
-  FROM raw_fetches
-  WHERE state IN ('complete', 'empty') AND changed AND window_start IS NOT NULL
+  FROM said
+  -- Two loads at one moment publish one content twice: that is no restatement.
+  WHERE previous_sha256 IS NULL OR previous_sha256 != content_sha256
 )
 
 SELECT

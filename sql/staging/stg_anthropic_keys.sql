@@ -1,5 +1,6 @@
--- Anthropic's API keys with their creator, from the latest directory. A key made by a service account has no person behind it.
--- Grain: one key. Inputs: raw_anthropic_api_keys, raw_anthropic_users, stg_snapshots, stg_anthropic_workspaces.
+-- Anthropic's API keys with their creator, from every directory that was read. A key made by a service account has no person behind it.
+-- Grain: one key of one snapshot. Inputs: raw_anthropic_api_keys, raw_anthropic_users, stg_current_fetches, stg_snapshots,
+-- stg_anthropic_workspaces.
 WITH users AS (
   SELECT
     u.user_id,
@@ -19,8 +20,9 @@ SELECT
   k.usage_date AS seen_on,
   TRUE AS is_directory
 FROM raw_anthropic_api_keys AS k
-INNER JOIN stg_snapshots AS s ON k.fetch_id = s.version_fetch_id
+INNER JOIN (
+  SELECT DISTINCT version_fetch_id FROM stg_current_fetches WHERE source = 'anthropic' AND endpoint = 'api_keys'
+) AS f ON k.fetch_id = f.version_fetch_id
 LEFT JOIN users AS c ON k.created_by_id = c.user_id
 LEFT JOIN users AS p ON k.principal_user_id = p.user_id
 LEFT JOIN stg_anthropic_workspaces AS w ON k.workspace_id = w.workspace_id
-WHERE s.source = 'anthropic' AND s.endpoint = 'api_keys'

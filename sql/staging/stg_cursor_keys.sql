@@ -16,5 +16,5 @@ INNER JOIN stg_current_fetches AS f
     AND e.usage_date = f.usage_date
     AND f.source = 'cursor'
     AND f.endpoint = 'filtered-usage-events'
-WHERE e.usage_date BETWEEN @start_date AND @end_date AND e.service_account_id IS NOT NULL
+WHERE e.service_account_id IS NOT NULL
 GROUP BY e.service_account_id, e.usage_date

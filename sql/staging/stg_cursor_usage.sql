@@ -18,8 +18,12 @@ SELECT
   SUM(r.lines_added) AS loc_added,
   SUM(r.accepted_lines_added) AS loc_accepted,
   SUM(r.lines_deleted) AS loc_removed,
-  SUM(COALESCE(r.tabs_shown, 0) + COALESCE(r.applies, 0)) AS suggestions_shown,
-  SUM(COALESCE(r.tabs_accepted, 0) + COALESCE(r.accepts, 0)) AS suggestions_accepted,
+  SUM(
+    CASE WHEN r.tabs_shown IS NOT NULL OR r.applies IS NOT NULL THEN COALESCE(r.tabs_shown, 0) + COALESCE(r.applies, 0) END
+  ) AS suggestions_shown,
+  SUM(
+    CASE WHEN r.tabs_accepted IS NOT NULL OR r.accepts IS NOT NULL THEN COALESCE(r.tabs_accepted, 0) + COALESCE(r.accepts, 0) END
+  ) AS suggestions_accepted,
   SUM(r.rejects) AS suggestions_rejected,
   CAST(NULL AS INT64) AS commits,
   CAST(NULL AS INT64) AS pull_requests,

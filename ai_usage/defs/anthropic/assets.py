@@ -12,10 +12,13 @@ from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.walk import walk_all
 
 # How each endpoint that reports days is asked: the method of the client, and how many days one walk may hold.
-DAILY = {records.USAGE: ("usage", 31), records.COST: ("cost", 31), records.CLAUDE_CODE: ("claude_code", 1)}
-DIRECTORIES = {
-    records.USERS: "users", records.API_KEYS: "api_keys", records.WORKSPACES: "workspaces", records.WORKSPACE_MEMBERS: "workspace_members",
-}  # fmt: skip
+DAILY = ((records.USAGE, "usage", 31), (records.COST, "cost", 31), (records.CLAUDE_CODE, "claude_code", 1))
+DIRECTORIES = (
+    (records.USERS, "users"),
+    (records.API_KEYS, "api_keys"),
+    (records.WORKSPACES, "workspaces"),
+    (records.WORKSPACE_MEMBERS, "workspace_members"),
+)
 
 
 def _declared(endpoint: Endpoint) -> dict[str, Any]:
@@ -32,9 +35,7 @@ def _load(context: dg.AssetExecutionContext, runtime: Runtime, endpoint: Endpoin
     return load_result(endpoint, report, runtime, checks.raw_checks(runtime.warehouse, endpoint, window, report))
 
 
-def _daily(endpoint: Endpoint) -> dg.AssetsDefinition:
-    method, days = DAILY[endpoint]
-
+def _daily(endpoint: Endpoint, method: str, days: int) -> dg.AssetsDefinition:
     @dg.asset(**_declared(endpoint), partitions_def=DAYS, backfill_policy=RANGES)
     def daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
         return _load(context, runtime, endpoint, method, day_range(context), days)
@@ -42,12 +43,12 @@ def _daily(endpoint: Endpoint) -> dg.AssetsDefinition:
     return daily
 
 
-def _directory(endpoint: Endpoint) -> dg.AssetsDefinition:
+def _directory(endpoint: Endpoint, method: str) -> dg.AssetsDefinition:
     @dg.asset(**_declared(endpoint))
     def directory(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-        return _load(context, runtime, endpoint, DIRECTORIES[endpoint], Window(runtime.today, runtime.today), 1)
+        return _load(context, runtime, endpoint, method, Window(runtime.today, runtime.today), 1)
 
     return directory
 
 
-assets = [*map(_daily, DAILY), *map(_directory, DIRECTORIES)]
+assets = [*(_daily(*d) for d in DAILY), *(_directory(*d) for d in DIRECTORIES)]

@@ -40,12 +40,18 @@ def _run(context: dg.AssetExecutionContext, runtime: Runtime, name: str, facts: 
     deps=["raw_sheet_people"],
 )  # fmt: skip
 def dim_user_assignments(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    window, metadata = _run(context, runtime, "dim_user_assignments")
+    _, metadata = _run(context, runtime, "dim_user_assignments")
     results = [checks.grain(runtime.warehouse, checks.declared("dim_user_assignments")), _identity(runtime)]
     return dg.MaterializeResult(metadata=metadata, check_results=results)
 
 
-@dg.asset(**_declared("dim_api_keys"), deps=["raw_sheet_api_keys", "raw_cursor_events", "raw_anthropic_api_keys", "raw_anthropic_users", "raw_anthropic_workspaces"])
+@dg.asset(
+    **_declared("dim_api_keys"),
+    deps=[
+        "raw_sheet_api_keys", "raw_sheet_people", "raw_cursor_events", "uploaded_files", "raw_anthropic_api_keys", "raw_anthropic_users",
+        "raw_anthropic_workspaces",
+    ],
+)  # fmt: skip
 def dim_api_keys(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     _, metadata = _run(context, runtime, "dim_api_keys")
     return dg.MaterializeResult(metadata=metadata, check_results=[checks.grain(runtime.warehouse, checks.declared("dim_api_keys"))])
@@ -94,12 +100,14 @@ COST_FACTS = (
     **_declared("fct_usage_daily"), partitions_def=DAYS, backfill_policy=RANGES,
     deps=[
         "raw_cursor_events", "raw_cursor_usage", "raw_anthropic_usage", "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces",
-        "raw_sheet_claude_ai_usage", "raw_sheet_people", "dim_api_keys",
+        "raw_sheet_claude_ai_usage", "raw_sheet_people", "dim_api_keys", "uploaded_files",
     ],
 )  # fmt: skip
 def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window, metadata = _run(context, runtime, "fct_usage_daily", USAGE_FACTS)
-    return dg.MaterializeResult(metadata=metadata, check_results=[checks.grain(runtime.warehouse, checks.declared("fct_usage_daily"), window)])
+    return dg.MaterializeResult(
+        metadata=metadata, check_results=[checks.grain(runtime.warehouse, checks.declared("fct_usage_daily"), window)]
+    )
 
 
 @dg.asset(
@@ -113,7 +121,9 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
     partitions_def=DAYS, backfill_policy=RANGES,
     deps=[
         "raw_cursor_events", "raw_cursor_spend", "raw_cursor_usage", "raw_cursor_members", "raw_anthropic_cost", "raw_anthropic_usage",
-        "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces", "raw_sheet_subscriptions", "raw_sheet_people", "dim_api_keys"],
+        "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces", "raw_sheet_subscriptions", "raw_sheet_people", "dim_api_keys",
+        "uploaded_files",
+    ],
 )  # fmt: skip
 def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window, metadata = _run(context, runtime, "fct_cost_daily", COST_FACTS)
@@ -147,7 +157,8 @@ def _cost_totals(runtime: Runtime, window: Window) -> dict[str, Any]:
         {"start_date": window.first, "end_date": window.last},
     ).to_pylist()[0]
     states = runtime.warehouse.select(
-        "SELECT DISTINCT settle_state FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date", {"start_date": window.first, "end_date": window.last}
+        "SELECT DISTINCT settle_state FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date",
+        {"start_date": window.first, "end_date": window.last},
     )
     return {**found, "states": states["settle_state"].to_pylist()}
 

@@ -50,7 +50,9 @@ def raw_cursor_members(context: dg.AssetExecutionContext, runtime: dg.ResourcePa
 SPEND = _declared(records.SPEND)
 SPEND["check_specs"] = [
     *SPEND["check_specs"],
-    dg.AssetCheckSpec("spend_agrees", asset="raw_cursor_spend", description="The cycle's billed events agree with Cursor's own running total."),
+    dg.AssetCheckSpec(
+        "spend_agrees", asset="raw_cursor_spend", description="The cycle's billed events agree with Cursor's own running total."
+    ),
 ]
 
 

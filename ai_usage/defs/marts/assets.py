@@ -7,6 +7,7 @@ import dagster as dg
 from ai_usage.defs import checks
 from ai_usage.defs.common import OWNERS, check, failed, table_metadata, usd
 from ai_usage.runtime import Runtime
+from ai_usage.sources.google_sheets.records import TABS
 from ai_usage.tables import MARTS
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import WarehouseError, models
@@ -20,7 +21,9 @@ def _mart(table: Table) -> dg.AssetsDefinition:
     specs = []
     if table.name in CONSERVED:
         specs.append(
-            dg.AssetCheckSpec("conservation", asset=table.name, blocking=True, description="The view's total is fct_cost_daily's, to 1e-9 USD.")
+            dg.AssetCheckSpec(
+                "conservation", asset=table.name, blocking=True, description="The view's total is fct_cost_daily's, to 1e-9 USD."
+            )
         )
     if table.name == "sheet_issues":
         specs.append(dg.AssetCheckSpec("sheet_is_clean", asset=table.name, description="Every row of the sheet could be used."))
@@ -28,7 +31,7 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         specs.append(dg.AssetCheckSpec("no_failed_days", asset=table.name, description="No day is failed or was never asked for."))
     inputs = [name for name in model.inputs if not name.startswith(("raw_", "stg_"))]
     if not inputs:
-        inputs = ["fct_cost_daily", "fct_usage_daily"] if table.name != "sheet_issues" else ["raw_sheet_people", "raw_sheet_api_keys", "raw_sheet_subscriptions"]
+        inputs = ["fct_cost_daily", "fct_usage_daily"] if table.name != "sheet_issues" else [e.table.name for e in TABS.values()]
 
     @dg.asset(
         name=table.name, description=table.description, metadata=table_metadata(table), group_name="marts", owners=OWNERS,

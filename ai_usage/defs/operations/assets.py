@@ -12,7 +12,7 @@ from ai_usage.warehouse import WarehouseError
 
 
 @dg.asset(
-    group_name="operations", owners=OWNERS, kinds={"python", "csv"}, deps=["raw_cursor_events", "raw_cursor_usage", "raw_cursor_members"],
+    group_name="operations", owners=OWNERS, kinds={"python", "csv"},
     description="CSV files from the drop folder stand in for days that the vendor's API did not give.",
     check_specs=[dg.AssetCheckSpec("files_readable", asset="uploaded_files", description="Every dropped file could be read.")],
 )  # fmt: skip
@@ -40,10 +40,17 @@ def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Run
         path, size = write_html_report(runtime, checks=run_checks(context.instance, context.run_id))
     except WarehouseError as error:
         raise failed(error) from None
-    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size}, check_results=[_yesterday(runtime)])
+    return dg.MaterializeResult(
+        metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size}, check_results=[_yesterday(runtime)]
+    )
 
 
-@dg.asset(group_name="operations", owners=OWNERS, kinds={"python"}, description="Removes rows that no fetch published and evidence past its retention.")
+@dg.asset(
+    group_name="operations",
+    owners=OWNERS,
+    kinds={"python"},
+    description="Removes rows that no fetch published and evidence past its retention.",
+)
 def cleaning(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
         return dg.MaterializeResult(metadata=dict(clean_up(runtime)))
@@ -53,7 +60,11 @@ def cleaning(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
 
 def run_checks(instance: dg.DagsterInstance, run_id: str) -> Checks:
     """How the checks of one run ended."""
-    found = [e.dagster_event.asset_check_evaluation_data for e in instance.all_logs(run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION) if e.dagster_event]
+    found = [
+        e.dagster_event.asset_check_evaluation_data
+        for e in instance.all_logs(run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        if e.dagster_event
+    ]
     failed = [c for c in found if not c.passed]
     errors = sum(c.severity == dg.AssetCheckSeverity.ERROR for c in failed)
     return Checks(passed=len(found) - len(failed), warnings=len(failed) - errors, failed=errors)

@@ -5,11 +5,10 @@ Belongs here: when things run and over which days. The daily job reads the trail
 
 import hashlib
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from ai_usage.defs.common import DAYS
 from ai_usage.runtime import Runtime
 from ai_usage.settings import load_settings
 from ai_usage.sources.errors import SourceError
@@ -27,10 +26,14 @@ def _on() -> dg.AssetSelection:
     return selection
 
 
-daily = dg.define_asset_job("daily", selection=_on(), partitions_def=DAYS, description="Every source that is on, every table, every check.")
-rebuild = dg.define_asset_job("rebuild", selection=SQL | SOURCES["google_sheets"] if load_settings().sheet_is_on else SQL, partitions_def=DAYS, description="Dimensions, facts and marts from what raw holds; asks no vendor.")
+daily = dg.define_asset_job("daily", selection=_on(), description="Every source that is on, every table, every check.")
+rebuild = dg.define_asset_job(
+    "rebuild",
+    selection=SQL | SOURCES["google_sheets"] if load_settings().sheet_is_on else SQL,
+    description="Dimensions, facts and marts from what raw holds; asks no vendor.",
+)
 uploads_job = dg.define_asset_job(
-    "load_uploads", selection=dg.AssetSelection.assets("uploaded_files") | SQL, partitions_def=DAYS, description="Dropped files, then what depends on them."
+    "load_uploads", selection=dg.AssetSelection.assets("uploaded_files") | SQL, description="Dropped files, then what depends on them."
 )
 
 
@@ -39,17 +42,21 @@ def range_tags(first: str, last: str) -> dict[str, str]:
     return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
 
 
-def settle_window(runtime: Runtime) -> tuple[str, str]:
-    """The days that a daily run reads: yesterday and the settle window before it, not before the start date."""
-    last = runtime.yesterday
+def settle_window(runtime: Runtime, at: datetime) -> tuple[str, str]:
+    """The days that a daily run reads: the UTC day before `at` and the settle window before it, not before the start date."""
+    last = at.astimezone(UTC).date() - timedelta(days=1)
     first = max(runtime.settings.start_date, last - timedelta(days=runtime.settings.settle_days - 1))
     return first.isoformat(), last.isoformat()
 
 
-@dg.schedule(job=daily, cron_schedule="0 6 * * *", execution_timezone="America/Los_Angeles", default_status=dg.DefaultScheduleStatus.RUNNING)
+@dg.schedule(
+    job=daily, cron_schedule="0 6 * * *", execution_timezone="America/Los_Angeles", default_status=dg.DefaultScheduleStatus.RUNNING
+)
 def every_morning(context: dg.ScheduleEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.RunRequest:
     """06:00 in Los Angeles: the UTC day has ended and the vendors have aggregated it."""
-    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(*settle_window(runtime)))
+    return dg.RunRequest(
+        run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(*settle_window(runtime, context.scheduled_execution_time))
+    )
 
 
 @dg.sensor(job=rebuild, minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -66,9 +73,7 @@ def sheet_changed(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam
     if context.cursor is None or context.cursor == seen:
         return dg.SensorResult(skip_reason=dg.SkipReason("The sheet is as it was."), cursor=seen)
     return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(run_key=seen, tags=range_tags(runtime.settings.start_date.isoformat(), runtime.yesterday.isoformat()))
-        ],
+        run_requests=[dg.RunRequest(tags=range_tags(runtime.settings.start_date.isoformat(), runtime.yesterday.isoformat()))],
         cursor=seen,
     )
 

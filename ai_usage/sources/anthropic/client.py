@@ -187,7 +187,7 @@ class AnthropicClient:
                     f"Anthropic {name}: the answer is JSON of another shape ({error}); nothing was stored, and sources/anthropic/client.py must follow."
                 ) from None
             except (msgspec.DecodeError, UnicodeDecodeError):
-                start = body.content[:40].decode("utf-8", "replace").replace("\n", " ")
+                start = self.http.excerpt(body.content, 40)
                 raise TransientError(f"Anthropic {name} answered 200 with something that is not JSON (it begins {start!r})") from None
 
         return self.http.ask("GET", path, read, params=params, limit=self._limit, stats=stats)

@@ -21,6 +21,12 @@ def _instant(path: str) -> str:
     return f'TRY_CAST("{path}" AS TIMESTAMPTZ)'
 
 
+def _sum(path: str, inside: str, kind: str) -> str:
+    """The sum of numbers inside a JSON field; 0 of an empty one, NULL of one that is not there or holds something else."""
+    found = f"TRY_CAST(json_extract(\"{path}\", '{inside}') AS {kind}[])"
+    return f"(CASE WHEN len({found}) = 0 THEN 0 ELSE list_sum({found}) END)"
+
+
 USAGE = Endpoint(
     source=SOURCE,
     name="usage_report/messages",
@@ -44,13 +50,14 @@ COST = Endpoint(
     name="cost_report",
     table=raw.raw_anthropic_cost,
     fields=(
-        Field("starting_at", required=True), Field("amount", "decimal", required=True), Field("currency", required=True), Field("cost_type"),
+        Field("starting_at", required=True), Field("amount", "cents", required=True), Field("currency", required=True), Field("cost_type"),
         Field("description"), Field("model"), Field("token_type"), Field("service_tier"), Field("context_window"), Field("inference_geo"),
         Field("workspace_id"),
     ),
     columns={"amount_usd": _cents("amount")},
     usage_date=_DAY,
-    vendor_total='CASE WHEN "currency" = \'USD\' THEN CAST("amount" * 0.01 AS DECIMAL(38, 9)) END',
+    vendor_total='CASE WHEN "currency" = \'USD\' THEN "amount" * 0.01 END',
+    staged_as="anthropic_cost_report",
 )  # fmt: skip
 
 CLAUDE_CODE = Endpoint(
@@ -70,9 +77,8 @@ CLAUDE_CODE = Endpoint(
         "lines_removed": '"core_metrics.lines_of_code.removed"', "commits": '"core_metrics.commits_by_claude_code"',
         "pull_requests": '"core_metrics.pull_requests_by_claude_code"',
         # An open map: tools come and go, their sums stay.
-        "tool_accepted": "list_sum(TRY_CAST(json_extract(\"tool_actions\", '$.*.accepted') AS DOUBLE[]))",
-        "tool_rejected": "list_sum(TRY_CAST(json_extract(\"tool_actions\", '$.*.rejected') AS DOUBLE[]))",
-        "estimated_usd": "list_sum(TRY_CAST(json_extract(\"model_breakdown\", '$[*].estimated_cost.amount') AS DECIMAL(38, 9)[])) * 0.01",
+        "tool_accepted": _sum("tool_actions", "$.*.accepted", "DOUBLE"), "tool_rejected": _sum("tool_actions", "$.*.rejected", "DOUBLE"),
+        "estimated_usd": _sum("model_breakdown", "$[*].estimated_cost.amount", "DECIMAL(38, 7)") + " * 0.01",
     },
     # Older answers say YYYY-MM-DD, newer ones an instant.
     usage_date='substr("date", 1, 10)',

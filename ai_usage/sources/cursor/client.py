@@ -59,9 +59,7 @@ class CursorClient:
     """
 
     def __init__(self, base_url: str, key: str, spool: Path, *, rate_factor: float = 1.0, **http: Any) -> None:
-        self.http = HttpClient(
-            "Cursor", base_url, auth=(key, ""), secrets=(key,), key_setting="CURSOR_ADMIN_API_KEY", **http
-        )
+        self.http = HttpClient("Cursor", base_url, auth=(key, ""), secrets=(key,), key_setting="CURSOR_ADMIN_API_KEY", **http)
         self._spool = spool
         documented = {"filtered-usage-events": 60, "members": 20, "daily-usage-data": 20, "spend": 20}
         self._limits = {name: RateLimit(n * rate_factor if rate_factor > 0 else None) for name, n in documented.items()}
@@ -91,9 +89,7 @@ class CursorClient:
         def pages(stats: Stats) -> Iterator[Page]:
             for number in range(1, MAX_PAGES):
                 request = {**_bounds(window), "page": number, "pageSize": PAGE_SIZE}
-                body, page = self._ask(
-                    endpoint, _Usage, stats, "POST", "/teams/daily-usage-data", request, check=_echo(number)
-                )
+                body, page = self._ask(endpoint, _Usage, stats, "POST", "/teams/daily-usage-data", request, check=_echo(number))
                 yield Page(page.data, request, {"pagination": page.pagination, "period": page.period}, body)
                 if not (page.pagination or {}).get("hasNextPage"):
                     total = (page.pagination or {}).get("totalPages")
@@ -109,12 +105,11 @@ class CursorClient:
 
         def pages(stats: Stats) -> Iterator[Page]:
             total: int | None = None
+            previous: list[msgspec.Raw] = []
             seen = 0
             for number in range(1, MAX_PAGES):
                 request = {**_bounds(window), "page": number, "pageSize": PAGE_SIZE}
-                body, page = self._ask(
-                    endpoint, _Events, stats, "POST", "/teams/filtered-usage-events", request, check=_echo(number)
-                )
+                body, page = self._ask(endpoint, _Events, stats, "POST", "/teams/filtered-usage-events", request, check=_echo(number))
                 if number == 1:
                     total = page.totalUsageEventsCount
                 elif page.totalUsageEventsCount != total:
@@ -122,6 +117,11 @@ class CursorClient:
                         f"Cursor filtered-usage-events {window.first}: the number of events went from {total} to "
                         f"{page.totalUsageEventsCount} between pages 1 and {number}."
                     )
+                # A page that the vendor repeats under the next number keeps count and total: only its content tells. One event alone may
+                # stand twice.
+                if len(page.usageEvents) > 1 and _same(page.usageEvents, previous):
+                    raise MovingSetError(f"Cursor filtered-usage-events {window.first}: page {number} repeats page {number - 1}.")
+                previous = page.usageEvents
                 seen += len(page.usageEvents)
                 yield Page(
                     page.usageEvents, request,
@@ -150,7 +150,12 @@ class CursorClient:
                 previous = digest
                 seen += len(page.teamMemberSpend)
                 # The cycle's start stands beside the records and belongs to each of them.
-                start = b'{"subscriptionCycleStart":%d,' % (page.subscriptionCycleStart or 0)
+                if page.subscriptionCycleStart is None:
+                    raise ContractError(
+                        "Cursor spend: the answer has no 'subscriptionCycleStart'; nothing was stored, and sources/cursor/client.py must "
+                        "follow the vendor's change."
+                    )
+                start = b'{"subscriptionCycleStart":%d,' % page.subscriptionCycleStart
                 members = [start + bytes(r).lstrip()[1:] for r in page.teamMemberSpend]
                 yield Page(members, request, {"totalMembers": page.totalMembers, "totalPages": page.totalPages}, body)
                 if number >= (page.totalPages or 1):
@@ -181,12 +186,17 @@ class CursorClient:
                     "sources/cursor/client.py must follow the vendor's change."
                 ) from None
             except (msgspec.DecodeError, UnicodeDecodeError):
-                start = body.content[:40].decode("utf-8", "replace").replace("\n", " ")
+                start = self.http.excerpt(body.content, 40)
                 raise TransientError(f"Cursor {endpoint.name} answered 200 with something that is not JSON (it begins {start!r})") from None
             check(page)
             return body.content, page
 
         return self.http.ask(method, path, read, json=request, limit=self._limits[endpoint.name], stats=stats)
+
+
+def _same(page: list[msgspec.Raw], previous: list[msgspec.Raw]) -> bool:
+    """Whether two pages hold the same records, byte for byte; ends at the first that differs."""
+    return len(page) == len(previous) and all(bytes(a) == bytes(b) for a, b in zip(page, previous, strict=True))
 
 
 def _bounds(window: Window) -> dict[str, int]:

@@ -75,8 +75,8 @@ EVENTS = Endpoint(
         Field("isChargeable", "bool", required=True), Field("isHeadless", "bool"), Field("requestsCosts", "decimal"),
         Field("tokenUsage.inputTokens", "int"), Field("tokenUsage.outputTokens", "int"),
         Field("tokenUsage.cacheWriteTokens", "int"), Field("tokenUsage.cacheReadTokens", "int"),
-        Field("tokenUsage.totalCents", "decimal"), Field("tokenUsage.discountPercentOff", "decimal"),
-        Field("chargedCents", "decimal", required=True), Field("cursorTokenFee", "decimal"), Field("isFreeBugbot", "bool"),
+        Field("tokenUsage.totalCents", "cents"), Field("tokenUsage.discountPercentOff", "decimal"),
+        Field("chargedCents", "cents", required=True), Field("cursorTokenFee", "cents"), Field("isFreeBugbot", "bool"),
     ),
     columns={
         "event_at": _instant("timestamp"), "user_email": '"userEmail"', "service_account_id": '"serviceAccountId"',
@@ -98,8 +98,9 @@ EVENTS = Endpoint(
     # NULL where a record hides whether or what it bills: then the day's total is unknown, and a check says so.
     vendor_total=(
         'CASE WHEN "isChargeable" IS NULL OR "chargedCents" IS NULL THEN NULL '
-        'WHEN "isChargeable" THEN CAST("chargedCents" * 0.01 AS DECIMAL(38, 9)) ELSE 0 END'
+        'WHEN "isChargeable" THEN "chargedCents" * 0.01 ELSE 0 END'
     ),
+    staged_as="cursor_events",
 )  # fmt: skip
 
 SPEND = Endpoint(
@@ -108,8 +109,8 @@ SPEND = Endpoint(
     table=raw.raw_cursor_spend,
     fields=(
         Field("userId", required=True), Field("name"), Field("email"), Field("role"),
-        Field("subscriptionCycleStart", "int", required=True), Field("spendCents", "decimal", required=True),
-        Field("overallSpendCents", "decimal"), Field("includedSpendCents", "decimal"), Field("fastPremiumRequests", "int"),
+        Field("subscriptionCycleStart", "int", required=True), Field("spendCents", "cents", required=True),
+        Field("overallSpendCents", "cents"), Field("includedSpendCents", "cents"), Field("fastPremiumRequests", "int"),
         Field("hardLimitOverrideDollars", "decimal"), Field("monthlyLimitDollars", "decimal"),
         Field("effectivePerUserLimitDollars", "decimal"),
     ),

@@ -9,14 +9,13 @@ zeros), every cell as stored (numbers and dates do not depend on the sheet's loc
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import google.auth.exceptions
 import google.auth.transport.requests
-import gspread
 import gspread.http_client
 import requests
 from google.oauth2 import service_account
@@ -44,7 +43,7 @@ class _Transport(gspread.http_client.HTTPClient):
             try:
                 json.loads(body.content)
             except ValueError:
-                start = body.content[:40].decode("utf-8", "replace").replace("\n", " ")
+                start = self._http.excerpt(body.content, 40)
                 raise TransientError(f"Google Sheets answered 200 with something that is not JSON (it begins {start!r})") from None
             answer = requests.Response()
             answer.status_code = 200
@@ -76,13 +75,14 @@ class SheetsClient:
         self._limit = RateLimit(60)  # 60 reads a minute for each user of a project
         self._tabs: dict[str, dict[str, Any]] | None = None
         self._stats = Stats()
+        self._transport = _Transport(self.http, self._limit, self._stats)
 
     def close(self) -> None:
         self.http.close()
 
     def title(self) -> str:
         """The spreadsheet's title: proof that it can be read."""
-        return str(self._spreadsheet().title)
+        return str(self._metadata().get("properties", {}).get("title", ""))
 
     def tab(self, endpoint: Endpoint) -> Spooled | FailedWalk:
         """One tab as one walk of today's snapshot. The first call reads all tabs, so that they are of one moment.
@@ -108,33 +108,24 @@ class SheetsClient:
     def read(self) -> dict[str, dict[str, Any]]:
         """{tab: {"displayed": rows of text, "stored": rows of values}} for the known tabs that exist; read once."""
         if self._tabs is None:
-            spreadsheet = self._spreadsheet()
-            titles = {_normal(s["properties"]["title"]): s["properties"]["title"] for s in self._metadata(spreadsheet)}
+            titles = {_normal(s["properties"]["title"]): s["properties"]["title"] for s in self._metadata().get("sheets", [])}
             wanted = [name for name in records.TABS if name in titles]
             ranges = ["'" + titles[name].replace("'", "''") + "'" for name in wanted]
-            displayed = self._values(spreadsheet, ranges, "FORMATTED_VALUE")
-            stored = self._values(spreadsheet, ranges, "UNFORMATTED_VALUE")
-            self._tabs = {
-                name: {"displayed": shown, "stored": kept} for name, shown, kept in zip(wanted, displayed, stored, strict=True)
-            }
+            displayed = self._values(ranges, "FORMATTED_VALUE")
+            stored = self._values(ranges, "UNFORMATTED_VALUE")
+            self._tabs = {name: {"displayed": shown, "stored": kept} for name, shown, kept in zip(wanted, displayed, stored, strict=True)}
         return self._tabs
 
-    def _spreadsheet(self) -> gspread.Spreadsheet:
+    def _metadata(self) -> Mapping[str, Any]:
         if not self._sheet_id:
             raise PermanentError("no sheet is named; set AI_USAGE_SHEET_ID to the long id in the sheet's URL.")
-        client = gspread.Client(auth=None, session=requests.Session(), http_client=lambda *_: _Transport(self.http, self._limit, self._stats))  # type: ignore[arg-type]
-        try:
-            return client.open_by_key(self._sheet_id)
-        except (gspread.exceptions.GSpreadException, KeyError) as error:
-            raise ContractError(f"Google Sheets described the sheet {self._sheet_id} in an unknown way ({error!r}); nothing was stored.") from None
+        return self._transport.fetch_sheet_metadata(self._sheet_id)
 
-    def _metadata(self, spreadsheet: gspread.Spreadsheet) -> Sequence[Any]:
-        return list(spreadsheet.fetch_sheet_metadata().get("sheets", []))
-
-    def _values(self, spreadsheet: gspread.Spreadsheet, ranges: list[str], render: str) -> list[list[list[Any]]]:
+    def _values(self, ranges: list[str], render: str) -> list[list[list[Any]]]:
         if not ranges:
             return []
-        found = spreadsheet.values_batch_get(ranges, params={"valueRenderOption": render, "dateTimeRenderOption": "SERIAL_NUMBER"})
+        how: dict[str, Any] = {"valueRenderOption": render, "dateTimeRenderOption": "SERIAL_NUMBER"}
+        found = self._transport.values_batch_get(self._sheet_id, ranges, params=how)
         return [r.get("values", []) for r in found.get("valueRanges", [])]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from ai_usage.sources.endpoint import Endpoint, Field, Rule
@@ -27,20 +28,22 @@ def _text(column: str) -> str:
 
 def _number(column: str, kind: str) -> str:
     """Plain numbers, and US thousands and dollar signs where they are unambiguous; anything else is refused, not guessed."""
-    cell = f"trim(\"{column}\")"
+    cell = f'trim("{column}")'
     plain = r"^-?\$?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?$"
     return f"CASE WHEN regexp_full_match({cell}, '{plain}') THEN TRY_CAST(regexp_replace({cell}, '[$,]', '', 'g') AS {kind}) END"
 
 
 def _day(column: str) -> str:
     """Only 2026-01-31: 1/5/2026 is January in one country and May in another."""
-    return f"CASE WHEN regexp_full_match(trim(\"{column}\"), '\\d{{4}}-\\d{{2}}-\\d{{2}}') THEN TRY_CAST(trim(\"{column}\") AS DATE) END"
+    return f'CASE WHEN regexp_full_match(trim("{column}"), \'\\d{{4}}-\\d{{2}}-\\d{{2}}\') THEN TRY_CAST(trim("{column}") AS DATE) END'
 
 
 def _email_rule(column: str, optional: bool = False) -> Rule:
     holds = f"regexp_full_match(trim(\"{column}\"), '{_EMAIL[1:-1]}')"
     empty = f"nullif(trim(\"{column}\"), '') IS NULL"
-    return Rule(column, f"{empty} OR {holds}" if optional else holds, "is not an e-mail address", "Write one address like name@example.com.")
+    return Rule(
+        column, f"{empty} OR {holds}" if optional else holds, "is not an e-mail address", "Write one address like name@example.com."
+    )
 
 
 _PERIOD = Rule(
@@ -54,7 +57,12 @@ def _tab(table: Table, required: tuple[str, ...], rules: tuple[Rule, ...]) -> En
     kinds = {Type.DATE: _day, Type.NUMERIC: lambda c: _number(c, "DECIMAL(38, 9)"), Type.INT64: lambda c: _number(c, "DOUBLE")}
     columns = {c.name: kinds.get(c.type, _text)(c.name) for c in own}
     whole = tuple(
-        Rule(c.name, f'{columns[c.name]} IS NULL OR {columns[c.name]} = floor({columns[c.name]})', "is not a whole number", "Write a whole number.")
+        Rule(
+            c.name,
+            f"{columns[c.name]} IS NULL OR {columns[c.name]} = floor({columns[c.name]})",
+            "is not a whole number",
+            "Write a whole number.",
+        )
         for c in own
         if c.type is Type.INT64
     )
@@ -158,7 +166,7 @@ def _stored(value: Any, kind: Type) -> str:
     if kind is Type.DATE and isinstance(value, int | float) and not isinstance(value, bool):
         return (_EPOCH + timedelta(days=int(value))).isoformat()
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
+        return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
     return str(value)
 
 

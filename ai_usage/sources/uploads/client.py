@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -80,10 +79,17 @@ def spool_file(path: Path, kind: str, spool: Path) -> Spooled:
             f"{path.name} lacks the column {', '.join(map(repr, missing))} (its first row: {', '.join(header) or 'empty'}); "
             f"docs/templates/{kind}.csv shows the columns."
         )
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise ContractError(f"{path.name} has the column {twice[0]!r} more than once; delete one and drop it again.")
     reader.fieldnames = header
-    rows = [
-        {k: v.strip() for k, v in row.items() if k and isinstance(v, str) and v.strip()} for row in reader if any(row.values())
-    ]
+    given = list(reader)
+    long = [number for number, row in enumerate(given, start=2) if any(row.get(None) or ())]  # type: ignore[call-overload]
+    if long:
+        raise ContractError(
+            f"{path.name} has more cells than columns in row {long[0]}; put cells that hold a comma in quotes and drop it again."
+        )
+    rows = [{k: v.strip() for k, v in row.items() if k and isinstance(v, str) and v.strip()} for row in given if any(row.values())]
     if not rows:
         raise ContractError(f"{path.name} has a header and no rows; drop it again with rows.")
     # Every column of the header is named in each record: an empty cell is not a missing field.
@@ -105,7 +111,7 @@ def put_away(file: Path, outcome: str, note: str | None = None) -> Path:
     if note:
         target.with_suffix(".txt").write_text(note + "\n", encoding="utf-8")
     try:
-        os.replace(file, target)
+        file.replace(target)
     except OSError:
         shutil.move(file, target)
     return target
@@ -120,7 +126,9 @@ def _window(rows: list[dict[str, str]], endpoint: Endpoint) -> Window:
     if not days:
         raise ContractError(f"no row of the {endpoint.name} file names a day; see docs/templates/ for how it is written.")
     if days[-1] > today + timedelta(days=1) or days[0] < date(2020, 1, 1):
-        raise ContractError(f"the {endpoint.name} file names days from {days[0]} to {days[-1]}; check the unit of its dates (milliseconds).")
+        raise ContractError(
+            f"the {endpoint.name} file names days from {days[0]} to {days[-1]}; check the unit of its dates (milliseconds)."
+        )
     return Window(days[0], days[-1])
 
 
@@ -150,3 +158,8 @@ def is_quiet(path: Path, seconds: float = 10.0) -> bool:
         return time.time() - path.stat().st_mtime >= seconds
     except FileNotFoundError:
         return False
+
+
+def replaces(path: Path) -> bool:
+    """Whether a file is meant to take the place of what the vendor said: its name ends in .replace.csv."""
+    return path.name.lower().endswith(".replace.csv")

@@ -1,0 +1,406 @@
+"""The Dagster objects: the graph by hand, what every asset tells, the schedule and the sensors, and the real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+
+from ai_usage import tables
+from ai_usage.definitions import build_defs
+from ai_usage.defs.operations import automation
+from ai_usage.runtime import Runtime
+from ai_usage.settings import Settings
+from ai_usage.simulator import Fault
+from ai_usage_tests.helpers import COMMAND, DAYS, FIRST, LAST, PATHS, ROOT, Company, company, free_port, rows, wait_until
+
+SHEETS = {f"raw_sheet_{tab}" for tab in ("api_keys", "people", "claude_ai_usage", "subscriptions", "invoices", "budgets")}
+CURSOR = {"raw_cursor_events", "raw_cursor_usage", "raw_cursor_members", "raw_cursor_spend"}
+DIMENSIONS = {"dim_users", "dim_user_assignments", "dim_api_keys"}
+FACTS = {"fct_usage_daily", "fct_cost_daily"}
+MARTS = {"vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_restatements", "vw_data_health", "sheet_issues"}
+OPERATIONS = {"uploaded_files", "cleaning", "html_report"}
+
+# Written from the design's sections 1, 4 and 5, not from the code: what must have been made before what.
+EDGES = {
+    # Raw comes from vendors alone, but a spend snapshot is compared with the events before it.
+    **{name: set() for name in SHEETS | CURSOR | {"cleaning"}},
+    "raw_cursor_spend": {"raw_cursor_events"},
+    # A file stands in for an API that is down, so it may not wait for the API to succeed.
+    "uploaded_files": set(),
+    "dim_user_assignments": {"raw_sheet_people"},
+    "dim_api_keys": {"raw_sheet_api_keys", "raw_cursor_events", "uploaded_files"},
+    "fct_usage_daily": {
+        "raw_cursor_events",
+        "raw_cursor_usage",
+        "raw_sheet_claude_ai_usage",
+        "raw_sheet_people",
+        "dim_api_keys",
+        "uploaded_files",
+    },
+    # Seats go to those who hold one that day: members, and whoever used the tool.
+    "fct_cost_daily": {
+        "raw_cursor_events",
+        "raw_cursor_spend",
+        "raw_cursor_usage",
+        "raw_cursor_members",
+        "raw_sheet_subscriptions",
+        "raw_sheet_people",
+        "dim_api_keys",
+        "uploaded_files",
+    },
+    "dim_users": {
+        "fct_usage_daily",
+        "fct_cost_daily",
+        "dim_user_assignments",
+        "raw_sheet_people",
+        "raw_sheet_api_keys",
+        "raw_sheet_subscriptions",
+        "raw_cursor_members",
+    },
+    "vw_cost_allocation": {"fct_cost_daily", "dim_user_assignments", "dim_users"},
+    "vw_monthly_finance": {"vw_cost_allocation"},
+    "vw_productivity_metrics": {"fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "dim_users"},
+    "html_report": MARTS | {"dim_users"},
+}
+# These read only the ledger of fetches or the sheet's rejects: which assets they wait for is the code's choice, but some of raw or curated.
+LEDGER_VIEWS = {"vw_restatements", "vw_data_health", "sheet_issues"}
+
+
+def runtime_of(firm: Company | None, folder: Path, **changes: object) -> Runtime:
+    fields: dict[str, object] = {
+        "data_dir": folder,
+        "start_date": FIRST,
+        "google_application_credentials": None,
+        "http_backoff_s": 0.02,
+        "http_patience_s": 5,
+    }
+    if firm:
+        fields |= {
+            "cursor_base_url": firm.sim.url,
+            "cursor_admin_api_key": firm.sim.key,
+            "cursor_rate_factor": 0,
+            "sheets_base_url": firm.sim.url,
+            "sheet_id": firm.sim.sheet_id,
+        }
+    return Runtime(Settings(_env_file=None, **(fields | changes)))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    graph = build_defs(runtime=runtime_of(None, tmp_path_factory.mktemp("graph"))).resolve_asset_graph()
+    return {node.key.to_user_string(): node for node in graph.asset_nodes}
+
+
+def test_the_definitions_load_and_are_whole(tmp_path: Path) -> None:
+    definitions = build_defs(runtime=runtime_of(None, tmp_path))
+    dg.Definitions.validate_loadable(definitions)
+    assert definitions.executor is dg.in_process_executor
+    repository = definitions.get_repository_def()
+    assert {s.name for s in repository.schedule_defs} == {"every_morning"}
+    assert {s.name for s in repository.sensor_defs} == {"sheet_changed", "file_dropped"}
+    assert {"daily", "rebuild", "load_uploads"} <= {j.name for j in repository.get_all_jobs()}
+
+
+def test_the_graph_is_the_designs(nodes: dict) -> None:
+    assert set(nodes) == SHEETS | CURSOR | DIMENSIONS | FACTS | MARTS | OPERATIONS
+    held = {name: {k.to_user_string() for k in node.parent_keys} for name, node in nodes.items()}
+    assert {n: e for n, e in held.items() if n not in LEDGER_VIEWS} == {n: e for n, e in EDGES.items() if n not in LEDGER_VIEWS}
+    for name in LEDGER_VIEWS:
+        assert held[name] and held[name] <= SHEETS | CURSOR | DIMENSIONS | FACTS, name
+    assert SHEETS - {"raw_sheet_invoices", "raw_sheet_budgets"} <= set().union(*held.values())
+
+
+def test_a_dropped_file_is_loaded_before_the_facts_of_its_run(nodes: dict) -> None:
+    """A run that loads a file must rebuild the facts after it, not beside it: fct_* wait for uploaded_files."""
+    for name in FACTS:
+        assert "uploaded_files" in _ancestors(nodes, name), name
+
+
+def _ancestors(nodes: dict, name: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for key in nodes[waiting.pop()].parent_keys:
+            parent = key.to_user_string()
+            if parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return found
+
+
+def test_every_asset_says_what_it_is(nodes: dict) -> None:
+    for name, node in nodes.items():
+        assert node.group_name in {"cursor", "google_sheets", "curated", "marts", "operations"}, name
+        assert node.owners, name
+        assert node.description and len(node.description) > 20, name
+        assert node.kinds, name
+        assert (name in FACTS | {"raw_cursor_events", "raw_cursor_usage"}) == node.is_partitioned, name
+        if name in OPERATIONS:
+            continue
+        schema = node.metadata["dagster/column_schema"]
+        schema = getattr(schema, "schema", schema)
+        assert [c.name for c in schema.columns] == list(tables.BY_NAME[name].column_names), name
+        assert all(c.description and c.type for c in schema.columns), name
+        assert node.metadata["dagster/table_name"] == name or getattr(node.metadata["dagster/table_name"], "value", None) == name
+
+
+def test_partitions_are_utc_days_and_the_money_is_checked_by_blocking_checks(tmp_path: Path) -> None:
+    definitions = build_defs(runtime=runtime_of(None, tmp_path))
+    graph = definitions.resolve_asset_graph()
+    partitions = graph.get(dg.AssetKey("fct_cost_daily")).partitions_def
+    assert isinstance(partitions, dg.DailyPartitionsDefinition) and str(partitions.timezone) == "UTC"
+    specs = {(k.asset_key.to_user_string(), k.name) for k in graph.asset_check_keys}
+    for asset in ("raw_cursor_events", "fct_cost_daily", "vw_cost_allocation", "vw_monthly_finance"):
+        assert (asset, "conservation") in specs
+    for asset in SHEETS | CURSOR:
+        assert {(asset, n) for n in ("schema", "versions_are_whole", "complete", "no_rejects", "no_drift")} <= specs, asset
+    blocking = {(s.asset_key.to_user_string(), s.name) for a in definitions.assets or () for s in a.check_specs if s.blocking}  # type: ignore[union-attr]
+    assert {(a, "conservation") for a in ("raw_cursor_events", "fct_cost_daily", "vw_cost_allocation", "vw_monthly_finance")} <= blocking
+    assert {(a, "grain") for a in FACTS | DIMENSIONS} <= blocking
+
+
+# Schedule -----------------------------------------------------------------------------------------------------------
+
+LOS_ANGELES = ZoneInfo("America/Los_Angeles")
+
+
+@pytest.mark.parametrize(
+    ("morning", "utc_hour"),
+    [
+        (datetime(2026, 3, 7, 6, tzinfo=LOS_ANGELES), 14),  # the day before the clocks go forward
+        (datetime(2026, 3, 8, 6, tzinfo=LOS_ANGELES), 13),  # the day itself: 23 hours long
+        (datetime(2026, 10, 31, 6, tzinfo=LOS_ANGELES), 13),
+        (datetime(2026, 11, 1, 6, tzinfo=LOS_ANGELES), 14),  # 25 hours long
+        (datetime(2026, 11, 2, 6, tzinfo=LOS_ANGELES), 14),
+        (datetime(2026, 1, 1, 6, tzinfo=LOS_ANGELES), 14),
+        (datetime(2025, 12, 31, 6, tzinfo=LOS_ANGELES), 14),
+    ],
+)
+def test_the_morning_asks_for_the_utc_days_that_have_ended(morning: datetime, utc_hour: int, tmp_path: Path) -> None:
+    """The range is that of the tick, also when the daemon makes it later: up to the UTC day before the morning, a settle window long."""
+    assert morning.astimezone(UTC).hour == utc_hour
+    start = datetime(2025, 1, 1).date()
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=morning,
+            resources={"runtime": runtime_of(None, tmp_path, start_date=start, settle_days=35)},
+        )
+        [request] = automation.every_morning.evaluate_tick(context).run_requests or []
+    yesterday = morning.astimezone(UTC).date() - timedelta(days=1)
+    assert request.tags["dagster/asset_partition_range_end"] == str(yesterday)
+    assert request.tags["dagster/asset_partition_range_start"] == str(yesterday - timedelta(days=34))
+    assert request.run_key == f"{morning:%Y-%m-%d}"
+
+
+def test_the_schedule_is_six_in_los_angeles_and_on(tmp_path: Path) -> None:
+    schedule = automation.every_morning
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 6 * * *", "America/Los_Angeles")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    ticks = (
+        schedule.get_execution_time_iterator(datetime(2026, 3, 7, 20, tzinfo=UTC).timestamp())
+        if hasattr(schedule, "get_execution_time_iterator")
+        else None
+    )
+    if ticks:
+        assert [next(ticks).astimezone(UTC).hour for _ in range(2)] == [13, 13]
+
+
+def test_the_first_morning_does_not_ask_before_the_start_date(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=now, resources={"runtime": runtime_of(None, tmp_path, settle_days=300)}
+        )
+        [request] = automation.every_morning.evaluate_tick(context).run_requests or []
+    assert request.tags["dagster/asset_partition_range_start"] == str(FIRST)
+
+
+# Sensors ------------------------------------------------------------------------------------------------------------
+
+
+def tick(sensor: dg.SensorDefinition, runtime: Runtime, cursor: str | None = None) -> tuple[list[dg.RunRequest], str, str | None]:
+    """(run requests, what it says when it skips, the new cursor)"""
+    with dg.instance_for_test() as instance:
+        context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"runtime": runtime})
+        data = sensor.evaluate_tick(context)
+    return list(data.run_requests or ()), data.skip_message or "", data.cursor
+
+
+def test_a_changed_sheet_makes_one_run_over_all_days(tmp_path: Path) -> None:
+    with company(tmp_path) as firm:
+        runtime = runtime_of(firm, tmp_path)
+        requests, said, seen = tick(automation.sheet_changed, runtime)
+        assert not requests and seen, "the first look is no change"
+        requests, said, again = tick(automation.sheet_changed, runtime, seen)
+        assert not requests and said and again == seen
+        firm.world.sheet.set_cell("people", 2, "department", "Research")
+        requests, _, changed = tick(automation.sheet_changed, runtime, seen)
+        assert [r.tags["dagster/asset_partition_range_start"] for r in requests] == [str(FIRST)]
+        assert [r.tags["dagster/asset_partition_range_end"] for r in requests] == [str(LAST)]
+        assert changed and changed != seen
+        assert not tick(automation.sheet_changed, runtime, changed)[0], "one change, one run"
+        firm.world.sheet.set_cell("people", 2, "department", "Engineering")
+        back, _, _ = tick(automation.sheet_changed, runtime, changed)
+        assert len(back) == 1
+        firm.world.sheet.set_cell("people", 2, "department", "Research")
+        forth, _, _ = tick(automation.sheet_changed, runtime, seen)
+        assert forth[0].run_key != requests[0].run_key, (
+            "Dagster drops a run key that it has seen: a sheet that goes A, B, A, B would not be rebuilt"
+        )
+
+
+def test_a_sheet_that_cannot_be_read_is_no_change(tmp_path: Path) -> None:
+    with company(tmp_path) as firm:
+        runtime = runtime_of(firm, tmp_path, http_patience_s=0.2)
+        _, _, seen = tick(automation.sheet_changed, runtime)
+        for fault in ("500", "403"):
+            firm.sim.add_fault(Fault(fault, PATHS["sheet"], times=None))
+            requests, said, cursor = tick(automation.sheet_changed, runtime, seen)
+            assert not requests and fault in said and said.endswith(".") and "\n" not in said
+            assert cursor in (seen, None), "an error must not count as the sheet's content"
+            firm.sim.clear_faults()
+        assert not tick(automation.sheet_changed, runtime, seen)[0]
+        off, said, _ = tick(automation.sheet_changed, runtime_of(firm, tmp_path, sheet_id=None))
+        assert not off and "AI_USAGE_SHEET_ID" in said
+
+
+def test_a_dropped_file_waits_until_it_is_whole_and_makes_one_run(tmp_path: Path) -> None:
+    runtime = runtime_of(None, tmp_path)
+    assert not tick(automation.file_dropped, runtime)[0]
+    drop = tmp_path / "uploads"
+    drop.mkdir()
+    file = drop / "cursor_events-x.csv"
+    file.write_text("half of a fi")
+    requests, said, _ = tick(automation.file_dropped, runtime)
+    assert not requests and said, "a file that still grows was taken"
+    past = time.time() - 60
+    os.utime(file, (past, past))
+    [request] = tick(automation.file_dropped, runtime)[0]
+    [again] = tick(automation.file_dropped, runtime)[0]
+    assert request.run_key == again.run_key
+    assert request.tags["dagster/asset_partition_range_start"] == str(FIRST) and request.tags["dagster/asset_partition_range_end"] == str(
+        LAST
+    )
+
+
+# The real processes -------------------------------------------------------------------------------------------------
+
+
+def graphql(port: int, query: str) -> dict:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)["data"]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, int]]:
+    """A webserver and a daemon from workspace.yaml, on a home with the repository's dagster.yaml; a file waits in the drop folder."""
+    with company(tmp_path_factory.mktemp("served")) as firm:
+        firm.load()
+        day = DAYS[5]
+        import duckdb
+
+        con = duckdb.connect(str(firm.db))  # as if the API had never given that day
+        con.execute("DELETE FROM raw_fetches WHERE endpoint = 'filtered-usage-events' AND usage_date = ?", [day])
+        con.execute("DELETE FROM raw_cursor_events WHERE usage_date = ?", [day])
+        con.execute("DELETE FROM fct_cost_daily WHERE cost_date = ?", [day])
+        con.close()
+        drop = firm.data / "uploads"
+        drop.mkdir()
+        lines = ["timestamp,userEmail,isChargeable,chargedCents,model"]
+        lines += [
+            f"{e.ts},{e.account.email},{str(e.chargeable).lower()},{Decimal(e.charged).scaleb(-6):f},{e.model}"
+            for e in firm.world.day(day).events
+        ]
+        file = drop / "cursor_events-day.csv"
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        os.utime(file, (time.time() - 60,) * 2)
+        firm.home.mkdir(parents=True)
+        shutil.copy(ROOT / "dagster.yaml", firm.home / "dagster.yaml")
+        shutil.copy(ROOT / "workspace.yaml", firm.cwd / "workspace.yaml")
+        env, port = firm.env({"DAGSTER_HOME": str(firm.home)}), free_port()
+        log = (firm.folder / "dagster.log").open("w")
+        processes = [
+            subprocess.Popen(
+                [str(COMMAND.with_name("dagster-webserver")), "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+                cwd=firm.cwd,
+                env=env,
+                stdout=log,
+                stderr=log,
+            ),
+            subprocess.Popen(
+                [str(COMMAND.with_name("dagster-daemon")), "run", "-w", "workspace.yaml"], cwd=firm.cwd, env=env, stdout=log, stderr=log
+            ),
+        ]
+        try:
+            yield firm, port
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            log.close()
+
+
+def _answers(port: int, query: str) -> dict | None:
+    try:
+        return graphql(port, query)
+    except OSError:
+        return None
+
+
+@pytest.mark.slow
+def test_the_webserver_shows_every_asset(served: tuple[Company, int]) -> None:
+    _, port = served
+    found = wait_until(
+        lambda: _answers(port, "{ assetNodes { assetKey { path } groupName owners { __typename } hasMaterializePermission } }"),
+        150,
+        "an answer of the webserver",
+    )
+    assert {node["assetKey"]["path"][-1] for node in found["assetNodes"]} == SHEETS | CURSOR | DIMENSIONS | FACTS | MARTS | OPERATIONS
+    assert all(node["groupName"] and node["owners"] for node in found["assetNodes"])
+    query = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"
+    entries = graphql(port, query)["workspaceOrError"]["locationEntries"]
+    assert [(e["name"], e["loadStatus"], e["locationOrLoadError"]["__typename"]) for e in entries] == [
+        ("ai_usage", "LOADED", "RepositoryLocation")
+    ]
+
+
+@pytest.mark.slow
+def test_the_daemon_loads_a_dropped_file(served: tuple[Company, int]) -> None:
+    """Sensor, queue, launcher, run: the file's day is in the facts, and the file is put away."""
+    firm, port = served
+    query = "{ runsOrError { ... on Runs { results { status jobName } } } }"
+
+    def ended() -> list[dict] | None:
+        answer = _answers(port, query)
+        results = answer["runsOrError"]["results"] if answer else []
+        return results if results and all(r["status"] in {"SUCCESS", "FAILURE", "CANCELED"} for r in results) else None
+
+    runs = wait_until(ended, 200, "the end of the sensor's run")
+    assert runs == [{"status": "SUCCESS", "jobName": "load_uploads"}], (firm.folder / "dagster.log").read_text()[-3000:]
+    assert len(list((firm.data / "uploads" / "loaded").glob("*cursor_events-day.csv"))) == 1
+    day = DAYS[5]
+    held = rows(
+        firm.db, "SELECT user_email, SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage' AND cost_date = ? GROUP BY 1", [day]
+    )
+    assert {(day, e): v for e, v in held} == firm.world.truth.billed_usd_by_day_user(day, day)

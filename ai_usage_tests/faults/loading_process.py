@@ -1,0 +1,72 @@
+"""Loads in processes of their own, to be killed. This one imports everything once and forks one for each line `FIRST LAST STATEMENT`.
+
+With a STATEMENT other than 0 the load kills itself (SIGKILL) right before it sends its that-many-th statement to the warehouse file,
+COMMIT included.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from ai_usage.runtime import Runtime
+from ai_usage.warehouse import duckdb as engine
+from ai_usage_tests.helpers import build, load_raw
+
+
+class _Counting:
+    """A connection that counts, and dies when the count is reached."""
+
+    sent = 0
+    deadly = 0
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+
+    def execute(self, *args: Any) -> Any:
+        type(self).sent += 1
+        if type(self).sent == type(self).deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self._con.execute(*args)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._con, name)
+
+
+class _Engine:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(duckdb, name)
+
+    def connect(self, *args: Any, **kwargs: Any) -> _Counting:
+        return _Counting(duckdb.connect(*args, **kwargs))
+
+
+def load(first: str, last: str, deadly: int) -> None:
+    _Counting.deadly = deadly
+    runtime = Runtime()
+    load_raw(runtime, date.fromisoformat(first), date.fromisoformat(last))
+    build(runtime, date.fromisoformat(first), date.fromisoformat(last))
+    print(f"sent {_Counting.sent}", flush=True)
+
+
+def main() -> None:
+    engine.duckdb = _Engine()  # type: ignore[assignment]
+    print("ready", flush=True)
+    while line := sys.stdin.readline():
+        first, last, deadly = line.split()
+        child = os.fork()
+        if child == 0:
+            load(first, last, int(deadly))
+            os._exit(0)
+        print(f"begun {child}", flush=True)
+        sys.stdin.readline()  # until then nobody waits for it, so that its id stays its own
+        print(f"ended {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,280 @@
+"""Faults that no retry heals: recorded for just the days they struck, the other days stand, and nothing wrong is published."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ai_usage.simulator import Fault
+from ai_usage.simulator.events import day_start
+from ai_usage.sources.cursor import records as cursor
+from ai_usage.sources.endpoint import Window
+from ai_usage.sources.errors import AuthError, ContractError, TransientError
+from ai_usage.sources.walk import walk_all
+from ai_usage.warehouse import DuckDBWarehouse
+from ai_usage_tests.helpers import (
+    DAYS,
+    FIRST,
+    KEY,
+    LAST,
+    PATHS,
+    Company,
+    assert_books,
+    assert_same,
+    assert_sentence,
+    build,
+    company,
+    load_raw,
+    plain,
+    rows,
+    snapshot,
+)  # fmt: skip
+
+BAD = DAYS[4]
+EVENTS = PATHS["filtered-usage-events"]
+
+
+def on(day: date) -> dict[str, int]:
+    """Requests for that day alone."""
+    return {"startDate": day_start(day)}
+
+
+@pytest.fixture
+def firm(tmp_path: Path) -> Iterator[Company]:
+    with company(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that holds everything, to copy from."""
+    with company(tmp_path_factory.mktemp("prepared")) as found:
+        found.load()
+        return found.db
+
+
+def take(firm: Company, prepared: Path) -> dict[str, list[str]]:
+    firm.data.mkdir(parents=True, exist_ok=True)
+    firm.db.write_bytes(prepared.read_bytes())
+    return snapshot(firm.db)
+
+
+def events(firm: Company, first: date = FIRST, last: date = LAST):
+    with firm.runtime() as runtime:
+        walks = walk_all(Window(first, last).split(1), runtime.cursor.events, cursor.EVENTS, 4)
+        return runtime.loader("test").load(cursor.EVENTS, walks)
+
+
+def states(firm: Company, endpoint: str = "filtered-usage-events") -> dict[date, set[str]]:
+    found: dict[date, set[str]] = {}
+    for day, state in rows(firm.db, "SELECT usage_date, state FROM raw_fetches WHERE endpoint = ?", [endpoint]):
+        found.setdefault(day, set()).add(state)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["429", "500", "503", "529", "truncated", "reset", "reset_mid", "html", "moving_total"])
+def test_only_the_day_that_fails_is_failed(kind: str, firm: Company) -> None:
+    firm.sim.add_fault(Fault(kind, EVENTS, times=None, match=on(BAD)))
+    report = events(firm)
+    assert states(firm) == {day: {"failed"} if day == BAD else {"complete"} for day in DAYS}
+    [(error,)] = rows(firm.db, "SELECT error FROM raw_fetches WHERE state = 'failed'")
+    assert error == str(report.error()) and "\n" not in error and KEY not in error and error.endswith(".")
+    assert isinstance(report.error(), TransientError)
+    assert rows(firm.db, "SELECT COUNT(*) FROM raw_cursor_events WHERE usage_date = ?", [BAD]) == [(0,)]
+    firm.sim.clear_faults()
+    firm.load()
+    assert_books(firm.db, firm.world)
+
+
+@pytest.mark.parametrize("kind", ["401", "403"])
+@pytest.mark.parametrize("name", PATHS)
+def test_a_refused_key_is_not_tried_again(name: str, kind: str, firm: Company, prepared: Path) -> None:
+    before = take(firm, prepared)
+    firm.sim.add_fault(Fault(kind, PATHS[name], times=None))
+    with firm.runtime() as runtime:
+        reports = load_raw(runtime, FIRST, LAST)
+    failed = [r for r in reports.values() if r.failures]
+    assert len(failed) == (6 if name == "sheet" else 1)
+    for report in failed:
+        assert isinstance(report.failures[0].error, AuthError)
+        assert kind in str(report.error()) and KEY not in str(report.error())
+    asked = firm.log(PATHS[name])
+    bodies = [json.dumps([r.path, r.query, r.body], default=str) for r in asked]
+    assert len(bodies) == len(set(bodies)) or name == "sheet", "a permanent error was tried again"
+    after = snapshot(firm.db)
+    for table in ("fct_cost_daily", "raw_cursor_events", "raw_cursor_usage", "raw_sheet_people", "stg_current_fetches"):
+        assert after[table] == before[table]
+
+
+@pytest.mark.parametrize("name", ["filtered-usage-events", "daily-usage-data", "members", "spend"])
+def test_a_missing_required_field_publishes_nothing(name: str, firm: Company, prepared: Path) -> None:
+    before = take(firm, prepared)
+    if name == "members":
+        firm.sim.add_fault(Fault("missing_field", PATHS[name], times=None, field="email"))
+    else:
+        firm.sim.add_fault(Fault("missing_field", PATHS[name], times=None))
+    with firm.runtime() as runtime:
+        report = load_raw(runtime, FIRST, LAST)[name]
+    assert report.failures and all(isinstance(f.error, ContractError) for f in report.failures)
+    assert "V2" in str(report.error()), "the sentence does not say what was sent instead"
+    assert_same(snapshot(firm.db, without=("vw_data_health",)), {k: v for k, v in before.items() if k != "vw_data_health"})
+
+
+def test_a_required_field_missing_on_one_day_fails_that_day_only(firm: Company, prepared: Path) -> None:
+    """The vendor renames a field while a range is read: that day fails, its last good version stands, the others are published."""
+    before = take(firm, prepared)
+    firm.sim.add_fault(Fault("missing_field", EVENTS, times=None, match=on(BAD)))
+    report = events(firm)
+    assert [(f.window, type(f.error)) for f in report.failures] == [(Window(BAD, BAD), ContractError)]
+    assert states(firm)[BAD] == {"complete", "failed"}
+    assert_same(snapshot(firm.db, without=("vw_data_health",)), {k: v for k, v in before.items() if k != "vw_data_health"})
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "table"),
+    [
+        ("filtered-usage-events", "requestsCosts", "raw_cursor_events"),
+        ("daily-usage-data", None, "raw_cursor_usage"),
+        ("spend", None, "raw_cursor_spend"),
+    ],
+)
+def test_a_malformed_record_costs_only_itself(name: str, field: str | None, table: str, firm: Company) -> None:
+    firm.sim.add_fault(Fault("malformed_record", PATHS[name], field=field))
+    with firm.runtime() as runtime:
+        report = load_raw(runtime, FIRST, LAST)[name]
+    assert report.rejected == 1 and not report.failures
+    assert rows(firm.db, "SELECT COUNT(DISTINCT record_number) FROM raw_rejects") == [(1,)]
+    for source, endpoint, value, reason, remedy, payload in rows(
+        firm.db, "SELECT source, endpoint, value, reason, remedy, payload FROM raw_rejects"
+    ):
+        assert (source, endpoint, value) == ("cursor", name, "n/a") and reason and remedy
+        assert "n/a" in json.loads(payload).values(), "the record is not kept as it came"
+    [(loaded, said)] = rows(
+        firm.db, f"SELECT (SELECT COUNT(*) FROM {table}), (SELECT SUM(row_count) FROM stg_current_fetches WHERE endpoint = '{name}')"
+    )
+    assert loaded == said > 0
+    assert loaded + 1 == report.rows + report.rejected
+    firm.sim.clear_faults()
+    firm.load()
+    assert_books(firm.db, firm.world)
+    assert rows(firm.db, "SELECT COALESCE(SUM(rejected_count), 0) FROM stg_current_fetches") == [(0,)]
+
+
+def test_conservation_sees_money_that_a_bad_record_hides(firm: Company) -> None:
+    """One event says "n/a" cents: nobody knows that day's bill, and the check says so for that day alone."""
+    from ai_usage.defs.checks import conservation
+
+    firm.sim.add_fault(Fault("malformed_record", EVENTS, field="chargedCents", match=on(BAD)))
+    events(firm)
+    assert rows(
+        firm.db, "SELECT usage_date FROM stg_current_fetches WHERE vendor_total_usd IS NULL AND endpoint = 'filtered-usage-events'"
+    ) == [(BAD,)]
+    with firm.runtime() as runtime:
+        found = conservation(runtime.warehouse, cursor.EVENTS, Window(FIRST, LAST))
+        assert not found.passed and found.severity.value == "ERROR"
+        assert str(BAD) in found.metadata["sample"].value and str(DAYS[5]) not in found.metadata["sample"].value
+        assert conservation(runtime.warehouse, cursor.EVENTS, Window(FIRST, DAYS[3])).passed
+
+
+def test_conservation_sees_an_amount_that_somebody_edited(firm: Company, prepared: Path) -> None:
+    from ai_usage.defs.checks import conservation
+
+    take(firm, prepared)
+    with closing(duckdb.connect(str(firm.db))) as con:
+        con.execute("UPDATE raw_cursor_events SET charged_usd = charged_usd + 0.000000002 WHERE usage_date = ? AND is_chargeable", [BAD])
+    with firm.runtime() as runtime:
+        found = conservation(runtime.warehouse, cursor.EVENTS, Window(FIRST, LAST))
+        assert not found.passed and str(BAD) in found.metadata["sample"].value
+        assert conservation(runtime.warehouse, cursor.EVENTS, Window(FIRST, DAYS[3])).passed
+
+
+def test_the_command_says_which_day_failed_and_keeps_the_others(firm: Company) -> None:
+    firm.sim.add_fault(Fault("500", EVENTS, times=None, match=on(BAD)))
+    done = firm.run()
+    line = assert_sentence(done, "failed raw_cursor_events", "500")
+    assert "run again" in line
+    assert states(firm) == {day: {"failed"} if day == BAD else {"complete"} for day in DAYS}
+    assert set(states(firm, "daily-usage-data")) == set(DAYS)
+    assert "fct_cost_daily" in plain(done.stderr), "it does not say what was not run"
+    assert rows(firm.db, "SELECT COUNT(*) FROM fct_cost_daily") == [(0,)]
+    assert list(rows(firm.db, "SELECT endpoint, days_failed FROM vw_data_health WHERE days_failed > 0")) == [("filtered-usage-events", 1)]
+
+
+def test_rows_between_append_and_publication_are_invisible_and_cleaned(firm: Company, prepared: Path) -> None:
+    """A crash after the rows and before `raw_fetches`: an engine without one transaction over both (BigQuery) leaves that."""
+    from ai_usage.operations import clean_up
+
+    before = take(firm, prepared)
+
+    con = duckdb.connect(str(firm.db))
+    con.execute(
+        "INSERT INTO raw_cursor_events SELECT * REPLACE ('orphan' AS fetch_id, charged_usd + 1000 AS charged_usd) FROM raw_cursor_events"
+    )
+    con.execute("INSERT INTO raw_sheet_people SELECT * REPLACE ('orphan' AS fetch_id, 'Nowhere' AS department) FROM raw_sheet_people")
+    con.execute(
+        "INSERT INTO raw_rejects VALUES (current_date, 'orphan', now(), 'google_sheets', 'people', 2, 'email', 'x', 'r', 'm', '{}')"
+    )
+    con.close()
+    with firm.runtime() as runtime:
+        build(runtime, FIRST, LAST)
+        assert_same(snapshot(firm.db), before)
+        orphans = rows(
+            firm.db,
+            "SELECT (SELECT COUNT(*) FROM raw_cursor_events WHERE fetch_id = 'orphan') "
+            "+ (SELECT COUNT(*) FROM raw_sheet_people WHERE fetch_id = 'orphan') + 1",
+        )
+        assert clean_up(runtime)["orphan_rows"] == orphans[0][0] > 100
+    for table in ("raw_cursor_events", "raw_sheet_people", "raw_rejects"):
+        assert rows(firm.db, f"SELECT COUNT(*) FROM {table} WHERE fetch_id = 'orphan'") == [(0,)]
+    assert_same(snapshot(firm.db), before)
+
+
+def test_two_loads_of_the_same_days_at_the_same_moment(firm: Company) -> None:
+    """Both read what is current before either publishes. The tables are right, and no restatement is invented."""
+    second = threading.Thread(target=lambda: events(firm))
+    publish = DuckDBWarehouse.publish
+    begun: list[bool] = []
+
+    class Late(DuckDBWarehouse):
+        def publish(self, data, fetches) -> None:  # type: ignore[no-untyped-def]
+            if not begun:
+                begun.append(True)
+                second.start()
+                second.join()
+            publish(self, data, fetches)
+
+    with firm.runtime() as runtime:
+        runtime.__dict__["warehouse"] = Late(firm.db)
+        walks = walk_all(Window(FIRST, LAST).split(1), runtime.cursor.events, cursor.EVENTS, 4)
+        runtime.loader("first").load(cursor.EVENTS, walks)
+    firm.load()
+    assert_books(firm.db, firm.world)
+    assert rows(firm.db, "SELECT usage_date, change_usd FROM vw_restatements") == []
+
+
+def test_an_error_counts_its_windows_and_stays_one_sentence(firm: Company) -> None:
+    firm.sim.add_fault(Fault("500", EVENTS, times=None))
+    report = events(firm)
+    assert len(report.failures) == len(DAYS)
+    assert f"{len(DAYS)} windows" in str(report.error()) and "\n" not in str(report.error())
+    assert rows(firm.db, "SELECT COUNT(*) FROM raw_cursor_events") == [(0,)]
+    assert states(firm) == {day: {"failed"} for day in DAYS}
+
+
+def test_a_failure_after_a_good_load_leaves_the_good_version(firm: Company, prepared: Path) -> None:
+    """Failed is a state of the call, not of the day: what was known stays known."""
+    before = take(firm, prepared)
+    firm.sim.add_fault(Fault("reset", EVENTS, times=None))
+    events(firm)
+    with firm.runtime() as runtime:
+        build(runtime, FIRST, LAST)
+    assert_same(snapshot(firm.db, without=("vw_data_health",)), {k: v for k, v in before.items() if k != "vw_data_health"})
+    assert Decimal(rows(firm.db, "SELECT SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage'")[0][0]) > 0

@@ -1,0 +1,140 @@
+"""Faults that a careful client survives: the tables end in exact truth, and nothing is lost or doubled.
+
+Every fault strikes every endpoint that the platform reads; that it struck is read from the simulator's own log.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ai_usage.simulator import Fault, script
+from ai_usage.simulator.sheet import Cell
+from ai_usage_tests.helpers import DAYS, FIRST, LAST, PATHS, RAW, assert_books, assert_same, company, new_world, rows, snapshot
+
+BUSY = max(DAYS, key=new_world().truth.events_by_day().__getitem__)
+ONCE = {
+    "429 with seconds": {"kind": "429", "retry_after": 1},
+    "429 with a date": {"kind": "429", "retry_after": "date"},
+    "429 without a hint": {"kind": "429"},
+    "500": {"kind": "500"},
+    "503": {"kind": "503"},
+    "529": {"kind": "529"},
+    "truncated": {"kind": "truncated"},
+    "reset": {"kind": "reset"},
+    "reset in the middle": {"kind": "reset_mid"},
+    "slow": {"kind": "slow", "seconds": 0.2},
+    "html": {"kind": "html"},
+    "moving total": {"kind": "moving_total"},
+    "nulls for absent fields": {"kind": "extra_null"},
+}
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The tables of a load without faults."""
+    with company(tmp_path_factory.mktemp("clean")) as firm:
+        firm.load()
+        assert_books(firm.db, firm.world)
+        return snapshot(firm.db)
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_one_fault_on_every_endpoint_changes_nothing(name: str, tmp_path: Path, clean: dict[str, list[str]]) -> None:
+    paths = [PATHS[p] for p in (("filtered-usage-events", "sheet") if "retry_after" in ONCE[name] else PATHS)]  # those that wait, on two
+    with company(tmp_path, faults=[Fault(path=path, **ONCE[name]) for path in paths]) as firm:
+        reports = firm.load()
+        struck = {next(p for p in PATHS.values() if r.path.startswith(p)) for r in firm.sim.log if r.fault}
+        assert struck == set(paths), "the fault did not reach every endpoint, so the rest would prove nothing"
+        assert not any(report.failures for report in reports.values())
+        assert_books(firm.db, firm.world)
+        without = RAW if name == "nulls for absent fields" else ()  # a new field, though null, is kept in `extra`
+        assert_same(snapshot(firm.db, without=without), {k: v for k, v in clean.items() if k not in without}, name)
+
+
+def test_three_faults_in_a_row_on_the_same_request(tmp_path: Path, clean: dict[str, list[str]]) -> None:
+    faults = [Fault(kind, path, times=1) for path in PATHS.values() for kind in ("500", "reset", "truncated")]
+    with company(tmp_path, faults=faults) as firm:
+        firm.load()
+        assert sum(r.fault is not None for r in firm.sim.log) == len(faults)
+        assert_same(snapshot(firm.db), clean)
+
+
+def test_the_rough_script(tmp_path: Path) -> None:
+    """A mix of everything, again and again, on several windows at once."""
+    with company(tmp_path) as firm:
+        for fault in script("rough", 3):
+            firm.sim.add_fault(fault)
+        firm.load()
+        firm.load()
+        assert_books(firm.db, firm.world)
+
+
+@pytest.fixture(scope="module")
+def many() -> object:
+    """One day that fills three pages of 1000."""
+    return new_world(first_day=BUSY, last_day=BUSY, events_per_person_day=500.0)
+
+
+@pytest.mark.parametrize("kind", ["repeated_page", "moving_total", "truncated", "reset_mid", "html", "500", "429"])
+def test_a_fault_on_a_later_page(kind: str, many: object, tmp_path: Path) -> None:
+    """A page chain that breaks in its middle: no page is doubled or skipped."""
+    with company(tmp_path, many, [Fault(kind, match={"page": 2})]) as firm:  # type: ignore[arg-type]
+        reports = firm.load(BUSY, BUSY)
+        assert [r.fault for r in firm.log(PATHS["filtered-usage-events"])].count(kind) == 1
+        assert not reports["filtered-usage-events"].failures
+        [(events,)] = rows(firm.db, "SELECT SUM(row_count) FROM stg_current_fetches WHERE endpoint = 'filtered-usage-events'")
+        assert events == firm.world.truth.events_by_day(BUSY, BUSY)[BUSY] > 2000
+        assert_books(firm.db, firm.world, BUSY, BUSY)
+
+
+def test_a_page_repeated_under_its_own_number_is_noticed(many: object, tmp_path: Path) -> None:
+    """The vendor sends page 1's events and calls them page 2: the count alone would agree, and money would be doubled and lost."""
+    with company(tmp_path, many) as firm:  # type: ignore[arg-type]
+        vendor = next(v for v in firm.sim._vendors if v.name == "cursor")
+        plain_page, done = vendor.events.page, []
+
+        def page(start: int, end: int, number: int, size: int, filters: dict) -> bytes:
+            if number == 2 and not done:
+                done.append(1)
+                answer = json.loads(plain_page(start, end, 1, size, filters))
+                answer["pagination"]["currentPage"] = 2
+                answer["pagination"]["hasPreviousPage"] = True
+                return json.dumps(answer).encode()
+            return plain_page(start, end, number, size, filters)
+
+        vendor.events.page = page
+        firm.load(BUSY, BUSY)
+        assert done
+        assert_books(firm.db, firm.world, BUSY, BUSY)
+
+
+def test_unknown_fields_are_kept_and_reported(tmp_path: Path, clean: dict[str, list[str]]) -> None:
+    faults = [Fault("unknown_field", PATHS[p], times=None) for p in ("filtered-usage-events", "daily-usage-data", "members", "spend")]
+    with company(tmp_path, faults=faults) as firm:
+        head, ana = firm.world.sheet.tab("people").rows[:2]
+        head.append(Cell("favourite_colour"))
+        ana.append(Cell("blue"))
+        reports = firm.load()
+        for name in ("filtered-usage-events", "daily-usage-data", "members", "spend"):
+            assert "vendorSurprise" in reports[name].unknown_fields
+            table = {"filtered-usage-events": "events", "daily-usage-data": "usage"}.get(name, name)
+            [(every, kept)] = rows(
+                firm.db,
+                f"SELECT COUNT(*), COUNT(*) FILTER (json_extract_string(extra, '$.vendorSurprise') = 'new') FROM raw_cursor_{table}",
+            )
+            assert every == kept > 0
+        assert rows(
+            firm.db, "SELECT json_extract_string(extra, '$.favourite_colour') FROM raw_sheet_people ORDER BY sheet_row LIMIT 1"
+        ) == [("blue",)]
+        assert_books(firm.db, firm.world)
+        for name in ("fct_cost_daily", "fct_usage_daily", "dim_users", "dim_user_assignments"):
+            assert snapshot(firm.db)[name] == clean[name]
+
+
+def test_the_days_of_the_world_are_the_days_held(clean: dict[str, list[str]]) -> None:
+    """Guards the tests above: the clean run holds all ten days of both windowed endpoints."""
+    held = [r for r in clean["stg_current_fetches"] if "'filtered-usage-events'" in r]
+    assert len(held) == len(DAYS) == (LAST - FIRST).days + 1

@@ -1,0 +1,411 @@
+"""From bytes to typed rows: nothing is lost, nothing is guessed, a bad record costs only itself.
+
+Records are written as JSON text by hand, so that numbers stay as the vendor would write them.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ai_usage.sources.cursor.records import DAILY_USAGE, EVENTS, MEMBERS
+from ai_usage.sources.decode import Decoder
+from ai_usage.sources.endpoint import Endpoint
+from ai_usage.sources.errors import ContractError
+from ai_usage_tests.fixtures.helpers import NOON, event, event_json, ms, spooled, work
+
+DAY = date(2026, 11, 1)
+NEXT = date(2026, 11, 2)
+
+
+class Decoded:
+    """Everything one decoding says."""
+
+    def __init__(self, spool: Path, endpoint: Endpoint, records: list, first: date = DAY, last: date | None = None) -> None:
+        walk = spooled(spool, endpoint, first, last, records)
+        with Decoder() as decoder:
+            self.days = decoder.load([walk])
+            ids = {(str(walk.path), d.usage_date): f"f-{d.usage_date}" for d in self.days}
+            self.table: pa.Table = decoder.rows(ids, NOON)
+            self.rows = sorted(self.table.to_pylist(), key=repr)
+            self.rejects = decoder.rejects(ids, NOON).to_pylist()
+            self.unknown, self.absent, self.careful = decoder.unknown_fields, decoder.absent_fields, decoder.careful
+
+
+@pytest.fixture
+def decode(tmp_path: Path):
+    return lambda endpoint, records, first=DAY, last=None: Decoded(tmp_path, endpoint, records, first, last)
+
+
+BAD = json.dumps(event(DAY, cents="not a number"))
+
+
+# Numbers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("company", [[], [BAD]], ids=["fast", "careful"])
+@pytest.mark.parametrize(
+    ("cents", "usd"),
+    [
+        ("21.36232", "0.2136232"),
+        ("37.33", "0.3733"),
+        ("12.5", "0.125"),
+        ("8", "0.08"),
+        ("0", "0"),
+        ("0.1", "0.001"),
+        ("1e2", "1"),
+        ("2.5E-3", "0.000025"),
+        ("123456789.012345", "1234567.89012345"),
+        ("99999999999999.9", "999999999999.999"),
+        ("0.0000001", "0.000000001"),
+        ("41280.000000", "412.8"),
+        ('"21.36232"', "0.2136232"),
+        ('"41280.000000"', "412.8"),
+        ('"12345678901234567890.12"', "123456789012345678.9012"),
+        ("-5.25", "-0.0525"),
+        ("1.10", "0.011"),
+    ],
+)
+def test_cents_become_usd_exactly(decode, company: list, cents: str, usd: str) -> None:
+    """Numbers of up to 15 digits and strings of any length lose nothing, beside good records or bad: 41280.000000 cents are 412.80 USD."""
+    found = decode(EVENTS, [event_json(DAY, cents), *company])
+    assert found.careful or not company
+    assert [r["charged_usd"] for r in found.rows] == [Decimal(usd)]
+
+
+@settings(max_examples=30)
+@given(st.lists(st.decimals(min_value=0, max_value=10**8, places=7), min_size=1, max_size=20))
+def test_any_15_digits_are_exact_and_the_total_is_their_sum(tmp_path: Path, cents: list[Decimal]) -> None:
+    """JSON goes through double: up to 15 significant digits survive, summed in Decimal here and in the decoder alike."""
+    cents = [c for c in cents if len(c.normalize().as_tuple().digits) <= 15] or [Decimal("0.1")]
+    found = Decoded(tmp_path, EVENTS, [event_json(DAY, format(c, "f")) for c in cents])
+    assert sorted(r["charged_usd"] for r in found.rows) == sorted(c / 100 for c in cents)
+    assert found.days[0].vendor_total_usd == sum(cents) / 100
+
+
+@pytest.mark.parametrize("company", [[], [BAD]], ids=["fast", "careful"])
+def test_integers_may_come_as_strings_and_ids_as_numbers(decode, company: list) -> None:
+    """timestamp is a string of milliseconds; a token count may be one too; an id may be a number and stays text."""
+    found = decode(
+        EVENTS, [event(DAY, tokenUsage={"inputTokens": "126", "outputTokens": 450}, serviceAccountId=1234567890123456789), *company]
+    )
+    (row,) = found.rows
+    assert (row["input_tokens"], row["output_tokens"], row["service_account_id"]) == (126, 450, "1234567890123456789")
+    assert row["event_at"] == datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def test_a_fractional_token_count_is_rejected_and_not_rounded(decode) -> None:
+    found = decode(EVENTS, [event(DAY), event(DAY, tokenUsage={"inputTokens": 126.5})])
+    assert len(found.rows) == 1
+    (reject,) = found.rejects
+    assert (reject["column_name"], reject["value"], reject["reason"]) == ("tokenUsage.inputTokens", "126.5", "is not a whole number")
+    assert reject["record_number"] == 2 and json.loads(reject["payload"])["tokenUsage"] == {"inputTokens": 126.5}
+
+
+def test_a_negative_count_is_rejected(decode) -> None:
+    found = decode(DAILY_USAGE, [work(DAY), work(DAY, "user_2", totalLinesAdded=-1)])
+    assert [r["user_id"] for r in found.rows] == ["user_1"]
+    assert [(r["column_name"], r["value"]) for r in found.rejects] == [("totalLinesAdded", "-1")]
+
+
+# A bad record costs only itself ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ({"chargedCents": "n/a"}, "chargedCents"),
+        ({"chargedCents": True}, None),
+        ({"chargedCents": None}, "chargedCents"),
+        ({"chargedCents": {}}, "chargedCents"),
+        ({"chargedCents": [1]}, "chargedCents"),
+        ({"chargedCents": "21,36"}, "chargedCents"),
+        ({"chargedCents": 1e40}, "chargedCents"),
+        ({"chargedCents": ""}, "chargedCents"),
+        ({"timestamp": "yesterday"}, "timestamp"),
+        ({"timestamp": None}, "timestamp"),
+        ({"timestamp": 10**30}, "timestamp"),
+        ({"timestamp": "1793491200000.5"}, "timestamp"),
+        ({"isChargeable": "perhaps"}, "isChargeable"),
+        ({"isChargeable": None}, "isChargeable"),
+        ({"userEmail": None}, "userEmail"),
+        ({"tokenUsage": {"outputTokens": "many"}}, "tokenUsage.outputTokens"),
+        ({"requestsCosts": "x"}, "requestsCosts"),
+        ({"maxMode": "sometimes"}, "maxMode"),
+        ({"isChargeable": False, "chargedCents": -1}, "isChargeable"),
+    ],
+)
+def test_a_bad_record_costs_only_itself(decode, change: dict, column: str | None) -> None:
+    """The others stand; the bad one is kept whole with the field, the value, the reason and what to do."""
+    bad = {**event(DAY), **change}
+    found = decode(EVENTS, [event(DAY, "a@example.com"), bad, event(DAY, "b@example.com")])
+    if column is None and not found.rejects:
+        pytest.skip("true as a number is 1 for this engine, and money of one cent is no surprise worth a law")
+    assert sorted(r["user_email"] for r in found.rows) == ["a@example.com", "b@example.com"]
+    assert {r["record_number"] for r in found.rejects} == {2}
+    assert column is None or column in {r["column_name"] for r in found.rejects}
+    assert all(json.loads(r["payload"]) == bad and r["reason"] and r["remedy"] for r in found.rejects)
+    assert (found.days[0].records, found.days[0].rejected) == (3, 1), "a record with two faults is one rejected record"
+
+
+def test_a_record_that_hides_its_money_makes_the_days_total_unknown(decode) -> None:
+    """Not 0, and not the sum of the others: NULL, which a check reports."""
+    assert decode(EVENTS, [event(DAY), event(DAY, cents=None)]).days[0].vendor_total_usd is None
+    assert decode(EVENTS, [event(DAY), event(DAY, cents="n/a")]).days[0].vendor_total_usd is None
+
+
+def test_the_vendors_total_counts_rejected_records_too(decode) -> None:
+    """The total is what the vendor claims, before any row is rejected: 10 + 7 cents; included value is no money."""
+    found = decode(EVENTS, [event(DAY), event(DAY, cents=7, tokenUsage={"inputTokens": 0.5}), event(DAY, cents=99, chargeable=False)])
+    assert len(found.rows) == 2 and found.days[0].vendor_total_usd == Decimal("0.17")
+
+
+def test_a_day_outside_the_window_is_rejected(decode) -> None:
+    """An event of another day must not be stored on a day that was not asked: its own day would be replaced by a part of it."""
+    inside = [event(DAY), event(NEXT)]
+    outside = [{**event(DAY), "timestamp": str(ms(date(2026, 11, 3), 0))}, {**event(DAY), "timestamp": str(ms(DAY, 0) - 1)}]
+    found = decode(EVENTS, inside + outside, DAY, NEXT)
+    assert sorted(r["usage_date"] for r in found.rows) == [DAY, NEXT]
+    assert [(r["record_number"], r["reason"]) for r in found.rejects] == [
+        (3, "is outside the days that were asked"),
+        (4, "is outside the days that were asked"),
+    ]
+
+
+def test_both_bounds_of_a_day_belong_to_it(decode) -> None:
+    """00:00:00.000 and 23:59:59.999 UTC are in; the millisecond after is out."""
+    records = [
+        {**event(DAY), "timestamp": str(ms(DAY, 0))},
+        {**event(DAY), "timestamp": str(ms(NEXT, 0) - 1)},
+        {**event(DAY), "timestamp": str(ms(NEXT, 0))},
+    ]
+    found = decode(EVENTS, records)
+    assert sorted(r["event_at"] for r in found.rows) == [datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 1, 23, 59, 59, 999000, UTC)]
+    assert len(found.rejects) == 1
+
+
+def test_day_is_the_date_whatever_date_says(decode) -> None:
+    """daily-usage-data: `date` carries the time of day of startDate; `day` counts."""
+    found = decode(DAILY_USAGE, [work(NEXT) | {"date": ms(DAY, 17)}], DAY, NEXT)
+    assert [r["usage_date"] for r in found.rows] == [NEXT]
+
+
+@pytest.mark.parametrize("day", ["2026-11-31", "01.11.2026", "", None, 20261101])
+def test_a_day_that_is_none_is_rejected(decode, day) -> None:
+    found = decode(DAILY_USAGE, [work(DAY, "user_1"), {**work(DAY, "user_2"), "day": day}])
+    assert [r["user_id"] for r in found.rows] == ["user_1"] and {r["record_number"] for r in found.rejects} == {2}
+
+
+# Nothing is lost ------------------------------------------------------------------------------------------------
+
+HOSTILE = [
+    'a"b',
+    "a.b",
+    "x'y",
+    "$",
+    "$.a",
+    "",
+    " ",
+    "a/b",
+    "~1",
+    "ä€😀",
+    "[0]",
+    "*",
+    "null",
+    "c:user_email",
+    "__n",
+    "select",
+    'q"; DROP TABLE walks; --',
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("value", [1, "text", None, {"x": [1, {"y": None}]}, [], 'it\'s "quoted"\n'], ids=repr)
+def test_an_unknown_field_is_kept_whatever_its_name(decode, name: str, value: Any) -> None:
+    """`extra` is a JSON object of the unknown fields by name with their exact values; declared columns are untouched."""
+    found = decode(EVENTS, [event(DAY, "a@example.com", **{name: value}), event(DAY, "b@example.com")])
+    rows = {r["user_email"]: r for r in found.rows}
+    assert found.unknown == (name,)
+    assert json.loads(rows["a@example.com"]["extra"]) == {name: value}
+    assert rows["b@example.com"]["extra"] is None
+    assert {r["charged_usd"] for r in rows.values()} == {Decimal("0.1")}
+
+
+@pytest.mark.parametrize("name", [n for n in HOSTILE if n])
+def test_an_unknown_nested_field_is_kept_under_its_path(decode, name: str) -> None:
+    found = decode(EVENTS, [event(DAY, tokenUsage={"inputTokens": 5, name: {"z": 1.5}})])
+    (row,) = found.rows
+    assert row["input_tokens"] == 5
+    assert json.loads(row["extra"]) == {f"tokenUsage.{name}": {"z": 1.5}}
+
+
+def test_a_field_named_like_a_path_is_not_taken_for_it(decode) -> None:
+    """A top-level `tokenUsage.inputTokens` is another field than inputTokens inside tokenUsage: both are kept."""
+    found = decode(EVENTS, [event(DAY, **{"tokenUsage.inputTokens": 7}, tokenUsage={"inputTokens": 5})])
+    (row,) = found.rows
+    assert row["input_tokens"] == 5
+    assert row["extra"] is not None and 7 in json.loads(row["extra"]).values()
+
+
+def test_two_unknown_fields_of_one_path_are_both_kept(decode) -> None:
+    """`{"tokenUsage.new": 1, "tokenUsage": {"new": 2}}` holds two facts."""
+    found = decode(EVENTS, [event(DAY, **{"tokenUsage.new": 1}, tokenUsage={"inputTokens": 5, "new": 2})])
+    assert sorted(json.loads(found.rows[0]["extra"]).values()) == [1, 2]
+
+
+def test_an_object_that_became_something_else_is_not_lost(decode) -> None:
+    """tokenUsage as text: the record is rejected or the text is kept, but it does not vanish."""
+    found = decode(EVENTS, [event(DAY, tokenUsage="126 in, 450 out")])
+    assert found.rejects or "126 in, 450 out" in (found.rows[0]["extra"] or "")
+
+
+def test_numbers_in_extra_keep_their_digits(decode) -> None:
+    found = decode(EVENTS, [event_json(DAY, "1", newPrice="@@").replace('"@@"', "1234567.12345678")])
+    assert json.loads(found.rows[0]["extra"], parse_float=Decimal) == {"newPrice": Decimal("1234567.12345678")}
+
+
+def test_unknown_fields_are_the_same_on_the_careful_path(decode) -> None:
+    records = [event(DAY, "a@example.com", new={"a": 1}, tokenUsage={"inputTokens": 1, "n.w": 2})]
+    fast, careful = decode(EVENTS, records), decode(EVENTS, [*records, BAD])
+    assert fast.rows == careful.rows and careful.careful and not fast.careful
+
+
+# Missing is not zero ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["timestamp", "userEmail", "isChargeable", "chargedCents"])
+def test_a_required_field_that_no_record_has_fails_the_fetch(decode, name: str) -> None:
+    """Renamed by the vendor: one sentence names the endpoint, the days and the field."""
+    records = [{(k + "V2" if k == name else k): v for k, v in event(DAY).items()}] * 3
+    with pytest.raises(ContractError) as caught:
+        decode(EVENTS, records)
+    said = str(caught.value)
+    assert name in said and "filtered-usage-events" in said and "2026-11-01" in said and f"{name}V2" in said and "\n" not in said
+
+
+@pytest.mark.parametrize("name", ["timestamp", "userEmail", "isChargeable", "chargedCents"])
+def test_a_required_field_that_one_record_lacks_rejects_that_record(decode, name: str) -> None:
+    lacking = {k: v for k, v in event(DAY, "b@example.com").items() if k != name}
+    found = decode(EVENTS, [event(DAY, "a@example.com"), lacking])
+    assert [r["user_email"] for r in found.rows] == ["a@example.com"]
+    assert {r["record_number"] for r in found.rejects} == {2} and name in {r["column_name"] for r in found.rejects}
+
+
+def test_a_contract_that_changed_for_one_day_is_found_beside_other_days(tmp_path: Path) -> None:
+    """A walk fails alone and inside a range alike: a day without chargedCents in any record must not pass because another has it."""
+    good = spooled(tmp_path, EVENTS, DAY, records=[event(DAY)])
+    changed = spooled(tmp_path, EVENTS, NEXT, records=[{k: v for k, v in event(NEXT).items() if k != "chargedCents"}] * 2)
+    with Decoder() as decoder:
+        with pytest.raises(ContractError):
+            decoder.load([changed])
+        with pytest.raises(ContractError):
+            decoder.load([good, changed])
+
+
+def test_null_absent_and_zero_are_three_things(decode) -> None:
+    """Absent and null are NULL, never 0; 0 is 0."""
+    records = [work(DAY, "user_1", totalApplies=0), work(DAY, "user_2", totalApplies=None), work(DAY, "user_3")]
+    found = decode(DAILY_USAGE, records)
+    assert {r["user_id"]: r["applies"] for r in found.rows} == {"user_1": 0, "user_2": None, "user_3": None}
+
+
+def test_tokens_of_an_event_without_token_usage_are_unknown(decode) -> None:
+    found = decode(EVENTS, [event(DAY), event(DAY, tokenUsage=None), event(DAY, tokenUsage={})])
+    assert [(r["input_tokens"], r["list_usd"]) for r in found.rows] == [(None, None)] * 3
+
+
+def test_empty_texts_of_live_answers_are_null(decode) -> None:
+    """Live answers of 2025 sent '' where the documents say null."""
+    found = decode(DAILY_USAGE, [work(DAY, mostUsedModel="", clientVersion="")])
+    assert (found.rows[0]["most_used_model"], found.rows[0]["client_version"]) == (None, None)
+
+
+def test_the_text_none_never_appears(decode) -> None:
+    """NULL turned into the text 'None' is a known wrong turn."""
+    found = decode(MEMBERS, [{"id": "u", "email": "a@example.com", "name": None, "role": None}])
+    assert (found.rows[0]["name"], found.rows[0]["role"], found.rows[0]["is_removed"]) == (None, None, None)
+
+
+def test_a_walk_without_records_is_an_empty_day_and_each_day_of_the_window_is_there(decode) -> None:
+    found = decode(EVENTS, [], DAY, date(2026, 11, 3))
+    assert [(d.usage_date, d.records, d.vendor_total_usd) for d in found.days] == [
+        (DAY, 0, Decimal(0)),
+        (NEXT, 0, Decimal(0)),
+        (date(2026, 11, 3), 0, Decimal(0)),
+    ]
+    assert found.rows == []
+
+
+def test_rows_have_exactly_the_declared_schema(decode) -> None:
+    for records in ([event(DAY)], [event(DAY), BAD], []):
+        assert decode(EVENTS, records).table.schema == EVENTS.table.arrow_schema()
+
+
+# Content ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_content_hash_sees_order_as_nothing_and_copies_as_something(decode) -> None:
+    """Vendors answer newest first or not; but two equal events are two events."""
+    a, b = event(DAY, "a@example.com"), event(DAY, "b@example.com")
+    sha = lambda records: decode(EVENTS, records).days[0].sha256  # noqa: E731
+    assert sha([a, b]) == sha([b, a])
+    assert len({sha([a]), sha([a, a]), sha([a, b]), sha([a, b, b])}) == 4
+
+
+def test_equal_events_are_both_kept(decode) -> None:
+    """Cursor gives events no id: two equal ones are two, and cost twice."""
+    found = decode(EVENTS, [event(DAY)] * 3)
+    assert len(found.rows) == 3 and found.days[0].vendor_total_usd == Decimal("0.3")
+
+
+# Both paths -------------------------------------------------------------------------------------------------------
+
+texts = st.text(max_size=8)
+numbers = st.one_of(st.integers(0, 10**6), st.decimals(0, 10**6, places=4).map(float), st.integers(0, 999).map(str), st.none())
+booleans = st.sampled_from([True, False])
+good_events = st.fixed_dictionaries(
+    {
+        "timestamp": st.integers(ms(DAY, 0), ms(NEXT, 0) - 1).flatmap(lambda n: st.sampled_from([n, str(n)])),
+        "userEmail": st.emails(),
+        "isChargeable": booleans,
+        "chargedCents": numbers.filter(lambda n: n is not None),
+    },
+    optional={
+        "model": st.one_of(texts, st.none()),
+        "kind": texts,
+        "maxMode": st.one_of(booleans, st.none()),
+        "serviceAccountId": texts,
+        "requestsCosts": numbers,
+        "cursorTokenFee": numbers,
+        "unknown": st.one_of(texts, numbers, st.lists(numbers, max_size=2)),
+        "tokenUsage": st.fixed_dictionaries({}, optional={"inputTokens": st.integers(0, 10**9), "totalCents": numbers, "odd": texts}),
+    },
+)
+
+
+@settings(max_examples=25)
+@given(st.lists(good_events, min_size=1, max_size=6))
+def test_the_fast_and_the_careful_path_agree_on_every_good_record(tmp_path: Path, records: list[dict]) -> None:
+    """One bad record switches the whole batch to the careful path: no other row may change by that."""
+    fast, careful = Decoded(tmp_path, EVENTS, records), Decoded(tmp_path, EVENTS, [*records, BAD])
+    assert careful.careful
+    assert fast.rows == careful.rows
+    assert len(fast.rows) == len(records) and not fast.rejects
+    read = sorted((r["user_email"], r["charged_usd"], r["is_chargeable"], str(r["input_tokens"])) for r in fast.rows)
+    assert read == sorted(
+        (
+            r["userEmail"],
+            (Decimal(str(r["chargedCents"])) / 100).quantize(Decimal("1e-9")),
+            r["isChargeable"],
+            str((r.get("tokenUsage") or {}).get("inputTokens")),
+        )
+        for r in records
+    )

@@ -1,0 +1,300 @@
+"""The HTTP client: what is tried again, for how long, how fast, and what never appears in a message.
+
+A real server on localhost answers; only the clock is not real, so that nothing waits.
+"""
+
+from __future__ import annotations
+
+import socket
+import time as real_time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import tenacity.nap
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ai_usage.sources import http as http_module
+from ai_usage.sources.errors import AuthError, PermanentError, SourceError, TransientError
+from ai_usage.sources.http import Body, HttpClient, RateLimit, retry_after
+from ai_usage_tests.fixtures.helpers import Answers
+
+SECRET = "key_5ecre7-value-of-some-length"
+
+
+class Clock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now, self.slept = 1000.0, []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def time(self) -> float:
+        return real_time.time()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(http_module, "time", made)
+    monkeypatch.setattr(tenacity.nap, "time", made)
+    return made
+
+
+def client(answers: Answers, **more) -> HttpClient:
+    given = {"auth": (SECRET, ""), "secrets": (SECRET,), "key_setting": "VENDOR_KEY", "backoff_s": 1.0, "tries": 7, "patience_s": 300.0}
+    return HttpClient("Vendor", answers.url, **{**given, **more})
+
+
+def text(body: Body) -> str:
+    return body.content.decode()
+
+
+# Retry-After --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7.0), ("0", 0.0), ("1.5", 1.5), ("-3", 0.0), (None, None), ("", None), ("soon", None)]
+)
+def test_retry_after_in_seconds(header, seconds) -> None:
+    """Seconds are taken as they are, never negative; what is neither seconds nor a date is no advice."""
+    assert retry_after(header) == seconds
+
+
+def test_retry_after_as_a_date_is_the_time_until_then() -> None:
+    now = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+    assert retry_after("Sun, 22 Nov 2026 12:01:30 GMT", now) == 90
+    assert retry_after("Sun, 22 Nov 2026 11:59:00 GMT", now) == 0, "a date that has passed asks for no wait"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_wait_that_the_vendor_asks_for_is_kept(answers: Answers, clock: Clock, status: int) -> None:
+    """Retry-After: 17 means 17 seconds, not the client's own backoff."""
+    answers.give(b"{}", status, Retry_After="17")
+    answers.give(b"fine")
+    assert client(answers).ask("GET", "/x", text) == "fine"
+    assert clock.slept == [17.0]
+
+
+def test_the_date_that_the_vendor_names_is_waited_for(answers: Answers, clock: Clock) -> None:
+    answers.give(b"{}", 429, Retry_After=format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True))
+    answers.give(b"fine")
+    client(answers).ask("GET", "/x", text)
+    assert len(clock.slept) == 1 and 37 < clock.slept[0] <= 40
+
+
+# Bounds -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 529])
+def test_transient_statuses_are_tried_at_most_so_often(answers: Answers, clock: Clock, status: int) -> None:
+    """Seven tries for one answer, then one sentence that counts them."""
+    for _ in range(9):
+        answers.give(b'{"error": "x"}', status)
+    with pytest.raises(TransientError, match=rf"answered {status}.*7 tries .* run again later\.$"):
+        client(answers).ask("GET", "/x", text)
+    assert len(answers.asked) == 7
+
+
+def test_backoff_doubles_between_bounds(answers: Answers, clock: Clock) -> None:
+    """The nth pause lies between 2^(n-1) and that plus one second of jitter, and never above a minute and one second."""
+    for _ in range(10):
+        answers.give(b"", 500)
+    with pytest.raises(TransientError):
+        client(answers, tries=10, patience_s=10_000).ask("GET", "/x", text)
+    assert len(clock.slept) == 9
+    for n, pause in enumerate(clock.slept):
+        assert min(2**n, 60) <= pause <= min(2**n, 60) + 1
+
+
+def test_patience_bounds_the_whole(answers: Answers, clock: Clock) -> None:
+    """No request begins later than `patience_s` after the first, however many tries are left."""
+    for _ in range(50):
+        answers.give(b"", 503, Retry_After="10")
+    begun = clock.now
+    with pytest.raises(TransientError):
+        client(answers, tries=1000, patience_s=35).ask("GET", "/x", text)
+    assert len(answers.asked) == 4, "at 0, 10, 20 and 30 s"
+    assert clock.now - begun <= 35
+
+
+@settings(max_examples=25)
+@given(patience=st.floats(0.5, 40), backoff=st.floats(0.1, 5))
+def test_no_request_begins_after_the_patience_has_ended(patience: float, backoff: float) -> None:
+    """The law of the class' docstring, for any jitter."""
+    made = Clock()
+    with Answers() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(http_module, "time", made)
+        patch.setattr(tenacity.nap, "time", made)
+        begins = []
+
+        def read(body: Body) -> str:
+            begins.append(made.now)
+            raise TransientError("Vendor sent half a body")
+
+        for _ in range(60):
+            server.give(b"half")
+        with pytest.raises(TransientError):
+            client(server, tries=60, patience_s=patience, backoff_s=backoff).ask("GET", "/x", read)
+    assert max(begins) - 1000.0 <= patience
+
+
+def test_a_wait_longer_than_the_patience_is_given_up_at_once(answers: Answers, clock: Clock) -> None:
+    answers.give(b"", 429, Retry_After="3600")
+    with pytest.raises(TransientError, match="1 tries"):
+        client(answers).ask("GET", "/x", text)
+    assert len(answers.asked) == 1 and clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, PermanentError),
+        (401, AuthError),
+        (403, AuthError),
+        (404, PermanentError),
+        (409, PermanentError),
+        (410, PermanentError),
+        (418, PermanentError),
+        (422, PermanentError),
+        (501, PermanentError),
+    ],
+)
+def test_permanent_statuses_are_asked_once(answers: Answers, clock: Clock, status: int, kind: type) -> None:
+    answers.give(b'{"message": "no"}', status)
+    with pytest.raises(SourceError) as caught:
+        client(answers).ask("POST", "/teams/x", text, json={"a": 1})
+    assert type(caught.value) is kind
+    assert len(answers.asked) == 1 and clock.slept == []
+    assert "Vendor POST /teams/x" in str(caught.value) and str(caught.value).count("\n") == 0
+
+
+def test_a_redirect_is_a_wrong_base_url_and_is_not_followed(answers: Answers, clock: Clock) -> None:
+    """Following it would send the key to another host."""
+    answers.give(b"", 302, Location=f"{answers.url}/elsewhere")
+    with pytest.raises(PermanentError, match="base URL"):
+        client(answers).ask("GET", "/x", text)
+    assert [a.path for a in answers.asked] == ["/x"]
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://example.com", "http://", "http://:80"])
+def test_a_base_url_that_is_none_is_permanent(clock: Clock, url: str) -> None:
+    with pytest.raises(PermanentError, match="base URL"):
+        HttpClient("Vendor", url, tries=2).ask("GET", "/x", text)
+
+
+def test_a_refused_connection_is_tried_again_and_named(clock: Clock) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(TransientError, match=r"refused.*3 tries"):
+        HttpClient("Vendor", f"http://127.0.0.1:{port}", tries=3).ask("GET", "/x", text)
+    assert len(clock.slept) == 2
+
+
+def test_a_body_shorter_than_announced_is_tried_again(answers: Answers, clock: Clock) -> None:
+    """A cut answer is never handed to the reader."""
+    answers.give(b'{"a": 1', Content_Length="500", Connection="close")
+    answers.give(b"whole")
+    found = []
+
+    def read(body: Body) -> str:
+        found.append(body.content)
+        return text(body)
+
+    made = client(answers, timeout_s=(5.0, 0.5))
+    assert made.ask("GET", "/x", read) == "whole"
+    assert found == [b"whole"] and made.stats.retries == 1
+
+
+def test_every_try_is_counted(answers: Answers, clock: Clock) -> None:
+    """Requests, retries and refusals are what materialization metadata show."""
+    answers.give(b"", 429)
+    answers.give(b"", 500)
+    answers.give(b"12345")
+    made = client(answers)
+    made.ask("GET", "/x", text)
+    stats = made.stats
+    assert (stats.requests, stats.retries, stats.rate_limited, stats.bytes) == (3, 2, 1, 5)
+
+
+# Secrets ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
+@pytest.mark.parametrize("before", [0, 100, 165, 175, 180, 199])
+def test_no_message_holds_a_secret_even_when_the_vendor_repeats_it(answers: Answers, clock: Clock, status: int, before: int) -> None:
+    """Neither whole nor cut by the excerpt's end: not eight characters of it in a row."""
+    answers.give(b"." * before + f" invalid key {SECRET} ".encode(), status)
+    with pytest.raises(SourceError) as caught:
+        client(answers, tries=1).ask("GET", "/x", text)
+    said = f"{caught.value} {caught.value!r}"
+    assert not [n for n in range(len(SECRET) - 7) if SECRET[n : n + 8] in said], said
+
+
+def test_no_repr_holds_a_secret(answers: Answers) -> None:
+    made = client(answers)
+    assert SECRET not in repr(made) and SECRET not in str(made.stats)
+
+
+def test_a_key_in_a_200_answer_that_is_no_json_is_hidden(answers: Answers, clock: Clock, tmp_path) -> None:
+    """Some gateways answer 200 with words that repeat the key."""
+    from datetime import date
+
+    from ai_usage.sources.cursor.client import CursorClient
+    from ai_usage.sources.endpoint import Window
+
+    answers.give(f"bad key {SECRET[:31]}".encode())
+    made = CursorClient(answers.url, SECRET, tmp_path, rate_factor=0, tries=1)
+    with pytest.raises(SourceError) as caught:
+        made.events(Window(date(2026, 11, 1), date(2026, 11, 1)))
+    assert SECRET not in str(caught.value) and SECRET not in repr(made.http)
+
+
+def test_netrc_and_proxies_of_the_machine_do_not_replace_the_key(answers: Answers, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    answers.give(b"fine")
+    HttpClient("Vendor", answers.url).ask("GET", "/x", text)
+    assert "authorization" not in answers.asked[0].headers
+
+
+# Rate limit ---------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=200)
+@given(allowed=st.integers(1, 8), gaps=st.lists(st.floats(0, 90), min_size=1, max_size=60))
+def test_never_more_than_n_requests_begin_in_any_60_seconds(allowed: int, gaps: list[float]) -> None:
+    """Callers come whenever they like; each waits what `reserve` tells it. Any N + 1 begins span at least 60 s."""
+    now = [0.0]
+    limit = RateLimit(allowed, clock=lambda: now[0])
+    begins = []
+    for gap in gaps:
+        now[0] += gap
+        wait = limit.reserve()
+        assert wait >= 0
+        begins.append(now[0] + wait)
+    begins.sort()
+    for n in range(len(begins) - allowed):
+        assert begins[n + allowed] - begins[n] >= 60.0 - 1e-9
+
+
+@settings(max_examples=50)
+@given(allowed=st.integers(1, 8), asked=st.integers(1, 40))
+def test_the_limit_wastes_nothing(allowed: int, asked: int) -> None:
+    """All at once: the first N begin now, the next N after exactly 60 s, and so on."""
+    limit = RateLimit(allowed, clock=lambda: 5.0)
+    assert [limit.reserve() for _ in range(asked)] == [60.0 * (n // allowed) for n in range(asked)]
+
+
+def test_no_limit_never_waits() -> None:
+    limit = RateLimit(None)
+    assert [limit.reserve() for _ in range(100)] == [0.0] * 100

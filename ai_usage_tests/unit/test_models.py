@@ -1,0 +1,184 @@
+"""The files under sql/: each says its grain and inputs truthfully, makes what is declared, and uses no forbidden idiom."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+import sqlglot
+from sqlglot import exp
+
+import ai_usage
+from ai_usage import tables
+from ai_usage.tables.schema import Type
+from ai_usage.warehouse import dialect, models
+from ai_usage_tests.fixtures.helpers import NOON, Desk
+
+ROOT = models.sql_root()
+FILES = sorted(p for layer in models.LAYERS for p in (ROOT / layer).glob("*.sql"))
+ALL_SQL = sorted(ROOT.rglob("*.sql"))
+DUCKDB = {
+    Type.STRING: "VARCHAR",
+    Type.INT64: "BIGINT",
+    Type.NUMERIC: "DECIMAL(38,9)",
+    Type.BOOL: "BOOLEAN",
+    Type.DATE: "DATE",
+    Type.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+}
+MODELS = list(models.all_models().values())
+
+
+def header(path: Path) -> str:
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").strip())
+    return " ".join(lines)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_each_file_opens_with_grain_and_its_true_inputs(path: Path) -> None:
+    """The inputs that the comment names are the tables that the statement reads: all of them, and no others."""
+    said = header(path)
+    assert "Grain: " in said, "the header needs its grain"
+    named = re.search(r"Inputs: (.+?)\.(?:\s|$)", said)
+    assert named, "the header needs its inputs"
+    inputs = {part.strip().removesuffix("(itself)").strip() for part in named.group(1).split(",")}
+    assert inputs == dialect.references(path.read_text(encoding="utf-8"))
+    assert inputs <= set(tables.BY_NAME), "every input is declared"
+
+
+def test_every_declared_view_and_curated_table_has_its_file() -> None:
+    made = {p.stem for p in FILES}
+    unions = {"stg_usage", "stg_cost", "stg_seats"}  # made of whatever staging files exist
+    assert made | unions == {t.name for t in tables.ALL if t.view or t.layer == "curated"}
+
+
+def test_the_unions_join_every_staging_file_of_their_kind() -> None:
+    """A new vendor's file joins without being named anywhere."""
+    for kind in ("usage", "cost", "seats"):
+        parts = {p.stem for p in (ROOT / "staging").glob(f"stg_*_{kind}.sql")}
+        assert parts
+        assert set(models.model(f"stg_{kind}").inputs) == parts
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.table.name)
+def test_a_model_makes_the_declared_columns_with_the_declared_types(desk: Desk, model: models.Model) -> None:
+    """By name and order; types up to what INSERT and the views' casts convert without loss (SUM of BIGINT is HUGEINT in DuckDB)."""
+    translated = dialect.to_duckdb(model.sql)
+    parameters = {"start_date": NOON.date(), "end_date": NOON.date(), "as_of_date": NOON.date(), "processed_at": NOON}
+    with duckdb.connect(str(desk.warehouse.path)) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        answer = con.execute(translated, {k: v for k, v in parameters.items() if k in dialect.parameters(model.sql)})
+        found = {d[0]: str(d[1]) for d in answer.description}
+        assert sorted(found) == sorted(model.table.column_names)
+        for column in model.table.columns:
+            kind = found[column.name]
+            exact = DUCKDB[column.type]
+            fine = {exact, "HUGEINT"} if column.type is Type.INT64 else {exact}
+            if column.type is Type.NUMERIC:
+                fine |= {"DECIMAL(38,9)"}
+            if column.type is Type.INT64:
+                fine |= {"INTEGER", "SMALLINT"}
+            assert kind in fine, f"{column.name} is {kind}, declared {exact}"
+        if model.table.view:
+            there = con.execute(f'DESCRIBE "{model.table.name}"').fetchall()
+            assert [(r[0], r[1]) for r in there] == [(c.name, DUCKDB[c.type]) for c in model.table.columns]
+
+
+def test_models_come_after_their_inputs() -> None:
+    order = list(models.all_models())
+    for model in MODELS:
+        for other in model.inputs:
+            if other in order and other != model.table.name:
+                assert order.index(other) < order.index(model.table.name), (other, model.table.name)
+
+
+def test_an_unknown_model_is_named_with_what_there_is() -> None:
+    with pytest.raises(LookupError, match=r"'nothing'.*fct_cost_daily"):
+        models.model("nothing")
+
+
+# Forbidden idioms ---------------------------------------------------------------------------------------------------
+
+FORBIDDEN = {
+    r"\bFORMAT\s*\(": "FORMAT('%...') differs between engines",
+    r"\bLAX_\w+\s*\(": "LAX_* is BigQuery's alone",
+    r"(?<![\w.])STRING\s*\(": "STRING(json) is BigQuery's alone",
+    r"\bJSON_QUERY\s*\(": "a JSON null is NULL in one engine and 'null' in the other",
+    r"EXTRACT\s*\(\s*WEEK\b": "weeks begin on different days",
+    r"FORMAT_DATE\s*\(\s*'[^']*%e": "%e pads differently",
+    r"FORMAT_TIMESTAMP\s*\([^)]*,[^)]*,": "a zone in FORMAT_TIMESTAMP; use FORMAT_DATE of DATE(ts, zone)",
+    r"(?<!TIMESTAMP\()\bTIMESTAMP_MILLIS\s*\(": "wrap it in TIMESTAMP()",
+    r"PARSE_TIMESTAMP\s*\(\s*'[^']*%E": "use TIMESTAMP(string)",
+    r"ARRAY_AGG\s*\([^)]*\bLIMIT\b": "use QUALIFY or ANY_VALUE(x HAVING MAX y)",
+    r"\bFARM_FINGERPRINT\b": "use TO_HEX(MD5())",
+    r"\bIEEE_DIVIDE\b": "use SAFE_DIVIDE",
+    r"\bMAX_BY\b|\bMIN_BY\b": "use ANY_VALUE(x HAVING MAX y)",
+    r"\w\.\w+\[(?!SAFE_OFFSET|OFFSET)": "JSON subscripts are off by one",
+}
+
+
+def problems(sql: str) -> list[str]:
+    """What a statement does that engines answer differently."""
+    bare = re.sub(r"--[^\n]*", "", sql)
+    found = [why for pattern, why in FORBIDDEN.items() if re.search(pattern, bare, re.IGNORECASE)]
+    tree = sqlglot.parse_one(sql, read="bigquery")
+    for window in tree.find_all(exp.Window):
+        if isinstance(window.this, exp.RowNumber | exp.Rank | exp.DenseRank) and not window.args.get("partition_by"):
+            found.append("ROW_NUMBER() without PARTITION BY: DuckDB 1.5.5 answers QUALIFY over no rows with one row of NULLs")
+    for cast in tree.find_all(exp.Cast):
+        if cast.to.this in (exp.DataType.Type.TEXT, exp.DataType.Type.VARCHAR) and not isinstance(cast.this, exp.Null):
+            found.append(f"CAST(... AS STRING) of something: {cast.sql()}")
+    found += [f"a literal day: {lit.this}" for lit in tree.find_all(exp.Literal) if lit.is_string and lit.this[:6] in {"user_0", "key_01"}]
+    return found
+
+
+@pytest.mark.parametrize("path", ALL_SQL, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_file_uses_an_idiom_that_engines_answer_differently(path: Path) -> None:
+    assert problems(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT FORMAT('%d', 1)",
+        "SELECT EXTRACT(WEEK FROM d) FROM t",
+        "SELECT TIMESTAMP_MILLIS(1)",
+        "SELECT ARRAY_AGG(x ORDER BY y LIMIT 1) FROM t",
+        "SELECT FARM_FINGERPRINT(x) FROM t",
+        "SELECT IEEE_DIVIDE(1, 2)",
+        "SELECT MAX_BY(x, y) FROM t",
+        "SELECT CAST(usd AS STRING) FROM t",
+        "SELECT t.j[0] FROM t",
+        "SELECT * FROM t QUALIFY ROW_NUMBER() OVER (ORDER BY x) = 1",
+        "SELECT JSON_QUERY(j, '$.a') FROM t",
+        "SELECT FORMAT_DATE('%e', d) FROM t",
+    ],
+)
+def test_the_linter_sees_each_idiom(sql: str) -> None:
+    """A linter that cannot fail proves nothing."""
+    assert problems(sql)
+
+
+def test_sql_inside_python_partitions_its_row_numbers_too() -> None:
+    for path in Path(ai_usage.__file__).parent.rglob("*.py"):
+        code = re.sub(r"(?m)^\s*#.*$", "", path.read_text(encoding="utf-8"))
+        for found in re.findall(r"ROW_NUMBER\(\)\s+OVER\s*\(\s*(\w+)", code):
+            assert found == "PARTITION", path
+
+
+def test_qualify_over_nothing_is_nothing(desk: Desk) -> None:
+    """The engine's defect that the rule above guards against does not show through the warehouse."""
+    assert desk.ask("SELECT source FROM raw_fetches QUALIFY ROW_NUMBER() OVER (ORDER BY fetched_at DESC) = 1") == []
+    assert desk.ask("SELECT * FROM stg_snapshots") == [] and desk.ask("SELECT * FROM stg_current_fetches") == []
+
+
+def test_no_file_splices_values() -> None:
+    """Parameters are bound: no templating in sql/."""
+    for path in ALL_SQL:
+        text = path.read_text(encoding="utf-8")
+        assert "{{" not in text and "{%" not in text and "%s" not in text, path

@@ -1,0 +1,135 @@
+"""Every setting: its variable, its type, and one sentence for a value that cannot be used."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from ai_usage.settings import Settings, SettingsError, load_settings, markdown, variable
+
+GOOD = {
+    "AI_USAGE_WAREHOUSE": ("warehouse", "duckdb", "duckdb"),
+    "AI_USAGE_DATA_DIR": ("data_dir", "/d", Path("/d")),
+    "AI_USAGE_DUCKDB_PATH": ("duckdb_path", "/d/x.duckdb", Path("/d/x.duckdb")),
+    "AI_USAGE_DUCKDB_LOCK_WAIT_S": ("duckdb_lock_wait_s", "1.5", 1.5),
+    "AI_USAGE_START_DATE": ("start_date", "2026-02-28", date(2026, 2, 28)),
+    "AI_USAGE_SETTLE_DAYS": ("settle_days", "40", 40),
+    "AI_USAGE_UPLOADS_DIR": ("uploads_dir", "/u", Path("/u")),
+    "AI_USAGE_REPORT_PATH": ("report_path", "/r.html", Path("/r.html")),
+    "AI_USAGE_SUPERSEDED_KEEP_DAYS": ("superseded_keep_days", "9", 9),
+    "AI_USAGE_SPOOL_KEEP_DAYS": ("spool_keep_days", "7", 7),
+    "AI_USAGE_CURSOR_BASE_URL": ("cursor_base_url", "http://127.0.0.1:1/", "http://127.0.0.1:1"),
+    "CURSOR_ADMIN_API_KEY": ("cursor_admin_api_key", "s3cret-value", "s3cret-value"),
+    "AI_USAGE_CURSOR_RATE_FACTOR": ("cursor_rate_factor", "0.5", 0.5),
+    "AI_USAGE_WINDOWS_IN_FLIGHT": ("windows_in_flight", "2", 2),
+    "AI_USAGE_SHEETS_BASE_URL": ("sheets_base_url", "http://127.0.0.1:2", "http://127.0.0.1:2"),
+    "AI_USAGE_SHEET_ID": ("sheet_id", "1abc", "1abc"),
+    "GOOGLE_APPLICATION_CREDENTIALS": ("google_application_credentials", "/k.json", Path("/k.json")),
+    "AI_USAGE_ANTHROPIC_BASE_URL": ("anthropic_base_url", "https://a.example", "https://a.example"),
+    "ANTHROPIC_ADMIN_API_KEY": ("anthropic_admin_api_key", "s3cret-value", "s3cret-value"),
+    "AI_USAGE_HTTP_PATIENCE_S": ("http_patience_s", "9", 9.0),
+    "AI_USAGE_HTTP_BACKOFF_S": ("http_backoff_s", "0.1", 0.1),
+    "AI_USAGE_DEMO": ("demo", "true", True),
+}
+WRONG = {
+    "AI_USAGE_WAREHOUSE": ["oracle", "DuckDB "],
+    "AI_USAGE_DUCKDB_LOCK_WAIT_S": ["-1", "soon", "nan"],
+    "AI_USAGE_START_DATE": ["yesterday", "2026-02-30", "1/5/2026"],
+    "AI_USAGE_SETTLE_DAYS": ["0", "367", "1.5", "many"],
+    "AI_USAGE_SPOOL_KEEP_DAYS": ["0", "x"],
+    "AI_USAGE_SUPERSEDED_KEEP_DAYS": ["0"],
+    "AI_USAGE_CURSOR_BASE_URL": ["api.cursor.com", "ftp://x"],
+    "AI_USAGE_CURSOR_RATE_FACTOR": ["-1", "fast", "nan"],
+    "AI_USAGE_WINDOWS_IN_FLIGHT": ["0", "33"],
+    "AI_USAGE_SHEETS_BASE_URL": ["sheets"],
+    "AI_USAGE_ANTHROPIC_BASE_URL": ["x"],
+    "AI_USAGE_HTTP_PATIENCE_S": ["0", "nan"],
+    "AI_USAGE_HTTP_BACKOFF_S": ["0", "-2"],
+    "AI_USAGE_DEMO": ["perhaps"],
+}
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No variable of this machine and no .env file counts."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(variable(name), raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_setting_is_tested_here() -> None:
+    assert {v[0] for v in GOOD.values()} == set(Settings.model_fields)
+    assert {name: variable(v[0]) for name, v in GOOD.items()} == {name: name for name in GOOD}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_variable_sets_its_setting(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    field, text, expected = GOOD[name]
+    monkeypatch.setenv(name, text)
+    found = getattr(load_settings(), field)
+    assert (found.get_secret_value() if hasattr(found, "get_secret_value") else found) == expected
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in WRONG.items() for text in texts])
+def test_a_wrong_value_is_named_with_its_variable_and_a_remedy(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    said = str(caught.value)
+    assert said.startswith(name) and repr(text) in said and "\n" not in said
+    assert len(said) > len(f"{name} is set to {text!r}: ") + 15, "and what is expected"
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in GOOD:
+        monkeypatch.setenv(name, "")
+    found = load_settings()
+    assert not found.cursor_is_on and not found.sheet_is_on and found.data_dir == Path("data")
+
+
+def test_a_source_without_its_key_is_off_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    off = load_settings().off()
+    assert "CURSOR_ADMIN_API_KEY" in off["cursor"] and "AI_USAGE_SHEET_ID" in off["google_sheets"]
+    monkeypatch.setenv("CURSOR_ADMIN_API_KEY", "k")
+    assert set(load_settings().off()) == {"google_sheets"}
+
+
+def test_everything_lies_below_the_data_folder_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch, alone: Path) -> None:
+    monkeypatch.setenv("AI_USAGE_DATA_DIR", str(alone / "d"))
+    s = load_settings()
+    for path in (s.duckdb_file, s.spool_dir, s.uploads, s.report_file):
+        assert path.is_relative_to(alone / "d")
+    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(alone / "else.duckdb"))
+    assert load_settings().duckdb_file == alone / "else.duckdb"
+
+
+def test_secrets_never_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CURSOR_ADMIN_API_KEY", "ANTHROPIC_ADMIN_API_KEY"):
+        monkeypatch.setenv(name, "s3cret-value")
+    s = load_settings()
+    assert "s3cret" not in f"{s!r} {s} {s.model_dump()} {s.model_dump_json()} {markdown()}"
+
+
+def test_a_wrong_setting_beside_a_secret_does_not_print_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CURSOR_ADMIN_API_KEY", "s3cret-value")
+    monkeypatch.setenv("AI_USAGE_SETTLE_DAYS", "many")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "s3cret" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+def test_a_dotenv_file_counts_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, alone: Path) -> None:
+    (alone / ".env").write_text("AI_USAGE_SETTLE_DAYS=11\nAI_USAGE_SHEET_ID=from-file\n")
+    monkeypatch.setitem(Settings.model_config, "env_file", ".env")
+    monkeypatch.setenv("AI_USAGE_SETTLE_DAYS", "12")
+    s = load_settings()
+    assert (s.settle_days, s.sheet_id) == (12, "from-file")
+
+
+def test_the_table_of_settings_is_complete() -> None:
+    table = markdown()
+    for name in GOOD:
+        assert f"| `{name}` |" in table

@@ -1,0 +1,112 @@
+"""The spool: a walk is there whole or not at all, one record a line, and old files go."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ai_usage.sources.cursor.records import EVENTS
+from ai_usage.sources.endpoint import Window
+from ai_usage.sources.errors import MovingSetError, PermanentError
+from ai_usage.sources.spool import SpoolWriter, clean
+from ai_usage.sources.walk import Page, walk
+
+DAY = Window(date(2026, 11, 1), date(2026, 11, 1))
+
+
+def read(path: Path) -> list[bytes]:
+    with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
+        return stream.read().split(b"\n")[:-1]
+
+
+def files(root: Path) -> list[Path]:
+    return sorted(p for p in root.rglob("*") if p.is_file())
+
+
+def pages(*lists):
+    return lambda stats: iter([Page(records, {"page": n}, {"e": n}, b"body%d" % n) for n, records in enumerate(lists, start=1)])
+
+
+def test_nothing_appears_before_the_walk_is_complete(tmp_path: Path) -> None:
+    """A crash leaves `.part` files only, which nothing reads."""
+    writer = SpoolWriter(tmp_path, EVENTS, DAY)
+    writer.page([b'{"a":1}'], request={}, envelope=None, body=b"x")
+    assert files(tmp_path) and all(p.suffix == ".part" for p in files(tmp_path))
+    done = writer.close(1)
+    assert sorted(p.name.split(".", 1)[1] for p in files(tmp_path)) == ["ndjson.zst", "pages.jsonl"]
+    assert done.path.exists() and tmp_path / done.relative_path == done.path
+
+
+def test_a_walk_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def broken(stats):
+        yield Page([b"{}"], {}, None, b"")
+        raise PermanentError("no")
+
+    with pytest.raises(PermanentError):
+        walk(tmp_path, EVENTS, DAY, broken)
+    assert files(tmp_path) == []
+
+
+def test_a_walk_that_restarts_keeps_only_the_last_round(tmp_path: Path) -> None:
+    rounds = []
+
+    def moving(stats):
+        rounds.append(1)
+        yield Page([b'{"round":%d}' % len(rounds)], {}, None, b"")
+        if len(rounds) < 3:
+            raise MovingSetError("moved.")
+
+    done = walk(tmp_path, EVENTS, DAY, moving)
+    assert read(done.path) == [b'{"round":3}'] and done.records == 1
+    assert len(files(tmp_path)) == 2
+
+
+def test_records_are_kept_byte_for_byte_in_order(tmp_path: Path) -> None:
+    one, two = [b'{"a": 1.10 }', '{"ü":"…"}'.encode()], [b'{"b":[1,2]}']
+    done = walk(tmp_path, EVENTS, DAY, pages(one, [], two))
+    assert read(done.path) == one + two
+    assert (done.records, done.pages, done.largest) == (3, 3, max(map(len, one + two)))
+    log = [json.loads(line) for line in done.path.with_suffix("").with_suffix(".pages.jsonl").read_bytes().splitlines()]
+    assert [(p["page"], p["records"], p["request"]["page"], p["bytes"]) for p in log] == [(1, 2, 1, 5), (2, 0, 2, 5), (3, 1, 3, 5)]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.lists(st.dictionaries(st.text(max_size=4), st.integers()), max_size=4), min_size=1, max_size=4), st.sampled_from([None, 1])
+)
+def test_a_record_is_one_line_however_it_was_broken(tmp_path_factory, given_pages, indent) -> None:
+    """Pretty-printed records, empty pages: as many lines as records, and each line is the same JSON value."""
+    root = tmp_path_factory.mktemp("spool")
+    lists = [[json.dumps(r, indent=indent).replace("\n", "\r\n").encode() for r in page] for page in given_pages]
+    done = walk(root, EVENTS, DAY, pages(*lists))
+    assert [json.loads(line) for line in read(done.path)] == [r for page in given_pages for r in page]
+    assert done.records == sum(map(len, given_pages))
+
+
+def test_clean_removes_old_files_and_broken_parts_and_keeps_the_rest(tmp_path: Path) -> None:
+    """Evidence is kept for `keep_days`; parts of broken walks for a day, since their walk may still be running."""
+    now = 1_800_000_000.0
+
+    def made(name: str, days_old: float) -> Path:
+        path = tmp_path / "cursor" / name.split("/")[0] / name.split("/")[1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+        os.utime(path, (now - days_old * 86_400,) * 2)
+        return path
+
+    stay = [made("a/1.ndjson.zst", 399), made("a/1.pages.jsonl", 399), made("a/2.ndjson.zst.part", 0.9)]
+    go = [made("b/3.ndjson.zst", 401), made("b/3.pages.jsonl", 401), made("b/4.ndjson.zst.part", 1.1), made("a/5.pages.jsonl.part", 2)]
+    assert clean(tmp_path, 400, now) == len(go)
+    assert files(tmp_path) == sorted(stay)
+    assert not (tmp_path / "cursor" / "b").exists(), "empty folders go too"
+
+
+def test_clean_of_a_folder_that_is_not_there_does_nothing(tmp_path: Path) -> None:
+    assert clean(tmp_path / "none", 1) == 0

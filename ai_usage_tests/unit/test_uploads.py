@@ -1,0 +1,170 @@
+"""CSV files that stand in for a vendor's API: the same records, the same rules, and the vendor's own answer wins."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ai_usage.sources.cursor import records
+from ai_usage.sources.errors import ContractError, SourceError
+from ai_usage.sources.uploads import client as uploads
+from ai_usage_tests.fixtures.helpers import Desk, event, ms
+
+DAY, NEXT = date(2026, 11, 1), date(2026, 11, 2)
+HEAD = "timestamp,userEmail,isChargeable,chargedCents"
+
+
+def drop(desk: Desk, text: str, kind: str = "cursor_events"):
+    path = desk.folder / f"{kind}-x.csv"
+    path.write_text(text, encoding="utf-8")
+    return uploads.spool_file(path, kind, desk.spool)
+
+
+def line(day: date, email: str, cents: str) -> str:
+    return f"{ms(day)},{email},true,{cents}"
+
+
+@pytest.mark.parametrize("kind", list(uploads.KINDS))
+def test_each_template_comes_through_the_loader_as_one_row(desk: Desk, kind: str) -> None:
+    walk = drop(desk, uploads.template(kind), kind)
+    report = desk.load(walk.endpoint, walk, origin="upload")
+    assert (report.rows, report.rejected, report.unknown_fields, report.error()) == (1, 0, set(), None)
+    assert desk.one(f"SELECT COUNT(*) FROM {walk.endpoint.table.name}") == 1
+    assert desk.one("SELECT origin FROM raw_fetches") == "upload"
+
+
+def test_the_events_template_is_the_documented_event(desk: Desk) -> None:
+    """21.36232 cents are 0.2136232 USD here too; quoting and a byte order mark do not matter."""
+    walk = drop(desk, "﻿" + uploads.template("cursor_events"))
+    assert desk.load(records.EVENTS, walk, origin="upload").vendor_total_usd == Decimal("0.2136232")
+    (row,) = desk.ask("SELECT input_tokens, output_tokens, event_at, model FROM raw_cursor_events")
+    assert (row["input_tokens"], row["output_tokens"], row["model"]) == (126, 450, "claude-5-sonnet")
+    assert row["event_at"] == datetime(2026, 11, 2, 10, 0, 0, 123000, UTC)
+
+
+def test_a_missing_column_is_named_with_the_template(desk: Desk) -> None:
+    with pytest.raises(ContractError) as caught:
+        drop(desk, "timestamp,userEmail,isChargeable\n1,a@example.com,true\n")
+    said = str(caught.value)
+    assert "'chargedCents'" in said and "docs/templates/cursor_events.csv" in said and "cursor_events-x.csv" in said
+
+
+@pytest.mark.parametrize("text", ["", HEAD + "\n", HEAD + "\n,,,\n"])
+def test_a_file_without_rows_is_refused_and_not_an_empty_day(desk: Desk, text: str) -> None:
+    with pytest.raises(ContractError):
+        drop(desk, text)
+
+
+def test_bytes_that_are_not_utf8_are_refused(desk: Desk) -> None:
+    path = desk.folder / "cursor_events.csv"
+    path.write_bytes(f"{HEAD}\n{ms(DAY)},j\xfcrgen@example.com,true,1\n".encode("latin-1"))
+    with pytest.raises(ContractError, match="UTF-8"):
+        uploads.spool_file(path, "cursor_events", desk.spool)
+
+
+def test_a_bad_row_costs_only_itself(desk: Desk) -> None:
+    walk = drop(
+        desk, "\n".join([HEAD, line(DAY, "a@example.com", "10"), line(DAY, "b@example.com", "ten"), line(NEXT, "c@example.com", "5")])
+    )
+    report = desk.load(records.EVENTS, walk, origin="upload")
+    assert (report.rows, report.rejected) == (2, 1)
+    assert {tuple(r.values()) for r in desk.ask("SELECT column_name, value FROM raw_rejects")} == {("chargedCents", "ten")}
+    assert desk.one("SELECT SUM(charged_usd) FROM raw_cursor_events") == Decimal("0.15")
+
+
+@pytest.mark.parametrize("row", [line(DAY, "a@example.com", "1,200.50"), f"{ms(DAY)},a@example.com,true,21,36"])
+def test_a_row_with_more_cells_than_the_header_is_never_read_as_less_money(desk: Desk, row: str) -> None:
+    """An unquoted "1,200.50" must not become one cent: the row or the file is refused."""
+    try:
+        walk = drop(desk, f"{HEAD}\n{line(DAY, 'b@example.com', '5')}\n{row}\n")
+    except SourceError:
+        return
+    desk.load(records.EVENTS, walk, origin="upload")
+    assert desk.one("SELECT SUM(charged_usd) FROM raw_cursor_events") == Decimal("0.05")
+    assert desk.one("SELECT COUNT(*) FROM raw_rejects") >= 1
+
+
+def test_a_column_that_stands_twice_is_refused(desk: Desk) -> None:
+    """Which of two chargedCents is the money? The sheet's reader refuses it too."""
+    with pytest.raises(ContractError):
+        drop(desk, f"{HEAD},chargedCents\n{line(DAY, 'a@example.com', '10')},20\n")
+
+
+@pytest.mark.parametrize("stamp", ["1793534400", "99999999999999"])
+def test_seconds_for_milliseconds_are_refused(desk: Desk, stamp: str) -> None:
+    """A file whose days lie in 1970 or in the far future has the wrong unit."""
+    with pytest.raises(ContractError, match="milliseconds"):
+        drop(desk, f"{HEAD}\n{stamp},a@example.com,true,1\n")
+
+
+def test_days_between_that_the_file_does_not_name_are_not_claimed_empty(desk: Desk) -> None:
+    """A file says nothing of days that it has no row for: no fetch is recorded for them."""
+    walk = drop(desk, "\n".join([HEAD, line(DAY, "a@example.com", "1"), line(date(2026, 11, 4), "a@example.com", "1")]))
+    desk.load(records.EVENTS, walk, origin="upload")
+    assert [r["usage_date"] for r in desk.ask("SELECT usage_date FROM raw_fetches ORDER BY 1")] == [DAY, date(2026, 11, 4)]
+
+
+@pytest.mark.parametrize("there", [[event(DAY, cents=70)], []], ids=["with rows", "empty"])
+def test_what_the_vendor_said_wins_over_a_file(desk: Desk, there: list) -> None:
+    """The vendor's own day stands, whether it has rows or is truly empty; the rest of the file is used, and the skip is told."""
+    desk.load_day(records.EVENTS, DAY, there)
+    walk = drop(desk, "\n".join([HEAD, line(DAY, "a@example.com", "1"), line(NEXT, "a@example.com", "2")]))
+    report = desk.load(records.EVENTS, walk, origin="upload")
+    assert len(report.skipped) == 1 and "2026-11-01" in report.skipped[0]
+    assert desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost") == (Decimal("0.72") if there else Decimal("0.02"))
+
+
+def test_a_file_stands_in_after_the_vendor_failed(desk: Desk) -> None:
+    from ai_usage.sources.endpoint import Window
+    from ai_usage.sources.errors import TransientError
+    from ai_usage.sources.walk import FailedWalk
+
+    desk.load(records.EVENTS, FailedWalk(records.EVENTS, Window(DAY, DAY), TransientError("down.")))
+    desk.load(records.EVENTS, drop(desk, f"{HEAD}\n{line(DAY, 'a@example.com', '7')}\n"), origin="upload")
+    assert desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost") == Decimal("0.07")
+
+
+@pytest.mark.parametrize("later", [[event(DAY, cents=9)], []], ids=["with rows", "empty"])
+def test_a_later_answer_of_the_vendor_supersedes_a_file(desk: Desk, later: list) -> None:
+    desk.load(records.EVENTS, drop(desk, f"{HEAD}\n{line(DAY, 'a@example.com', '7')}\n"), origin="upload")
+    desk.load_day(records.EVENTS, DAY, later)
+    assert desk.one("SELECT COALESCE(SUM(cost_usd), 0) FROM stg_cursor_cost") == (Decimal("0.09") if later else 0)
+    assert desk.one("SELECT origin FROM stg_current_fetches") == "api"
+
+
+def test_a_second_file_replaces_the_first(desk: Desk) -> None:
+    """The same day dropped twice is not twice the money."""
+    for cents in ("7", "8", "8"):
+        desk.load(records.EVENTS, drop(desk, f"{HEAD}\n{line(DAY, 'a@example.com', cents)}\n"), origin="upload")
+    assert desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost") == Decimal("0.08")
+
+
+def test_a_members_file_can_stand_in_on_a_day_without_a_snapshot(desk: Desk) -> None:
+    """The API answered last week and is down today: the dropped file is today's snapshot."""
+    desk.fetch(
+        "cursor", "members", date(2026, 11, 1), "raw_cursor_members", {"user_id": "old", "email": "old@example.com"}, window_start=None
+    )
+    walk = drop(desk, "id,email\nnew,new@example.com\n", "cursor_members")
+    report = desk.load(records.MEMBERS, walk, origin="upload")
+    assert report.rows_written == 1, report.skipped
+
+
+def test_files_are_found_by_the_beginning_of_their_name(tmp_path: Path) -> None:
+    for name in ("cursor_events-2026-11.csv", "Cursor_Members.CSV", "notes.csv", "cursor_events.txt"):
+        (tmp_path / name).write_text("x")
+    assert [(d.path.name, d.kind) for d in uploads.dropped(tmp_path)] == [
+        ("Cursor_Members.CSV", "cursor_members"),
+        ("cursor_events-2026-11.csv", "cursor_events"),
+        ("notes.csv", None),
+    ]
+    assert uploads.dropped(tmp_path / "none") == []
+
+
+def test_a_refused_file_lies_beside_its_reason(tmp_path: Path) -> None:
+    file = tmp_path / "cursor_events.csv"
+    file.write_text("x")
+    put = uploads.put_away(file, "refused", "Because.")
+    assert not file.exists() and put.parent == tmp_path / "refused" and put.with_suffix(".txt").read_text() == "Because.\n"
