@@ -39,6 +39,10 @@ def examine(runtime: Runtime) -> list[Finding]:
     else:
         findings.append(_try("Cursor", lambda: _cursor(runtime)))
         findings.append(_try("clock", lambda: _clock(runtime)))
+    if "anthropic" in off:
+        findings.append(Finding("Claude", "off", off["anthropic"]))
+    else:
+        findings.append(_try("Claude", lambda: _anthropic(runtime)))
     if "google_sheets" in off:
         findings.append(Finding("Google Sheet", "off", off["google_sheets"]))
     else:
@@ -76,6 +80,10 @@ def _warehouse(runtime: Runtime) -> str:
 def _cursor(runtime: Runtime) -> str:
     count = runtime.cursor.probe()
     return f"{runtime.settings.cursor_base_url} accepts CURSOR_ADMIN_API_KEY; the team has {count} members."
+
+
+def _anthropic(runtime: Runtime) -> str:
+    return f"{runtime.settings.anthropic_base_url} accepts ANTHROPIC_ADMIN_API_KEY for '{runtime.anthropic.organization()}'."
 
 
 def _sheet(runtime: Runtime) -> str:

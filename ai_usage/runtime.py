@@ -11,6 +11,7 @@ from functools import cached_property
 
 from ai_usage.loading import Loader
 from ai_usage.settings import Settings, SettingsError, load_settings
+from ai_usage.sources.anthropic.client import AnthropicClient
 from ai_usage.sources.cursor.client import CursorClient
 from ai_usage.sources.errors import PermanentError
 from ai_usage.sources.google_sheets.client import SheetsClient
@@ -37,6 +38,17 @@ class Runtime:
         return CursorClient(
             settings.cursor_base_url, settings.cursor_admin_api_key.get_secret_value(), settings.spool_dir,
             rate_factor=settings.cursor_rate_factor, patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
+            connections=settings.windows_in_flight,
+        )  # fmt: skip
+
+    @cached_property
+    def anthropic(self) -> AnthropicClient:
+        settings = self.settings
+        if settings.anthropic_admin_api_key is None:
+            raise PermanentError(settings.off()["anthropic"])
+        return AnthropicClient(
+            settings.anthropic_base_url, settings.anthropic_admin_api_key.get_secret_value(), settings.spool_dir,
+            rate_factor=settings.anthropic_rate_factor, patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
             connections=settings.windows_in_flight,
         )  # fmt: skip
 
@@ -74,6 +86,6 @@ class Runtime:
         return self.today - timedelta(days=1)
 
     def close(self) -> None:
-        for name in ("cursor", "sheets"):
+        for name in ("cursor", "anthropic", "sheets"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()

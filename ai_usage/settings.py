@@ -61,10 +61,11 @@ class Settings(BaseSettings):
         description="A service account's JSON key file. Absent with a local base URL: anonymous.",
     )
 
-    anthropic_base_url: str = Field(ANTHROPIC_URL, description="Anthropic's Admin API; read by nothing yet.")
+    anthropic_base_url: str = Field(ANTHROPIC_URL, description="Anthropic's Admin API.")
     anthropic_admin_api_key: SecretStr | None = Field(
-        None, validation_alias=_plain("ANTHROPIC_ADMIN_API_KEY"), description="Anthropic Admin API key; read by nothing yet."
+        None, validation_alias=_plain("ANTHROPIC_ADMIN_API_KEY"), description="Anthropic Admin API key. Absent: Claude is off."
     )
+    anthropic_rate_factor: float = Field(1.0, ge=0, description="Multiplies Anthropic's documented 100 requests a minute; 0 lifts the limit.")
     http_patience_s: float = Field(300, gt=0, description="Seconds after which a request that keeps failing is given up.")
     http_backoff_s: float = Field(1.0, gt=0, description="First pause between tries in seconds; it doubles each time.")
     demo: bool = Field(False, description="True in the demo: pages say that the people in them do not exist.")
@@ -97,6 +98,10 @@ class Settings(BaseSettings):
         return self.cursor_admin_api_key is not None
 
     @property
+    def anthropic_is_on(self) -> bool:
+        return self.anthropic_admin_api_key is not None
+
+    @property
     def sheet_is_on(self) -> bool:
         return self.sheet_id is not None
 
@@ -105,6 +110,8 @@ class Settings(BaseSettings):
         reasons = {}
         if not self.cursor_is_on:
             reasons["cursor"] = "Cursor is off: CURSOR_ADMIN_API_KEY is not set."
+        if not self.anthropic_is_on:
+            reasons["anthropic"] = "Claude is off: ANTHROPIC_ADMIN_API_KEY is not set."
         if not self.sheet_is_on:
             reasons["google_sheets"] = "The Google Sheet is off: AI_USAGE_SHEET_ID is not set."
         return reasons

@@ -65,6 +65,22 @@ STAGING_COST: tuple[Column, ...] = (
     date("settled_on", "First UTC day on which the vendor no longer changes this day; NULL is unknown."),
     _SOURCE,
 )
+STAGING_KEYS: tuple[Column, ...] = (
+    string("api_key_id", "The vendor's id of the key or service account.", nullable=False),
+    string("api_key_name", "Its name."),
+    _PLATFORM,
+    string("workspace_id", "Workspace, where the vendor has one."),
+    string("creator_email", "Who created it, as the vendor writes it."),
+    boolean("is_active", "Whether the vendor calls it active."),
+    date("seen_on", "UTC day on which the vendor showed it.", nullable=False),
+    boolean("is_directory", "True where the vendor has a list of keys; false where keys are learned from use.", nullable=False),
+)
+STAGING_PEOPLE: tuple[Column, ...] = (
+    string("email", "E-mail, as the vendor writes it.", nullable=False),
+    string("name", "Display name."),
+    boolean("is_active", "Whether the vendor calls the person active.", nullable=False),
+    date("seen_on", "UTC day of the vendor's list.", nullable=False),
+)
 STAGING_SEATS: tuple[Column, ...] = (
     date("seat_date", "UTC day.", nullable=False),
     _PLATFORM,
@@ -72,7 +88,7 @@ STAGING_SEATS: tuple[Column, ...] = (
 )
 
 
-def _staging(name: str, description: str, columns: tuple[Column, ...], date_column: str) -> Table:
+def _staging(name: str, description: str, columns: tuple[Column, ...], date_column: str | None) -> Table:
     return Table(
         name=name,
         layer="staging",
@@ -140,6 +156,24 @@ stg_usage = _staging("stg_usage", "Every `stg_*_usage` together: what `fct_usage
 stg_cost = _staging("stg_cost", "Every `stg_*_cost` together: what `fct_cost_daily` reads.", STAGING_COST, "cost_date")
 stg_cursor_seats = _staging("stg_cursor_seats", "Who held a Cursor seat on which day.", STAGING_SEATS, "seat_date")
 stg_seats = _staging("stg_seats", "Every `stg_*_seats` together: who a block of seats is for.", STAGING_SEATS, "seat_date")
+stg_cursor_keys = _staging("stg_cursor_keys", "Cursor's service accounts.", STAGING_KEYS, "seen_on")
+stg_cursor_people = _staging("stg_cursor_people", "Cursor's members as people.", STAGING_PEOPLE, "seen_on")
+stg_anthropic_usage = _staging("stg_anthropic_usage", "Anthropic's usage in the common shape.", STAGING_USAGE, "usage_date")
+stg_anthropic_cost = _staging("stg_anthropic_cost", "Anthropic's bill, split over keys exactly, in the common shape.", STAGING_COST, "cost_date")
+stg_anthropic_keys = _staging("stg_anthropic_keys", "Anthropic's API keys with their creators.", STAGING_KEYS, "seen_on")
+stg_anthropic_people = _staging("stg_anthropic_people", "Anthropic's organisation members as people.", STAGING_PEOPLE, "seen_on")
+stg_anthropic_workspaces = _staging(
+    "stg_anthropic_workspaces",
+    "Anthropic's workspaces, and which is Claude Code's.",
+    (
+        string("workspace_id", "Anthropic's id.", nullable=False),
+        string("name", "Name.", nullable=False),
+        boolean("is_claude_code", "Whether it is the workspace that Claude Code made for itself.", nullable=False),
+    ),
+    None,
+)
+stg_keys = _staging("stg_keys", "Every `stg_*_keys` together.", STAGING_KEYS, "seen_on")
+stg_people = _staging("stg_people", "Every `stg_*_people` together.", STAGING_PEOPLE, "seen_on")
 stg_sheet_usage = _staging("stg_sheet_usage", "claude.ai activity kept by hand, in the common shape.", STAGING_USAGE, "usage_date")
 stg_sheet_cost = _staging(
     "stg_sheet_cost", "Seats and flat fees, spread over the days of each month, in the common shape.", STAGING_COST, "cost_date"
@@ -189,6 +223,7 @@ dim_api_keys = Table(
         string("platform", "Platform; NULL until a vendor lists the key."),
         string("workspace_id", "Workspace."),
         string("email", "Owner's canonical e-mail in this period."),
+        string("creator_email", "Canonical e-mail of whoever created the key, by the vendor."),
         string("description", "Purpose."),
         boolean("is_active", "Whether the vendor calls the key active; NULL until one lists it."),
         date("valid_from", "First UTC day.", nullable=False),
@@ -252,5 +287,14 @@ STAGING: tuple[Table, ...] = (
     stg_cost,
     stg_cursor_seats,
     stg_seats,
+    stg_cursor_keys,
+    stg_cursor_people,
+    stg_anthropic_usage,
+    stg_anthropic_cost,
+    stg_anthropic_keys,
+    stg_anthropic_people,
+    stg_anthropic_workspaces,
+    stg_keys,
+    stg_people,
 )
 CURATED: tuple[Table, ...] = (dim_users, dim_user_assignments, dim_api_keys, fct_usage_daily, fct_cost_daily)

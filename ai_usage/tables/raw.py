@@ -181,6 +181,132 @@ raw_cursor_spend = _raw(
     do_not="sum it over days: it is cumulative. It only checks the events.",
 )
 
+raw_anthropic_usage = _raw(
+    "raw_anthropic_usage",
+    "Anthropic's usage_report/messages: tokens and web searches, grouped by every dimension that the key may use. No money.",
+    "one group of one UTC day of one fetch",
+    (
+        string("api_key_id", "API key; NULL is the console's playground or an OAuth request."),
+        string("account_id", "The user who made an OAuth request."),
+        string("service_account_id", "The service account, for federated requests."),
+        string("workspace_id", "Workspace; NULL is the default workspace."),
+        string("model", "Model."),
+        string("service_tier", "standard, batch, priority, or newer. Priority is in no cost report."),
+        string("context_window", "0-200k or 200k-1M."),
+        string("inference_geo", "global, us, not_available."),
+        count("uncached_input_tokens", "Input tokens that no cache served.", "tokens"),
+        count("cache_read_tokens", "cache_read_input_tokens.", "tokens"),
+        count("cache_write_5m_tokens", "cache_creation.ephemeral_5m_input_tokens.", "tokens"),
+        count("cache_write_1h_tokens", "cache_creation.ephemeral_1h_input_tokens.", "tokens"),
+        count("output_tokens", "Output tokens.", "tokens"),
+        count("web_search_requests", "server_tool_use.web_search_requests.", "requests"),
+    ),
+)
+
+raw_anthropic_cost = _raw(
+    "raw_anthropic_cost",
+    "Anthropic's cost_report by workspace and description: billed money. Priority tier is not in it; Claude Code on API keys is.",
+    "one charge line of one UTC day of one fetch",
+    (
+        string("workspace_id", "Workspace; NULL is the default workspace, not a total."),
+        string("description", "Free text; not a contract."),
+        string("cost_type", "tokens, web_search, code_execution, session_usage, or newer."),
+        string("model", "Model; NULL for charges that are not tokens."),
+        string("token_type", "Which tokens the line charges."),
+        string("service_tier", "standard or batch."),
+        string("context_window", "0-200k or 200k-1M."),
+        string("inference_geo", "global, us, not_available."),
+        usd("amount_usd", "amount / 100: the vendor sends cents as text.", nullable=False),
+        string("currency", "USD.", nullable=False, allowed=("USD",)),
+    ),
+    do_not="add Claude Code's estimate to it: that usage is in it already.",
+)
+
+raw_claude_code_usage = _raw(
+    "raw_claude_code_usage",
+    "Anthropic's usage_report/claude_code: sessions, lines, commits of each person, and an estimate that is no bill.",
+    "one actor, customer type, terminal and place (remote or not) of one UTC day of one fetch",
+    (
+        string("actor_type", "user_actor or api_actor."),
+        string("actor_email", "The user's e-mail."),
+        string("api_key_name", "The key's name, where a key acted."),
+        string("organization_id", "Organisation."),
+        string("customer_type", "api: billed by tokens. subscription: inside a seat.", nullable=False),
+        string("subscription_type", "enterprise or team; NULL for api."),
+        string("terminal_type", "vscode, iTerm.app, tmux, …"),
+        boolean("is_remote", "Remote (web) work; a row of its own."),
+        count("sessions", "num_sessions.", "sessions"),
+        count("lines_added", "lines_of_code.added.", "lines"),
+        count("lines_removed", "lines_of_code.removed.", "lines"),
+        count("commits", "commits_by_claude_code.", "commits"),
+        count("pull_requests", "pull_requests_by_claude_code.", "pull requests"),
+        count("tool_accepted", "Accepted edits, all tools.", "suggestions"),
+        count("tool_rejected", "Rejected edits, all tools.", "suggestions"),
+        usd("estimated_usd", "Sum of estimated_cost / 100: an estimate, and inside the cost report for API customers."),
+        string("tool_actions", "JSON text: tool -> accepted, rejected."),
+        string("model_breakdown", "JSON text: per model tokens and estimated cost in cents."),
+    ),
+    do_not="add `estimated_usd` to billed cost.",
+)
+
+raw_anthropic_users = _raw(
+    "raw_anthropic_users",
+    "Anthropic's organisation members, a snapshot a day.",
+    "one user of one snapshot",
+    (
+        string("user_id", "Anthropic's user id.", nullable=False),
+        string("email", "E-mail.", nullable=False),
+        string("name", "Display name."),
+        string("role", "Role in the organisation."),
+        timestamp("added_at", "When the user joined."),
+    ),
+    key=("usage_date", "fetch_id", "user_id"),
+)
+
+raw_anthropic_api_keys = _raw(
+    "raw_anthropic_api_keys",
+    "Anthropic's API keys, a snapshot a day; never the keys themselves.",
+    "one key of one snapshot",
+    (
+        string("api_key_id", "Anthropic's id of the key.", nullable=False),
+        string("name", "Name in the console."),
+        string("status", "active, inactive, archived, expired."),
+        string("workspace_id", "From scope, else the older field; NULL is the default workspace or the whole organisation."),
+        string("scope_type", "workspace or organization."),
+        string("created_by_id", "Who created it."),
+        string("created_by_type", "user or service_account."),
+        string("principal_user_id", "The user whom the key acts for, where it names one."),
+        timestamp("created_at", "When it was created."),
+        timestamp("expires_at", "When it expires."),
+    ),
+    key=("usage_date", "fetch_id", "api_key_id"),
+)
+
+raw_anthropic_workspaces = _raw(
+    "raw_anthropic_workspaces",
+    "Anthropic's workspaces, archived and default included, a snapshot a day.",
+    "one workspace of one snapshot",
+    (
+        string("workspace_id", "Anthropic's id.", nullable=False),
+        string("name", "Name; `Claude Code` is Claude Code's own.", nullable=False),
+        timestamp("created_at", "When it was created."),
+        timestamp("archived_at", "When it was archived."),
+    ),
+    key=("usage_date", "fetch_id", "workspace_id"),
+)
+
+raw_anthropic_workspace_members = _raw(
+    "raw_anthropic_workspace_members",
+    "Who belongs to which Anthropic workspace, a snapshot a day.",
+    "one member of one workspace of one snapshot",
+    (
+        string("workspace_id", "Workspace.", nullable=False),
+        string("user_id", "User.", nullable=False),
+        string("workspace_role", "Role in the workspace."),
+    ),
+    key=("usage_date", "fetch_id", "workspace_id", "user_id"),
+)
+
 SHEET_ROW = integer("sheet_row", "The row in the tab as a person counts it; the header is row 1.", nullable=False)
 
 
@@ -279,6 +405,13 @@ RAW: tuple[Table, ...] = (
     raw_cursor_usage,
     raw_cursor_events,
     raw_cursor_spend,
+    raw_anthropic_usage,
+    raw_anthropic_cost,
+    raw_claude_code_usage,
+    raw_anthropic_users,
+    raw_anthropic_api_keys,
+    raw_anthropic_workspaces,
+    raw_anthropic_workspace_members,
     raw_sheet_api_keys,
     raw_sheet_people,
     raw_sheet_claude_ai_usage,

@@ -106,6 +106,15 @@ def _repair_div(node: exp.Expression) -> exp.Expression:
     return node
 
 
+def _repair_wide_div(node: exp.Expression) -> exp.Expression:
+    """DIV of whole NUMERICs is exact to 38 digits; DuckDB's `//` of DECIMAL goes through double, its HUGEINT is exact to 38 digits too."""
+    if isinstance(node, exp.IntDiv):
+        for cast in list(node.find_all(exp.Cast)):
+            if cast.to.this == exp.DataType.Type.DECIMAL:
+                cast.set("to", exp.DataType.build("INT128"))
+    return node
+
+
 def _repair_division(node: exp.Expression) -> exp.Expression:
     """NUMERIC / NUMERIC, SAFE_DIVIDE and AVG of NUMERIC are NUMERIC; DuckDB gives DOUBLE. Needs annotated types."""
     if isinstance(node.parent, exp.Cast) and _is_numeric(node.parent):
@@ -118,7 +127,7 @@ def _repair_division(node: exp.Expression) -> exp.Expression:
 
 
 _REPAIRS: tuple[Callable[[exp.Expression], exp.Expression], ...] = (
-    _repair_division, _repair_type, _repair_count_if, _repair_dates, _repair_extract, _repair_timestamp_diff, _repair_div,
+    _repair_division, _repair_wide_div, _repair_type, _repair_count_if, _repair_dates, _repair_extract, _repair_timestamp_diff, _repair_div,
 )  # fmt: skip
 
 

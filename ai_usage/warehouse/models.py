@@ -53,7 +53,7 @@ def all_models() -> dict[str, Model]:
             if path.stem not in tables.BY_NAME:
                 raise LookupError(f"{path} makes {path.stem}, which ai_usage/tables does not declare; declare it there.")
             found[path.stem] = Model(tables.BY_NAME[path.stem], path.read_text(encoding="utf-8"), f"sql/{layer}/{path.name}")
-    for kind in ("usage", "cost", "seats"):
+    for kind in ("usage", "cost", "seats", "keys", "people"):
         union = tables.BY_NAME[f"stg_{kind}"]
         parts = [name for name in found if name.startswith("stg_") and name.endswith(f"_{kind}")]
         columns = ", ".join(union.column_names)

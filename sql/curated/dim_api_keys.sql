@@ -1,7 +1,7 @@
 -- API keys and service accounts, and who answers for them when. Where the sheet names an owner for a period it wins;
 -- elsewhere the vendor's creator stands. Keys that only the sheet knows are kept under `sheet:` and their name.
--- Service accounts are those of every day held, so that no order of runs matters. Grain: api_key_id, valid_from.
--- Inputs: raw_sheet_api_keys, raw_cursor_events, stg_current_fetches, stg_snapshots, stg_email_aliases.
+-- Every day that is held counts, and every directory that was read, so that no order of runs matters and a key that a vendor no longer lists
+-- stays known. Grain: api_key_id, valid_from. Inputs: raw_sheet_api_keys, stg_keys, stg_snapshots, stg_email_aliases.
 WITH written AS (
   SELECT
     r.sheet_row,
@@ -29,30 +29,27 @@ owners AS (
 
 seen AS (
   SELECT
-    e.service_account_id AS api_key_id,
-    e.service_account_name AS api_key_name,
-    'cursor' AS platform,
-    CAST(NULL AS STRING) AS workspace_id,
-    COALESCE(a.email, REGEXP_REPLACE(LOWER(TRIM(e.user_email)), r'\+[^@]*@', '@')) AS creator_email,
-    e.event_at AS seen_at
-  FROM raw_cursor_events AS e
-  INNER JOIN stg_current_fetches AS f ON e.fetch_id = f.version_fetch_id AND e.usage_date = f.usage_date
-  LEFT JOIN stg_email_aliases AS a ON REGEXP_REPLACE(LOWER(TRIM(e.user_email)), r'\+[^@]*@', '@') = a.alias
-  WHERE
-    e.service_account_id IS NOT NULL
-    AND f.source = 'cursor'
-    AND f.endpoint = 'filtered-usage-events'
+    api_key_id,
+    api_key_name,
+    platform,
+    workspace_id,
+    creator_email AS written_creator,
+    is_active,
+    seen_on
+  FROM stg_keys
 ),
 
 listed AS (
   SELECT
-    api_key_id,
-    platform,
-    MAX(workspace_id) AS workspace_id,
-    ANY_VALUE(api_key_name HAVING MAX seen_at) AS api_key_name,
-    MIN(creator_email) AS creator_email
-  FROM seen
-  GROUP BY api_key_id, platform
+    s.api_key_id,
+    s.platform,
+    ANY_VALUE(s.workspace_id HAVING MAX s.seen_on) AS workspace_id,
+    ANY_VALUE(s.api_key_name HAVING MAX s.seen_on) AS api_key_name,
+    ANY_VALUE(s.is_active HAVING MAX s.seen_on) AS is_active,
+    MIN(COALESCE(a.email, REGEXP_REPLACE(LOWER(TRIM(s.written_creator)), r'\+[^@]*@', '@'))) AS creator_email
+  FROM seen AS s
+  LEFT JOIN stg_email_aliases AS a ON REGEXP_REPLACE(LOWER(TRIM(s.written_creator)), r'\+[^@]*@', '@') = a.alias
+  GROUP BY s.api_key_id, s.platform
 ),
 
 keys AS (
@@ -61,7 +58,8 @@ keys AS (
     api_key_name,
     platform,
     workspace_id,
-    creator_email
+    creator_email,
+    is_active
   FROM listed
   UNION ALL
   SELECT DISTINCT
@@ -69,7 +67,8 @@ keys AS (
     o.api_key_name,
     CAST(NULL AS STRING) AS platform,
     CAST(NULL AS STRING) AS workspace_id,
-    CAST(NULL AS STRING) AS creator_email
+    CAST(NULL AS STRING) AS creator_email,
+    CAST(NULL AS BOOL) AS is_active
   FROM owners AS o
   LEFT JOIN listed AS l ON o.api_key_name = l.api_key_name
   WHERE l.api_key_id IS NULL
@@ -102,8 +101,9 @@ SELECT
   k.platform,
   k.workspace_id,
   COALESCE(o.email, k.creator_email) AS email,
+  k.creator_email,
   o.description,
-  CAST(NULL AS BOOL) AS is_active,
+  k.is_active,
   p.begins AS valid_from,
   p.ends AS valid_to,
   CASE

@@ -1,7 +1,7 @@
 -- People: one row each. Directories are read whole (they are small); usage and cost only for the day range, since whoever was
 -- seen before is in the table already. created_at is a minimum, so any order of days gives the same table.
 -- Grain: user_id. Inputs: fct_usage_daily, fct_cost_daily, raw_sheet_people, raw_sheet_api_keys, raw_sheet_subscriptions,
--- raw_cursor_members, stg_snapshots, stg_email_aliases, dim_user_assignments, dim_users (itself).
+-- stg_people, stg_snapshots, stg_email_aliases, dim_user_assignments, dim_users (itself).
 WITH seen AS (
   SELECT user_email AS email, usage_date AS seen_on FROM fct_usage_daily WHERE usage_date BETWEEN @start_date AND @end_date
   UNION ALL
@@ -15,7 +15,7 @@ WITH seen AS (
   FROM raw_sheet_subscriptions AS b
   INNER JOIN stg_snapshots AS s ON b.fetch_id = s.version_fetch_id
   UNION ALL
-  SELECT m.email, m.usage_date AS seen_on FROM raw_cursor_members AS m INNER JOIN stg_snapshots AS s ON m.fetch_id = s.version_fetch_id
+  SELECT email, seen_on FROM stg_people
   UNION ALL
   SELECT email, DATE(created_at) AS seen_on FROM dim_users
 ),
@@ -54,19 +54,17 @@ named AS (
 
 members_written AS (
   SELECT
-    REGEXP_REPLACE(LOWER(TRIM(m.email)), r'\+[^@]*@', '@') AS written_email,
-    m.name,
-    m.is_removed
-  FROM raw_cursor_members AS m
-  INNER JOIN stg_snapshots AS s ON m.fetch_id = s.version_fetch_id
-  WHERE s.source = 'cursor' AND s.endpoint = 'members'
+    REGEXP_REPLACE(LOWER(TRIM(email)), r'\+[^@]*@', '@') AS written_email,
+    name,
+    is_active
+  FROM stg_people
 ),
 
 members AS (
   SELECT
     COALESCE(a.email, w.written_email) AS email,
     MIN(w.name) AS name,
-    LOGICAL_OR(NOT COALESCE(w.is_removed, FALSE)) AS is_active
+    LOGICAL_OR(w.is_active) AS is_active
   FROM members_written AS w
   LEFT JOIN stg_email_aliases AS a ON w.written_email = a.alias
   GROUP BY COALESCE(a.email, w.written_email)

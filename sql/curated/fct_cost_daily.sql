@@ -21,7 +21,8 @@ resolved AS (
     w.token_type,
     w.cost_usd,
     CASE
-      WHEN w.written_email IS NULL AND k.email IS NOT NULL AND w.attribution IN ('direct', 'unattributed') THEN 'key_owner'
+      WHEN COALESCE(w.written_email, k.email) IS NULL THEN 'unattributed'
+      WHEN w.written_email IS NULL AND w.attribution IN ('direct', 'unattributed') THEN 'key_owner'
       ELSE w.attribution
     END AS attribution,
     CASE

@@ -45,7 +45,13 @@ def dim_user_assignments(context: dg.AssetExecutionContext, runtime: dg.Resource
     return dg.MaterializeResult(metadata=metadata, check_results=results)
 
 
-@dg.asset(**_declared("dim_api_keys"), deps=["raw_sheet_api_keys", "raw_cursor_events", "uploaded_files"])
+@dg.asset(
+    **_declared("dim_api_keys"),
+    deps=[
+        "raw_sheet_api_keys", "raw_sheet_people", "raw_cursor_events", "uploaded_files", "raw_anthropic_api_keys", "raw_anthropic_users",
+        "raw_anthropic_workspaces",
+    ],
+)  # fmt: skip
 def dim_api_keys(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     _, metadata = _run(context, runtime, "dim_api_keys")
     return dg.MaterializeResult(metadata=metadata, check_results=[checks.grain(runtime.warehouse, checks.declared("dim_api_keys"))])
@@ -92,7 +98,10 @@ COST_FACTS = (
 
 @dg.asset(
     **_declared("fct_usage_daily"), partitions_def=DAYS, backfill_policy=RANGES,
-    deps=["raw_cursor_events", "raw_cursor_usage", "raw_sheet_claude_ai_usage", "raw_sheet_people", "dim_api_keys", "uploaded_files"],
+    deps=[
+        "raw_cursor_events", "raw_cursor_usage", "raw_anthropic_usage", "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces",
+        "raw_sheet_claude_ai_usage", "raw_sheet_people", "dim_api_keys", "uploaded_files",
+    ],
 )  # fmt: skip
 def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window, metadata = _run(context, runtime, "fct_usage_daily", USAGE_FACTS)
@@ -111,8 +120,9 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
     ),
     partitions_def=DAYS, backfill_policy=RANGES,
     deps=[
-        "raw_cursor_events", "raw_cursor_spend", "raw_cursor_usage", "raw_cursor_members", "raw_sheet_subscriptions", "raw_sheet_people",
-        "dim_api_keys", "uploaded_files",
+        "raw_cursor_events", "raw_cursor_spend", "raw_cursor_usage", "raw_cursor_members", "raw_anthropic_cost", "raw_anthropic_usage",
+        "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces", "raw_sheet_subscriptions", "raw_sheet_people", "dim_api_keys",
+        "uploaded_files",
     ],
 )  # fmt: skip
 def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
@@ -125,7 +135,7 @@ def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
 
 @dg.asset(
     **_declared("dim_users"),
-    deps=["fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "raw_sheet_people", "raw_sheet_api_keys", "raw_sheet_subscriptions", "raw_cursor_members"],
+    deps=["fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "raw_sheet_people", "raw_sheet_api_keys", "raw_sheet_subscriptions", "raw_cursor_members", "raw_anthropic_users"],
 )  # fmt: skip
 def dim_users(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     _, metadata = _run(context, runtime, "dim_users")

@@ -1,0 +1,1 @@
+"""Anthropic's Admin API. See README.md beside this file."""

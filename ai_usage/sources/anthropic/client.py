@@ -1,0 +1,193 @@
+"""Anthropic's Admin API: what to ask and how its pages chain. Source: platform.claude.com/docs/en/api/admin.
+
+Belongs here: paths, parameters, page chains and their proofs of being closed: a cursor that is null or repeats while more is
+announced, or a day whose bucket is missing, is an error, never the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from ai_usage.sources.anthropic import records
+from ai_usage.sources.endpoint import Endpoint, Window
+from ai_usage.sources.errors import ContractError, MovingSetError, PermanentError, TransientError
+from ai_usage.sources.http import Body, HttpClient, RateLimit, Stats
+from ai_usage.sources.spool import Spooled
+from ai_usage.sources.walk import Page, walk
+
+DEFAULT_BASE_URL = "https://api.anthropic.com"
+BUCKETS = 31  # the documented maximum of 1d buckets a page; the default of 7 cuts longer ranges off without a word
+ROWS = 1000
+GROUPS = ("api_key_id", "workspace_id", "model", "service_tier", "context_window", "inference_geo", "account_id", "service_account_id")
+# Dimensions that were added in 2026: an organisation's API may not know them yet.
+NEWER_GROUPS = frozenset({"inference_geo", "account_id", "service_account_id"})
+T = TypeVar("T")
+
+
+class _Bucket(msgspec.Struct):
+    starting_at: str
+    ending_at: str
+    results: list[msgspec.Raw]
+
+
+class _Buckets(msgspec.Struct):
+    data: list[_Bucket]
+    has_more: bool = False
+    next_page: str | None = None
+
+
+class _Rows(msgspec.Struct):
+    data: list[msgspec.Raw]
+    has_more: bool = False
+    next_page: str | None = None
+    last_id: str | None = None
+
+
+class AnthropicClient:
+    """Reads whole endpoints into the spool. `rate_factor` scales the documented 100 requests a minute; 0 lifts the limit."""
+
+    def __init__(self, base_url: str, key: str, spool: Path, *, rate_factor: float = 1.0, **http: Any) -> None:
+        self.http = HttpClient(
+            "Anthropic", base_url, headers={"x-api-key": key, "anthropic-version": "2023-06-01"}, secrets=(key,),
+            key_setting="ANTHROPIC_ADMIN_API_KEY", **http,
+        )  # fmt: skip
+        self._spool = spool
+        self._limit = RateLimit(100 * rate_factor if rate_factor > 0 else None)
+        self._groups = GROUPS
+
+    def close(self) -> None:
+        self.http.close()
+
+    def organization(self) -> str:
+        """The organisation's name: proof that the key may read."""
+        _, me = self._ask("me", dict, Stats(), "/v1/organizations/me", [])
+        return str(me.get("name") or me.get("id"))
+
+    def usage(self, window: Window) -> Spooled:
+        """GET usage_report/messages, 1d buckets, grouped by every dimension that the API knows."""
+
+        def pages(stats: Stats) -> Iterator[Page]:
+            try:
+                yield from self._buckets(records.USAGE, window, "/v1/organizations/usage_report/messages", self._groups, stats)
+            except PermanentError as error:
+                older = tuple(g for g in GROUPS if g not in NEWER_GROUPS)
+                if "400" not in str(error) or "group_by" not in str(error) or self._groups == older:
+                    raise
+                self._groups = older
+                yield from self._buckets(records.USAGE, window, "/v1/organizations/usage_report/messages", older, stats)
+
+        return walk(self._spool, records.USAGE, window, pages)
+
+    def cost(self, window: Window) -> Spooled:
+        """GET cost_report by workspace and description: one shape only, since an ungrouped pull beside it would double the total."""
+
+        def pages(stats: Stats) -> Iterator[Page]:
+            return self._buckets(records.COST, window, "/v1/organizations/cost_report", ("workspace_id", "description"), stats)
+
+        return walk(self._spool, records.COST, window, pages)
+
+    def claude_code(self, window: Window) -> Spooled:
+        """GET usage_report/claude_code for one UTC day, every page."""
+
+        def pages(stats: Stats) -> Iterator[Page]:
+            fixed = [("starting_at", window.first.isoformat()), ("limit", str(ROWS))]
+            yield from self._chain(records.CLAUDE_CODE, "/v1/organizations/usage_report/claude_code", fixed, "page", stats)
+
+        return walk(self._spool, records.CLAUDE_CODE, window, pages)
+
+    def users(self, window: Window) -> Spooled:
+        return self._directory(records.USERS, "/v1/organizations/users", [], window)
+
+    def api_keys(self, window: Window) -> Spooled:
+        return self._directory(records.API_KEYS, "/v1/organizations/api_keys", [], window)
+
+    def workspaces(self, window: Window) -> Spooled:
+        more = [("include_archived", "true"), ("include_default", "true")]
+        return self._directory(records.WORKSPACES, "/v1/organizations/workspaces", more, window)
+
+    def workspace_members(self, window: Window) -> Spooled:
+        """Members of every workspace, one list each. The default workspace has none of its own: everybody is in it."""
+
+        def pages(stats: Stats) -> Iterator[Page]:
+            for page in self._chain(
+                records.WORKSPACES, "/v1/organizations/workspaces", [("include_archived", "true"), ("limit", str(ROWS))], "after_id", stats
+            ):
+                for found in page.records:
+                    identity = msgspec.json.decode(found, type=dict)["id"]
+                    path = f"/v1/organizations/workspaces/{identity}/members"
+                    yield from self._chain(records.WORKSPACE_MEMBERS, path, [("limit", str(ROWS))], "after_id", stats)
+
+        return walk(self._spool, records.WORKSPACE_MEMBERS, window, pages)
+
+    # How it is done -------------------------------------------------------------------------------------------
+
+    def _directory(self, endpoint: Endpoint, path: str, more: list[tuple[str, str]], window: Window) -> Spooled:
+        return walk(
+            self._spool, endpoint, window, lambda stats: self._chain(endpoint, path, [*more, ("limit", str(ROWS))], "after_id", stats)
+        )
+
+    def _buckets(self, endpoint: Endpoint, window: Window, path: str, groups: tuple[str, ...], stats: Stats) -> Iterator[Page]:
+        """Pages of buckets; each record gets its bucket's start, which stands around it. Every day of the window must come once."""
+        ending = window.days[-1].toordinal() + 1
+        fixed = [
+            ("starting_at", f"{window.first}T00:00:00Z"), ("ending_at", f"{window.first.fromordinal(ending)}T00:00:00Z"),
+            ("bucket_width", "1d"), ("limit", str(BUCKETS)), *(("group_by[]", g) for g in groups),
+        ]  # fmt: skip
+        seen: list[str] = []
+        for body, page, request in self._pages(endpoint, _Buckets, path, fixed, "page", stats):
+            found: list[bytes] = []
+            for bucket in page.data:
+                seen.append(bucket.starting_at[:10])
+                start = b'{"starting_at":' + msgspec.json.encode(bucket.starting_at) + b","
+                found += [start + bytes(r).lstrip()[1:] for r in bucket.results]
+            envelope = {"days": [b.starting_at for b in page.data], "has_more": page.has_more, "next_page": page.next_page}
+            yield Page(found, request, envelope, body)
+        expected = [day.isoformat() for day in window.days]
+        if sorted(seen) != expected:
+            missing, twice = sorted(set(expected) - set(seen)), sorted({d for d in seen if seen.count(d) > 1})
+            raise MovingSetError(
+                f"Anthropic {endpoint.name} {window.first} to {window.last}: the answer "
+                + (f"lacks the bucket of {missing[0]}" if missing else f"has the bucket of {(twice or sorted(set(seen) - set(expected)))[0]} too often")
+                + "."
+            )
+
+    def _chain(self, endpoint: Endpoint, path: str, fixed: list[tuple[str, str]], cursor: str, stats: Stats) -> Iterator[Page]:
+        for body, page, request in self._pages(endpoint, _Rows, path, fixed, cursor, stats):
+            yield Page(page.data, request, {"has_more": page.has_more}, body)
+
+    def _pages(
+        self, endpoint: Endpoint, shape: type[Any], path: str, fixed: list[tuple[str, str]], cursor: str, stats: Stats
+    ) -> Iterator[tuple[bytes, Any, list[tuple[str, str]]]]:
+        """Follow a cursor to the end. More without a new cursor is a broken chain, not its end."""
+        used: set[str] = set()
+        at: str | None = None
+        while True:
+            request = fixed if at is None else [*fixed, (cursor, at)]
+            body, page = self._ask(endpoint.name, shape, stats, path, request)
+            yield body, page, request
+            if not page.has_more:
+                return
+            at = page.last_id if cursor == "after_id" else page.next_page
+            if not at or at in used:
+                raise MovingSetError(f"Anthropic {endpoint.name}: more pages are announced but the cursor is {'repeated' if at else 'missing'}.")
+            used.add(at)
+
+    def _ask(self, name: str, shape: type[T], stats: Stats, path: str, params: list[tuple[str, str]]) -> tuple[bytes, T]:
+        decoder = msgspec.json.Decoder(shape)
+
+        def read(body: Body) -> tuple[bytes, T]:
+            try:
+                return body.content, decoder.decode(body.content)
+            except msgspec.ValidationError as error:
+                raise ContractError(
+                    f"Anthropic {name}: the answer is JSON of another shape ({error}); nothing was stored, and sources/anthropic/client.py must follow."
+                ) from None
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                start = self.http.excerpt(body.content, 40)
+                raise TransientError(f"Anthropic {name} answered 200 with something that is not JSON (it begins {start!r})") from None
+
+        return self.http.ask("GET", path, read, params=params, limit=self._limit, stats=stats)

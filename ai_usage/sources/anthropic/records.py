@@ -1,0 +1,140 @@
+"""Anthropic's records: their fields and how they become columns. Cents become USD here, once; the vendor sends them as text.
+
+Belongs here: declarations only. Source: platform.claude.com/docs/en/api/admin; field by field in README.md. Fields that were
+added in 2026 are optional: an answer without them is an older one, not a wrong one.
+"""
+
+from __future__ import annotations
+
+from ai_usage.sources.endpoint import Endpoint, Field, Rule
+from ai_usage.tables import raw
+
+SOURCE = "anthropic"
+_DAY = "substr(\"starting_at\", 1, 10)"
+
+
+def _cents(path: str) -> str:
+    return f'"{path}" * 0.01'
+
+
+def _instant(path: str) -> str:
+    return f'TRY_CAST("{path}" AS TIMESTAMPTZ)'
+
+
+def _sum(path: str, inside: str, kind: str) -> str:
+    """The sum of numbers inside a JSON field; 0 of an empty one, NULL of one that is not there or holds something else."""
+    found = f"TRY_CAST(json_extract(\"{path}\", '{inside}') AS {kind}[])"
+    return f"(CASE WHEN len({found}) = 0 THEN 0 ELSE list_sum({found}) END)"
+
+
+USAGE = Endpoint(
+    source=SOURCE,
+    name="usage_report/messages",
+    table=raw.raw_anthropic_usage,
+    fields=(
+        Field("starting_at", required=True), Field("api_key_id"), Field("account_id"), Field("service_account_id"), Field("workspace_id"),
+        Field("model"), Field("service_tier"), Field("context_window"), Field("inference_geo"), Field("speed"),
+        Field("uncached_input_tokens", "int", required=True), Field("cache_read_input_tokens", "int"),
+        Field("cache_creation.ephemeral_5m_input_tokens", "int"), Field("cache_creation.ephemeral_1h_input_tokens", "int"),
+        Field("output_tokens", "int", required=True), Field("server_tool_use.web_search_requests", "int"),
+    ),
+    columns={
+        "cache_read_tokens": '"cache_read_input_tokens"', "cache_write_5m_tokens": '"cache_creation.ephemeral_5m_input_tokens"',
+        "cache_write_1h_tokens": '"cache_creation.ephemeral_1h_input_tokens"', "web_search_requests": '"server_tool_use.web_search_requests"',
+    },
+    usage_date=_DAY,
+)  # fmt: skip
+
+COST = Endpoint(
+    source=SOURCE,
+    name="cost_report",
+    table=raw.raw_anthropic_cost,
+    fields=(
+        Field("starting_at", required=True), Field("amount", "cents", required=True), Field("currency", required=True), Field("cost_type"),
+        Field("description"), Field("model"), Field("token_type"), Field("service_tier"), Field("context_window"), Field("inference_geo"),
+        Field("workspace_id"),
+    ),
+    columns={"amount_usd": _cents("amount")},
+    usage_date=_DAY,
+    vendor_total='CASE WHEN "currency" = \'USD\' THEN "amount" * 0.01 END',
+    staged_as="anthropic_cost_report",
+)  # fmt: skip
+
+CLAUDE_CODE = Endpoint(
+    source=SOURCE,
+    name="usage_report/claude_code",
+    table=raw.raw_claude_code_usage,
+    fields=(
+        Field("date", required=True), Field("actor.type"), Field("actor.email_address"), Field("actor.api_key_name"), Field("organization_id"),
+        Field("customer_type", required=True), Field("subscription_type"), Field("terminal_type"), Field("is_remote", "bool"),
+        Field("core_metrics.num_sessions", "int"), Field("core_metrics.lines_of_code.added", "int"), Field("core_metrics.lines_of_code.removed", "int"),
+        Field("core_metrics.commits_by_claude_code", "int"), Field("core_metrics.pull_requests_by_claude_code", "int"),
+        Field("tool_actions"), Field("model_breakdown"),
+    ),
+    columns={
+        "actor_type": '"actor.type"', "actor_email": '"actor.email_address"', "api_key_name": '"actor.api_key_name"',
+        "sessions": '"core_metrics.num_sessions"', "lines_added": '"core_metrics.lines_of_code.added"',
+        "lines_removed": '"core_metrics.lines_of_code.removed"', "commits": '"core_metrics.commits_by_claude_code"',
+        "pull_requests": '"core_metrics.pull_requests_by_claude_code"',
+        # An open map: tools come and go, their sums stay.
+        "tool_accepted": _sum("tool_actions", "$.*.accepted", "DOUBLE"), "tool_rejected": _sum("tool_actions", "$.*.rejected", "DOUBLE"),
+        "estimated_usd": _sum("model_breakdown", "$[*].estimated_cost.amount", "DECIMAL(38, 7)") + " * 0.01",
+    },
+    # Older answers say YYYY-MM-DD, newer ones an instant.
+    usage_date='substr("date", 1, 10)',
+    rules=(
+        Rule(
+            "actor.type", '"actor.email_address" IS NOT NULL OR "actor.api_key_name" IS NOT NULL', "names neither a user nor a key",
+            "Ask Anthropic what kind of actor this is; sources/anthropic/records.py must learn it.",
+        ),
+    ),
+)  # fmt: skip
+
+USERS = Endpoint(
+    source=SOURCE,
+    name="users",
+    table=raw.raw_anthropic_users,
+    fields=(Field("id", required=True), Field("type"), Field("email", required=True), Field("name"), Field("role"), Field("added_at")),
+    columns={"user_id": '"id"', "added_at": _instant("added_at")},
+)
+
+API_KEYS = Endpoint(
+    source=SOURCE,
+    name="api_keys",
+    table=raw.raw_anthropic_api_keys,
+    fields=(
+        Field("id", required=True), Field("type"), Field("name"), Field("status"), Field("partial_key_hint"), Field("created_at"),
+        Field("created_by.id"), Field("created_by.type"), Field("expires_at"),
+        Field("principal.id"), Field("principal.type"), Field("principal.user_id"), Field("principal.service_account_id"),
+        Field("scope.type"), Field("scope.workspace_id"), Field("workspace_id"),
+    ),
+    columns={
+        "api_key_id": '"id"',
+        # `scope` replaced `workspace_id` in 2026; where both are sent the newer one counts.
+        "workspace_id": 'CASE WHEN "scope.type" IS NOT NULL THEN "scope.workspace_id" ELSE "workspace_id" END', "scope_type": '"scope.type"',
+        "created_by_id": '"created_by.id"', "created_by_type": '"created_by.type"',
+        "principal_user_id": 'coalesce("principal.user_id", CASE WHEN "principal.type" = \'user\' THEN "principal.id" END)',
+        "created_at": _instant("created_at"), "expires_at": _instant("expires_at"),
+    },
+)  # fmt: skip
+
+WORKSPACES = Endpoint(
+    source=SOURCE,
+    name="workspaces",
+    table=raw.raw_anthropic_workspaces,
+    fields=(
+        Field("id", required=True), Field("type"), Field("name", required=True), Field("created_at"), Field("archived_at"), Field("display_color"),
+        Field("compartment_id"), Field("external_key_id"), Field("user_profile_id"), Field("tags"), Field("data_residency"),
+    ),
+    columns={"workspace_id": '"id"', "created_at": _instant("created_at"), "archived_at": _instant("archived_at")},
+)  # fmt: skip
+
+WORKSPACE_MEMBERS = Endpoint(
+    source=SOURCE,
+    name="workspace_members",
+    table=raw.raw_anthropic_workspace_members,
+    fields=(Field("type"), Field("user_id", required=True), Field("workspace_id", required=True), Field("workspace_role")),
+    columns={},
+)
+
+ENDPOINTS = (USAGE, COST, CLAUDE_CODE, USERS, API_KEYS, WORKSPACES, WORKSPACE_MEMBERS)

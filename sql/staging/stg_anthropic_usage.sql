@@ -1,0 +1,164 @@
+-- Anthropic's usage. Three sources without overlap: messages give tokens of every billed request by key and model; claude_code gives each
+-- person's day (sessions, lines, commits; model is NULL); for people on a subscription, whose requests are in no messages report, claude_code
+-- gives the tokens per model too. The estimate stands on the person's day only.
+-- Grain: usage_date, platform, user_email, api_key_id, workspace_id, model, source.
+-- Inputs: raw_anthropic_usage, raw_claude_code_usage, raw_anthropic_users, stg_anthropic_keys, stg_anthropic_workspaces,
+-- stg_current_fetches, stg_snapshots.
+WITH users AS (
+  SELECT
+    u.user_id,
+    u.email
+  FROM raw_anthropic_users AS u
+  INNER JOIN stg_snapshots AS s ON u.fetch_id = s.version_fetch_id
+  WHERE s.source = 'anthropic' AND s.endpoint = 'users'
+),
+
+names AS (
+  SELECT
+    api_key_name,
+    MIN(api_key_id) AS api_key_id
+  FROM stg_anthropic_keys
+  GROUP BY api_key_name
+),
+
+code AS (
+  SELECT
+    r.usage_date,
+    r.actor_email,
+    n.api_key_id,
+    r.customer_type,
+    r.sessions,
+    r.lines_added,
+    r.lines_removed,
+    r.commits,
+    r.pull_requests,
+    r.tool_accepted,
+    r.tool_rejected,
+    r.estimated_usd,
+    r.model_breakdown
+  FROM raw_claude_code_usage AS r
+  INNER JOIN stg_current_fetches AS f
+    ON
+      r.fetch_id = f.version_fetch_id
+      AND r.usage_date = f.usage_date
+      AND f.source = 'anthropic'
+      AND f.endpoint = 'usage_report/claude_code'
+  LEFT JOIN names AS n ON r.api_key_name = n.api_key_name AND r.actor_email IS NULL
+  WHERE r.usage_date BETWEEN @start_date AND @end_date
+),
+
+seat_models AS (
+  SELECT
+    c.usage_date,
+    c.actor_email,
+    c.api_key_id,
+    JSON_VALUE(m, '$.model') AS model,
+    CAST(JSON_VALUE(m, '$.tokens.input') AS INT64) AS input_tokens,
+    CAST(JSON_VALUE(m, '$.tokens.output') AS INT64) AS output_tokens,
+    CAST(JSON_VALUE(m, '$.tokens.cache_read') AS INT64) AS cache_read_tokens,
+    CAST(JSON_VALUE(m, '$.tokens.cache_creation') AS INT64) AS cache_write_tokens
+  FROM code AS c, UNNEST(JSON_QUERY_ARRAY(c.model_breakdown)) AS m
+  WHERE c.customer_type = 'subscription'
+)
+
+SELECT
+  r.usage_date,
+  CASE WHEN COALESCE(w.is_claude_code, FALSE) THEN 'claude_code' ELSE 'claude_api' END AS platform,
+  u.email AS user_email,
+  COALESCE(r.api_key_id, r.service_account_id) AS api_key_id,
+  r.workspace_id,
+  r.model,
+  SUM(r.uncached_input_tokens) AS input_tokens,
+  SUM(r.output_tokens) AS output_tokens,
+  SUM(r.cache_read_tokens) AS cache_read_tokens,
+  SUM(COALESCE(r.cache_write_5m_tokens, 0) + COALESCE(r.cache_write_1h_tokens, 0)) AS cache_write_tokens,
+  CAST(NULL AS INT64) AS requests,
+  CAST(NULL AS INT64) AS sessions,
+  CAST(NULL AS INT64) AS loc_added,
+  CAST(NULL AS INT64) AS loc_accepted,
+  CAST(NULL AS INT64) AS loc_removed,
+  CAST(NULL AS INT64) AS suggestions_shown,
+  CAST(NULL AS INT64) AS suggestions_accepted,
+  CAST(NULL AS INT64) AS suggestions_rejected,
+  CAST(NULL AS INT64) AS commits,
+  CAST(NULL AS INT64) AS pull_requests,
+  SUM(r.web_search_requests) AS web_searches,
+  CAST(NULL AS INT64) AS conversations,
+  CAST(NULL AS INT64) AS messages,
+  CAST(NULL AS NUMERIC) AS included_usd,
+  CAST(NULL AS NUMERIC) AS estimated_usd,
+  CAST(NULL AS NUMERIC) AS list_usd,
+  'anthropic_messages' AS source
+FROM raw_anthropic_usage AS r
+INNER JOIN stg_current_fetches AS f
+  ON
+    r.fetch_id = f.version_fetch_id
+    AND r.usage_date = f.usage_date
+    AND f.source = 'anthropic'
+    AND f.endpoint = 'usage_report/messages'
+LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
+LEFT JOIN users AS u ON r.account_id = u.user_id
+WHERE r.usage_date BETWEEN @start_date AND @end_date
+GROUP BY r.usage_date, w.is_claude_code, u.email, r.api_key_id, r.service_account_id, r.workspace_id, r.model
+UNION ALL
+SELECT
+  c.usage_date,
+  'claude_code' AS platform,
+  c.actor_email AS user_email,
+  c.api_key_id,
+  CAST(NULL AS STRING) AS workspace_id,
+  CAST(NULL AS STRING) AS model,
+  CAST(NULL AS INT64) AS input_tokens,
+  CAST(NULL AS INT64) AS output_tokens,
+  CAST(NULL AS INT64) AS cache_read_tokens,
+  CAST(NULL AS INT64) AS cache_write_tokens,
+  CAST(NULL AS INT64) AS requests,
+  SUM(c.sessions) AS sessions,
+  SUM(c.lines_added) AS loc_added,
+  SUM(c.lines_added) AS loc_accepted,
+  SUM(c.lines_removed) AS loc_removed,
+  SUM(COALESCE(c.tool_accepted, 0) + COALESCE(c.tool_rejected, 0)) AS suggestions_shown,
+  SUM(c.tool_accepted) AS suggestions_accepted,
+  SUM(c.tool_rejected) AS suggestions_rejected,
+  SUM(c.commits) AS commits,
+  SUM(c.pull_requests) AS pull_requests,
+  CAST(NULL AS INT64) AS web_searches,
+  CAST(NULL AS INT64) AS conversations,
+  CAST(NULL AS INT64) AS messages,
+  CAST(NULL AS NUMERIC) AS included_usd,
+  SUM(c.estimated_usd) AS estimated_usd,
+  CAST(NULL AS NUMERIC) AS list_usd,
+  'anthropic_claude_code' AS source
+FROM code AS c
+GROUP BY c.usage_date, c.actor_email, c.api_key_id
+UNION ALL
+SELECT
+  m.usage_date,
+  'claude_code' AS platform,
+  m.actor_email AS user_email,
+  m.api_key_id,
+  CAST(NULL AS STRING) AS workspace_id,
+  m.model,
+  SUM(m.input_tokens) AS input_tokens,
+  SUM(m.output_tokens) AS output_tokens,
+  SUM(m.cache_read_tokens) AS cache_read_tokens,
+  SUM(m.cache_write_tokens) AS cache_write_tokens,
+  CAST(NULL AS INT64) AS requests,
+  CAST(NULL AS INT64) AS sessions,
+  CAST(NULL AS INT64) AS loc_added,
+  CAST(NULL AS INT64) AS loc_accepted,
+  CAST(NULL AS INT64) AS loc_removed,
+  CAST(NULL AS INT64) AS suggestions_shown,
+  CAST(NULL AS INT64) AS suggestions_accepted,
+  CAST(NULL AS INT64) AS suggestions_rejected,
+  CAST(NULL AS INT64) AS commits,
+  CAST(NULL AS INT64) AS pull_requests,
+  CAST(NULL AS INT64) AS web_searches,
+  CAST(NULL AS INT64) AS conversations,
+  CAST(NULL AS INT64) AS messages,
+  CAST(NULL AS NUMERIC) AS included_usd,
+  CAST(NULL AS NUMERIC) AS estimated_usd,
+  CAST(NULL AS NUMERIC) AS list_usd,
+  'anthropic_claude_code_seats' AS source
+FROM seat_models AS m
+GROUP BY m.usage_date, m.actor_email, m.api_key_id, m.model
