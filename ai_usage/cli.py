@@ -69,7 +69,9 @@ def run(
         for reason in settings.off().values():
             err.print(reason, style="yellow", soft_wrap=True)
         if len(settings.off()) == 3:
-            raise SettingsError("no source is on; set CURSOR_ADMIN_API_KEY, ANTHROPIC_ADMIN_API_KEY or AI_USAGE_SHEET_ID (docs/settings.md), or try `make demo`.")
+            raise SettingsError(
+                "no source is on; set CURSOR_ADMIN_API_KEY, ANTHROPIC_ADMIN_API_KEY or AI_USAGE_SHEET_ID (docs/settings.md), or try `make demo`."
+            )
         try:
             outcome = run_with_progress(runtime, first, last, err)
         except KeyboardInterrupt:  # Typer would end without a word
@@ -232,7 +234,7 @@ def simulate(
     from ai_usage.demo import simulated_world
     from ai_usage.simulator import Simulator
 
-    with Simulator(simulated_world(days, people, seed), port=port, cursor_key="simulator") as sim:
+    with Simulator(simulated_world(days, people, seed), port=port, cursor_key="simulator", anthropic_key="simulator") as sim:
         out.print(
             f"AI_USAGE_CURSOR_BASE_URL={sim.url}\nCURSOR_ADMIN_API_KEY=simulator\nAI_USAGE_ANTHROPIC_BASE_URL={sim.url}\n"
             f"ANTHROPIC_ADMIN_API_KEY=simulator\nAI_USAGE_SHEETS_BASE_URL={sim.url}\nAI_USAGE_SHEET_ID={sim.sheet_id}",

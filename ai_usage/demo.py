@@ -24,19 +24,24 @@ MARK = ".ai-usage-demo"
 def simulated_world(days: int, people: int, seed: int) -> World:
     """A company whose history ends yesterday. 14 events per person and working day make the pictures lively."""
     last = datetime.now(UTC).date() - timedelta(days=1)
-    return World(seed=seed, people=people, first_day=last - timedelta(days=days - 1), last_day=last, events_per_person_day=14.0)
+    return World(
+        seed=seed, people=people, first_day=last - timedelta(days=days - 1), last_day=last, events_per_person_day=14.0, anthropic=True
+    )
 
 
 def run_demo(days: int, people: int, data_dir: Path, seed: int, out: Console, err: Console) -> bool:
     """Run everything into `data_dir`, which is emptied first; True when the run, its checks and the comparison with the books succeeded."""
     _empty(data_dir)
     world = simulated_world(days, people, seed)
-    with Simulator(world, cursor_key="simulator") as sim:
+    with Simulator(world, cursor_key="simulator", anthropic_key="simulator") as sim:
         # The definitions read the environment when they are imported, so it is set before.
         only_these(
             {
                 "AI_USAGE_DEMO": "true", "AI_USAGE_DATA_DIR": str(data_dir), "AI_USAGE_START_DATE": world.first_day.isoformat(),
                 "AI_USAGE_CURSOR_BASE_URL": sim.url, "CURSOR_ADMIN_API_KEY": "simulator", "AI_USAGE_CURSOR_RATE_FACTOR": "0",
+                "AI_USAGE_ANTHROPIC_BASE_URL": sim.url,
+                "ANTHROPIC_ADMIN_API_KEY": "simulator",
+                "AI_USAGE_ANTHROPIC_RATE_FACTOR": "0",
                 "AI_USAGE_SHEETS_BASE_URL": sim.url, "AI_USAGE_SHEET_ID": sim.sheet_id,
             }
         )  # fmt: skip
@@ -50,7 +55,8 @@ def run_demo(days: int, people: int, data_dir: Path, seed: int, out: Console, er
     if not outcome.success:
         return False
     billed = runtime.warehouse.select("SELECT SUM(cost_usd) AS usd FROM fct_cost_daily WHERE cost_type = 'usage'")["usd"][0].as_py()
-    truth = sum(world.truth.billed_usd_by_day().values(), Decimal(0))
+    books = (world.truth.billed_usd_by_day(), world.truth.anthropic.usd_by_day())
+    truth = sum((usd for book in books for usd in book.values()), Decimal(0))
     out.print(_summary(runtime, world, outcome.count("passed"), outcome.count("warning"), billed == truth, truth))
     for check in outcome.checks:
         if check.state == "warning":

@@ -262,7 +262,7 @@ def _lineage_text() -> str:
 
 def _alone() -> None:
     """Settings under which the definitions are complete, whatever the environment says. The values are never used."""
-    only_these({"CURSOR_ADMIN_API_KEY": "unused", "AI_USAGE_SHEET_ID": "unused"})
+    only_these({"CURSOR_ADMIN_API_KEY": "unused", "ANTHROPIC_ADMIN_API_KEY": "unused", "AI_USAGE_SHEET_ID": "unused"})
 
 
 def main(arguments: list[str] | None = None) -> int:

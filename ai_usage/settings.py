@@ -65,7 +65,9 @@ class Settings(BaseSettings):
     anthropic_admin_api_key: SecretStr | None = Field(
         None, validation_alias=_plain("ANTHROPIC_ADMIN_API_KEY"), description="Anthropic Admin API key. Absent: Claude is off."
     )
-    anthropic_rate_factor: float = Field(1.0, ge=0, description="Multiplies Anthropic's documented 100 requests a minute; 0 lifts the limit.")
+    anthropic_rate_factor: float = Field(
+        1.0, ge=0, description="Multiplies Anthropic's documented 100 requests a minute; 0 lifts the limit."
+    )
     http_patience_s: float = Field(300, gt=0, description="Seconds after which a request that keeps failing is given up.")
     http_backoff_s: float = Field(1.0, gt=0, description="First pause between tries in seconds; it doubles each time.")
     demo: bool = Field(False, description="True in the demo: pages say that the people in them do not exist.")

@@ -170,7 +170,9 @@ class Loader:
         for day in days:
             before = current.get(None if snapshot else day.usage_date)
             if origin == "upload" and not replace and before is not None and before.origin == "api" and before.usage_date == day.usage_date:
-                report.skipped.append(f"{day.usage_date}: the vendor's own data is there already")
+                unread = f", {day.rejected} of its rows could not be read" if day.rejected else ""
+                report.skipped.append(f"{day.usage_date}: the vendor's own data is there already{unread}")
+                report.rejected += day.rejected
                 continue
             fetch_id = uuid.uuid4().hex
             sha = hashlib.sha256(f"{endpoint.parser_version}{day.sha256}".encode()).hexdigest()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,6 +27,7 @@ from ai_usage import __version__
 from ai_usage.sources.errors import AuthError, PermanentError, SourceError, TransientError
 
 T = TypeVar("T")
+Params = Mapping[str, Any] | Sequence[tuple[str, str]] | None
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 _EXCERPT = 200
 
@@ -137,7 +138,7 @@ class HttpClient:
         path: str,
         read: Callable[[Body], T],
         *,
-        params: Mapping[str, Any] | None = None,
+        params: Params = None,
         json: Any = None,
         limit: RateLimit | None = None,
         stats: Stats | None = None,
@@ -189,7 +190,7 @@ class HttpClient:
                 f"{said}; {attempts} tries in {time.monotonic() - begun:.0f} s did not help, so run again later.", error.retry_after
             ) from None
 
-    def _once(self, method: str, path: str, params: Mapping[str, Any] | None, json: Any) -> Body:
+    def _once(self, method: str, path: str, params: Params, json: Any) -> Body:
         self.stats.add(requests=1)
         where = f"{self.vendor} {method} {path}"
         try:

@@ -159,7 +159,9 @@ stg_seats = _staging("stg_seats", "Every `stg_*_seats` together: who a block of 
 stg_cursor_keys = _staging("stg_cursor_keys", "Cursor's service accounts.", STAGING_KEYS, "seen_on")
 stg_cursor_people = _staging("stg_cursor_people", "Cursor's members as people.", STAGING_PEOPLE, "seen_on")
 stg_anthropic_usage = _staging("stg_anthropic_usage", "Anthropic's usage in the common shape.", STAGING_USAGE, "usage_date")
-stg_anthropic_cost = _staging("stg_anthropic_cost", "Anthropic's bill, split over keys exactly, in the common shape.", STAGING_COST, "cost_date")
+stg_anthropic_cost = _staging(
+    "stg_anthropic_cost", "Anthropic's bill, split over keys exactly, in the common shape.", STAGING_COST, "cost_date"
+)
 stg_anthropic_keys = _staging("stg_anthropic_keys", "Anthropic's API keys with their creators.", STAGING_KEYS, "seen_on")
 stg_anthropic_people = _staging("stg_anthropic_people", "Anthropic's organisation members as people.", STAGING_PEOPLE, "seen_on")
 stg_anthropic_workspaces = _staging(

@@ -46,7 +46,7 @@ listed AS (
     ANY_VALUE(s.workspace_id HAVING MAX s.seen_on) AS workspace_id,
     ANY_VALUE(s.api_key_name HAVING MAX s.seen_on) AS api_key_name,
     ANY_VALUE(s.is_active HAVING MAX s.seen_on) AS is_active,
-    MIN(COALESCE(a.email, REGEXP_REPLACE(LOWER(TRIM(s.written_creator)), r'\+[^@]*@', '@'))) AS creator_email
+    MIN(COALESCE(a.email, NULLIF(REGEXP_REPLACE(LOWER(TRIM(s.written_creator)), r'\+[^@]*@', '@'), ''))) AS creator_email
   FROM seen AS s
   LEFT JOIN stg_email_aliases AS a ON REGEXP_REPLACE(LOWER(TRIM(s.written_creator)), r'\+[^@]*@', '@') = a.alias
   GROUP BY s.api_key_id, s.platform

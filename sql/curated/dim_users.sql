@@ -25,7 +25,7 @@ written AS (
     REGEXP_REPLACE(LOWER(TRIM(email)), r'\+[^@]*@', '@') AS written_email,
     seen_on
   FROM seen
-  WHERE email IS NOT NULL
+  WHERE TRIM(email) != ''
 ),
 
 people AS (

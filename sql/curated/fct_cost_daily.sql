@@ -3,7 +3,7 @@
 WITH written AS (
   SELECT
     *,
-    REGEXP_REPLACE(LOWER(TRIM(user_email)), r'\+[^@]*@', '@') AS written_email
+    NULLIF(REGEXP_REPLACE(LOWER(TRIM(user_email)), r'\+[^@]*@', '@'), '') AS written_email
   FROM stg_cost
   WHERE cost_date BETWEEN @start_date AND @end_date
 ),

@@ -4,7 +4,7 @@
 WITH written AS (
   SELECT
     *,
-    REGEXP_REPLACE(LOWER(TRIM(user_email)), r'\+[^@]*@', '@') AS written_email
+    NULLIF(REGEXP_REPLACE(LOWER(TRIM(user_email)), r'\+[^@]*@', '@'), '') AS written_email
   FROM stg_usage
   WHERE usage_date BETWEEN @start_date AND @end_date
 )

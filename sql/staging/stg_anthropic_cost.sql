@@ -60,10 +60,14 @@ usage AS (
 ),
 
 quantities AS (
-  SELECT usage_date, workspace, model, tier, context_window, geo, api_key_id, user_email, 'uncached_input_tokens' AS token_type, uncached_input_tokens AS quantity
+  SELECT
+    usage_date, workspace, model, tier, context_window, geo, api_key_id, user_email, 'uncached_input_tokens' AS token_type,
+    uncached_input_tokens AS quantity
   FROM usage
   UNION ALL
-  SELECT usage_date, workspace, model, tier, context_window, geo, api_key_id, user_email, 'cache_read_input_tokens' AS token_type, cache_read_tokens AS quantity
+  SELECT
+    usage_date, workspace, model, tier, context_window, geo, api_key_id, user_email, 'cache_read_input_tokens' AS token_type,
+    cache_read_tokens AS quantity
   FROM usage
   UNION ALL
   SELECT

@@ -7,4 +7,4 @@ SELECT
   version_fetch_id,
   fetched_at
 FROM stg_current_fetches
-QUALIFY ROW_NUMBER() OVER (PARTITION BY source, endpoint ORDER BY usage_date DESC) = 1
+QUALIFY ROW_NUMBER() OVER (PARTITION BY source, endpoint ORDER BY usage_date DESC, fetched_at DESC) = 1

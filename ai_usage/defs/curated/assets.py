@@ -135,7 +135,10 @@ def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
 
 @dg.asset(
     **_declared("dim_users"),
-    deps=["fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "raw_sheet_people", "raw_sheet_api_keys", "raw_sheet_subscriptions", "raw_cursor_members", "raw_anthropic_users"],
+    deps=[
+        "fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "raw_sheet_people", "raw_sheet_api_keys", "raw_sheet_subscriptions",
+        "raw_cursor_members", "raw_anthropic_users",
+    ],
 )  # fmt: skip
 def dim_users(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     _, metadata = _run(context, runtime, "dim_users")

@@ -14,7 +14,11 @@ from ai_usage.settings import load_settings
 from ai_usage.sources.errors import SourceError
 from ai_usage.sources.uploads import client as uploads
 
-SOURCES = {"cursor": dg.AssetSelection.groups("cursor"), "anthropic": dg.AssetSelection.groups("anthropic"), "google_sheets": dg.AssetSelection.groups("google_sheets")}
+SOURCES = {
+    "cursor": dg.AssetSelection.groups("cursor"),
+    "anthropic": dg.AssetSelection.groups("anthropic"),
+    "google_sheets": dg.AssetSelection.groups("google_sheets"),
+}
 SQL = dg.AssetSelection.groups("curated", "marts") | dg.AssetSelection.assets("html_report")
 
 

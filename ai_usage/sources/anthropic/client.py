@@ -57,7 +57,7 @@ class AnthropicClient:
         )  # fmt: skip
         self._spool = spool
         self._limit = RateLimit(100 * rate_factor if rate_factor > 0 else None)
-        self._groups = GROUPS
+        self._groups: tuple[str, ...] = GROUPS
 
     def close(self) -> None:
         self.http.close()
@@ -151,7 +151,11 @@ class AnthropicClient:
             missing, twice = sorted(set(expected) - set(seen)), sorted({d for d in seen if seen.count(d) > 1})
             raise MovingSetError(
                 f"Anthropic {endpoint.name} {window.first} to {window.last}: the answer "
-                + (f"lacks the bucket of {missing[0]}" if missing else f"has the bucket of {(twice or sorted(set(seen) - set(expected)))[0]} too often")
+                + (
+                    f"lacks the bucket of {missing[0]}"
+                    if missing
+                    else f"has the bucket of {(twice or sorted(set(seen) - set(expected)))[0]} too often"
+                )
                 + "."
             )
 
@@ -173,7 +177,9 @@ class AnthropicClient:
                 return
             at = page.last_id if cursor == "after_id" else page.next_page
             if not at or at in used:
-                raise MovingSetError(f"Anthropic {endpoint.name}: more pages are announced but the cursor is {'repeated' if at else 'missing'}.")
+                raise MovingSetError(
+                    f"Anthropic {endpoint.name}: more pages are announced but the cursor is {'repeated' if at else 'missing'}."
+                )
             used.add(at)
 
     def _ask(self, name: str, shape: type[T], stats: Stats, path: str, params: list[tuple[str, str]]) -> tuple[bytes, T]:

@@ -10,7 +10,7 @@ from ai_usage.sources.endpoint import Endpoint, Field, Rule
 from ai_usage.tables import raw
 
 SOURCE = "anthropic"
-_DAY = "substr(\"starting_at\", 1, 10)"
+_DAY = 'substr("starting_at", 1, 10)'
 
 
 def _cents(path: str) -> str:
