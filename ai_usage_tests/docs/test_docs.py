@@ -328,7 +328,7 @@ def test_every_repair_of_the_dialect_is_listed() -> None:
     repairs = {name for name in vars(dialect) if name.startswith("_repair_")}
     assert repairs == {
         "_repair_type", "_repair_count_if", "_repair_dates", "_repair_extract", "_repair_timestamp_diff", "_repair_offset", "_repair_div",
-        "_repair_division",
+        "_repair_division", "_repair_wide_div",
     }, "a repair came or went: correct docs/decisions/0003-one-sql.md, then this list"  # fmt: skip
 
 

@@ -119,7 +119,12 @@ class SheetsClient:
     def _metadata(self) -> Mapping[str, Any]:
         if not self._sheet_id:
             raise PermanentError("no sheet is named; set AI_USAGE_SHEET_ID to the long id in the sheet's URL.")
-        return self._transport.fetch_sheet_metadata(self._sheet_id)
+        found = self._transport.fetch_sheet_metadata(self._sheet_id)
+        if not isinstance(found, dict) or not isinstance(found.get("sheets"), list):
+            raise ContractError(
+                f"Google Sheets described the sheet {self._sheet_id} in an unknown way; nothing was stored, and the code must follow."
+            )
+        return found
 
     def _values(self, ranges: list[str], render: str) -> list[list[list[Any]]]:
         if not ranges:
