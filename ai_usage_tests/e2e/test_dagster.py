@@ -41,7 +41,7 @@ EDGES = {
     # A file stands in for an API that is down, so it may not wait for the API to succeed.
     "uploaded_files": set(),
     "dim_user_assignments": {"raw_sheet_people"},
-    "dim_api_keys": {"raw_sheet_api_keys", "raw_cursor_events", "uploaded_files"},
+    "dim_api_keys": {"raw_sheet_api_keys", "raw_sheet_people", "raw_cursor_events", "uploaded_files"},
     "fct_usage_daily": {
         "raw_cursor_events",
         "raw_cursor_usage",
