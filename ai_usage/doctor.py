@@ -97,7 +97,10 @@ def _sheet(runtime: Runtime) -> str:
 
 def _clock(runtime: Runtime) -> str:
     """This machine's clock against the vendor's Date header: a wrong one shifts which day is yesterday."""
-    answer = requests.get(runtime.settings.cursor_base_url, timeout=10, allow_redirects=False)
+    try:
+        answer = requests.get(runtime.settings.cursor_base_url, timeout=10, allow_redirects=False)
+    except requests.RequestException:
+        raise SettingsError("the vendor cannot be reached, so there is no clock to compare with; see the line on Cursor.") from None
     said = answer.headers.get("Date")
     if not said:
         return "the vendor sends no date to compare with."

@@ -5,7 +5,7 @@ Every fault strikes every endpoint that the platform reads; that it struck is re
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path
 
 import pytest
@@ -99,10 +99,10 @@ def test_a_page_repeated_under_its_own_number_is_noticed(many: object, tmp_path:
         def page(start: int, end: int, number: int, size: int, filters: dict) -> bytes:
             if number == 2 and not done:
                 done.append(1)
-                answer = json.loads(plain_page(start, end, 1, size, filters))
-                answer["pagination"]["currentPage"] = 2
-                answer["pagination"]["hasPreviousPage"] = True
-                return json.dumps(answer).encode()
+                first = plain_page(start, end, 1, size, filters)  # byte for byte, but for the number it claims
+                claimed = re.sub(rb'"currentPage": ?1\b', b'"currentPage":2', first)
+                assert claimed != first
+                return claimed
             return plain_page(start, end, number, size, filters)
 
         vendor.events.page = page

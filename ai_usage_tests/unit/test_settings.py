@@ -28,6 +28,7 @@ GOOD = {
     "AI_USAGE_SHEET_ID": ("sheet_id", "1abc", "1abc"),
     "GOOGLE_APPLICATION_CREDENTIALS": ("google_application_credentials", "/k.json", Path("/k.json")),
     "AI_USAGE_ANTHROPIC_BASE_URL": ("anthropic_base_url", "https://a.example", "https://a.example"),
+    "AI_USAGE_ANTHROPIC_RATE_FACTOR": ("anthropic_rate_factor", "0.5", 0.5),
     "ANTHROPIC_ADMIN_API_KEY": ("anthropic_admin_api_key", "s3cret-value", "s3cret-value"),
     "AI_USAGE_HTTP_PATIENCE_S": ("http_patience_s", "9", 9.0),
     "AI_USAGE_HTTP_BACKOFF_S": ("http_backoff_s", "0.1", 0.1),
@@ -92,8 +93,13 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_source_without_its_key_is_off_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     off = load_settings().off()
-    assert "CURSOR_ADMIN_API_KEY" in off["cursor"] and "AI_USAGE_SHEET_ID" in off["google_sheets"]
+    assert (
+        "ANTHROPIC_ADMIN_API_KEY" in off["anthropic"]
+        and "CURSOR_ADMIN_API_KEY" in off["cursor"]
+        and "AI_USAGE_SHEET_ID" in off["google_sheets"]
+    )
     monkeypatch.setenv("CURSOR_ADMIN_API_KEY", "k")
+    monkeypatch.setenv("ANTHROPIC_ADMIN_API_KEY", "k")
     assert set(load_settings().off()) == {"google_sheets"}
 
 
