@@ -3,7 +3,7 @@
 Belongs here: one load of 200,000 events from the local simulator into a new `raw_cursor_events`, validated and published,
 as `Loader` does it, in a fresh process. The limit is what cannot be avoided: receiving the same bytes over `http.client`,
 then DuckDB's own typed read of the pages as received (`read_json`, declared columns, UNNEST) into a table in memory. The
-floor is stricter: the typed read is given the same records already split, one a line. The contract (issue 2): at most
+floor is stricter: the typed read is given the same records already split, one a line. The goal: at most
 2 x the limit's CPU, under 250 MB, several windows in flight.
 """
 

@@ -5,7 +5,7 @@ Belongs here: a DuckDB file with the history of 1,000 people, made set-wise by S
 facts made by the platform's own models), and the refresh of its last day in a fresh process: the loads from the local
 simulator, then the models through `warehouse.replace` with start_date = end_date = that day. SQL is translated
 beforehand and imports are not counted: both cost the same whatever the history, and would hide its share.
-The contract (issue 2): two years cost at most 3 times one month.
+The goal: two years cost at most 3 times one month.
 """
 
 from __future__ import annotations
