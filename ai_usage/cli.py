@@ -68,7 +68,7 @@ def run(
         _check_days(first, last, settings, runtime.yesterday)
         for reason in settings.off().values():
             err.print(reason, style="yellow", soft_wrap=True)
-        if len(settings.off()) == 3:
+        if not settings.any_source_is_on:
             raise SettingsError(
                 "no source is on; set CURSOR_ADMIN_API_KEY, ANTHROPIC_ADMIN_API_KEY or AI_USAGE_SHEET_ID (docs/settings.md), or try `make demo`."
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
@@ -15,6 +16,8 @@ import requests
 
 from ai_usage.runtime import Runtime
 from ai_usage.settings import SettingsError
+from ai_usage.sources.anthropic import analytics_records
+from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import SourceError
 from ai_usage.warehouse import WarehouseError
 
@@ -43,6 +46,10 @@ def examine(runtime: Runtime) -> list[Finding]:
         findings.append(Finding("Claude", "off", off["anthropic"]))
     else:
         findings.append(_try("Claude", lambda: _anthropic(runtime)))
+    if "claude_enterprise" in off:
+        findings.append(Finding("Claude Enterprise", "off", off["claude_enterprise"]))
+    else:
+        findings.append(_try("Claude Enterprise", lambda: _enterprise(runtime)))
     if "google_sheets" in off:
         findings.append(Finding("Google Sheet", "off", off["google_sheets"]))
     else:
@@ -83,7 +90,20 @@ def _cursor(runtime: Runtime) -> str:
 
 
 def _anthropic(runtime: Runtime) -> str:
-    return f"{runtime.settings.anthropic_base_url} accepts ANTHROPIC_ADMIN_API_KEY for '{runtime.anthropic.organization()}'."
+    name = runtime.anthropic.organization()
+    reach = runtime.anthropic_analytics.reach(analytics_records.COST, Window(runtime.yesterday, runtime.yesterday))
+    generation = (
+        "the usage and cost reports (analytics is not for this key)" if reach.refused else "analytics, beside the usage and cost reports"
+    )
+    return f"{runtime.settings.anthropic_base_url} accepts ANTHROPIC_ADMIN_API_KEY for '{name}'; cost comes from {generation}."
+
+
+def _enterprise(runtime: Runtime) -> str:
+    day = runtime.today - timedelta(days=3)  # engagement is aggregated a day later, in older answers three days
+    refused = [r for e in analytics_records.ENTERPRISE_ENDPOINTS if (r := runtime.claude_enterprise.reach(e, Window(day, day)).refused)]
+    if refused:
+        raise SettingsError(refused[0])
+    return f"{runtime.settings.anthropic_base_url} accepts ANTHROPIC_ANALYTICS_API_KEY for cost, usage and engagement."
 
 
 def _sheet(runtime: Runtime) -> str:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from typing import TypeVar
 
 from ai_usage.loading import Loader
-from ai_usage.settings import Settings, SettingsError, load_settings
+from ai_usage.settings import Settings, SettingsError, load_settings, variable
+from ai_usage.sources.anthropic.analytics import AnalyticsClient
 from ai_usage.sources.anthropic.client import AnthropicClient
 from ai_usage.sources.cursor.client import CursorClient
 from ai_usage.sources.errors import PermanentError
 from ai_usage.sources.google_sheets.client import SheetsClient
 from ai_usage.warehouse import DuckDBWarehouse, Warehouse
+
+A = TypeVar("A", bound=AnthropicClient)
 
 
 class Runtime:
@@ -43,11 +47,25 @@ class Runtime:
 
     @cached_property
     def anthropic(self) -> AnthropicClient:
+        return self._anthropic(AnthropicClient, "anthropic")
+
+    @cached_property
+    def anthropic_analytics(self) -> AnalyticsClient:
+        """The analytics endpoints of the organisation whose Admin key is set."""
+        return self._anthropic(AnalyticsClient, "anthropic")
+
+    @cached_property
+    def claude_enterprise(self) -> AnalyticsClient:
+        return self._anthropic(AnalyticsClient, "claude_enterprise")
+
+    def _anthropic(self, kind: type[A], source: str) -> A:
         settings = self.settings
-        if settings.anthropic_admin_api_key is None:
-            raise PermanentError(settings.off()["anthropic"])
-        return AnthropicClient(
-            settings.anthropic_base_url, settings.anthropic_admin_api_key.get_secret_value(), settings.spool_dir,
+        name = "anthropic_admin_api_key" if source == "anthropic" else "anthropic_analytics_api_key"
+        key = getattr(settings, name)
+        if key is None:
+            raise PermanentError(settings.off()[source])
+        return kind(
+            settings.anthropic_base_url, key.get_secret_value(), settings.spool_dir, key_setting=variable(name),
             rate_factor=settings.anthropic_rate_factor, patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
             connections=settings.windows_in_flight,
         )  # fmt: skip
@@ -86,6 +104,6 @@ class Runtime:
         return self.today - timedelta(days=1)
 
     def close(self) -> None:
-        for name in ("cursor", "anthropic", "sheets"):
+        for name in ("cursor", "anthropic", "anthropic_analytics", "claude_enterprise", "sheets"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()

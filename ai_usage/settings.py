@@ -66,7 +66,12 @@ class Settings(BaseSettings):
         None, validation_alias=_plain("ANTHROPIC_ADMIN_API_KEY"), description="Anthropic Admin API key. Absent: Claude is off."
     )
     anthropic_rate_factor: float = Field(
-        1.0, ge=0, description="Multiplies Anthropic's documented 100 requests a minute; 0 lifts the limit."
+        1.0, ge=0, description="Multiplies Anthropic's documented requests a minute (100; 60 for analytics); 0 lifts the limits."
+    )
+    anthropic_analytics_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=_plain("ANTHROPIC_ANALYTICS_API_KEY"),
+        description="Key of a Claude Enterprise organisation with the scope read:analytics. Absent: Claude Enterprise is off.",
     )
     http_patience_s: float = Field(300, gt=0, description="Seconds after which a request that keeps failing is given up.")
     http_backoff_s: float = Field(1.0, gt=0, description="First pause between tries in seconds; it doubles each time.")
@@ -104,8 +109,16 @@ class Settings(BaseSettings):
         return self.anthropic_admin_api_key is not None
 
     @property
+    def enterprise_is_on(self) -> bool:
+        return self.anthropic_analytics_api_key is not None
+
+    @property
     def sheet_is_on(self) -> bool:
         return self.sheet_id is not None
+
+    @property
+    def any_source_is_on(self) -> bool:
+        return self.cursor_is_on or self.anthropic_is_on or self.enterprise_is_on or self.sheet_is_on
 
     def off(self) -> dict[str, str]:
         """{source: the sentence that says why it is off}."""
@@ -114,6 +127,8 @@ class Settings(BaseSettings):
             reasons["cursor"] = "Cursor is off: CURSOR_ADMIN_API_KEY is not set."
         if not self.anthropic_is_on:
             reasons["anthropic"] = "Claude is off: ANTHROPIC_ADMIN_API_KEY is not set."
+        if not self.enterprise_is_on:
+            reasons["claude_enterprise"] = "Claude Enterprise is off: ANTHROPIC_ANALYTICS_API_KEY is not set."
         if not self.sheet_is_on:
             reasons["google_sheets"] = "The Google Sheet is off: AI_USAGE_SHEET_ID is not set."
         return reasons

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 
 class SourceError(Exception):
-    """A source could not give what was asked."""
+    """A source could not give what was asked. `status` is the HTTP status that said so, where one did."""
+
+    status: int | None = None
 
 
 class TransientError(SourceError):

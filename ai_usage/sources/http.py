@@ -210,7 +210,9 @@ class HttpClient:
             raise TransientError(f"{where}: {self._safe(_cause(error))}.") from None
         self.stats.add(bytes=len(content))
         if answer.status_code != 200:
-            raise self._error(where, answer, content)
+            refusal = self._error(where, answer, content)
+            refusal.status = answer.status_code
+            raise refusal
         return Body(content, answer.headers.get("request-id") or answer.headers.get("x-request-id"))
 
     def _error(self, where: str, answer: requests.Response, content: bytes) -> SourceError:

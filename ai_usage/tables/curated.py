@@ -138,6 +138,21 @@ stg_snapshots = Table(
         timestamp("fetched_at", "When it was taken.", nullable=False),
     ),
 )
+stg_set_aside = Table(
+    name="stg_set_aside",
+    layer="staging",
+    description="Days that an endpoint holds and that do not count, since another endpoint reports the same bill or usage.",
+    grain="one source, endpoint and UTC day",
+    key=("source", "endpoint", "usage_date"),
+    date_column="usage_date",
+    view=True,
+    columns=(
+        string("source", "Source.", nullable=False),
+        string("endpoint", "Endpoint whose day does not count.", nullable=False),
+        date("usage_date", "UTC day.", nullable=False),
+        string("counted_endpoint", "Endpoint whose day counts instead.", nullable=False),
+    ),
+)
 stg_email_aliases = Table(
     name="stg_email_aliases",
     layer="staging",
@@ -166,13 +181,58 @@ stg_anthropic_keys = _staging("stg_anthropic_keys", "Anthropic's API keys with t
 stg_anthropic_people = _staging("stg_anthropic_people", "Anthropic's organisation members as people.", STAGING_PEOPLE, "seen_on")
 stg_anthropic_workspaces = _staging(
     "stg_anthropic_workspaces",
-    "Anthropic's workspaces, and which is Claude Code's.",
+    "Anthropic's workspaces: which is Claude Code's, which the default one.",
     (
         string("workspace_id", "Anthropic's id.", nullable=False),
         string("name", "Name.", nullable=False),
         boolean("is_claude_code", "Whether it is the workspace that Claude Code made for itself.", nullable=False),
+        boolean(
+            "is_default", "Whether it is the default workspace, which stands as NULL in the older reports and in the facts.", nullable=False
+        ),
     ),
     None,
+)
+stg_anthropic_accounts = _staging(
+    "stg_anthropic_accounts",
+    "Anthropic's user ids and whose they are, users who left included.",
+    (string("user_id", "Anthropic's user id.", nullable=False), string("email", "E-mail, as the vendor writes it.", nullable=False)),
+    None,
+)
+stg_anthropic_prices = _staging(
+    "stg_anthropic_prices",
+    "Anthropic's list prices in USD per million tokens: reviewed data with its source, from a day on.",
+    (
+        string("model", "Beginning of the vendor's model id.", nullable=False),
+        date("valid_from", "First UTC day of the price.", nullable=False),
+        usd("input_usd", "Per million uncached input tokens.", nullable=False),
+        usd("cache_read_usd", "Per million tokens read from cache.", nullable=False),
+        usd("cache_write_5m_usd", "Per million tokens written to the 5-minute cache.", nullable=False),
+        usd("cache_write_1h_usd", "Per million tokens written to the 1-hour cache.", nullable=False),
+        usd("output_usd", "Per million output tokens.", nullable=False),
+    ),
+    None,
+)
+stg_anthropic_list_value = _staging(
+    "stg_anthropic_list_value",
+    "What Anthropic's tokens of a day would cost at list price, by model.",
+    (
+        date("usage_date", "UTC day.", nullable=False),
+        string("model", "Model."),
+        usd("list_usd", "Tokens times list price.", nullable=False),
+    ),
+    "usage_date",
+)
+stg_anthropic_analytics_usage = _staging(
+    "stg_anthropic_analytics_usage", "Anthropic's usage by actor and key (analytics), in the common shape.", STAGING_USAGE, "usage_date"
+)
+stg_anthropic_analytics_cost = _staging(
+    "stg_anthropic_analytics_cost", "Anthropic's bill by actor and key (analytics), in the common shape.", STAGING_COST, "cost_date"
+)
+stg_claude_enterprise_usage = _staging(
+    "stg_claude_enterprise_usage", "Claude Enterprise's usage and engagement in the common shape.", STAGING_USAGE, "usage_date"
+)
+stg_claude_enterprise_cost = _staging(
+    "stg_claude_enterprise_cost", "What Claude Enterprise bills beyond seats, in the common shape.", STAGING_COST, "cost_date"
 )
 stg_keys = _staging("stg_keys", "Every `stg_*_keys` together.", STAGING_KEYS, "seen_on")
 stg_people = _staging("stg_people", "Every `stg_*_people` together.", STAGING_PEOPLE, "seen_on")
@@ -280,6 +340,7 @@ fct_cost_daily = Table(
 STAGING: tuple[Table, ...] = (
     stg_current_fetches,
     stg_snapshots,
+    stg_set_aside,
     stg_email_aliases,
     stg_cursor_usage,
     stg_cursor_cost,
@@ -296,6 +357,13 @@ STAGING: tuple[Table, ...] = (
     stg_anthropic_keys,
     stg_anthropic_people,
     stg_anthropic_workspaces,
+    stg_anthropic_accounts,
+    stg_anthropic_prices,
+    stg_anthropic_list_value,
+    stg_anthropic_analytics_usage,
+    stg_anthropic_analytics_cost,
+    stg_claude_enterprise_usage,
+    stg_claude_enterprise_cost,
     stg_keys,
     stg_people,
 )

@@ -107,6 +107,7 @@ vw_restatements = _mart(
         usd("vendor_total_usd", "Billed USD now."),
         usd("previous_vendor_total_usd", "Billed USD before."),
         usd("change_usd", "Now minus before."),
+        boolean("is_counted", "False where another endpoint's report of the same bill counts on that day.", nullable=False),
     ),
     key=("source", "endpoint", "usage_date", "version_no"),
     date_column="usage_date",
@@ -129,6 +130,7 @@ vw_data_health = _mart(
         count("row_count", "Rows of the current versions.", "rows"),
         count("rejected_rows", "Rejected records of the current versions.", "records"),
         usd("vendor_total_usd", "Billed USD of the current versions by the vendor's records."),
+        integer("days_set_aside", "Days held that do not count, since another endpoint reports the same bill or usage.", nullable=False),
     ),
     key=("source", "endpoint"),
 )

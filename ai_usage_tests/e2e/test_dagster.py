@@ -30,7 +30,7 @@ CURSOR = {"raw_cursor_events", "raw_cursor_usage", "raw_cursor_members", "raw_cu
 DIMENSIONS = {"dim_users", "dim_user_assignments", "dim_api_keys"}
 FACTS = {"fct_usage_daily", "fct_cost_daily"}
 MARTS = {"vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_restatements", "vw_data_health", "sheet_issues"}
-ANTHROPIC = ("raw_anthropic_", "raw_claude_code_")  # another vendor, with tests of its own; it changes nothing here
+ANTHROPIC = ("raw_anthropic_", "raw_claude_")  # another vendor, with tests of its own; it changes nothing here
 OPERATIONS = {"uploaded_files", "cleaning", "html_report"}
 
 # Written from the design's sections 1, 4 and 5, not from the code: what must have been made before what.

@@ -30,6 +30,7 @@ GOOD = {
     "AI_USAGE_ANTHROPIC_BASE_URL": ("anthropic_base_url", "https://a.example", "https://a.example"),
     "AI_USAGE_ANTHROPIC_RATE_FACTOR": ("anthropic_rate_factor", "0.5", 0.5),
     "ANTHROPIC_ADMIN_API_KEY": ("anthropic_admin_api_key", "s3cret-value", "s3cret-value"),
+    "ANTHROPIC_ANALYTICS_API_KEY": ("anthropic_analytics_api_key", "s3cret-value", "s3cret-value"),
     "AI_USAGE_HTTP_PATIENCE_S": ("http_patience_s", "9", 9.0),
     "AI_USAGE_HTTP_BACKOFF_S": ("http_backoff_s", "0.1", 0.1),
     "AI_USAGE_DEMO": ("demo", "true", True),
@@ -100,6 +101,8 @@ def test_a_source_without_its_key_is_off_and_says_why(monkeypatch: pytest.Monkey
     )
     monkeypatch.setenv("CURSOR_ADMIN_API_KEY", "k")
     monkeypatch.setenv("ANTHROPIC_ADMIN_API_KEY", "k")
+    assert set(load_settings().off()) == {"google_sheets", "claude_enterprise"}
+    monkeypatch.setenv("ANTHROPIC_ANALYTICS_API_KEY", "k")
     assert set(load_settings().off()) == {"google_sheets"}
 
 

@@ -150,6 +150,7 @@ def test_data_health_tells_complete_empty_failed_and_missing_apart(desk: Desk) -
         "row_count": 3,
         "rejected_rows": 1,
         "vendor_total_usd": N(7),
+        "days_set_aside": 0,
     }
 
 

@@ -1,5 +1,6 @@
 -- For each endpoint: which days we hold, which failed, which nobody asked for. Snapshots are expected only on days they were tried.
--- Grain: source, endpoint. Inputs: raw_fetches, stg_current_fetches.
+-- Grain: source, endpoint. Inputs: raw_fetches, stg_current_fetches,
+-- stg_set_aside.
 WITH asked AS (
   SELECT
     source,
@@ -24,6 +25,15 @@ held AS (
     SUM(vendor_total_usd) AS vendor_total_usd
   FROM stg_current_fetches
   GROUP BY source, endpoint
+),
+
+aside AS (
+  SELECT
+    source,
+    endpoint,
+    COUNT(*) AS days_set_aside
+  FROM stg_set_aside
+  GROUP BY source, endpoint
 )
 
 SELECT
@@ -39,6 +49,8 @@ SELECT
   h.last_fetched_at,
   h.row_count,
   h.rejected_rows,
-  h.vendor_total_usd
+  h.vendor_total_usd,
+  COALESCE(x.days_set_aside, 0) AS days_set_aside
 FROM asked AS a
 LEFT JOIN held AS h ON a.source = h.source AND a.endpoint = h.endpoint
+LEFT JOIN aside AS x ON a.source = x.source AND a.endpoint = x.endpoint

@@ -1,5 +1,5 @@
 -- What vendors changed after they first said it. Only days that a vendor reports on (a window was asked), not snapshots.
--- Grain: source, endpoint, usage_date, version_no. Inputs: raw_fetches.
+-- Grain: source, endpoint, usage_date, version_no. Inputs: raw_fetches, stg_set_aside.
 WITH said AS (
   SELECT
     *,
@@ -28,17 +28,19 @@ versions AS (
 )
 
 SELECT
-  source,
-  endpoint,
-  usage_date,
-  version_no,
-  fetched_at,
-  previous_fetched_at,
-  state,
-  row_count,
-  previous_row_count,
-  vendor_total_usd,
-  previous_vendor_total_usd,
-  vendor_total_usd - previous_vendor_total_usd AS change_usd
-FROM versions
-WHERE version_no > 1
+  v.source,
+  v.endpoint,
+  v.usage_date,
+  v.version_no,
+  v.fetched_at,
+  v.previous_fetched_at,
+  v.state,
+  v.row_count,
+  v.previous_row_count,
+  v.vendor_total_usd,
+  v.previous_vendor_total_usd,
+  v.vendor_total_usd - v.previous_vendor_total_usd AS change_usd,
+  x.usage_date IS NULL AS is_counted
+FROM versions AS v
+LEFT JOIN stg_set_aside AS x ON v.source = x.source AND v.endpoint = x.endpoint AND v.usage_date = x.usage_date
+WHERE v.version_no > 1

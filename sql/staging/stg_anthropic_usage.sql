@@ -1,19 +1,11 @@
 -- Anthropic's usage. Three sources without overlap: messages give tokens of every billed request by key and model; claude_code gives each
 -- person's day (sessions, lines, commits; model is NULL); for people on a subscription, whose requests are in no messages report, claude_code
 -- gives the tokens per model too. The estimate stands on the person's day only.
+-- Days on which analytics/usage counts instead of messages, and Enterprise seats on days that analytics/users holds, are left out.
 -- Grain: usage_date, platform, user_email, api_key_id, workspace_id, model, source.
--- Inputs: raw_anthropic_usage, raw_claude_code_usage, raw_anthropic_users, stg_anthropic_keys, stg_anthropic_workspaces,
--- stg_current_fetches, stg_snapshots.
-WITH users AS (
-  SELECT
-    u.user_id,
-    u.email
-  FROM raw_anthropic_users AS u
-  INNER JOIN stg_snapshots AS s ON u.fetch_id = s.version_fetch_id
-  WHERE s.source = 'anthropic' AND s.endpoint = 'users'
-),
-
-names AS (
+-- Inputs: raw_anthropic_usage, raw_claude_code_usage, stg_anthropic_accounts, stg_anthropic_keys, stg_anthropic_workspaces,
+-- stg_current_fetches, stg_set_aside.
+WITH names AS (
   SELECT
     api_key_name,
     MIN(api_key_id) AS api_key_id
@@ -44,7 +36,9 @@ code AS (
       AND f.source = 'anthropic'
       AND f.endpoint = 'usage_report/claude_code'
   LEFT JOIN names AS n ON r.api_key_name = n.api_key_name AND r.actor_email IS NULL
-  WHERE r.usage_date BETWEEN @start_date AND @end_date
+  LEFT JOIN stg_current_fetches AS e
+    ON r.usage_date = e.usage_date AND e.source = 'claude_enterprise' AND e.endpoint = 'analytics/users' AND r.subscription_type = 'enterprise'
+  WHERE r.usage_date BETWEEN @start_date AND @end_date AND e.usage_date IS NULL
 ),
 
 seat_models AS (
@@ -97,8 +91,9 @@ INNER JOIN stg_current_fetches AS f
     AND f.source = 'anthropic'
     AND f.endpoint = 'usage_report/messages'
 LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
-LEFT JOIN users AS u ON r.account_id = u.user_id
-WHERE r.usage_date BETWEEN @start_date AND @end_date
+LEFT JOIN stg_anthropic_accounts AS u ON r.account_id = u.user_id
+LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
+WHERE r.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL
 GROUP BY r.usage_date, w.is_claude_code, u.email, r.api_key_id, r.service_account_id, r.workspace_id, r.model
 UNION ALL
 SELECT

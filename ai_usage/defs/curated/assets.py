@@ -9,6 +9,7 @@ import dagster as dg
 
 from ai_usage.defs import checks
 from ai_usage.defs.common import DAYS, OWNERS, RANGES, SAMPLE, check, failed, run_parameters, table_metadata, usd
+from ai_usage.defs.curated import money
 from ai_usage.runtime import Runtime
 from ai_usage.sources.endpoint import Window
 from ai_usage.warehouse import Fact, WarehouseError, models
@@ -79,27 +80,14 @@ USAGE_FACTS = (
         "Look for a join in sql/curated/fct_usage_daily.sql that repeats or drops rows: two owners of a key or alias on a day.",
     ),
 )
-COST_FACTS = (
-    Fact(
-        "staged cost = fct_cost_daily, per day",
-        """
-        SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
-          SELECT cost_date, SUM(cost_usd) AS difference FROM (
-            SELECT cost_date, cost_usd FROM stg_cost WHERE cost_date BETWEEN @start_date AND @end_date
-            UNION ALL
-            SELECT cost_date, -cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date
-          ) GROUP BY cost_date
-        )
-        """,
-        "Look for a join in sql/curated/fct_cost_daily.sql that repeats or drops rows: two owners of a key or alias on a day.",
-    ),
-)
 
 
 @dg.asset(
     **_declared("fct_usage_daily"), partitions_def=DAYS, backfill_policy=RANGES,
     deps=[
         "raw_cursor_events", "raw_cursor_usage", "raw_anthropic_usage", "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces",
+        "raw_anthropic_analytics_cost", "raw_anthropic_analytics_usage", "raw_claude_enterprise_cost", "raw_claude_enterprise_usage",
+        "raw_claude_enterprise_users",
         "raw_sheet_claude_ai_usage", "raw_sheet_people", "dim_api_keys", "uploaded_files",
     ],
 )  # fmt: skip
@@ -116,20 +104,25 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
         [
             dg.AssetCheckSpec("conservation", asset="fct_cost_daily", blocking=True, description="Staged cost of each day is the fact's, to 1e-9 USD."),
             dg.AssetCheckSpec("attribution", asset="fct_cost_daily", description="At least 95 % of usage cost has an owner."),
+            *money.SPECS,
         ],
     ),
     partitions_def=DAYS, backfill_policy=RANGES,
     deps=[
         "raw_cursor_events", "raw_cursor_spend", "raw_cursor_usage", "raw_cursor_members", "raw_anthropic_cost", "raw_anthropic_usage",
-        "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces", "raw_sheet_subscriptions", "raw_sheet_people", "dim_api_keys",
-        "uploaded_files",
+        "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces", "raw_anthropic_analytics_cost", "raw_claude_enterprise_cost",
+        "raw_sheet_subscriptions", "raw_sheet_people", "dim_api_keys", "uploaded_files",
     ],
 )  # fmt: skip
 def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    window, metadata = _run(context, runtime, "fct_cost_daily", COST_FACTS)
+    window, metadata = _run(context, runtime, "fct_cost_daily", money.COST_FACTS)
     totals = _cost_totals(runtime, window)
     metadata |= {"cost_usd": usd(totals["fact_usd"]), "settle_state": ", ".join(sorted(totals["states"])) or "none"}
-    results = [checks.grain(runtime.warehouse, checks.declared("fct_cost_daily"), window), *_cost_checks(runtime, window, totals)]
+    results = [
+        checks.grain(runtime.warehouse, checks.declared("fct_cost_daily"), window),
+        *_cost_checks(runtime, window, totals),
+        *money.told(runtime, window),
+    ]
     return dg.MaterializeResult(metadata=metadata, check_results=results)
 
 
@@ -192,12 +185,17 @@ def _cost_checks(runtime: Runtime, window: Window, totals: dict[str, Any]) -> li
 def _identity(runtime: Runtime) -> dg.AssetCheckResult:
     claimed = runtime.warehouse.select(
         r"""
-        WITH written AS (
-          SELECT p.sheet_row, p.email, LOWER(TRIM(alias)) AS alias
-          FROM raw_sheet_people AS p
-          INNER JOIN stg_snapshots AS s ON p.fetch_id = s.version_fetch_id,
-            UNNEST(SPLIT(REGEXP_REPLACE(COALESCE(p.aliases, ''), r'[;,\s]+', ';'), ';')) AS alias
+        WITH people AS (
+          SELECT p.email, p.aliases FROM raw_sheet_people AS p
+          INNER JOIN stg_snapshots AS s ON p.fetch_id = s.version_fetch_id
           WHERE s.source = 'google_sheets' AND s.endpoint = 'people'
+        ),
+        written AS (
+          SELECT p.email, LOWER(TRIM(alias)) AS alias
+          FROM people AS p, UNNEST(SPLIT(REGEXP_REPLACE(COALESCE(p.aliases, ''), r'[;,\s]+', ';'), ';')) AS alias
+          UNION ALL
+          -- A main address that somebody else has among the aliases.
+          SELECT email, LOWER(TRIM(email)) AS alias FROM people
         )
         SELECT alias, COUNT(DISTINCT LOWER(TRIM(email))) AS people, MIN(email) AS one, MAX(email) AS other
         FROM written WHERE alias != '' GROUP BY alias HAVING COUNT(DISTINCT LOWER(TRIM(email))) > 1 ORDER BY alias

@@ -17,6 +17,7 @@ from ai_usage.sources.uploads import client as uploads
 SOURCES = {
     "cursor": dg.AssetSelection.groups("cursor"),
     "anthropic": dg.AssetSelection.groups("anthropic"),
+    "claude_enterprise": dg.AssetSelection.groups("claude_enterprise"),
     "google_sheets": dg.AssetSelection.groups("google_sheets"),
 }
 SQL = dg.AssetSelection.groups("curated", "marts") | dg.AssetSelection.assets("html_report")

@@ -6,7 +6,7 @@ announced, or a day whose bucket is missing, is an error, never the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,16 +47,28 @@ class _Rows(msgspec.Struct):
     last_id: str | None = None
 
 
+class _Identified(msgspec.Struct):
+    id: str = ""
+
+
+def _identity(record: bytes | memoryview) -> str:
+    return msgspec.json.decode(record, type=_Identified).id
+
+
 class AnthropicClient:
     """Reads whole endpoints into the spool. `rate_factor` scales the documented 100 requests a minute; 0 lifts the limit."""
 
-    def __init__(self, base_url: str, key: str, spool: Path, *, rate_factor: float = 1.0, **http: Any) -> None:
+    PER_MINUTE = 100
+    HEADERS: Mapping[str, str] = {"anthropic-version": "2023-06-01"}
+
+    def __init__(
+        self, base_url: str, key: str, spool: Path, *, rate_factor: float = 1.0, key_setting: str = "ANTHROPIC_ADMIN_API_KEY", **http: Any
+    ) -> None:
         self.http = HttpClient(
-            "Anthropic", base_url, headers={"x-api-key": key, "anthropic-version": "2023-06-01"}, secrets=(key,),
-            key_setting="ANTHROPIC_ADMIN_API_KEY", **http,
-        )  # fmt: skip
+            "Anthropic", base_url, headers={"x-api-key": key, **self.HEADERS}, secrets=(key,), key_setting=key_setting, **http
+        )
         self._spool = spool
-        self._limit = RateLimit(100 * rate_factor if rate_factor > 0 else None)
+        self._limit = RateLimit(self.PER_MINUTE * rate_factor if rate_factor > 0 else None)
         self._groups: tuple[str, ...] = GROUPS
 
     def close(self) -> None:
@@ -106,8 +118,18 @@ class AnthropicClient:
         return self._directory(records.API_KEYS, "/v1/organizations/api_keys", [], window)
 
     def workspaces(self, window: Window) -> Spooled:
-        more = [("include_archived", "true"), ("include_default", "true")]
-        return self._directory(records.WORKSPACES, "/v1/organizations/workspaces", more, window)
+        """Every workspace, archived ones too. The default one is what the list has only when asked for it; it gets `is_default`."""
+        path, fixed = "/v1/organizations/workspaces", [("include_archived", "true"), ("limit", str(ROWS))]
+
+        def pages(stats: Stats) -> Iterator[Page]:
+            plain = {_identity(r) for page in self._chain(records.WORKSPACES, path, fixed, "after_id", stats) for r in page.records}
+            for page in self._chain(records.WORKSPACES, path, [*fixed, ("include_default", "true")], "after_id", stats):
+                marked = [
+                    b'{"is_default":' + (b"false," if _identity(r) in plain else b"true,") + bytes(r).lstrip()[1:] for r in page.records
+                ]
+                yield Page(marked, page.request, page.envelope, page.body)
+
+        return walk(self._spool, records.WORKSPACES, window, pages)
 
     def workspace_members(self, window: Window) -> Spooled:
         """Members of every workspace, one list each. The default workspace has none of its own: everybody is in it."""
@@ -117,8 +139,7 @@ class AnthropicClient:
                 records.WORKSPACES, "/v1/organizations/workspaces", [("include_archived", "true"), ("limit", str(ROWS))], "after_id", stats
             ):
                 for found in page.records:
-                    identity = msgspec.json.decode(found, type=dict)["id"]
-                    path = f"/v1/organizations/workspaces/{identity}/members"
+                    path = f"/v1/organizations/workspaces/{_identity(found)}/members"
                     yield from self._chain(records.WORKSPACE_MEMBERS, path, [("limit", str(ROWS))], "after_id", stats)
 
         return walk(self._spool, records.WORKSPACE_MEMBERS, window, pages)

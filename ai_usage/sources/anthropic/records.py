@@ -13,7 +13,8 @@ SOURCE = "anthropic"
 _DAY = 'substr("starting_at", 1, 10)'
 
 
-def _cents(path: str) -> str:
+def cents(path: str) -> str:
+    """USD from cents."""
     return f'"{path}" * 0.01'
 
 
@@ -21,7 +22,7 @@ def _instant(path: str) -> str:
     return f'TRY_CAST("{path}" AS TIMESTAMPTZ)'
 
 
-def _sum(path: str, inside: str, kind: str) -> str:
+def sum_inside(path: str, inside: str, kind: str) -> str:
     """The sum of numbers inside a JSON field; 0 of an empty one, NULL of one that is not there or holds something else."""
     found = f"TRY_CAST(json_extract(\"{path}\", '{inside}') AS {kind}[])"
     return f"(CASE WHEN len({found}) = 0 THEN 0 ELSE list_sum({found}) END)"
@@ -54,7 +55,7 @@ COST = Endpoint(
         Field("description"), Field("model"), Field("token_type"), Field("service_tier"), Field("context_window"), Field("inference_geo"),
         Field("workspace_id"),
     ),
-    columns={"amount_usd": _cents("amount")},
+    columns={"amount_usd": cents("amount")},
     usage_date=_DAY,
     vendor_total='CASE WHEN "currency" = \'USD\' THEN "amount" * 0.01 END',
     staged_as="anthropic_cost_report",
@@ -77,8 +78,8 @@ CLAUDE_CODE = Endpoint(
         "lines_removed": '"core_metrics.lines_of_code.removed"', "commits": '"core_metrics.commits_by_claude_code"',
         "pull_requests": '"core_metrics.pull_requests_by_claude_code"',
         # An open map: tools come and go, their sums stay.
-        "tool_accepted": _sum("tool_actions", "$.*.accepted", "DOUBLE"), "tool_rejected": _sum("tool_actions", "$.*.rejected", "DOUBLE"),
-        "estimated_usd": _sum("model_breakdown", "$[*].estimated_cost.amount", "DECIMAL(38, 7)") + " * 0.01",
+        "tool_accepted": sum_inside("tool_actions", "$.*.accepted", "DOUBLE"), "tool_rejected": sum_inside("tool_actions", "$.*.rejected", "DOUBLE"),
+        "estimated_usd": sum_inside("model_breakdown", "$[*].estimated_cost.amount", "DECIMAL(38, 7)") + " * 0.01",
     },
     # Older answers say YYYY-MM-DD, newer ones an instant.
     usage_date='substr("date", 1, 10)',
@@ -125,6 +126,7 @@ WORKSPACES = Endpoint(
     fields=(
         Field("id", required=True), Field("type"), Field("name", required=True), Field("created_at"), Field("archived_at"), Field("display_color"),
         Field("compartment_id"), Field("external_key_id"), Field("user_profile_id"), Field("tags"), Field("data_residency"),
+        Field("is_default", "bool"),  # put in by the client: the vendor says it only by leaving the workspace out of its plain list
     ),
     columns={"workspace_id": '"id"', "created_at": _instant("created_at"), "archived_at": _instant("archived_at")},
 )  # fmt: skip

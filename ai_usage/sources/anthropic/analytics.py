@@ -1,0 +1,208 @@
+"""Anthropic's analytics endpoints of 2026: cost and usage of an organisation, and engagement of a Claude Enterprise one.
+
+Belongs here: what to ask, whether this key may ask, which days the vendor has finished. Records are rows of a list, not buckets of days: a day
+without rows is an empty day, but only if the vendor's data reach past its end, so that is asked first. A cursor dies with 410 when the vendor
+refreshes its data in the middle of a walk; the walk then begins again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from ai_usage.sources.anthropic import analytics_records as records
+from ai_usage.sources.anthropic.client import ROWS, AnthropicClient
+from ai_usage.sources.endpoint import Endpoint, Window
+from ai_usage.sources.errors import MovingSetError, PermanentError, SourceError
+from ai_usage.sources.http import Stats
+from ai_usage.sources.spool import Spooled
+from ai_usage.sources.walk import Page, walk
+
+EARLIEST = date(2026, 1, 1)  # the vendor has nothing before
+HISTORY = 365  # days back, at most
+DAYS = 31  # a question may span at most 31 days
+BETA = "analytics-usage-cost-2026-08-24"
+# At most 5 dimensions count, beside cost_type and token_type. These five name the payer exactly; tier, window and geo are given up for that.
+PLATFORM_GROUPS = ("actor", "api_key_id", "workspace_id", "model", "product")
+ENTERPRISE_GROUPS = ("actor", "model", "product")
+FAN_OUT = ("cost_type", "token_type")
+ROUNDING = Decimal("0.01")  # cents a day: groups may be rounded each by itself
+_ROOT = "/v1/organizations/analytics"
+
+
+class _Report(msgspec.Struct):
+    data: list[msgspec.Raw]
+    has_more: bool = False
+    next_page: str | None = None
+    data_refreshed_at: str | None = None
+
+
+class _People(msgspec.Struct):
+    data: list[msgspec.Raw]
+    next_page: str | None = None
+
+    @property
+    def has_more(self) -> bool:
+        return self.next_page is not None
+
+
+class _Money(msgspec.Struct):
+    amount: Decimal
+
+
+class _Tokens(msgspec.Struct):
+    total_tokens: Decimal | None = None
+
+
+class _Measured(msgspec.Struct):
+    starting_at: str
+    cost: _Money | None = None
+    usage: _Tokens | None = None
+
+
+_MEASURED = msgspec.json.Decoder(_Measured, strict=False)
+
+
+def _add(sums: dict[str, Decimal], rows: list[msgspec.Raw]) -> None:
+    """Add each row's cents, or tokens, to its day. A row that cannot be read so is left to the decoder, which rejects it with its reason."""
+    for row in rows:
+        try:
+            measured = _MEASURED.decode(row)
+        except msgspec.ValidationError:
+            continue
+        if measured.cost is not None:
+            sums[measured.starting_at[:10]] += measured.cost.amount
+        elif measured.usage is not None:
+            sums[measured.starting_at[:10]] += measured.usage.total_tokens or 0
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What this key can read of an endpoint: nothing, with the sentence why, or the days from `first` to `last`; `note` says why no further."""
+
+    refused: str | None = None
+    first: date = EARLIEST
+    last: date = date.max
+    note: str | None = None
+
+    def of(self, window: Window) -> Window | None:
+        """The part of the window that can be asked."""
+        first, last = max(window.first, self.first), min(window.last, self.last)
+        return None if self.refused or last < first else Window(first, last)
+
+
+class AnalyticsClient(AnthropicClient):
+    """Reads the analytics endpoints into the spool: 60 requests a minute, the beta's header on each."""
+
+    PER_MINUTE = 60
+    HEADERS = {**AnthropicClient.HEADERS, "anthropic-beta": BETA}
+
+    def reach(self, endpoint: Endpoint, window: Window) -> Reach:
+        """Ask for one row: may this key read the endpoint, and which days are finished?
+
+        403, and 404 in older answers, mean "not for this key" and are no error. A day counts as finished when `data_refreshed_at` is past its end.
+        """
+        first = max(EARLIEST, datetime.now(UTC).date() - timedelta(days=HISTORY - 1))
+        if window.last < first:
+            return Reach(refused=f"Anthropic {endpoint.name} has nothing before {first}.")
+        try:
+            if endpoint is records.ENTERPRISE_USERS:
+                self._ask(endpoint.name, _People, Stats(), f"{_ROOT}/users", [("date", window.last.isoformat()), ("limit", "1")])
+                return Reach(first=first)
+            asked = [*_span(Window(window.last, window.last)), ("limit", "1")]
+            _, page = self._ask(endpoint.name, _Report, Stats(), f"{_ROOT}/{_what(endpoint)}", asked)
+        except SourceError as error:
+            if error.status in {403, 404}:
+                return Reach(refused=f"Anthropic {endpoint.name} is not for this key ({error}).")
+            latest = _latest(str(error)) if error.status == 400 else None
+            if latest is None or not latest < window.last:
+                raise
+            return Reach(first=first, last=latest, note=f"Anthropic {endpoint.name} has days up to {latest} so far.")
+        if page.data_refreshed_at is None:
+            return Reach(first=first)
+        refreshed = datetime.fromisoformat(page.data_refreshed_at)
+        last = refreshed.date() - timedelta(days=1)
+        note = f"Anthropic {endpoint.name} was last refreshed at {page.data_refreshed_at}, so days after {last} are not finished."
+        return Reach(first=first, last=last, note=note if last < window.last else None)
+
+    def report(self, endpoint: Endpoint) -> Callable[[Window], Spooled]:
+        """How one of the two reports is read: rows of each day by group, in the order of time, which no later row changes."""
+        groups = ENTERPRISE_GROUPS if endpoint.source == records.ENTERPRISE else PLATFORM_GROUPS
+        fan = FAN_OUT if _what(endpoint) == "cost" else ()
+
+        def one(window: Window) -> Spooled:
+            fixed = [
+                *_span(window), ("order_by", "time"), ("order", "asc"), ("limit", str(ROWS)), *(("group_by[]", g) for g in (*groups, *fan)),
+            ]  # fmt: skip
+
+            def pages(stats: Stats) -> Iterator[Page]:
+                summed: dict[str, Decimal] = defaultdict(Decimal)
+                for body, page, request in self._restartable(endpoint, _Report, f"{_ROOT}/{_what(endpoint)}", fixed, stats):
+                    _add(summed, page.data)
+                    envelope = {"has_more": page.has_more, "data_refreshed_at": page.data_refreshed_at}
+                    yield Page(page.data, request, envelope, body)
+                self._prove_whole(endpoint, window, summed, stats)
+
+            return walk(self._spool, endpoint, window, pages)
+
+        return one
+
+    def _prove_whole(self, endpoint: Endpoint, window: Window, summed: dict[str, Decimal], stats: Stats) -> None:
+        """The same question without groups: its totals must be the groups' sum, or groups were left out (older reports show the top 100 only)."""
+        whole: dict[str, Decimal] = defaultdict(Decimal)
+        fixed = [*_span(window), ("order_by", "time"), ("order", "asc"), ("limit", str(ROWS))]
+        for _, page, _ in self._restartable(endpoint, _Report, f"{_ROOT}/{_what(endpoint)}", fixed, stats):
+            _add(whole, page.data)
+        for day in sorted(whole.keys() | summed.keys()):
+            if abs(whole[day] - summed[day]) > ROUNDING:
+                raise MovingSetError(
+                    f"Anthropic {endpoint.name} {day}: the groups sum to {summed[day]} and the total is {whole[day]}, so groups are missing or the "
+                    "data changed."
+                )
+
+    def people(self, window: Window) -> Spooled:
+        """GET analytics/users for one UTC day, every page; each record gets its day, which stands in the question only."""
+        day = window.first.isoformat()
+
+        def pages(stats: Stats) -> Iterator[Page]:
+            for body, page, request in self._restartable(
+                records.ENTERPRISE_USERS, _People, f"{_ROOT}/users", [("date", day), ("limit", str(ROWS))], stats
+            ):
+                found = [b'{"date":"' + day.encode() + b'",' + bytes(r).lstrip()[1:] for r in page.data]
+                yield Page(found, request, {"has_more": page.has_more}, body)
+
+        return walk(self._spool, records.ENTERPRISE_USERS, window, pages)
+
+    def _restartable(
+        self, endpoint: Endpoint, shape: type[Any], path: str, fixed: list[tuple[str, str]], stats: Stats
+    ) -> Iterator[tuple[bytes, Any, list[tuple[str, str]]]]:
+        try:
+            yield from self._pages(endpoint, shape, path, fixed, "page", stats)
+        except PermanentError as error:
+            if error.status == 410:
+                raise MovingSetError(f"Anthropic {endpoint.name}: the vendor refreshed its data during the walk.") from None
+            raise
+
+
+def _what(endpoint: Endpoint) -> str:
+    return endpoint.name.rpartition("/")[2]
+
+
+def _span(window: Window) -> list[tuple[str, str]]:
+    return [
+        ("starting_at", f"{window.first}T00:00:00Z"), ("ending_at", f"{window.last + timedelta(days=1)}T00:00:00Z"),
+        ("time_bucket_width", "1d"),
+    ]  # fmt: skip
+
+
+def _latest(said: str) -> date | None:
+    """The latest available day that a refusal names, if it names one."""
+    found = re.search(r"latest available[^0-9]{0,40}(\d{4}-\d{2}-\d{2})", said, re.IGNORECASE)
+    return date.fromisoformat(found.group(1)) if found else None

@@ -1,0 +1,45 @@
+-- What Anthropic's tokens would cost at list price: batch at half, Priority Tier left out since it is not in the cost report. Long-context and
+-- regional surcharges are not applied. Models without a known price are left out. Grain: usage_date, model.
+-- Inputs: raw_anthropic_usage, stg_anthropic_prices, stg_current_fetches.
+WITH used AS (
+  SELECT
+    r.usage_date,
+    r.model,
+    SUM(CASE WHEN r.service_tier = 'batch' THEN r.uncached_input_tokens ELSE 2 * r.uncached_input_tokens END) AS input_halves,
+    SUM(CASE WHEN r.service_tier = 'batch' THEN r.cache_read_tokens ELSE 2 * r.cache_read_tokens END) AS read_halves,
+    SUM(CASE WHEN r.service_tier = 'batch' THEN r.cache_write_5m_tokens ELSE 2 * r.cache_write_5m_tokens END) AS write_5m_halves,
+    SUM(CASE WHEN r.service_tier = 'batch' THEN r.cache_write_1h_tokens ELSE 2 * r.cache_write_1h_tokens END) AS write_1h_halves,
+    SUM(CASE WHEN r.service_tier = 'batch' THEN r.output_tokens ELSE 2 * r.output_tokens END) AS output_halves
+  FROM raw_anthropic_usage AS r
+  INNER JOIN stg_current_fetches AS f
+    ON
+      r.fetch_id = f.version_fetch_id
+      AND r.usage_date = f.usage_date
+      AND f.source = 'anthropic'
+      AND f.endpoint = 'usage_report/messages'
+  WHERE
+    r.usage_date BETWEEN @start_date AND @end_date
+    AND COALESCE(r.service_tier, 'standard') NOT IN ('priority', 'priority_on_demand')
+  GROUP BY r.usage_date, r.model
+),
+
+priced AS (
+  SELECT
+    u.usage_date,
+    u.model,
+    CAST(COALESCE(u.input_halves, 0) AS NUMERIC) * p.input_usd
+    + CAST(COALESCE(u.read_halves, 0) AS NUMERIC) * p.cache_read_usd
+    + CAST(COALESCE(u.write_5m_halves, 0) AS NUMERIC) * p.cache_write_5m_usd
+    + CAST(COALESCE(u.write_1h_halves, 0) AS NUMERIC) * p.cache_write_1h_usd
+    + CAST(COALESCE(u.output_halves, 0) AS NUMERIC) * p.output_usd AS half_millionths_usd
+  FROM used AS u
+  INNER JOIN stg_anthropic_prices AS p
+    ON (u.model = p.model OR STARTS_WITH(u.model, CONCAT(p.model, '-'))) AND u.usage_date >= p.valid_from
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY u.usage_date, u.model ORDER BY LENGTH(p.model) DESC, p.valid_from DESC) = 1
+)
+
+SELECT
+  usage_date,
+  model,
+  CAST(half_millionths_usd * CAST('0.0000005' AS NUMERIC) AS NUMERIC) AS list_usd
+FROM priced
