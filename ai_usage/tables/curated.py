@@ -164,13 +164,25 @@ stg_anthropic_cost = _staging(
 )
 stg_anthropic_keys = _staging("stg_anthropic_keys", "Anthropic's API keys with their creators.", STAGING_KEYS, "seen_on")
 stg_anthropic_people = _staging("stg_anthropic_people", "Anthropic's organisation members as people.", STAGING_PEOPLE, "seen_on")
+stg_anthropic_users = _staging(
+    "stg_anthropic_users",
+    "Everybody whom Anthropic's directory ever listed, as it listed them last.",
+    (
+        string("user_id", "Anthropic's id.", nullable=False),
+        string("email", "E-mail as Anthropic spells it.", nullable=False),
+        string("name", "Name."),
+        boolean("is_active", "Whether the latest directory lists them.", nullable=False),
+        date("first_seen_on", "The first UTC day whose directory lists them.", nullable=False),
+    ),
+    None,
+)
 stg_anthropic_workspaces = _staging(
     "stg_anthropic_workspaces",
     "Anthropic's workspaces, and which is Claude Code's.",
     (
         string("workspace_id", "Anthropic's id.", nullable=False),
         string("name", "Name.", nullable=False),
-        boolean("is_claude_code", "Whether it is the workspace that Claude Code made for itself.", nullable=False),
+        boolean("is_claude_code", "Whether it is, or was under its first name, the workspace that Claude Code made for itself.", nullable=False),
     ),
     None,
 )
@@ -294,6 +306,7 @@ STAGING: tuple[Table, ...] = (
     stg_anthropic_usage,
     stg_anthropic_cost,
     stg_anthropic_keys,
+    stg_anthropic_users,
     stg_anthropic_people,
     stg_anthropic_workspaces,
     stg_keys,

@@ -4,8 +4,8 @@
 -- the largest, so that they sum to the line exactly. In Claude Code's workspace, tokens without a key go to the actors of claude_code by
 -- their tokens of that model, since a person, not a key, signed in.
 -- A day settles after 30 days. Grain: cost_date, workspace_id, api_key_id, user_email, model, cost_type, token_type, attribution.
--- Inputs: raw_anthropic_cost, raw_anthropic_usage, raw_claude_code_usage, raw_anthropic_users, stg_anthropic_workspaces, stg_current_fetches,
--- stg_snapshots.
+-- Inputs: raw_anthropic_cost, raw_anthropic_usage, raw_claude_code_usage, stg_anthropic_users, stg_anthropic_workspaces,
+-- stg_current_fetches.
 WITH lines AS (
   SELECT
     r.usage_date,
@@ -27,15 +27,6 @@ WITH lines AS (
     r.usage_date, r.workspace_id, r.description, r.cost_type, r.model, r.token_type, r.service_tier, r.context_window, r.inference_geo
 ),
 
-users AS (
-  SELECT
-    u.user_id,
-    u.email
-  FROM raw_anthropic_users AS u
-  INNER JOIN stg_snapshots AS s ON u.fetch_id = s.version_fetch_id
-  WHERE s.source = 'anthropic' AND s.endpoint = 'users'
-),
-
 usage AS (
   SELECT
     r.usage_date,
@@ -55,7 +46,7 @@ usage AS (
   FROM raw_anthropic_usage AS r
   INNER JOIN stg_current_fetches AS f
     ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'anthropic' AND f.endpoint = 'usage_report/messages'
-  LEFT JOIN users AS u ON r.account_id = u.user_id
+  LEFT JOIN stg_anthropic_users AS u ON r.account_id = u.user_id
   WHERE r.usage_date BETWEEN @start_date AND @end_date
 ),
 

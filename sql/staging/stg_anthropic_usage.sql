@@ -2,18 +2,9 @@
 -- person's day (sessions, lines, commits; model is NULL); for people on a subscription, whose requests are in no messages report, claude_code
 -- gives the tokens per model too. The estimate stands on the person's day only.
 -- Grain: usage_date, platform, user_email, api_key_id, workspace_id, model, source.
--- Inputs: raw_anthropic_usage, raw_claude_code_usage, raw_anthropic_users, stg_anthropic_keys, stg_anthropic_workspaces,
--- stg_current_fetches, stg_snapshots.
-WITH users AS (
-  SELECT
-    u.user_id,
-    u.email
-  FROM raw_anthropic_users AS u
-  INNER JOIN stg_snapshots AS s ON u.fetch_id = s.version_fetch_id
-  WHERE s.source = 'anthropic' AND s.endpoint = 'users'
-),
-
-names AS (
+-- Inputs: raw_anthropic_usage, raw_claude_code_usage, stg_anthropic_users, stg_anthropic_keys, stg_anthropic_workspaces,
+-- stg_current_fetches.
+WITH names AS (
   SELECT
     api_key_name,
     MIN(api_key_id) AS api_key_id
@@ -97,7 +88,7 @@ INNER JOIN stg_current_fetches AS f
     AND f.source = 'anthropic'
     AND f.endpoint = 'usage_report/messages'
 LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
-LEFT JOIN users AS u ON r.account_id = u.user_id
+LEFT JOIN stg_anthropic_users AS u ON r.account_id = u.user_id
 WHERE r.usage_date BETWEEN @start_date AND @end_date
 GROUP BY r.usage_date, w.is_claude_code, u.email, r.api_key_id, r.service_account_id, r.workspace_id, r.model
 UNION ALL
