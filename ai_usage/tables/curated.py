@@ -182,7 +182,9 @@ stg_anthropic_workspaces = _staging(
     (
         string("workspace_id", "Anthropic's id.", nullable=False),
         string("name", "Name.", nullable=False),
-        boolean("is_claude_code", "Whether it is, or was under its first name, the workspace that Claude Code made for itself.", nullable=False),
+        boolean(
+            "is_claude_code", "Whether it is, or was under its first name, the workspace that Claude Code made for itself.", nullable=False
+        ),
     ),
     None,
 )

@@ -169,8 +169,14 @@ class AnthropicClient:
             )
 
     def _chain(self, endpoint: Endpoint, path: str, fixed: list[tuple[str, str]], cursor: str, stats: Stats) -> Iterator[Page]:
+        previous: list[bytes] = []
         for body, page, request in self._pages(endpoint, _Rows, path, fixed, cursor, stats):
-            yield Page(page.data, request, {"has_more": page.has_more}, body)
+            # Nothing counts these rows: a page that comes again under a new cursor shows in its content alone. One row may well stand twice.
+            found = [bytes(r) for r in page.data]
+            if len(found) > 1 and found == previous:
+                raise MovingSetError(f"Anthropic {endpoint.name}: a page repeats the one before it.")
+            previous = found
+            yield Page(found, request, {"has_more": page.has_more}, body)
 
     def _pages(
         self, endpoint: Endpoint, shape: type[Any], path: str, fixed: list[tuple[str, str]], cursor: str, stats: Stats

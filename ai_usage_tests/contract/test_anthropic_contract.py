@@ -1,7 +1,7 @@
 """Anthropic's contract: each recorded answer becomes the rows that a person reads in it, each request has the recorded shape.
 
 Every expected number here was read out of the example files by hand. Belongs here: one vendor's answers and requests. Does not
-belong here: faults that the simulator makes (faults/test_anthropic.py), attribution (unit/test_sql_anthropic.py).
+belong here: faults that the simulator makes (faults/test_anthropic_faults.py), attribution (unit/test_sql_anthropic.py).
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def test_claude_code_has_a_row_for_each_actor_and_place(answers: Answers, anthro
 
 ACTIVITY = {
     "date": "2026-11-01", "actor": {"type": "user_actor", "email_address": "ana@example.com"}, "customer_type": "api",
-    "core_metrics": {"num_sessions": 1, "lines_of_code": {"added": 2, "removed": 3}},
+    "core_metrics": {"num_sessions": 1, "lines_of_code": {"added": 2, "removed": 3}}, "tool_actions": {}, "model_breakdown": [],
 }  # fmt: skip
 
 
@@ -281,7 +281,7 @@ def test_keys_say_scope_first_and_whose_they_are(answers: Answers, anthropic: An
 def test_a_keys_workspace_stands_in_scope_and_before_2026_beside_it(
     answers: Answers, anthropic: AnthropicClient, desk: Desk, more: dict, workspace: str | None, scope: str | None
 ) -> None:
-    key = {"id": "k", "name": "n", "created_by": {"id": ANA, "type": "user"}, **more}
+    key = {"id": "k", "name": "n", "status": "active", "created_by": {"id": ANA, "type": "user"}, **more}
     answers.give({"data": [key], "has_more": False, "first_id": "k", "last_id": "k"})
     load(answers, desk, records.API_KEYS, anthropic.api_keys, TODAY, on=None)
     (row,) = desk.ask("SELECT workspace_id, scope_type FROM raw_anthropic_api_keys")
@@ -299,7 +299,7 @@ def test_a_keys_workspace_stands_in_scope_and_before_2026_beside_it(
     ],
 )
 def test_a_keys_principal_in_both_spellings(answers: Answers, anthropic: AnthropicClient, desk: Desk, principal, user) -> None:
-    answers.give({"data": [{"id": "k", "principal": principal}], "has_more": False, "last_id": "k"})
+    answers.give({"data": [{"id": "k", "name": "n", "status": "active", "principal": principal}], "has_more": False, "last_id": "k"})
     load(answers, desk, records.API_KEYS, anthropic.api_keys, TODAY, on=None)
     assert desk.one("SELECT principal_user_id FROM raw_anthropic_api_keys") == user
 
@@ -422,7 +422,8 @@ def test_a_required_field_that_is_gone_fails_the_report(
         (records.CLAUDE_CODE, "claude_code", {"customer_type": "api"}, "date"),
         (records.USERS, "users", {"id": "u"}, "email"),
         (records.USERS, "users", {"email": "a@example.com"}, "id"),
-        (records.API_KEYS, "api_keys", {"name": "n"}, "id"),
+        (records.API_KEYS, "api_keys", {"name": "n", "status": "active"}, "id"),
+        (records.API_KEYS, "api_keys", {"id": "k", "status": "active"}, "name"),
         (records.WORKSPACES, "workspaces", {"id": "w"}, "name"),
     ],
 )
@@ -466,6 +467,17 @@ def test_more_pages_without_a_cursor_are_a_broken_chain(answers: Answers, anthro
     with pytest.raises(MovingSetError, match="cursor is missing"):
         anthropic.claude_code(ONE)
     assert answers.left == 0, "a broken chain is walked again three times"
+
+
+def test_a_page_that_comes_twice_under_a_new_cursor_is_a_broken_chain(answers: Answers, anthropic: AnthropicClient) -> None:
+    """Nothing counts Claude Code's rows, so only their content shows that the second page is the first one again."""
+    rows = [ACTIVITY, ACTIVITY | {"terminal_type": "web"}]
+    answers.give({"data": rows, "has_more": True, "next_page": "page_2"})
+    answers.give({"data": rows, "has_more": True, "next_page": "page_3"})
+    answers.give({"data": rows, "has_more": True, "next_page": "page_2"})
+    answers.give({"data": rows[:1], "has_more": False, "next_page": None})
+    found = anthropic.claude_code(ONE)
+    assert (found.records, found.pages, found.requests) == (3, 2, 4)
 
 
 def test_a_cursor_that_expires_restarts_the_walk(answers: Answers, anthropic: AnthropicClient) -> None:
