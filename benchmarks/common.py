@@ -88,14 +88,14 @@ def median(runs: Sequence[dict[str, Any]], name: str) -> float:
 
 @contextmanager
 def simulator(*arguments: str) -> Iterator[dict[str, Any]]:
-    """The vendor simulator in a process of its own, every event page rendered; yields its url, key, sheet_id."""
+    """The vendor simulator in a process of its own, every event page rendered; yields its url, key, sheet_id, pid."""
     process = subprocess.Popen([sys.executable, "-m", "ai_usage.simulator", "--warm", *arguments], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
             raise SystemExit("the simulator did not start; run `python -m ai_usage.simulator` to see why.")
-        yield json.loads(line)
+        yield json.loads(line) | {"pid": process.pid}
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)

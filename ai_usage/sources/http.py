@@ -222,7 +222,9 @@ class HttpClient:
         if status in RETRYABLE:
             if status == 429:
                 self.stats.add(rate_limited=1)
-            return TransientError(f"{where} answered {status} ({said})", retry_after(answer.headers.get("Retry-After")))
+            wait = retry_after(answer.headers.get("Retry-After"))
+            hint = f": {self._hints[status]}" if wait is None and status in self._hints else ""
+            return TransientError(f"{where} answered {status}{hint} ({said})", wait)
         key = self._key_setting or "the credential"
         if status in self._hints:
             kind = AuthError if status in {401, 403} else PermanentError

@@ -179,23 +179,31 @@ stg_anthropic_cost = _staging(
 )
 stg_anthropic_keys = _staging("stg_anthropic_keys", "Anthropic's API keys with their creators.", STAGING_KEYS, "seen_on")
 stg_anthropic_people = _staging("stg_anthropic_people", "Anthropic's organisation members as people.", STAGING_PEOPLE, "seen_on")
+stg_anthropic_users = _staging(
+    "stg_anthropic_users",
+    "Everybody whom Anthropic's directory ever listed, as it listed them last.",
+    (
+        string("user_id", "Anthropic's id.", nullable=False),
+        string("email", "E-mail as Anthropic spells it.", nullable=False),
+        string("name", "Name."),
+        boolean("is_active", "Whether the latest directory lists them.", nullable=False),
+        date("first_seen_on", "The first UTC day whose directory lists them.", nullable=False),
+    ),
+    None,
+)
 stg_anthropic_workspaces = _staging(
     "stg_anthropic_workspaces",
     "Anthropic's workspaces: which is Claude Code's, which the default one.",
     (
         string("workspace_id", "Anthropic's id.", nullable=False),
         string("name", "Name.", nullable=False),
-        boolean("is_claude_code", "Whether it is the workspace that Claude Code made for itself.", nullable=False),
+        boolean(
+            "is_claude_code", "Whether it is, or was under its first name, the workspace that Claude Code made for itself.", nullable=False
+        ),
         boolean(
             "is_default", "Whether it is the default workspace, which stands as NULL in the older reports and in the facts.", nullable=False
         ),
     ),
-    None,
-)
-stg_anthropic_accounts = _staging(
-    "stg_anthropic_accounts",
-    "Anthropic's user ids and whose they are, users who left included.",
-    (string("user_id", "Anthropic's user id.", nullable=False), string("email", "E-mail, as the vendor writes it.", nullable=False)),
     None,
 )
 stg_anthropic_prices = _staging(
@@ -355,9 +363,9 @@ STAGING: tuple[Table, ...] = (
     stg_anthropic_usage,
     stg_anthropic_cost,
     stg_anthropic_keys,
+    stg_anthropic_users,
     stg_anthropic_people,
     stg_anthropic_workspaces,
-    stg_anthropic_accounts,
     stg_anthropic_prices,
     stg_anthropic_list_value,
     stg_anthropic_analytics_usage,

@@ -1,7 +1,7 @@
 -- Anthropic's bill by actor and key as analytics/cost tells it: nothing is split, the vendor names the payer of each line.
 -- Days on which cost_report counts instead are left out. The default workspace is NULL as in the older report, so that a workspace keeps its name.
 -- A day settles after 30 days. Grain: cost_date, workspace_id, api_key_id, user_email, model, cost_type, token_type, attribution.
--- Inputs: raw_anthropic_analytics_cost, stg_anthropic_accounts, stg_anthropic_workspaces, stg_current_fetches, stg_set_aside.
+-- Inputs: raw_anthropic_analytics_cost, stg_anthropic_users, stg_anthropic_workspaces, stg_current_fetches, stg_set_aside.
 WITH lines AS (
   SELECT
     r.usage_date AS cost_date,
@@ -20,7 +20,7 @@ WITH lines AS (
     ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'anthropic' AND f.endpoint = 'analytics/cost'
   LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
   LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
-  LEFT JOIN stg_anthropic_accounts AS u ON r.actor_user_id = u.user_id
+  LEFT JOIN stg_anthropic_users AS u ON r.actor_user_id = u.user_id
   WHERE r.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL
 )
 

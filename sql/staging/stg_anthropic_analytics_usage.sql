@@ -1,7 +1,7 @@
 -- Anthropic's usage by actor, key and model as analytics/usage tells it; the value at list price from analytics/cost beside it, in rows of its own.
 -- Days on which the older reports count instead are left out. Claude Code's sessions and lines come from its own report.
 -- Grain: usage_date, platform, user_email, api_key_id, workspace_id, model, source.
--- Inputs: raw_anthropic_analytics_usage, raw_anthropic_analytics_cost, stg_anthropic_accounts, stg_anthropic_workspaces, stg_current_fetches,
+-- Inputs: raw_anthropic_analytics_usage, raw_anthropic_analytics_cost, stg_anthropic_users, stg_anthropic_workspaces, stg_current_fetches,
 -- stg_set_aside.
 WITH tokens AS (
   SELECT
@@ -26,7 +26,7 @@ WITH tokens AS (
     ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'anthropic' AND f.endpoint = 'analytics/usage'
   LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
   LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
-  LEFT JOIN stg_anthropic_accounts AS u ON r.actor_user_id = u.user_id
+  LEFT JOIN stg_anthropic_users AS u ON r.actor_user_id = u.user_id
   WHERE r.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL
 ),
 
@@ -47,7 +47,7 @@ list_prices AS (
     ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'anthropic' AND f.endpoint = 'analytics/cost'
   LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
   LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
-  LEFT JOIN stg_anthropic_accounts AS u ON r.actor_user_id = u.user_id
+  LEFT JOIN stg_anthropic_users AS u ON r.actor_user_id = u.user_id
   WHERE r.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL
 )
 

@@ -5,7 +5,7 @@
 -- their tokens of that model, since a person, not a key, signed in.
 -- Days on which analytics/cost counts instead are left out.
 -- A day settles after 30 days. Grain: cost_date, workspace_id, api_key_id, user_email, model, cost_type, token_type, attribution.
--- Inputs: raw_anthropic_cost, raw_anthropic_usage, raw_claude_code_usage, stg_anthropic_accounts, stg_anthropic_workspaces, stg_current_fetches,
+-- Inputs: raw_anthropic_cost, raw_anthropic_usage, raw_claude_code_usage, stg_anthropic_users, stg_anthropic_workspaces, stg_current_fetches,
 -- stg_set_aside.
 WITH lines AS (
   SELECT
@@ -48,7 +48,7 @@ usage AS (
   FROM raw_anthropic_usage AS r
   INNER JOIN stg_current_fetches AS f
     ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'anthropic' AND f.endpoint = 'usage_report/messages'
-  LEFT JOIN stg_anthropic_accounts AS u ON r.account_id = u.user_id
+  LEFT JOIN stg_anthropic_users AS u ON r.account_id = u.user_id
   WHERE r.usage_date BETWEEN @start_date AND @end_date
 ),
 

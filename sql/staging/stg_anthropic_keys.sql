@@ -1,15 +1,6 @@
 -- Anthropic's API keys with their creator, from every directory that was read. A key made by a service account has no person behind it.
--- Grain: one key of one snapshot. Inputs: raw_anthropic_api_keys, raw_anthropic_users, stg_current_fetches, stg_snapshots,
--- stg_anthropic_workspaces.
-WITH users AS (
-  SELECT
-    u.user_id,
-    u.email
-  FROM raw_anthropic_users AS u
-  INNER JOIN stg_snapshots AS s ON u.fetch_id = s.version_fetch_id
-  WHERE s.source = 'anthropic' AND s.endpoint = 'users'
-)
-
+-- Grain: one key of one snapshot. Inputs: raw_anthropic_api_keys, stg_anthropic_users, stg_anthropic_workspaces,
+-- stg_current_fetches.
 SELECT
   k.api_key_id,
   k.name AS api_key_name,
@@ -23,6 +14,6 @@ FROM raw_anthropic_api_keys AS k
 INNER JOIN (
   SELECT DISTINCT version_fetch_id FROM stg_current_fetches WHERE source = 'anthropic' AND endpoint = 'api_keys'
 ) AS f ON k.fetch_id = f.version_fetch_id
-LEFT JOIN users AS c ON k.created_by_id = c.user_id
-LEFT JOIN users AS p ON k.principal_user_id = p.user_id
+LEFT JOIN stg_anthropic_users AS c ON k.created_by_id = c.user_id
+LEFT JOIN stg_anthropic_users AS p ON k.principal_user_id = p.user_id
 LEFT JOIN stg_anthropic_workspaces AS w ON k.workspace_id = w.workspace_id

@@ -1,9 +1,7 @@
--- Anthropic's organisation members as people. Grain: one user. Inputs: raw_anthropic_users, stg_snapshots.
+-- Anthropic's organisation members as people, removed ones included. Grain: one user. Inputs: stg_anthropic_users.
 SELECT
-  u.email,
-  u.name,
-  TRUE AS is_active,
-  u.usage_date AS seen_on
-FROM raw_anthropic_users AS u
-INNER JOIN stg_snapshots AS s ON u.fetch_id = s.version_fetch_id
-WHERE s.source = 'anthropic' AND s.endpoint = 'users'
+  email,
+  name,
+  is_active,
+  first_seen_on AS seen_on
+FROM stg_anthropic_users

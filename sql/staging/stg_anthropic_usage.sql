@@ -3,7 +3,7 @@
 -- gives the tokens per model too. The estimate stands on the person's day only.
 -- Days on which analytics/usage counts instead of messages, and Enterprise seats on days that analytics/users holds, are left out.
 -- Grain: usage_date, platform, user_email, api_key_id, workspace_id, model, source.
--- Inputs: raw_anthropic_usage, raw_claude_code_usage, stg_anthropic_accounts, stg_anthropic_keys, stg_anthropic_workspaces,
+-- Inputs: raw_anthropic_usage, raw_claude_code_usage, stg_anthropic_users, stg_anthropic_keys, stg_anthropic_workspaces,
 -- stg_current_fetches, stg_set_aside.
 WITH names AS (
   SELECT
@@ -91,7 +91,7 @@ INNER JOIN stg_current_fetches AS f
     AND f.source = 'anthropic'
     AND f.endpoint = 'usage_report/messages'
 LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
-LEFT JOIN stg_anthropic_accounts AS u ON r.account_id = u.user_id
+LEFT JOIN stg_anthropic_users AS u ON r.account_id = u.user_id
 LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
 WHERE r.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL
 GROUP BY r.usage_date, w.is_claude_code, u.email, r.api_key_id, r.service_account_id, r.workspace_id, r.model

@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from ai_usage.sources.anthropic import analytics_records as records
-from ai_usage.sources.anthropic.client import ROWS, AnthropicClient
+from ai_usage.sources.anthropic.client import HINTS, ROWS, AnthropicClient
 from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.sources.errors import MovingSetError, PermanentError, SourceError
+from ai_usage.sources.errors import MovingSetError, SourceError
 from ai_usage.sources.http import Stats
 from ai_usage.sources.spool import Spooled
 from ai_usage.sources.walk import Page, walk
@@ -103,6 +102,8 @@ class AnalyticsClient(AnthropicClient):
 
     PER_MINUTE = 60
     HEADERS = {**AnthropicClient.HEADERS, "anthropic-beta": BETA}
+    # What 401 and 403 mean here depends on the organisation, so their general sentences stand.
+    HINTS = {status: hint for status, hint in HINTS.items() if status not in {401, 403}}
 
     def reach(self, endpoint: Endpoint, window: Window) -> Reach:
         """Ask for one row: may this key read the endpoint, and which days are finished?
@@ -144,7 +145,7 @@ class AnalyticsClient(AnthropicClient):
 
             def pages(stats: Stats) -> Iterator[Page]:
                 summed: dict[str, Decimal] = defaultdict(Decimal)
-                for body, page, request in self._restartable(endpoint, _Report, f"{_ROOT}/{_what(endpoint)}", fixed, stats):
+                for body, page, request in self._pages(endpoint, _Report, f"{_ROOT}/{_what(endpoint)}", fixed, "page", stats):
                     _add(summed, page.data)
                     envelope = {"has_more": page.has_more, "data_refreshed_at": page.data_refreshed_at}
                     yield Page(page.data, request, envelope, body)
@@ -158,7 +159,7 @@ class AnalyticsClient(AnthropicClient):
         """The same question without groups: its totals must be the groups' sum, or groups were left out (older reports show the top 100 only)."""
         whole: dict[str, Decimal] = defaultdict(Decimal)
         fixed = [*_span(window), ("order_by", "time"), ("order", "asc"), ("limit", str(ROWS))]
-        for _, page, _ in self._restartable(endpoint, _Report, f"{_ROOT}/{_what(endpoint)}", fixed, stats):
+        for _, page, _ in self._pages(endpoint, _Report, f"{_ROOT}/{_what(endpoint)}", fixed, "page", stats):
             _add(whole, page.data)
         for day in sorted(whole.keys() | summed.keys()):
             if abs(whole[day] - summed[day]) > ROUNDING:
@@ -172,23 +173,13 @@ class AnalyticsClient(AnthropicClient):
         day = window.first.isoformat()
 
         def pages(stats: Stats) -> Iterator[Page]:
-            for body, page, request in self._restartable(
-                records.ENTERPRISE_USERS, _People, f"{_ROOT}/users", [("date", day), ("limit", str(ROWS))], stats
+            for body, page, request in self._pages(
+                records.ENTERPRISE_USERS, _People, f"{_ROOT}/users", [("date", day), ("limit", str(ROWS))], "page", stats
             ):
                 found = [b'{"date":"' + day.encode() + b'",' + bytes(r).lstrip()[1:] for r in page.data]
                 yield Page(found, request, {"has_more": page.has_more}, body)
 
         return walk(self._spool, records.ENTERPRISE_USERS, window, pages)
-
-    def _restartable(
-        self, endpoint: Endpoint, shape: type[Any], path: str, fixed: list[tuple[str, str]], stats: Stats
-    ) -> Iterator[tuple[bytes, Any, list[tuple[str, str]]]]:
-        try:
-            yield from self._pages(endpoint, shape, path, fixed, "page", stats)
-        except PermanentError as error:
-            if error.status == 410:
-                raise MovingSetError(f"Anthropic {endpoint.name}: the vendor refreshed its data during the walk.") from None
-            raise
 
 
 def _what(endpoint: Endpoint) -> str:

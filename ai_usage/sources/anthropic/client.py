@@ -25,6 +25,15 @@ ROWS = 1000
 GROUPS = ("api_key_id", "workspace_id", "model", "service_tier", "context_window", "inference_geo", "account_id", "service_account_id")
 # Dimensions that were added in 2026: an organisation's API may not know them yet.
 NEWER_GROUPS = frozenset({"inference_geo", "account_id", "service_account_id"})
+OLDER = tuple(g for g in GROUPS if g not in NEWER_GROUPS)
+HINTS = {
+    401: "Anthropic does not accept ANTHROPIC_ADMIN_API_KEY; set an Admin key, made in the Claude Console under Settings, Admin keys, since "
+    "an ordinary API key is not one",
+    402: "Anthropic holds the organisation back for its billing; ask whoever keeps its billing in the Claude Console",
+    403: "ANTHROPIC_ADMIN_API_KEY is valid but not allowed to read this; set an Admin key of the whole organisation, since a key of one "
+    "workspace or with other scopes cannot",
+    429: "without saying for how long, which may be the monthly spend limit; look at Limits in the Claude Console",
+}
 T = TypeVar("T")
 
 
@@ -36,13 +45,13 @@ class _Bucket(msgspec.Struct):
 
 class _Buckets(msgspec.Struct):
     data: list[_Bucket]
-    has_more: bool = False
+    has_more: bool  # required: without it every chain would end after its first page
     next_page: str | None = None
 
 
 class _Rows(msgspec.Struct):
     data: list[msgspec.Raw]
-    has_more: bool = False
+    has_more: bool
     next_page: str | None = None
     last_id: str | None = None
 
@@ -60,12 +69,19 @@ class AnthropicClient:
 
     PER_MINUTE = 100
     HEADERS: Mapping[str, str] = {"anthropic-version": "2023-06-01"}
+    HINTS: Mapping[int, str] = HINTS
 
     def __init__(
         self, base_url: str, key: str, spool: Path, *, rate_factor: float = 1.0, key_setting: str = "ANTHROPIC_ADMIN_API_KEY", **http: Any
     ) -> None:
         self.http = HttpClient(
-            "Anthropic", base_url, headers={"x-api-key": key, **self.HEADERS}, secrets=(key,), key_setting=key_setting, **http
+            "Anthropic",
+            base_url,
+            headers={"x-api-key": key, **self.HEADERS},
+            secrets=(key,),
+            key_setting=key_setting,
+            hints=self.HINTS,
+            **http,
         )
         self._spool = spool
         self._limit = RateLimit(self.PER_MINUTE * rate_factor if rate_factor > 0 else None)
@@ -83,14 +99,14 @@ class AnthropicClient:
         """GET usage_report/messages, 1d buckets, grouped by every dimension that the API knows."""
 
         def pages(stats: Stats) -> Iterator[Page]:
+            groups = self._groups  # the ones this walk asks with: another window may change them meanwhile
             try:
-                yield from self._buckets(records.USAGE, window, "/v1/organizations/usage_report/messages", self._groups, stats)
+                yield from self._buckets(records.USAGE, window, "/v1/organizations/usage_report/messages", groups, stats)
             except PermanentError as error:
-                older = tuple(g for g in GROUPS if g not in NEWER_GROUPS)
-                if "400" not in str(error) or "group_by" not in str(error) or self._groups == older:
+                if "answered 400" not in str(error) or "group_by" not in str(error) or groups == OLDER:
                     raise
-                self._groups = older
-                yield from self._buckets(records.USAGE, window, "/v1/organizations/usage_report/messages", older, stats)
+                self._groups = OLDER
+                raise MovingSetError("Anthropic usage_report/messages: the API does not know every dimension.") from None
 
         return walk(self._spool, records.USAGE, window, pages)
 
@@ -163,8 +179,8 @@ class AnthropicClient:
             found: list[bytes] = []
             for bucket in page.data:
                 seen.append(bucket.starting_at[:10])
-                start = b'{"starting_at":' + msgspec.json.encode(bucket.starting_at) + b","
-                found += [start + bytes(r).lstrip()[1:] for r in bucket.results]
+                start = b'{"starting_at":' + msgspec.json.encode(bucket.starting_at)
+                found += [_inside(start, bytes(r).strip(), endpoint) for r in bucket.results]
             envelope = {"days": [b.starting_at for b in page.data], "has_more": page.has_more, "next_page": page.next_page}
             yield Page(found, request, envelope, body)
         expected = [day.isoformat() for day in window.days]
@@ -181,8 +197,14 @@ class AnthropicClient:
             )
 
     def _chain(self, endpoint: Endpoint, path: str, fixed: list[tuple[str, str]], cursor: str, stats: Stats) -> Iterator[Page]:
+        previous: list[bytes] = []
         for body, page, request in self._pages(endpoint, _Rows, path, fixed, cursor, stats):
-            yield Page(page.data, request, {"has_more": page.has_more}, body)
+            # Nothing counts these rows: a page that comes again under a new cursor shows in its content alone. One row may well stand twice.
+            found = [bytes(r) for r in page.data]
+            if len(found) > 1 and found == previous:
+                raise MovingSetError(f"Anthropic {endpoint.name}: a page repeats the one before it.")
+            previous = found
+            yield Page(found, request, {"has_more": page.has_more}, body)
 
     def _pages(
         self, endpoint: Endpoint, shape: type[Any], path: str, fixed: list[tuple[str, str]], cursor: str, stats: Stats
@@ -192,7 +214,12 @@ class AnthropicClient:
         at: str | None = None
         while True:
             request = fixed if at is None else [*fixed, (cursor, at)]
-            body, page = self._ask(endpoint.name, shape, stats, path, request)
+            try:
+                body, page = self._ask(endpoint.name, shape, stats, path, request)
+            except PermanentError as error:
+                if at is None or error.status != 410:
+                    raise
+                raise MovingSetError(f"Anthropic {endpoint.name}: a page cursor expired before its page was read.") from None
             yield body, page, request
             if not page.has_more:
                 return
@@ -218,3 +245,14 @@ class AnthropicClient:
                 raise TransientError(f"Anthropic {name} answered 200 with something that is not JSON (it begins {start!r})") from None
 
         return self.http.ask("GET", path, read, params=params, limit=self._limit, stats=stats)
+
+
+def _inside(start: bytes, record: bytes, endpoint: Endpoint) -> bytes:
+    """The record with the start of its bucket as its first field."""
+    if record[:1] != b"{":
+        raise ContractError(
+            f"Anthropic {endpoint.name}: a bucket holds {record[:20]!r} where a record belongs; nothing was stored, and "
+            "sources/anthropic/client.py must follow."
+        )
+    rest = record[1:].lstrip()
+    return start + (b"" if rest == b"}" else b",") + rest

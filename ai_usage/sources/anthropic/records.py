@@ -68,9 +68,10 @@ CLAUDE_CODE = Endpoint(
     fields=(
         Field("date", required=True), Field("actor.type"), Field("actor.email_address"), Field("actor.api_key_name"), Field("organization_id"),
         Field("customer_type", required=True), Field("subscription_type"), Field("terminal_type"), Field("is_remote", "bool"),
-        Field("core_metrics.num_sessions", "int"), Field("core_metrics.lines_of_code.added", "int"), Field("core_metrics.lines_of_code.removed", "int"),
-        Field("core_metrics.commits_by_claude_code", "int"), Field("core_metrics.pull_requests_by_claude_code", "int"),
-        Field("tool_actions"), Field("model_breakdown"),
+        Field("core_metrics.num_sessions", "int", required=True), Field("core_metrics.lines_of_code.added", "int", required=True),
+        Field("core_metrics.lines_of_code.removed", "int"), Field("core_metrics.commits_by_claude_code", "int"),
+        Field("core_metrics.pull_requests_by_claude_code", "int"),
+        Field("tool_actions", required=True), Field("model_breakdown", required=True),
     ),
     columns={
         "actor_type": '"actor.type"', "actor_email": '"actor.email_address"', "api_key_name": '"actor.api_key_name"',
@@ -104,7 +105,7 @@ API_KEYS = Endpoint(
     name="api_keys",
     table=raw.raw_anthropic_api_keys,
     fields=(
-        Field("id", required=True), Field("type"), Field("name"), Field("status"), Field("partial_key_hint"), Field("created_at"),
+        Field("id", required=True), Field("type"), Field("name", required=True), Field("status", required=True), Field("partial_key_hint"), Field("created_at"),
         Field("created_by.id"), Field("created_by.type"), Field("expires_at"),
         Field("principal.id"), Field("principal.type"), Field("principal.user_id"), Field("principal.service_account_id"),
         Field("scope.type"), Field("scope.workspace_id"), Field("workspace_id"),
