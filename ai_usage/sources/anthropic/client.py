@@ -61,7 +61,10 @@ class _Identified(msgspec.Struct):
 
 
 def _identity(record: bytes | memoryview) -> str:
-    return msgspec.json.decode(record, type=_Identified).id
+    try:
+        return msgspec.json.decode(record, type=_Identified).id
+    except msgspec.ValidationError:
+        return ""  # the decoder says what is wrong with it
 
 
 class AnthropicClient:
