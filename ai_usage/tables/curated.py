@@ -180,6 +180,24 @@ stg_sheet_usage = _staging("stg_sheet_usage", "claude.ai activity kept by hand, 
 stg_sheet_cost = _staging(
     "stg_sheet_cost", "Seats and flat fees, spread over the days of each month, in the common shape.", STAGING_COST, "cost_date"
 )
+stg_claude_ai_usage = _staging(
+    "stg_claude_ai_usage", "claude.ai's two exports as usage: conversations of the audit log, list price of the spend report.",
+    STAGING_USAGE, "usage_date",
+)  # fmt: skip
+stg_claude_ai_cost = _staging("stg_claude_ai_cost", "claude.ai's spend report export in the common shape.", STAGING_COST, "cost_date")
+stg_claude_ai_days = _staging(
+    "stg_claude_ai_days",
+    "What each person did in claude.ai on each UTC day, by the audit log.",
+    (
+        date("usage_date", "UTC day.", nullable=False),
+        string("user_email", "The person's canonical e-mail; NULL is nobody known."),
+        count("conversations", "Different conversations that the person's events name; NULL where none is named.", "conversations"),
+        count("messages", "Events about messages; NULL where the log has none.", "messages"),
+        count("projects", "Different projects that the person's events name.", "projects"),
+        count("files", "Different files that the person's events name.", "files"),
+    ),
+    "usage_date",
+)
 
 dim_users = Table(
     name="dim_users",
@@ -285,6 +303,9 @@ STAGING: tuple[Table, ...] = (
     stg_cursor_cost,
     stg_sheet_usage,
     stg_sheet_cost,
+    stg_claude_ai_usage,
+    stg_claude_ai_cost,
+    stg_claude_ai_days,
     stg_usage,
     stg_cost,
     stg_cursor_seats,

@@ -19,7 +19,8 @@ LINEAGE: tuple[Column, ...] = (
 )
 
 
-def _raw(name: str, description: str, grain: str, columns: tuple[Column, ...], **more: Any) -> Table:
+def raw_table(name: str, description: str, grain: str, columns: tuple[Column, ...], **more: Any) -> Table:
+    """A raw table: the columns that all share, then its own."""
     return Table(name=name, layer="raw", description=description, grain=grain, columns=LINEAGE + columns, date_column="usage_date", **more)
 
 
@@ -81,7 +82,7 @@ raw_rejects = Table(
     ),
 )
 
-raw_cursor_members = _raw(
+raw_cursor_members = raw_table(
     "raw_cursor_members",
     "Cursor's team members, a snapshot a day. Removed members stay, marked.",
     "one member of one snapshot",
@@ -95,7 +96,7 @@ raw_cursor_members = _raw(
     key=("usage_date", "fetch_id", "user_id"),
 )
 
-raw_cursor_usage = _raw(
+raw_cursor_usage = raw_table(
     "raw_cursor_usage",
     "Cursor's daily-usage-data: what each member did in a day. No money.",
     "one member and UTC day of one fetch",
@@ -128,7 +129,7 @@ raw_cursor_usage = _raw(
     key=("usage_date", "fetch_id", "user_id"),
 )
 
-raw_cursor_events = _raw(
+raw_cursor_events = raw_table(
     "raw_cursor_events",
     "Cursor's filtered-usage-events: every request with its tokens and what it cost.",
     "one usage event of one fetch; equal events are real, Cursor gives them no id",
@@ -159,7 +160,7 @@ raw_cursor_events = _raw(
     do_not="add `token_fee_usd` or `list_usd` to `charged_usd`: the fee is inside it, the list price is another measure.",
 )
 
-raw_cursor_spend = _raw(
+raw_cursor_spend = raw_table(
     "raw_cursor_spend",
     "Cursor's /teams/spend: each member's spend of the running billing cycle up to the snapshot.",
     "one member of one snapshot",
@@ -181,7 +182,7 @@ raw_cursor_spend = _raw(
     do_not="sum it over days: it is cumulative. It only checks the events.",
 )
 
-raw_anthropic_usage = _raw(
+raw_anthropic_usage = raw_table(
     "raw_anthropic_usage",
     "Anthropic's usage_report/messages: tokens and web searches, grouped by every dimension that the key may use. No money.",
     "one group of one UTC day of one fetch",
@@ -203,7 +204,7 @@ raw_anthropic_usage = _raw(
     ),
 )
 
-raw_anthropic_cost = _raw(
+raw_anthropic_cost = raw_table(
     "raw_anthropic_cost",
     "Anthropic's cost_report by workspace and description: billed money. Priority tier is not in it; Claude Code on API keys is.",
     "one charge line of one UTC day of one fetch",
@@ -222,7 +223,7 @@ raw_anthropic_cost = _raw(
     do_not="add Claude Code's estimate to it: that usage is in it already.",
 )
 
-raw_claude_code_usage = _raw(
+raw_claude_code_usage = raw_table(
     "raw_claude_code_usage",
     "Anthropic's usage_report/claude_code: sessions, lines, commits of each person, and an estimate that is no bill.",
     "one actor, customer type, terminal and place (remote or not) of one UTC day of one fetch",
@@ -249,7 +250,7 @@ raw_claude_code_usage = _raw(
     do_not="add `estimated_usd` to billed cost.",
 )
 
-raw_anthropic_users = _raw(
+raw_anthropic_users = raw_table(
     "raw_anthropic_users",
     "Anthropic's organisation members, a snapshot a day.",
     "one user of one snapshot",
@@ -263,7 +264,7 @@ raw_anthropic_users = _raw(
     key=("usage_date", "fetch_id", "user_id"),
 )
 
-raw_anthropic_api_keys = _raw(
+raw_anthropic_api_keys = raw_table(
     "raw_anthropic_api_keys",
     "Anthropic's API keys, a snapshot a day; never the keys themselves.",
     "one key of one snapshot",
@@ -282,7 +283,7 @@ raw_anthropic_api_keys = _raw(
     key=("usage_date", "fetch_id", "api_key_id"),
 )
 
-raw_anthropic_workspaces = _raw(
+raw_anthropic_workspaces = raw_table(
     "raw_anthropic_workspaces",
     "Anthropic's workspaces, archived and default included, a snapshot a day.",
     "one workspace of one snapshot",
@@ -295,7 +296,7 @@ raw_anthropic_workspaces = _raw(
     key=("usage_date", "fetch_id", "workspace_id"),
 )
 
-raw_anthropic_workspace_members = _raw(
+raw_anthropic_workspace_members = raw_table(
     "raw_anthropic_workspace_members",
     "Who belongs to which Anthropic workspace, a snapshot a day.",
     "one member of one workspace of one snapshot",
@@ -311,7 +312,7 @@ SHEET_ROW = integer("sheet_row", "The row in the tab as a person counts it; the 
 
 
 def _sheet(tab: str, description: str, grain: str, columns: tuple[Column, ...]) -> Table:
-    return _raw(f"raw_sheet_{tab}", description, grain, (SHEET_ROW, *columns), key=("usage_date", "fetch_id", "sheet_row"))
+    return raw_table(f"raw_sheet_{tab}", description, grain, (SHEET_ROW, *columns), key=("usage_date", "fetch_id", "sheet_row"))
 
 
 raw_sheet_api_keys = _sheet(

@@ -100,7 +100,7 @@ COST_FACTS = (
     **_declared("fct_usage_daily"), partitions_def=DAYS, backfill_policy=RANGES,
     deps=[
         "raw_cursor_events", "raw_cursor_usage", "raw_anthropic_usage", "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces",
-        "raw_sheet_claude_ai_usage", "raw_sheet_people", "dim_api_keys", "uploaded_files",
+        "raw_sheet_claude_ai_usage", "raw_sheet_people", "dim_api_keys", "uploaded_files", "raw_claude_ai_audit_log", "raw_claude_ai_spend",
     ],
 )  # fmt: skip
 def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
@@ -122,7 +122,7 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
     deps=[
         "raw_cursor_events", "raw_cursor_spend", "raw_cursor_usage", "raw_cursor_members", "raw_anthropic_cost", "raw_anthropic_usage",
         "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces", "raw_sheet_subscriptions", "raw_sheet_people", "dim_api_keys",
-        "uploaded_files",
+        "uploaded_files", "raw_claude_ai_spend",
     ],
 )  # fmt: skip
 def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
