@@ -87,15 +87,15 @@ def _summary(runtime: Runtime, world: World, passed: int, warnings: int, true: b
 
 
 def _drop_exports(folder: Path, world: World) -> None:
-    """What somebody in finance downloads from claude.ai: the audit log, the spend of each month, and day by day of the last week."""
+    """What somebody in finance downloads from claude.ai: the audit log, the spend of each month, and day by day of the last three days."""
     folder.mkdir(parents=True)
     first, last = world.first_day, world.last_day
     (folder / "claude_ai_audit_log.csv").write_text(world.export_audit_log(first, last), encoding="utf-8")
     begin = first
     while begin <= last:
         month_end = (begin.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
-        week = last - timedelta(days=6)
-        end = begin if begin >= week else min(month_end, week - timedelta(days=1))
+        recent = last - timedelta(days=2)
+        end = begin if begin >= recent else min(month_end, recent - timedelta(days=1))
         (folder / f"claude_ai_spend.{begin}_{end}.csv").write_text(world.export_spend(begin, end), encoding="utf-8")
         begin = end + timedelta(days=1)
 
