@@ -381,7 +381,7 @@ def test_the_webserver_shows_every_asset(served: tuple[Company, int]) -> None:
         "an answer of the webserver",
     )
     names = {node["assetKey"]["path"][-1] for node in found["assetNodes"]}
-    assert {name for name in names if not name.startswith(ANTHROPIC)} == SHEETS | CURSOR | DIMENSIONS | FACTS | MARTS | OPERATIONS
+    assert {name for name in names if not name.startswith(ANTHROPIC)} == SHEETS | CURSOR | EXPORTS | DIMENSIONS | FACTS | MARTS | OPERATIONS
     assert all(node["groupName"] and node["owners"] for node in found["assetNodes"])
     query = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"
     entries = graphql(port, query)["workspaceOrError"]["locationEntries"]
