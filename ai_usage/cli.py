@@ -113,15 +113,37 @@ def _show_outcome(outcome: Any, first: date, last: date) -> None:
 
 
 @app.command()
-def upload() -> None:
+def upload(
+    file: Annotated[Path | None, typer.Argument(help="A CSV file to put into the drop folder first, under its proper name.")] = None,
+    from_: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Of a claude.ai spend report: the first day that it sums.")
+    ] = None,
+    to: Annotated[
+        datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], help="Of a claude.ai spend report: the last day that it sums, inclusive."),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of what stands there: the name then ends in .replace.csv.")
+    ] = False,
+) -> None:
     """Load the CSV files of the drop folder now, and rebuild what depends on them."""
+    from ai_usage.operations import put_into_folder
     from ai_usage.progress import run_with_progress
 
     with _runtime() as runtime:
         first, last = runtime.settings.start_date, runtime.yesterday
+        if file:
+            begins, ends = from_.date() if from_ else None, to.date() if to else None
+            put = put_into_folder(runtime.settings, file, begins, ends, replace, runtime.today)
+            err.print(f"put into {put}", soft_wrap=True, highlight=False)
+        elif from_ or to or replace:
+            raise SettingsError(
+                "--from, --to and --replace speak of one file; name it: ai-usage upload FILE --from 2026-10-01 --to 2026-10-31."
+            )
         outcome = run_with_progress(runtime, first, last, err, job="load_uploads")
         _show_outcome(outcome, first, last)
-        if not outcome.success:
+        refused = any(c.name == "files_readable" and c.state != "passed" for c in outcome.checks)
+        if not outcome.success or (file and refused):
             raise typer.Exit(1)
 
 
@@ -269,14 +291,15 @@ def templates(folder: Annotated[Path, typer.Argument(help="Where to write them."
     """Write the CSV templates of the drop folder and of the sheet's tabs."""
     from ai_usage.sources.google_sheets.records import TABS
     from ai_usage.sources.google_sheets.records import template as tab_template
-    from ai_usage.sources.uploads.client import KINDS, template
+    from ai_usage.sources.uploads.client import EXPORTS, KINDS, template
 
     folder.mkdir(parents=True, exist_ok=True)
-    for kind in KINDS:
+    kinds = (*KINDS, *EXPORTS)
+    for kind in kinds:
         (folder / f"{kind}.csv").write_text(template(kind), encoding="utf-8")
     for tab in TABS:
         (folder / f"sheet_{tab}.csv").write_text(tab_template(tab), encoding="utf-8")
-    out.print(f"{len(KINDS) + len(TABS)} templates in {folder}", soft_wrap=True)
+    out.print(f"{len(kinds) + len(TABS)} templates in {folder}", soft_wrap=True)
 
 
 @app.callback(invoke_without_command=True)

@@ -48,15 +48,19 @@ def run_demo(days: int, people: int, data_dir: Path, seed: int, out: Console, er
         from ai_usage.progress import run_with_progress
 
         runtime = Runtime(Settings())
+        _drop_exports(runtime.settings.uploads, world)
         outcome = run_with_progress(runtime, world.first_day, world.last_day, err)
         runtime.close()
     for asset, sentence in outcome.failures.items():
         err.print(f"failed {asset}: {sentence}", markup=False, soft_wrap=True)
     if not outcome.success:
         return False
-    billed = runtime.warehouse.select("SELECT SUM(cost_usd) AS usd FROM fct_cost_daily WHERE cost_type = 'usage'")["usd"][0].as_py()
+    billed = runtime.warehouse.select("SELECT SUM(cost_usd) AS usd FROM fct_cost_daily WHERE cost_type IN ('usage', 'overage')")["usd"][
+        0
+    ].as_py()
     books = (world.truth.billed_usd_by_day(), world.truth.anthropic.usd_by_day())
     truth = sum((usd for book in books for usd in book.values()), Decimal(0))
+    truth += sum(world.truth.claude_ai_spend_usd_by_day_user().values(), Decimal(0))
     out.print(_summary(runtime, world, outcome.count("passed"), outcome.count("warning"), billed == truth, truth))
     for check in outcome.checks:
         if check.state == "warning":
@@ -80,6 +84,20 @@ def _summary(runtime: Runtime, world: World, passed: int, warnings: int, true: b
     grid.add_row("dashboard", str(runtime.settings.report_file))
     grid.add_row("database", str(runtime.settings.duckdb_file))
     return grid
+
+
+def _drop_exports(folder: Path, world: World) -> None:
+    """What somebody in finance downloads from claude.ai: the audit log, the spend of each month, and day by day of the last three days."""
+    folder.mkdir(parents=True)
+    first, last = world.first_day, world.last_day
+    (folder / "claude_ai_audit_log.csv").write_text(world.export_audit_log(first, last), encoding="utf-8")
+    begin = first
+    while begin <= last:
+        month_end = (begin.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+        recent = last - timedelta(days=2)
+        end = begin if begin >= recent else min(month_end, recent - timedelta(days=1))
+        (folder / f"claude_ai_spend.{begin}_{end}.csv").write_text(world.export_spend(begin, end), encoding="utf-8")
+        begin = end + timedelta(days=1)
 
 
 def _empty(folder: Path) -> None:

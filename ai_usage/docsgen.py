@@ -38,6 +38,7 @@ SHARED = ("raw_fetches", "raw_rejects")  # written by the load of every raw tabl
 GROUPS = {
     "cursor": "One asset for each raw table of Cursor.",
     "google_sheets": "One asset for each tab of the sheet.",
+    "claude_ai": "One asset for each export of claude.ai's console; it loads the files that wait in the drop folder.",
     "curated": "Each runs one file under `sql/curated/` for the days of its run, in one transaction.",
     "marts": "Each deploys one view of `sql/marts/`.",
     "operations": "Dropped files, cleaning, the offline report.",
@@ -208,7 +209,7 @@ def templates() -> Iterator[tuple[str, str]]:
     from ai_usage.sources.google_sheets import records as sheet
     from ai_usage.sources.uploads import client as uploads
 
-    for kind in uploads.KINDS:
+    for kind in (*uploads.KINDS, *uploads.EXPORTS):
         yield f"{kind}.csv", uploads.template(kind)
     for tab in sheet.TABS:
         yield f"sheet_{tab}.csv", sheet.template(tab)

@@ -5,52 +5,130 @@ Belongs here: whole pieces of work on a `Runtime`. Does not belong here: Dagster
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from ai_usage import __version__, tables
 from ai_usage.dashboards import html, meta, spec
 from ai_usage.dashboards.meta import Checks
+from ai_usage.loading import exports
 from ai_usage.runtime import Runtime
+from ai_usage.settings import Settings
 from ai_usage.sources import spool
+from ai_usage.sources.claude_ai import exports as claude_ai
+from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import SourceError
+from ai_usage.sources.spool import Spooled
 from ai_usage.sources.uploads import client as uploads
 from ai_usage.warehouse import WarehouseError, models
 
 
 @dataclass(frozen=True)
 class FileOutcome:
-    """What became of one dropped file; `reason` is set when it was refused."""
+    """What became of one dropped file; `reason` is set when it was refused, `waits` when it was left for a later run."""
 
     file: str
     rows: int
     reason: str | None = None
+    waits: str | None = None
+    unknown_fields: tuple[str, ...] = ()
 
 
-def load_uploads(runtime: Runtime, run_id: str | None = None) -> list[FileOutcome]:
-    """Load every file of the drop folder. A refused one is put away with its reason beside it; the others stand."""
+def load_uploads(
+    runtime: Runtime, run_id: str | None = None, kinds: Collection[str | None] | None = None, within: Window | None = None
+) -> list[FileOutcome]:
+    """Load the files of the drop folder, or those of some kinds (None among them: files of no known kind).
+
+    A refused file is put away with its reason beside it; the others stand. An export of claude.ai whose days lie outside `within`, the days that
+    the run rebuilds, waits: otherwise its money would stand in raw and in no fact.
+    """
     outcomes = []
     for found in uploads.dropped(runtime.settings.uploads):
+        if kinds is not None and found.kind not in kinds:
+            continue
         try:
-            if found.kind is None:
-                raise SourceError(f"{found.path.name} begins with no known kind; name it {', '.join(f'{k}-….csv' for k in uploads.KINDS)}.")
-            walk = uploads.spool_file(found.path, found.kind, runtime.settings.spool_dir)
-            report = runtime.loader(run_id).load(walk.endpoint, [walk], origin="upload", replace=uploads.replaces(found.path))
-            error = report.error()
-            if error:
-                raise error
-            if report.skipped and not report.days:
-                raise SourceError(f"{found.path.name} was not used: {report.skipped[0]}; the vendor's own data stands.")
+            outcome = _load_file(runtime, run_id, found, within)
         except SourceError as error:
             uploads.put_away(found.path, "refused", str(error))
-            outcomes.append(FileOutcome(found.path.name, 0, str(error)))
-            continue
-        note = "\n".join(report.skipped) or None
-        uploads.put_away(found.path, "loaded", note)
-        outcomes.append(FileOutcome(found.path.name, report.rows_written))
+            outcome = FileOutcome(found.path.name, 0, str(error))
+        outcomes.append(outcome)
     return outcomes
+
+
+def put_into_folder(settings: Settings, file: Path, first: date | None, last: date | None, replace: bool, today: date) -> Path:
+    """Copy a file into the drop folder under the name that says what it is; returns where it lies.
+
+    Raises `SourceError` in one sentence where the loader would refuse it later: unknown kind, unreadable, a spend report without its range.
+    """
+    if not file.is_file():
+        raise SourceError(f"there is no file {file}; name the CSV file that was downloaded.")
+    kind = uploads.kind_of(file.name) or uploads.kind_by_header(file)
+    if kind is None:
+        raise SourceError(
+            f"{file.name} has neither the name nor the columns of a known kind; name it {', '.join(f'{k}-….csv' for k in (*uploads.KINDS, *uploads.EXPORTS))}."
+        )
+    if (first is None) != (last is None):
+        raise SourceError("--from and --to belong together; give both days, or neither.")
+    ending = ".replace.csv" if replace or uploads.replaces(file) else ".csv"
+    if kind == "claude_ai_spend":
+        given, named = Window(first, last) if first and last else None, claude_ai.period_in(file.name)
+        if given and named and given != named:
+            raise SourceError(
+                f"{file.name} says {named.first} to {named.last}, and --from and --to say {first} to {last}; only one can be right."
+            )
+        period = claude_ai.check_period(file.name, given or named, today)
+        claude_ai.spend_rows(file, period)
+        target = settings.uploads / f"{kind}.{period.first}_{period.last}{ending}"
+    elif first:
+        raise SourceError(f"--from and --to say which days a spend report sums; {file.name} is {kind}, whose rows have days of their own.")
+    else:
+        if kind == "claude_ai_audit_log":
+            claude_ai.audit_events(file)
+        stem = re.sub(r"(\.replace)?\.csv$", "", file.name, flags=re.IGNORECASE)
+        target = settings.uploads / f"{stem if stem.lower().startswith(kind) else f'{kind}-{stem}'}{ending}"
+    if target.exists():
+        raise SourceError(f"{target} waits there already; load it first with `ai-usage upload`, or delete it.")
+    settings.uploads.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")  # not a .csv before it is whole
+    shutil.copyfile(file, part)
+    return part.replace(target)
+
+
+def _load_file(runtime: Runtime, run_id: str | None, found: uploads.Dropped, within: Window | None) -> FileOutcome:
+    path, settings = found.path, runtime.settings
+    if found.kind is None:
+        known = ", ".join(f"{k}-….csv" for k in (*uploads.KINDS, *uploads.EXPORTS))
+        raise SourceError(f"{path.name} begins with no known kind; name it {known}.")
+    walks: Sequence[Spooled]
+    if found.kind in uploads.EXPORTS:
+        runtime.warehouse.ensure()
+        export = exports.read_export(runtime.warehouse, path, found.kind, settings.spool_dir, runtime.today, settings.start_date)
+        if within and not _covers(within, export.days, settings.start_date, runtime.yesterday):
+            days = f"{max(export.days.first, settings.start_date)} to {min(export.days.last, runtime.yesterday)}"
+            return FileOutcome(path.name, 0, waits=f"{path.name} holds {days}, which this run does not rebuild; run ai-usage upload.")
+        endpoint, walks = export.endpoint, export.walks
+    else:
+        walk = uploads.spool_file(path, found.kind, settings.spool_dir)
+        endpoint, walks = walk.endpoint, [walk]
+    report = runtime.loader(run_id).load(endpoint, walks, origin="upload", replace=uploads.replaces(path))
+    error = report.error()
+    if error:
+        raise error
+    if report.skipped and not report.days:
+        raise SourceError(f"{path.name} was not used: {report.skipped[0]}; the vendor's own data stands.")
+    if found.kind == "claude_ai_audit_log":
+        claude_ai.strip_personal(path)
+    uploads.put_away(path, "loaded", "\n".join(report.skipped) or None)
+    return FileOutcome(path.name, report.rows_written, unknown_fields=tuple(sorted(report.unknown_fields)))
+
+
+def _covers(run: Window, days: Window, start: date, yesterday: date) -> bool:
+    """Whether a run rebuilds every day of these that has facts: none before the start date, and today's come with tomorrow's run."""
+    return run.first <= max(days.first, start) and min(days.last, yesterday) <= run.last
 
 
 def clean_up(runtime: Runtime) -> Mapping[str, int]:

@@ -61,6 +61,8 @@ RAW = (
     "raw_sheet_subscriptions",
     "raw_sheet_invoices",
     "raw_sheet_budgets",
+    "raw_claude_ai_audit_log",
+    "raw_claude_ai_spend",
     "raw_rejects",
 )
 # Clocks and identities: they may differ between two runs that are otherwise the same.

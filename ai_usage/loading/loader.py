@@ -159,7 +159,7 @@ class Loader:
                     self._batch(decoder, endpoint, [walk], origin, replace, report, outgoing)
             return
         if origin == "upload":
-            days = [day for day in days if day.records]
+            days = [day for day in days if day.records or (endpoint.whole_window and day.usage_date == day.spooled.window.last)]
         snapshot = endpoint.usage_date is None
         current = outgoing.current(lambda: self._current(endpoint, snapshot))
         now = datetime.now(UTC)

@@ -146,6 +146,14 @@ class Books:
         row = self._world.cast.assignment_on(email, day)
         return row.cost_center if row else None
 
+    def claude_ai_spend_usd_by_day_user(self, first: date | None = None, last: date | None = None) -> dict[tuple[date, str], Decimal]:
+        """Net spend beyond the seats, by the day on which it arose; an export of a range tells only the sum."""
+        found: dict[tuple[date, str], Decimal] = defaultdict(Decimal)
+        for (day, email, _), one in self._world.claude_ai_spend.items():
+            if (first or day) <= day <= (last or day):
+                found[day, email] += Decimal(one.net).scaleb(-9)
+        return dict(found)
+
     def subscription_usd(self, platform: str, first: date, last: date) -> Decimal:
         """Accrued from first to last, both included, inside or outside the world."""
         rows = [s for s in self._world.subscriptions if s.platform == platform]

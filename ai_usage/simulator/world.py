@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 import threading
 from collections import OrderedDict
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 
+from . import claude_ai_exports
 from .anthropic_cast import Org
 from .anthropic_world import Claude
 from .books import Books, Ledger, keep_books
@@ -171,3 +172,17 @@ class World:
                     "files": int(rng.random() * 5),
                 }
         return found
+
+    @cached_property
+    def claude_ai_spend(self) -> dict[tuple[date, str, int], claude_ai_exports.Spend]:
+        """What people spent in claude.ai beyond their seats: only the export of the spend report tells it."""
+        return claude_ai_exports.spend(self)
+
+    def export_audit_log(self, first: date, last: date, begin: datetime | None = None, end: datetime | None = None) -> str:
+        """The CSV of claude.ai's audit log over these UTC days; `begin` and `end` (exclusive) cut the first and the last one."""
+        after = datetime.combine(last, time(), UTC) + timedelta(days=1)
+        return claude_ai_exports.audit_log(self, begin or datetime.combine(first, time(), UTC), end or after)
+
+    def export_spend(self, first: date, last: date) -> str:
+        """The CSV of claude.ai's spend report over these UTC days, both inclusive."""
+        return claude_ai_exports.spend_report(self, first, last)

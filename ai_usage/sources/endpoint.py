@@ -46,6 +46,7 @@ class Endpoint:
     `columns` maps a raw column to an expression over fields (default: the field of the same name). `usage_date` is an
     expression for the record's UTC day, None for snapshots, whose day is the window's. `vendor_total` sums, over every
     record, to the billed USD that the vendor claims; None where the endpoint bills nothing. `staged_as` is then the `source` of its rows in `stg_cost`.
+    `whole_window`: a file speaks of its window as a whole and stands on the window's last day; without rows it says that nothing happened.
     """
 
     source: str
@@ -58,6 +59,7 @@ class Endpoint:
     vendor_total: str | None = None
     staged_as: str | None = None
     record_number: str | None = None
+    whole_window: bool = False
     remedies: Mapping[Type, str] = field(default_factory=dict, hash=False)
     remedy: str = "Report it to the vendor; the day is read again with the next run, or can be replaced by a dropped .replace.csv file."
 

@@ -31,6 +31,8 @@ _USAGE_MEASURES: tuple[Column, ...] = (
     count("web_searches", "Web searches.", "requests"),
     count("conversations", "Conversations.", "conversations"),
     count("messages", "Messages.", "messages"),
+    count("projects", "Projects used.", "projects"),
+    count("files", "Files uploaded.", "files"),
     usd("included_usd", "Value of usage that the subscription includes: not billed."),
     usd("estimated_usd", "The vendor's own estimate: not billed, or billed elsewhere already."),
     usd("list_usd", "Usage at list price: not billed."),
@@ -150,6 +152,7 @@ stg_set_aside = Table(
         string("source", "Source.", nullable=False),
         string("endpoint", "Endpoint whose day does not count.", nullable=False),
         date("usage_date", "UTC day.", nullable=False),
+        string("counted_source", "Source whose day counts instead.", nullable=False),
         string("counted_endpoint", "Endpoint whose day counts instead.", nullable=False),
     ),
 )
@@ -247,6 +250,26 @@ stg_people = _staging("stg_people", "Every `stg_*_people` together.", STAGING_PE
 stg_sheet_usage = _staging("stg_sheet_usage", "claude.ai activity kept by hand, in the common shape.", STAGING_USAGE, "usage_date")
 stg_sheet_cost = _staging(
     "stg_sheet_cost", "Seats and flat fees, spread over the days of each month, in the common shape.", STAGING_COST, "cost_date"
+)
+stg_claude_ai_usage = _staging(
+    "stg_claude_ai_usage", "claude.ai's two exports as usage: conversations of the audit log, list price of the spend report.",
+    STAGING_USAGE, "usage_date",
+)  # fmt: skip
+stg_claude_ai_cost = _staging("stg_claude_ai_cost", "claude.ai's spend report export in the common shape.", STAGING_COST, "cost_date")
+stg_claude_ai_days = _staging(
+    "stg_claude_ai_days",
+    "What each person did in claude.ai on each UTC day, by Claude Enterprise's count or else the audit log.",
+    (
+        date("usage_date", "UTC day.", nullable=False),
+        string("user_email", "The person's canonical e-mail; NULL is nobody known."),
+        count("conversations", "Different conversations; NULL where the log names none.", "conversations"),
+        count("messages", "Messages; NULL where the log has none.", "messages"),
+        count("projects", "Different projects.", "projects"),
+        count("files", "Different files uploaded.", "files"),
+        count("web_searches", "Web searches; NULL in the log.", "requests"),
+        _SOURCE,
+    ),
+    "usage_date",
 )
 
 dim_users = Table(
@@ -354,6 +377,9 @@ STAGING: tuple[Table, ...] = (
     stg_cursor_cost,
     stg_sheet_usage,
     stg_sheet_cost,
+    stg_claude_ai_usage,
+    stg_claude_ai_cost,
+    stg_claude_ai_days,
     stg_usage,
     stg_cost,
     stg_cursor_seats,

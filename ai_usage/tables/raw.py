@@ -20,6 +20,7 @@ LINEAGE: tuple[Column, ...] = (
 
 
 def raw_table(name: str, description: str, grain: str, columns: tuple[Column, ...], **more: Any) -> Table:
+    """A raw table: the columns that all share, then its own."""
     return Table(name=name, layer="raw", description=description, grain=grain, columns=LINEAGE + columns, date_column="usage_date", **more)
 
 

@@ -30,13 +30,14 @@ CURSOR = {"raw_cursor_events", "raw_cursor_usage", "raw_cursor_members", "raw_cu
 DIMENSIONS = {"dim_users", "dim_user_assignments", "dim_api_keys"}
 FACTS = {"fct_usage_daily", "fct_cost_daily"}
 MARTS = {"vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_restatements", "vw_data_health", "sheet_issues"}
-ANTHROPIC = ("raw_anthropic_", "raw_claude_")  # another vendor, with tests of its own; it changes nothing here
+ANTHROPIC = ("raw_anthropic_", "raw_claude_code_", "raw_claude_enterprise_")  # other vendors, with tests of their own
+EXPORTS = {"raw_claude_ai_audit_log", "raw_claude_ai_spend"}
 OPERATIONS = {"uploaded_files", "cleaning", "html_report"}
 
 # Written from the design's sections 1, 4 and 5, not from the code: what must have been made before what.
 EDGES = {
     # Raw comes from vendors alone, but a spend snapshot is compared with the events before it.
-    **{name: set() for name in SHEETS | CURSOR | {"cleaning"}},
+    **{name: set() for name in SHEETS | CURSOR | EXPORTS | {"cleaning"}},
     "raw_cursor_spend": {"raw_cursor_events"},
     # A file stands in for an API that is down, so it may not wait for the API to succeed.
     "uploaded_files": set(),
@@ -49,6 +50,8 @@ EDGES = {
         "raw_sheet_people",
         "dim_api_keys",
         "uploaded_files",
+        "raw_claude_ai_audit_log",
+        "raw_claude_ai_spend",
     },
     # Seats go to those who hold one that day: members, and whoever used the tool.
     "fct_cost_daily": {
@@ -60,6 +63,7 @@ EDGES = {
         "raw_sheet_people",
         "dim_api_keys",
         "uploaded_files",
+        "raw_claude_ai_spend",
     },
     "dim_users": {
         "fct_usage_daily",
@@ -115,7 +119,7 @@ def test_the_definitions_load_and_are_whole(tmp_path: Path) -> None:
 
 
 def test_the_graph_is_the_designs(nodes: dict) -> None:
-    assert set(nodes) == SHEETS | CURSOR | DIMENSIONS | FACTS | MARTS | OPERATIONS
+    assert set(nodes) == SHEETS | CURSOR | EXPORTS | DIMENSIONS | FACTS | MARTS | OPERATIONS
     held = {name: {p for k in node.parent_keys if not (p := k.to_user_string()).startswith(ANTHROPIC)} for name, node in nodes.items()}
     assert {n: e for n, e in held.items() if n not in LEDGER_VIEWS} == {n: e for n, e in EDGES.items() if n not in LEDGER_VIEWS}
     for name in LEDGER_VIEWS:
@@ -143,7 +147,7 @@ def _ancestors(nodes: dict, name: str) -> set[str]:
 
 def test_every_asset_says_what_it_is(nodes: dict) -> None:
     for name, node in nodes.items():
-        assert node.group_name in {"cursor", "google_sheets", "curated", "marts", "operations"}, name
+        assert node.group_name in {"cursor", "google_sheets", "claude_ai", "curated", "marts", "operations"}, name
         assert node.owners, name
         assert node.description and len(node.description) > 20, name
         assert node.kinds, name
@@ -377,7 +381,7 @@ def test_the_webserver_shows_every_asset(served: tuple[Company, int]) -> None:
         "an answer of the webserver",
     )
     names = {node["assetKey"]["path"][-1] for node in found["assetNodes"]}
-    assert {name for name in names if not name.startswith(ANTHROPIC)} == SHEETS | CURSOR | DIMENSIONS | FACTS | MARTS | OPERATIONS
+    assert {name for name in names if not name.startswith(ANTHROPIC)} == SHEETS | CURSOR | EXPORTS | DIMENSIONS | FACTS | MARTS | OPERATIONS
     assert all(node["groupName"] and node["owners"] for node in found["assetNodes"])
     query = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"
     entries = graphql(port, query)["workspaceOrError"]["locationEntries"]

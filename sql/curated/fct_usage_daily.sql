@@ -33,6 +33,8 @@ SELECT
   SUM(w.web_searches) AS web_searches,
   SUM(w.conversations) AS conversations,
   SUM(w.messages) AS messages,
+  SUM(w.projects) AS projects,
+  SUM(w.files) AS files,
   SUM(w.included_usd) AS included_usd,
   SUM(w.estimated_usd) AS estimated_usd,
   SUM(w.list_usd) AS list_usd,

@@ -1,4 +1,5 @@
 -- For each endpoint: which days we hold, which failed, which nobody asked for. Snapshots are expected only on days they were tried.
+-- A file claims only the days that it has rows of: an endpoint that came by files alone misses none.
 -- Grain: source, endpoint. Inputs: raw_fetches, stg_current_fetches,
 -- stg_set_aside.
 WITH asked AS (
@@ -8,7 +9,7 @@ WITH asked AS (
     MIN(usage_date) AS first_day,
     MAX(usage_date) AS last_day,
     COUNT(DISTINCT usage_date) AS days_asked,
-    LOGICAL_OR(window_start IS NOT NULL) AS has_window
+    LOGICAL_OR(window_start IS NOT NULL AND origin = 'api') AS has_window
   FROM raw_fetches
   GROUP BY source, endpoint
 ),

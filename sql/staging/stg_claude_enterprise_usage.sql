@@ -1,5 +1,5 @@
 -- Claude Enterprise's usage: tokens and requests by person and model (analytics/usage), value at list price (analytics/cost), and each person's day
--- in claude.ai and in Claude Code (analytics/users). Each measure comes from one of them. Web searches come from analytics/users, by person.
+-- in Claude Code (analytics/users); the day in claude.ai stands in stg_claude_ai_days. Web searches come from there too, by person.
 -- Grain: usage_date, platform, user_email, api_key_id, workspace_id, model, source.
 -- Inputs: raw_claude_enterprise_usage, raw_claude_enterprise_cost, raw_claude_enterprise_users, stg_current_fetches.
 WITH tokens AS (
@@ -44,9 +44,6 @@ people AS (
     CAST(NULL AS STRING) AS api_key_id,
     CAST(NULL AS STRING) AS workspace_id,
     CAST(NULL AS STRING) AS model,
-    r.conversations,
-    r.messages,
-    r.web_searches,
     r.code_sessions,
     r.code_lines_added,
     r.code_lines_removed,
@@ -84,6 +81,8 @@ SELECT
   CAST(NULL AS INT64) AS web_searches,
   CAST(NULL AS INT64) AS conversations,
   CAST(NULL AS INT64) AS messages,
+  CAST(NULL AS INT64) AS projects,
+  CAST(NULL AS INT64) AS files,
   CAST(NULL AS NUMERIC) AS included_usd,
   CAST(NULL AS NUMERIC) AS estimated_usd,
   CAST(NULL AS NUMERIC) AS list_usd,
@@ -115,43 +114,14 @@ SELECT
   CAST(NULL AS INT64) AS web_searches,
   CAST(NULL AS INT64) AS conversations,
   CAST(NULL AS INT64) AS messages,
+  CAST(NULL AS INT64) AS projects,
+  CAST(NULL AS INT64) AS files,
   CAST(NULL AS NUMERIC) AS included_usd,
   CAST(NULL AS NUMERIC) AS estimated_usd,
   SUM(list_usd) AS list_usd,
   'claude_enterprise_list' AS source
 FROM list_prices
 GROUP BY usage_date, platform, user_email, api_key_id, workspace_id, model
-UNION ALL
-SELECT
-  usage_date,
-  'claude_ai' AS platform,
-  user_email,
-  api_key_id,
-  workspace_id,
-  model,
-  CAST(NULL AS INT64) AS input_tokens,
-  CAST(NULL AS INT64) AS output_tokens,
-  CAST(NULL AS INT64) AS cache_read_tokens,
-  CAST(NULL AS INT64) AS cache_write_tokens,
-  CAST(NULL AS INT64) AS requests,
-  CAST(NULL AS INT64) AS sessions,
-  CAST(NULL AS INT64) AS loc_added,
-  CAST(NULL AS INT64) AS loc_accepted,
-  CAST(NULL AS INT64) AS loc_removed,
-  CAST(NULL AS INT64) AS suggestions_shown,
-  CAST(NULL AS INT64) AS suggestions_accepted,
-  CAST(NULL AS INT64) AS suggestions_rejected,
-  CAST(NULL AS INT64) AS commits,
-  CAST(NULL AS INT64) AS pull_requests,
-  SUM(web_searches) AS web_searches,
-  SUM(conversations) AS conversations,
-  SUM(messages) AS messages,
-  CAST(NULL AS NUMERIC) AS included_usd,
-  CAST(NULL AS NUMERIC) AS estimated_usd,
-  CAST(NULL AS NUMERIC) AS list_usd,
-  'claude_enterprise_users' AS source
-FROM people
-GROUP BY usage_date, user_email, api_key_id, workspace_id, model
 UNION ALL
 SELECT
   usage_date,
@@ -177,6 +147,8 @@ SELECT
   CAST(NULL AS INT64) AS web_searches,
   CAST(NULL AS INT64) AS conversations,
   CAST(NULL AS INT64) AS messages,
+  CAST(NULL AS INT64) AS projects,
+  CAST(NULL AS INT64) AS files,
   CAST(NULL AS NUMERIC) AS included_usd,
   CAST(NULL AS NUMERIC) AS estimated_usd,
   CAST(NULL AS NUMERIC) AS list_usd,

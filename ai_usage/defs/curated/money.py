@@ -135,11 +135,12 @@ def _estimate(runtime: Runtime, window: Window) -> dg.AssetCheckResult:
 def _generations(runtime: Runtime, window: Window) -> dg.AssetCheckResult:
     days = runtime.warehouse.select(
         """
-        SELECT x.usage_date, c.endpoint AS counted, c.vendor_total_usd AS counted_usd, a.endpoint AS set_aside, a.vendor_total_usd AS set_aside_usd
+        SELECT
+          x.usage_date, c.endpoint AS counted, c.vendor_total_usd AS counted_usd, a.endpoint AS set_aside, a.vendor_total_usd AS set_aside_usd
         FROM stg_set_aside AS x
         INNER JOIN stg_current_fetches AS a ON x.source = a.source AND x.endpoint = a.endpoint AND x.usage_date = a.usage_date
-        INNER JOIN stg_current_fetches AS c ON x.source = c.source AND x.counted_endpoint = c.endpoint AND x.usage_date = c.usage_date
-        WHERE x.usage_date BETWEEN @start_date AND @end_date AND a.vendor_total_usd IS NOT NULL
+        INNER JOIN stg_current_fetches AS c ON x.counted_source = c.source AND x.counted_endpoint = c.endpoint AND x.usage_date = c.usage_date
+        WHERE x.source = 'anthropic' AND x.usage_date BETWEEN @start_date AND @end_date AND a.vendor_total_usd IS NOT NULL
         ORDER BY x.usage_date
         """,
         {"start_date": window.first, "end_date": window.last},

@@ -7,6 +7,7 @@ from ai_usage.defs.common import OWNERS, check, failed
 from ai_usage.operations import clean_up, load_uploads, write_html_report
 from ai_usage.runtime import Runtime
 from ai_usage.sources.errors import SourceError
+from ai_usage.sources.uploads import client as uploads
 from ai_usage.tables import MARTS
 from ai_usage.warehouse import WarehouseError
 
@@ -17,7 +18,7 @@ from ai_usage.warehouse import WarehouseError
     check_specs=[dg.AssetCheckSpec("files_readable", asset="uploaded_files", description="Every dropped file could be read.")],
 )  # fmt: skip
 def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    outcomes = load_uploads(runtime, context.run_id)
+    outcomes = load_uploads(runtime, context.run_id, {*uploads.KINDS, None})  # exports of claude.ai have assets of their own
     refused = [{"file": o.file, "reason": o.reason} for o in outcomes if o.reason]
     return dg.MaterializeResult(
         metadata={"files": len(outcomes), "dagster/row_count": sum(o.rows for o in outcomes)},

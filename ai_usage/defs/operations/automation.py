@@ -38,7 +38,9 @@ rebuild = dg.define_asset_job(
     description="Dimensions, facts and marts from what raw holds; asks no vendor.",
 )
 uploads_job = dg.define_asset_job(
-    "load_uploads", selection=dg.AssetSelection.assets("uploaded_files") | SQL, description="Dropped files, then what depends on them."
+    "load_uploads",
+    selection=dg.AssetSelection.assets("uploaded_files") | dg.AssetSelection.groups("claude_ai") | SQL,
+    description="Dropped files, then what depends on them.",
 )
 
 

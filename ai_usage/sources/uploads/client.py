@@ -12,15 +12,17 @@ import io
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from ai_usage.sources.claude_ai import records as claude_ai
 from ai_usage.sources.cursor import records as cursor
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import ContractError
 from ai_usage.sources.spool import Spooled
+from ai_usage.sources.uploads.csv_file import read_csv
 from ai_usage.sources.walk import Page, walk
 
 KINDS: dict[str, Endpoint] = {
@@ -28,6 +30,8 @@ KINDS: dict[str, Endpoint] = {
     "cursor_daily_usage": cursor.DAILY_USAGE,
     "cursor_members": cursor.MEMBERS,
 }
+# Exports of claude.ai's console: no API stands behind them, `loading/exports.py` brings them in.
+EXPORTS: dict[str, Endpoint] = claude_ai.ENDPOINTS
 _PAGE = 5_000
 _EXAMPLES = {
     "timestamp": "1793613600123", "userEmail": "name@example.com", "isChargeable": "true", "chargedCents": "21.36232",
@@ -45,13 +49,33 @@ class Dropped:
     kind: str | None
 
 
+_EXPORT_EXAMPLES: dict[str, dict[str, str]] = {
+    "claude_ai_audit_log": {
+        "created_at": "2026-11-01T09:12:03.120000+00:00",
+        "actor_info": "{'name': 'First Last', 'uuid': 'person-1', 'metadata': {'email_address': 'name@example.com'}}",
+        "event": "conversation_created", "event_info": "{}",
+        "entity_info": "{'type': 'chat_conversation', 'uuid': 'conversation-1', 'name': None, 'metadata': {'project_uuid': None}}",
+        "ip_address": "", "device_id": "", "user_agent": "", "client_platform": "web_claude_ai",
+    },
+    "claude_ai_spend": {
+        "email": "name@example.com", "account_uuid": "person-1", "product": "Chat", "model": "claude-sonnet-5", "model_family": "Sonnet",
+        "total_requests": "4", "total_prompt_tokens": "1203", "total_completion_tokens": "877", "total_net_spend_usd": "0.0151",
+        "total_gross_spend_usd": "0.0167",
+    },
+}  # fmt: skip
+
+
 def template(kind: str) -> str:
     """The CSV template of a kind: header and one example row."""
+    if kind in _EXPORT_EXAMPLES:
+        return _written(list(_EXPORT_EXAMPLES[kind]), list(_EXPORT_EXAMPLES[kind].values()))
     fields = [f.path for f in KINDS[kind].fields]
+    return _written(fields, [_EXAMPLES.get(name, "") for name in fields])
+
+
+def _written(*rows: list[str]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(fields)
-    writer.writerow([_EXAMPLES.get(name, "") for name in fields])
+    csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()
 
 
@@ -60,45 +84,38 @@ def dropped(folder: Path) -> list[Dropped]:
     if not folder.is_dir():
         return []
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() == ".csv")
-    return [Dropped(p, next((k for k in KINDS if p.name.lower().startswith(k)), None)) for p in files]
+    return [Dropped(p, kind_of(p.name)) for p in files]
+
+
+def kind_of(name: str) -> str | None:
+    """What a file is, by the beginning of its name."""
+    return next((kind for kind in (*KINDS, *EXPORTS) if name.lower().startswith(kind)), None)
+
+
+def kind_by_header(path: Path) -> str | None:
+    """What a file is by its first row, for the exports, whose downloads have names of their own."""
+    first = path.open(encoding="utf-8-sig", errors="replace").readline().lower()
+    if "actor_info" in first and "created_at" in first:
+        return "claude_ai_audit_log"
+    return "claude_ai_spend" if "net_spend" in first else None
 
 
 def spool_file(path: Path, kind: str, spool: Path) -> Spooled:
     """The file's rows as one walk over the days that they name. Raises `ContractError` when the file cannot be read as its kind."""
     endpoint = KINDS[kind]
-    required = [f.path for f in endpoint.fields if f.required]
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ContractError(f"{path.name} is not UTF-8 text; save it as 'CSV UTF-8' and drop it again.") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    header = [(name or "").strip() for name in reader.fieldnames or []]
-    missing = [name for name in required if name not in header]
-    if missing:
-        raise ContractError(
-            f"{path.name} lacks the column {', '.join(map(repr, missing))} (its first row: {', '.join(header) or 'empty'}); "
-            f"docs/templates/{kind}.csv shows the columns."
-        )
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise ContractError(f"{path.name} has the column {twice[0]!r} more than once; delete one and drop it again.")
-    reader.fieldnames = header
-    given = list(reader)
-    long = [number for number, row in enumerate(given, start=2) if any(row.get(None) or ())]  # type: ignore[call-overload]
-    if long:
-        raise ContractError(
-            f"{path.name} has more cells than columns in row {long[0]}; put cells that hold a comma in quotes and drop it again."
-        )
-    rows = [{k: v.strip() for k, v in row.items() if k and isinstance(v, str) and v.strip()} for row in given if any(row.values())]
-    if not rows:
-        raise ContractError(f"{path.name} has a header and no rows; drop it again with rows.")
+    given = read_csv(path, [f.path for f in endpoint.fields if f.required], kind)
+    rows = [{name: value for name, value in row.items() if value} for row in given]
     # Every column of the header is named in each record: an empty cell is not a missing field.
-    records = [json.dumps(_nested({name: row.get(name) for name in header if name}), ensure_ascii=False).encode() for row in rows]
-    window = _window(rows, endpoint)
+    return spool_records(path.name, endpoint, _window(rows, endpoint), map(_nested, given), spool)
+
+
+def spool_records(name: str, endpoint: Endpoint, window: Window, records: Iterable[Mapping[str, object]], spool: Path) -> Spooled:
+    """Records of the file of that name as one walk."""
+    lines = [json.dumps(record, ensure_ascii=False).encode() for record in records]
 
     def pages(_: object) -> Iterator[Page]:
-        for start in range(0, len(records), _PAGE):
-            yield Page(records[start : start + _PAGE], {"file": path.name}, None, b"".join(records[start : start + _PAGE]))
+        for start in range(0, len(lines), _PAGE):
+            yield Page(lines[start : start + _PAGE], {"file": name}, None, b"".join(lines[start : start + _PAGE]))
 
     return walk(spool, endpoint, window, pages)
 

@@ -1,0 +1,1 @@
+"""claude.ai's exports: one asset for each raw table."""

@@ -1,0 +1,70 @@
+"""A CSV file as a person drops it, read strictly: rows by column name, or one sentence about what is wrong with the file.
+
+Belongs here: text, quoting, header. Does not belong here: what a column means.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ai_usage.sources.errors import ContractError
+
+Row = dict[str, str | None]
+
+
+def read_csv(
+    path: Path, required: Iterable[str], template: str, rename: Callable[[str], str] = lambda name: name, *, may_be_empty: bool = False
+) -> list[Row]:
+    """The file's rows, cells trimmed, empty ones None, rows without any cell left out.
+
+    `rename` maps a written column name to ours. Raises `ContractError` when the file cannot be read as this kind.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ContractError(f"{path.name} is not UTF-8 text; save it as 'CSV UTF-8' and drop it again.") from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [rename((name or "").strip()) for name in reader.fieldnames or []]
+        _check_header(path, header, required, template, text)
+        reader.fieldnames = header
+        given = list(reader)
+    except csv.Error as error:
+        raise ContractError(
+            f"{path.name} is broken near line {reader.line_num} ({error}): a quote is not closed or a cell is too long; export it again and drop it."
+        ) from None
+    long = [number for number, row in enumerate(given, start=2) if any(row.get(None) or ())]  # type: ignore[call-overload]
+    if long:
+        raise ContractError(
+            f"{path.name} has more cells than columns in row {long[0]}; put cells that hold a comma in quotes and drop it again."
+        )
+    rows = [
+        {name: (v.strip() or None) if isinstance(v := row.get(name), str) else None for name in header if name}
+        for row in given
+        if any(row.values())
+    ]
+    rows = [row for row in rows if any(row.values())]
+    if not rows and not may_be_empty:
+        raise ContractError(f"{path.name} has a header and no rows; drop it again with rows.")
+    return rows
+
+
+def _check_header(path: Path, header: list[str], required: Iterable[str], template: str, text: str) -> None:
+    missing = [name for name in required if name not in header]
+    first = text.partition("\n")[0]
+    if missing and len(header) <= 2 and (first.count(";") > 2 or first.count("\t") > 2):
+        raise ContractError(
+            f"{path.name} is separated by semicolons or tabs, so a spreadsheet program has saved it and may have changed its numbers and dates; "
+            "drop the file as it was downloaded."
+        )
+    if missing:
+        raise ContractError(
+            f"{path.name} lacks the column {', '.join(map(repr, missing))} (its first row: {', '.join(header) or 'empty'}); "
+            f"docs/templates/{template}.csv shows the columns."
+        )
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise ContractError(f"{path.name} has the column {twice[0]!r} more than once; delete one and drop it again.")

@@ -1,0 +1,50 @@
+"""What claude.ai's console exports as CSV, typed and versioned like every raw table.
+
+Belongs here: the raw tables of the two exports. Does not belong here: the sheet's tab `claude_ai_usage` (raw.py), anything of an API.
+"""
+
+from __future__ import annotations
+
+from ai_usage.tables.raw import raw_table
+from ai_usage.tables.schema import Table, count, date, string, timestamp, usd
+
+raw_claude_ai_audit_log = raw_table(
+    "raw_claude_ai_audit_log",
+    "claude.ai's audit log export: who did what when. No cost, no tokens; names, addresses and devices are not stored.",
+    "one event of one version of its UTC day; equal events of one file are real, the export gives them no id",
+    (
+        timestamp("event_at", "created_at: when the event happened.", nullable=False),
+        string("event", "What happened: conversation_created, file_uploaded, or newer.", nullable=False),
+        string("actor_uuid", "actor_info.uuid: who did it; NULL where nobody is signed in."),
+        string("actor_email", "actor_info.metadata.email_address, as the log writes it."),
+        string("entity_type", "entity_info.type: chat_conversation, file, project, or newer."),
+        string("entity_uuid", "entity_info.uuid: which one."),
+        string("project_uuid", "entity_info.metadata.project_uuid: the project that it lies in."),
+        string("client_platform", "web_claude_ai, desktop_app, ios, android, or newer."),
+        string("event_info", "JSON text: what the event says beside that, without names, addresses and devices."),
+    ),
+    do_not="take an event for a message: the log says that a conversation was touched, not how much was written in it.",
+)
+
+raw_claude_ai_spend = raw_table(
+    "raw_claude_ai_spend",
+    "claude.ai's spend report export: billed spend of a range of days by person, product and model. On plans with seats that is overage only.",
+    "one person, product and model of one export; `usage_date` is the last day of its range",
+    (
+        date("period_start", "First UTC day of the range that the amounts are summed over.", nullable=False),
+        date("period_end", "Last UTC day of that range, inclusive.", nullable=False),
+        string("user_email", "The person's e-mail, as the report writes it; NULL is nobody named."),
+        string("account_uuid", "claude.ai's id of the person."),
+        string("product", "Chat, Claude Code, or another product."),
+        string("model", "Model."),
+        string("model_family", "Opus, Sonnet, Haiku, or newer."),
+        count("requests", "total_requests over the range.", "requests"),
+        count("prompt_tokens", "total_prompt_tokens over the range; whether cached tokens are inside is not documented.", "tokens"),
+        count("completion_tokens", "total_completion_tokens over the range.", "tokens"),
+        usd("net_usd", "total_net_spend_usd: billed, after discounts.", nullable=False),
+        usd("gross_usd", "total_gross_spend_usd: the same at list price."),
+    ),
+    do_not="divide a range by its days: the report does not say on which day money was spent. Export day by day where days matter.",
+)
+
+RAW: tuple[Table, ...] = (raw_claude_ai_audit_log, raw_claude_ai_spend)
