@@ -378,3 +378,27 @@ def test_the_assets_say_where_cost_comes_from(tmp_path: Path, access: str) -> No
             assert held == 0
             assert "is not for this key" in str(event.metadata["skipped"].value)
         runtime.close()
+
+
+def test_engagement_fills_claude_ai_by_person_and_the_sheet_gives_way(sixty_days: Both) -> None:
+    """Conversations, messages, projects and files of each person's day are the books' own, although the sheet tells most of them again."""
+    names = ("conversations", "messages", "projects", "files")
+    world = sixty_days.base.world
+    told = sixty_days.ask("SELECT MAX(usage_date) AS last_day FROM raw_claude_enterprise_users")[0]["last_day"]
+    members = {world.cast.canonical(user.email) for user in world.anthropic_org.user_of.values()}
+    truth = {
+        (day, email): tuple(counts[n] for n in names)
+        for (day, email), counts in world.truth.claude_ai_usage_by_day_user().items()
+        if day <= told and email in members
+    }
+    found: dict[Any, list[int]] = {}
+    sums = ", ".join(f"SUM({n}) AS {n}" for n in names)
+    rows = sixty_days.ask(f"SELECT usage_date, user_email, {sums} FROM fct_usage_daily WHERE platform = 'claude_ai' GROUP BY usage_date, user_email")
+    found = {(r["usage_date"], r["user_email"]): tuple(r[n] for n in names) for r in rows if r["conversations"] is not None}
+    assert truth
+    assert {k: found.get(k) for k in truth} == truth
+    sources = sixty_days.ask(
+        "SELECT COUNT(*) AS n FROM stg_claude_ai_days AS d INNER JOIN fct_usage_daily AS f ON d.usage_date = f.usage_date "
+        "AND d.user_email = f.user_email AND f.source = 'sheet_claude_ai_usage'"
+    )
+    assert sources == [{"n": 0}], "what the API says of a person's day, the sheet says nothing about"
