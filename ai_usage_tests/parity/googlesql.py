@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from zetasql.wasi._pb2.zetasql.public import simple_table_pb2, type_pb2, value_p
 from ai_usage.tables.schema import Table
 
 _EPOCH = date(1970, 1, 1)
-_NANO = Decimal("0.000000001")
+_EXACT = Context(prec=60)
 # DOUBLE is FLOAT64 in BigQuery's words.
 _KINDS = {name: type_pb2.TypeKind.Value(f"TYPE_{name}") for name in ("STRING", "INT64", "NUMERIC", "BOOL", "DATE", "TIMESTAMP", "BYTES", "JSON")}
 _KINDS["FLOAT64"] = type_pb2.TypeKind.Value("TYPE_DOUBLE")
@@ -258,8 +258,8 @@ def _encode(value: Any, kind: str) -> value_pb2.ValueProto:
         found.timestamp_value.FromDatetime(value.astimezone(UTC).replace(tzinfo=None))
         return found
     if kind == "NUMERIC":
-        scaled = int(Decimal(value).scaleb(9).to_integral_exact())
-        assert Decimal(scaled).scaleb(-9) == value, f"{value} has more than nine decimals"
+        scaled = int(_EXACT.scaleb(value, 9))
+        assert Decimal(f"{scaled}E-9") == value, f"{value} has more than nine decimals"
         return value_pb2.ValueProto(numeric_value=scaled.to_bytes((scaled + (scaled < 0)).bit_length() // 8 + 1, "little", signed=True))
     raise TypeError(f"no value of type {kind} is encoded")
 
@@ -269,7 +269,7 @@ def _decode(cell: value_pb2.ValueProto, kind: type_pb2.TypeProto) -> Any:
     if which is None:
         return None
     if which == "numeric_value":
-        return Decimal(int.from_bytes(cell.numeric_value, "little", signed=True)).scaleb(-9).quantize(_NANO)
+        return Decimal(f"{int.from_bytes(cell.numeric_value, 'little', signed=True)}E-9")  # from text: arithmetic would round to 28 digits
     if which == "date_value":
         return _EPOCH + timedelta(days=cell.date_value)
     if which == "timestamp_value":
