@@ -37,7 +37,9 @@ from ai_usage.tables.schema import Table
 _EPOCH = date(1970, 1, 1)
 _EXACT = Context(prec=60)
 # DOUBLE is FLOAT64 in BigQuery's words.
-_KINDS = {name: type_pb2.TypeKind.Value(f"TYPE_{name}") for name in ("STRING", "INT64", "NUMERIC", "BOOL", "DATE", "TIMESTAMP", "BYTES", "JSON")}
+_KINDS = {
+    name: type_pb2.TypeKind.Value(f"TYPE_{name}") for name in ("STRING", "INT64", "NUMERIC", "BOOL", "DATE", "TIMESTAMP", "BYTES", "JSON")
+}
 _KINDS["FLOAT64"] = type_pb2.TypeKind.Value("TYPE_DOUBLE")
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -108,7 +110,9 @@ class GoogleSQL:
             options = self._options(dict(types))
             for table in used:
                 rows = _array(_struct((c.name, _type(c.type.value)) for c in table.columns))
-                options.query_parameters.append(options_pb2.AnalyzerOptionsProto.QueryParameterProto(name=f"rows_of_{table.name}", type=rows))
+                options.query_parameters.append(
+                    options_pb2.AnalyzerOptionsProto.QueryParameterProto(name=f"rows_of_{table.name}", type=rows)
+                )
             parts = ", ".join(f"{table.name} AS (SELECT * FROM UNNEST(@rows_of_{table.name}))" for table in used)
             request = service.PrepareQueryRequest(sql=f"WITH {parts} ({sql})" if used else sql, options=options)
             request.simple_catalog.CopyFrom(self._catalog(""))

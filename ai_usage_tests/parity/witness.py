@@ -100,7 +100,9 @@ def inlined(sql: str) -> str:
     collect(sql)
     if not wanted:
         return sql
-    parts = ",\n".join(f"{m.table.name} AS (\n{bare(models.view_sql(m))}\n)" for m in models.all_models().values() if m.table.name in wanted)
+    parts = ",\n".join(
+        f"{m.table.name} AS (\n{bare(models.view_sql(m))}\n)" for m in models.all_models().values() if m.table.name in wanted
+    )
     return f"WITH {parts}\n(\n{bare(sql)}\n)"
 
 
