@@ -15,4 +15,4 @@ def test_no_case_hides_another() -> None:
     """Two modules with a test of one name would leave one of them out here."""
     modules = (test_sql_curated, test_sql_marts, test_sql_staging)
     names = [name for module in modules for name in vars(module) if name.startswith("test_")]
-    assert len(names) == len(set(names)) > 50
+    assert len(names) == len(set(names)) > 40
