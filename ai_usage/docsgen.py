@@ -1,6 +1,6 @@
 """`python -m ai_usage.docsgen [--check]`: the pages of the documentation that code can write.
 
-Belongs here: tables, settings, assets, commands, templates, `.env.example` and the column lineage, each made from the declaration
+Belongs here: tables, settings, assets, commands, scale, templates, `.env.example` and the column lineage, each made from the declaration
 that the platform itself acts on. Does not belong here: anything that a person writes. The output depends on the code alone:
 environment variables and a `.env` file do not count, and nothing is read from a warehouse.
 """
@@ -22,7 +22,7 @@ from sqlglot.lineage import lineage
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
 
-from ai_usage import tables
+from ai_usage import scale, tables
 from ai_usage.settings import Settings, markdown, only_these, variable
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import models
@@ -246,6 +246,7 @@ def pages() -> dict[str, str]:
         "docs/settings.md": settings_page(),
         "docs/assets.md": assets_page(),
         "docs/commands.md": commands_page(),
+        "docs/scale.md": scale.page(MADE),
         ".env.example": env_example(),
         "ai_usage/tables/lineage.json": _lineage_text(),
     }

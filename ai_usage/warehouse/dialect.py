@@ -40,6 +40,11 @@ def _is_numeric(node: exp.Expression) -> bool:
     return kind is not None and kind.this in {exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL}
 
 
+def _is_float(node: exp.Expression) -> bool:
+    """A literal such as 2.5 is NUMERIC beside NUMERIC."""
+    return node.type is not None and node.type.this in exp.DataType.FLOAT_TYPES and not isinstance(node.unnest(), exp.Literal)
+
+
 def _repair_type(node: exp.Expression) -> exp.Expression:
     """NUMERIC without precision: DuckDB's DECIMAL is (18, 3), which cuts money to three decimals."""
     if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.DECIMAL and not node.expressions:
@@ -90,7 +95,9 @@ def _repair_offset(node: exp.Expression) -> exp.Expression:
         scope = node.find_ancestor(exp.Select)
         for column in list(scope.find_all(exp.Column)) if scope else []:
             if column.name == name:
-                column.replace(exp.Paren(this=exp.Sub(this=column.copy(), expression=exp.Literal.number(1))))
+                counted: exp.Expression = exp.Paren(this=exp.Sub(this=column.copy(), expression=exp.Literal.number(1)))
+                is_projection = isinstance(column.parent, exp.Select) and column.arg_key == "expressions"
+                column.replace(exp.alias_(counted, name) if is_projection else counted)
     return node
 
 
@@ -116,18 +123,45 @@ def _repair_wide_div(node: exp.Expression) -> exp.Expression:
 
 
 def _repair_division(node: exp.Expression) -> exp.Expression:
-    """NUMERIC / NUMERIC, SAFE_DIVIDE and AVG of NUMERIC are NUMERIC; DuckDB gives DOUBLE. Needs annotated types."""
-    if isinstance(node.parent, exp.Cast) and _is_numeric(node.parent):
-        return node
+    """NUMERIC / NUMERIC, SAFE_DIVIDE and AVG of NUMERIC are NUMERIC; DuckDB gives DOUBLE, exact to 15 digits only. Needs annotated types."""
     if isinstance(node, exp.Div | exp.SafeDivide) and (_is_numeric(node.this) or _is_numeric(node.expression)):
-        return exp.Cast(this=exp.Paren(this=node.copy()), to=_numeric())
-    if isinstance(node, exp.Avg) and _is_numeric(node.this):
+        if any(_is_float(side) for side in (node.this, node.expression)):
+            return node  # NUMERIC with FLOAT64 is FLOAT64
+        return _exact_quotient(node.this, node.expression, safe=isinstance(node, exp.SafeDivide))
+    if isinstance(node, exp.Avg) and _is_numeric(node.this) and not (isinstance(node.parent, exp.Cast) and _is_numeric(node.parent)):
         return exp.Cast(this=node.copy(), to=_numeric())
     return node
 
 
+def _exact_quotient(dividend: exp.Expression, divisor: exp.Expression, safe: bool) -> exp.Expression:
+    """Whole 1e-9ths in HUGEINT, rounded half away from zero as NUMERIC is; an error where the divisor is 0, or NULL where `safe`."""
+    over = "NULL" if safe else "error('division by zero')"
+    text = f"""CASE WHEN b_ = 0 THEN {over} ELSE CAST(SIGN(a_) * SIGN(b_) * (
+        (2000000000 * CAST(ABS(a_) * 1000000000 AS INT128) + CAST(ABS(b_) * 1000000000 AS INT128)) // (2 * CAST(ABS(b_) * 1000000000 AS INT128))
+      ) AS DECIMAL(38, 0)) * CAST('0.000000001' AS DECIMAL(10, 9)) END"""
+    operands = {"a_": dividend.transform(_repair_division), "b_": divisor.transform(_repair_division)}
+    tree = sqlglot.parse_one(text, read="duckdb").transform(
+        lambda n: exp.Cast(this=operands[n.name].copy(), to=_numeric()) if isinstance(n, exp.Column) and n.name in operands else n
+    )
+    return exp.Cast(this=tree, to=_numeric())
+
+
+# What Unicode calls white space, which is what TRIM takes off.
+_WHITE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+
+
+def _repair_trim(node: exp.Expression) -> exp.Expression:
+    """TRIM, LTRIM and RTRIM take off all white space; DuckDB's take off spaces alone, and an e-mail with a tab would be another person."""
+    if isinstance(node, exp.Trim) and not node.expression:
+        trimmed = node.copy()
+        trimmed.set("expression", exp.Literal.string(_WHITE))
+        return trimmed
+    return node
+
+
 _REPAIRS: tuple[Callable[[exp.Expression], exp.Expression], ...] = (
-    _repair_division, _repair_wide_div, _repair_type, _repair_count_if, _repair_dates, _repair_extract, _repair_timestamp_diff, _repair_div,
+    _repair_wide_div, _repair_division, _repair_type, _repair_count_if, _repair_dates, _repair_extract, _repair_timestamp_diff, _repair_div,
+    _repair_trim,
 )  # fmt: skip
 
 

@@ -393,7 +393,9 @@ def test_engagement_fills_claude_ai_by_person_and_the_sheet_gives_way(sixty_days
     }
     found: dict[Any, list[int]] = {}
     sums = ", ".join(f"SUM({n}) AS {n}" for n in names)
-    rows = sixty_days.ask(f"SELECT usage_date, user_email, {sums} FROM fct_usage_daily WHERE platform = 'claude_ai' GROUP BY usage_date, user_email")
+    rows = sixty_days.ask(
+        f"SELECT usage_date, user_email, {sums} FROM fct_usage_daily WHERE platform = 'claude_ai' GROUP BY usage_date, user_email"
+    )
     found = {(r["usage_date"], r["user_email"]): tuple(r[n] for n in names) for r in rows if r["conversations"] is not None}
     assert truth
     assert {k: found.get(k) for k in truth} == truth

@@ -94,32 +94,32 @@ def test_an_expression_answers_as_googlesql_does(expression: str, expected: Any,
     assert found == expected and type(found) is type(expected)
 
 
-@pytest.mark.parametrize(
-    ("sql", "expected"),
-    [
-        ("SELECT COUNTIF(x) FROM UNNEST([CAST(NULL AS BOOL)]) AS x", [(0,)]),
-        ("SELECT COUNTIF(x > 1) FROM UNNEST([1, 2, 3]) AS x WHERE x > 5", [(0,)]),
-        ("SELECT COUNTIF(x > 1) FROM UNNEST([1, 2, 3, NULL]) AS x", [(2,)]),
-        ("SELECT COUNTIF(x > 1) OVER () FROM UNNEST([1, 2]) AS x", [(1,), (1,)]),
-        ("SELECT x, pos FROM UNNEST(['a', 'b']) AS x WITH OFFSET AS pos ORDER BY pos", [("a", 0), ("b", 1)]),
-        ("SELECT x FROM UNNEST(['a', 'b']) AS x WITH OFFSET AS pos WHERE pos = 0", [("a",)]),
-        ("SELECT x, pos + 1 FROM UNNEST(['a', 'b']) AS x WITH OFFSET AS pos ORDER BY pos", [("a", 1), ("b", 2)]),
-        ("SELECT x, pos - 1 FROM UNNEST(['a', 'b']) AS x WITH OFFSET AS pos ORDER BY pos", [("a", -1), ("b", 0)]),
-        ("SELECT x, 10 - pos FROM UNNEST(['a', 'b']) AS x WITH OFFSET AS pos ORDER BY pos", [("a", 10), ("b", 9)]),
-        ("SELECT AVG(x) FROM UNNEST([NUMERIC '0.1', NUMERIC '0.2', NUMERIC '0.2']) AS x", [(N("0.166666667"),)]),
-        ("SELECT SUM(x) / COUNT(*) FROM UNNEST([NUMERIC '1', NUMERIC '1', NUMERIC '2']) AS x", [(N("1.333333333"),)]),
-        ("SELECT SUM(x) FROM UNNEST([NUMERIC '0.1', NUMERIC '0.2']) AS x", [(N("0.3"),)]),
-        ("SELECT AVG(x) FROM UNNEST([1, 2]) AS x", [(1.5,)]),
-        (
-            "SELECT d FROM UNNEST(GENERATE_DATE_ARRAY(DATE '2024-02-28', DATE '2024-03-01')) AS d ORDER BY d",
-            [(D(2024, 2, 28),), (D(2024, 2, 29),), (D(2024, 3, 1),)],
-        ),
-        ("SELECT x FROM UNNEST([2, NULL, 1]) AS x ORDER BY x", [(None,), (1,), (2,)]),
-        ("SELECT x FROM UNNEST([2, NULL, 1]) AS x ORDER BY x DESC", [(2,), (1,), (None,)]),
-        ("SELECT ANY_VALUE(n HAVING MAX x) FROM (SELECT 'a' AS n, 1 AS x UNION ALL SELECT 'b', 2)", [("b",)]),
-        ("SELECT MAX(TIMESTAMP('1970-01-01'))", [(datetime(1970, 1, 1, tzinfo=UTC),)]),
-    ],
-)
+STATEMENTS: list[tuple[str, list]] = [
+    ("SELECT COUNTIF(x) FROM UNNEST([CAST(NULL AS BOOL)]) AS x", [(0,)]),
+    ("SELECT COUNTIF(x > 1) FROM UNNEST([1, 2, 3]) AS x WHERE x > 5", [(0,)]),
+    ("SELECT COUNTIF(x > 1) FROM UNNEST([1, 2, 3, NULL]) AS x", [(2,)]),
+    ("SELECT COUNTIF(x > 1) OVER () FROM UNNEST([1, 2]) AS x", [(1,), (1,)]),
+    ("SELECT x, pos FROM UNNEST(['a', 'b']) AS x WITH OFFSET AS pos ORDER BY pos", [("a", 0), ("b", 1)]),
+    ("SELECT x FROM UNNEST(['a', 'b']) AS x WITH OFFSET AS pos WHERE pos = 0", [("a",)]),
+    ("SELECT x, pos + 1 FROM UNNEST(['a', 'b']) AS x WITH OFFSET AS pos ORDER BY pos", [("a", 1), ("b", 2)]),
+    ("SELECT x, pos - 1 FROM UNNEST(['a', 'b']) AS x WITH OFFSET AS pos ORDER BY pos", [("a", -1), ("b", 0)]),
+    ("SELECT x, 10 - pos FROM UNNEST(['a', 'b']) AS x WITH OFFSET AS pos ORDER BY pos", [("a", 10), ("b", 9)]),
+    ("SELECT AVG(x) FROM UNNEST([NUMERIC '0.1', NUMERIC '0.2', NUMERIC '0.2']) AS x", [(N("0.166666667"),)]),
+    ("SELECT SUM(x) / COUNT(*) FROM UNNEST([NUMERIC '1', NUMERIC '1', NUMERIC '2']) AS x", [(N("1.333333333"),)]),
+    ("SELECT SUM(x) FROM UNNEST([NUMERIC '0.1', NUMERIC '0.2']) AS x", [(N("0.3"),)]),
+    ("SELECT AVG(x) FROM UNNEST([1, 2]) AS x", [(1.5,)]),
+    (
+        "SELECT d FROM UNNEST(GENERATE_DATE_ARRAY(DATE '2024-02-28', DATE '2024-03-01')) AS d ORDER BY d",
+        [(D(2024, 2, 28),), (D(2024, 2, 29),), (D(2024, 3, 1),)],
+    ),
+    ("SELECT x FROM UNNEST([2, NULL, 1]) AS x ORDER BY x", [(None,), (1,), (2,)]),
+    ("SELECT x FROM UNNEST([2, NULL, 1]) AS x ORDER BY x DESC", [(2,), (1,), (None,)]),
+    ("SELECT ANY_VALUE(n HAVING MAX x) FROM (SELECT 'a' AS n, 1 AS x UNION ALL SELECT 'b', 2)", [("b",)]),
+    ("SELECT MAX(TIMESTAMP('1970-01-01')) FROM UNNEST([1])", [(datetime(1970, 1, 1, tzinfo=UTC),)]),
+]
+
+
+@pytest.mark.parametrize(("sql", "expected"), STATEMENTS, ids=[s[0] for s in STATEMENTS])
 def test_a_statement_answers_as_googlesql_does(sql: str, expected: list) -> None:
     assert answer(sql) == expected
 

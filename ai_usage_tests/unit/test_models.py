@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -105,21 +106,26 @@ def test_an_unknown_model_is_named_with_what_there_is() -> None:
 # Forbidden idioms ---------------------------------------------------------------------------------------------------
 
 FORBIDDEN = {
-    r"\bFORMAT\s*\(": "FORMAT('%...') differs between engines",
-    r"\bLAX_\w+\s*\(": "LAX_* is BigQuery's alone",
-    r"(?<![\w.])STRING\s*\(": "STRING(json) is BigQuery's alone",
-    r"\bJSON_QUERY\s*\(": "a JSON null is NULL in one engine and 'null' in the other",
-    r"EXTRACT\s*\(\s*WEEK\b": "weeks begin on different days",
-    r"FORMAT_DATE\s*\(\s*'[^']*%e": "%e pads differently",
-    r"FORMAT_TIMESTAMP\s*\([^)]*,[^)]*,": "a zone in FORMAT_TIMESTAMP; use FORMAT_DATE of DATE(ts, zone)",
-    r"(?<!TIMESTAMP\()\bTIMESTAMP_MILLIS\s*\(": "wrap it in TIMESTAMP()",
-    r"PARSE_TIMESTAMP\s*\(\s*'[^']*%E": "use TIMESTAMP(string)",
-    r"ARRAY_AGG\s*\([^)]*\bLIMIT\b": "use QUALIFY or ANY_VALUE(x HAVING MAX y)",
-    r"\bFARM_FINGERPRINT\b": "use TO_HEX(MD5())",
-    r"\bIEEE_DIVIDE\b": "use SAFE_DIVIDE",
-    r"\bMAX_BY\b|\bMIN_BY\b": "use ANY_VALUE(x HAVING MAX y)",
-    r"\w\.\w+\[(?!SAFE_OFFSET|OFFSET)": "JSON subscripts are off by one",
+    r"\bFORMAT\s*\(": "FORMAT('%...') pads and rounds differently; compare and join on values, and leave their look to the dashboard.",
+    r"\bLAX_\w+\s*\(": "LAX_* is BigQuery's alone; use JSON_VALUE and a cast.",
+    r"(?<![\w.])STRING\s*\(": "STRING(json) is BigQuery's alone; use JSON_VALUE.",
+    r"\bJSON_QUERY\s*\(": "JSON_QUERY of a JSON null is NULL on one engine and 'null' on the other; use JSON_VALUE or JSON_QUERY_ARRAY.",
+    r"\bJSON_EXTRACT\w*\s*\(": "JSON_EXTRACT is BigQuery's old name with other quoting; use JSON_VALUE or JSON_QUERY_ARRAY.",
+    r"EXTRACT\s*\(\s*WEEK\b": "EXTRACT(WEEK) begins weeks on different days; use ISOWEEK.",
+    r"FORMAT_DATE\s*\(\s*'[^']*%e": "%e pads differently; use %d.",
+    r"FORMAT_TIMESTAMP\s*\([^)]*,[^)]*,": "FORMAT_TIMESTAMP with a zone differs; use FORMAT_DATE of DATE(ts, zone).",
+    r"(?<!TIMESTAMP\()\bTIMESTAMP_MILLIS\s*\(": "a bare TIMESTAMP_MILLIS has no zone on DuckDB; wrap it in TIMESTAMP().",
+    r"PARSE_TIMESTAMP\s*\(\s*'[^']*%E": "PARSE_TIMESTAMP('%E*S') is BigQuery's alone; use TIMESTAMP(string).",
+    r"ARRAY_AGG\s*\((?:[^()]|\([^()]*\))*\bLIMIT\b": "ARRAY_AGG(... LIMIT n) keeps another n; use QUALIFY or ANY_VALUE(x HAVING MAX y).",
+    r"\bFARM_FINGERPRINT\b": "FARM_FINGERPRINT is BigQuery's alone; use TO_HEX(MD5()).",
+    r"\bIEEE_DIVIDE\b": "IEEE_DIVIDE is BigQuery's alone; use SAFE_DIVIDE.",
+    r"\bMAX_BY\b|\bMIN_BY\b": "MAX_BY and MIN_BY are not in GoogleSQL's reference; use ANY_VALUE(x HAVING MAX y).",
+    r"\w\.?\w*\[(?!\s*(?:SAFE_OFFSET|OFFSET)\b)": "JSON and array subscripts are off by one; use JSON_VALUE with a path, or SAFE_OFFSET.",
+    r"\bUPPER\s*\(": "UPPER treats ß differently; fold with LOWER.",
+    r"\bSUBSTR(?:ING)?\s*\([^()]*,\s*0\b": "SUBSTR from 0 differs; count from 1.",
 }
+# By the parsed tree, since a pattern cannot see what stands around.
+NOT_SAFE_OUTSIDE_CAST = (exp.Round, exp.Ceil, exp.Floor, exp.Trunc, exp.Sign)
 
 
 def problems(sql: str) -> list[str]:
@@ -133,8 +139,23 @@ def problems(sql: str) -> list[str]:
     for cast in tree.find_all(exp.Cast):
         if cast.to.this in (exp.DataType.Type.TEXT, exp.DataType.Type.VARCHAR) and not isinstance(cast.this, exp.Null):
             found.append(f"CAST(... AS STRING) of something: {cast.sql()}")
+        if cast.to.this == exp.DataType.Type.BIGINT and isinstance(cast, exp.TryCast):
+            found.append("SAFE_CAST(... AS INT64) of '1.5' is NULL on one engine and 2 on the other; cast to NUMERIC first.")
+    found += [f"{n.sql()} of NUMERIC is INT64 on DuckDB; cast it." for n in tree.find_all(*NOT_SAFE_OUTSIDE_CAST) if not _inside_cast(n)]
+    found += ["x / 0 is an error on one engine and infinity on the other; use SAFE_DIVIDE." for _ in tree.find_all(exp.Div)]
+    for product in dialect._annotated(tree).find_all(exp.Mul):
+        if all(dialect._is_numeric(side) for side in (product.this, product.expression)) and not _inside_cast(product):
+            found.append(f"{product.sql()}: NUMERIC x NUMERIC keeps 18 decimals on DuckDB; write CAST(a * b AS NUMERIC).")
     found += [f"a literal day: {lit.this}" for lit in tree.find_all(exp.Literal) if lit.is_string and lit.this[:6] in {"user_0", "key_01"}]
     return found
+
+
+def _inside_cast(node: exp.Expression) -> bool:
+    """Whether a cast takes the value, or DIV, which repairs its operands, does."""
+    parent = node.parent
+    while isinstance(parent, exp.Paren | exp.IntDiv):
+        parent = parent.parent
+    return isinstance(parent, exp.Cast)
 
 
 @pytest.mark.parametrize("path", ALL_SQL, ids=lambda p: str(p.relative_to(ROOT)))
@@ -157,11 +178,54 @@ def test_no_file_uses_an_idiom_that_engines_answer_differently(path: Path) -> No
         "SELECT * FROM t QUALIFY ROW_NUMBER() OVER (ORDER BY x) = 1",
         "SELECT JSON_QUERY(j, '$.a') FROM t",
         "SELECT FORMAT_DATE('%e', d) FROM t",
+        "SELECT LAX_INT64(j) FROM t",
+        "SELECT STRING(j) FROM t",
+        "SELECT JSON_EXTRACT_SCALAR(j, '$.a') FROM t",
+        "SELECT FORMAT_TIMESTAMP('%F', ts, 'America/Los_Angeles') FROM t",
+        "SELECT PARSE_TIMESTAMP('%Y-%m-%dT%H:%M:%E*S', s) FROM t",
+        "SELECT ARRAY_AGG(CONCAT(x, 'a') ORDER BY y LIMIT 1) FROM t",
+        "SELECT SAFE_CAST(usd AS STRING) FROM t",
+        "SELECT parts[0] FROM t",
+        "SELECT UPPER(x) FROM t",
+        "SELECT SUBSTR(x, 0, 2) FROM t",
+        "SELECT SAFE_CAST(x AS INT64) FROM t",
+        "SELECT ROUND(x, 2) FROM t",
+        "SELECT x / y FROM t",
+        "SELECT cost_usd * cost_usd FROM fct_cost_daily",
     ],
 )
 def test_the_linter_sees_each_idiom(sql: str) -> None:
     """A linter that cannot fail proves nothing."""
     assert problems(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT CAST(NULL AS STRING) FROM t",
+        "SELECT SPLIT(x, ';')[SAFE_OFFSET(0)] FROM t",
+        "SELECT CAST(ROUND(x) AS NUMERIC) FROM t",
+        "SELECT SAFE_DIVIDE(x, y) FROM t",
+        "SELECT CAST(cost_usd * cost_usd AS NUMERIC), cost_usd * 2 FROM fct_cost_daily",
+        "SELECT REGEXP_REPLACE(x, r'[;,]+', ';') FROM t",
+        "SELECT ANY_VALUE(x HAVING MAX y) FROM t",
+    ],
+)
+def test_the_linter_lets_the_safe_idioms_pass(sql: str) -> None:
+    assert problems(sql) == []
+
+
+def test_sql_inside_python_uses_none_of_them_either() -> None:
+    """Checks and cleaners carry their SQL in code; what a file under sql/ may not say, they may not."""
+    package = Path(ai_usage.__file__).parent
+    texts = 0
+    for path in (*(package / "defs").rglob("*.py"), *package.glob("*.py"), *(package / "loading").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\bSELECT\b.*\bFROM\b", node.value, re.DOTALL):
+                texts += 1
+                found = [why for pattern, why in FORBIDDEN.items() if re.search(pattern, re.sub(r"'[^']*'", "''", node.value))]
+                assert found == [], (path.name, node.lineno)
+    assert texts > 10
 
 
 def test_sql_inside_python_partitions_its_row_numbers_too() -> None:

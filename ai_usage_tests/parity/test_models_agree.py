@@ -1,0 +1,243 @@
+"""Every file under `sql/` in GoogleSQL's eyes: it means what `tables/` declares, and answers what DuckDB answers, row by row.
+
+Belongs here: whole models and cards, on the simulator's days with ugly rows laid beside them, and on nothing at all.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ai_usage import tables
+from ai_usage.dashboards.query import FilterValues, card_query, preceding_period
+from ai_usage.dashboards.spec import load_dashboards
+from ai_usage.defs.curated.assets import COST_FACTS, USAGE_FACTS
+from ai_usage.loading import Loader
+from ai_usage.simulator import Simulator, World
+from ai_usage.sources.anthropic import records as anthropic
+from ai_usage.sources.anthropic.client import AnthropicClient
+from ai_usage.sources.cursor import records as cursor
+from ai_usage.sources.cursor.client import CursorClient
+from ai_usage.sources.endpoint import Window
+from ai_usage.sources.google_sheets import records as sheets
+from ai_usage.sources.google_sheets.client import SheetsClient
+from ai_usage.sources.walk import walk_all
+from ai_usage.warehouse import models
+from ai_usage_tests.fixtures.helpers import CURATED, Desk
+from ai_usage_tests.parity.googlesql import GoogleSQL
+from ai_usage_tests.parity.witness import Disagreement, Witnessed
+
+D, N = date, Decimal
+# A month's end inside: seats divide by 31 and by 30, and the remainder falls on the last day.
+FIRST, LAST = D(2025, 10, 30), D(2025, 11, 2)
+UGLY = D(2025, 11, 3)
+AS_OF = D(2025, 11, 20)
+PARAMETERS = {"start_date": "DATE", "end_date": "DATE", "as_of_date": "DATE", "processed_at": "TIMESTAMP"}
+MODELS = list(models.all_models().values())
+VIEWS = [m.table for m in MODELS if m.table.view]
+CARDS = [(d, c) for d in load_dashboards() for c in d.cards if c.kind != "note"]
+FACTS = {"fct_usage_daily": USAGE_FACTS, "fct_cost_daily": COST_FACTS}
+NOON = datetime(2025, 11, 20, 12, tzinfo=UTC)
+
+
+# What a statement means ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.table.name)
+def test_a_model_has_the_declared_columns_in_order(google: GoogleSQL, model: models.Model) -> None:
+    """As the file says it, as a run sends it (ranged staging in front), and as its view is made."""
+    declared = [(c.name, c.type.value) for c in model.table.columns]
+    for statement in (model.sql, models.expand(model.sql), models.view_sql(model)):
+        assert google.columns(statement, PARAMETERS) == declared
+
+
+@pytest.mark.parametrize("fact", [f for facts in FACTS.values() for f in facts], ids=lambda f: f.name)
+def test_a_proof_inside_the_transaction_is_googlesql_too(google: GoogleSQL, fact) -> None:
+    assert {kind for _, kind in google.columns(models.expand(fact.difference_sql), PARAMETERS)} <= {"INT64", "NUMERIC"}
+
+
+@pytest.mark.parametrize(("dashboard", "card"), CARDS, ids=lambda x: x.key)
+def test_a_card_is_googlesql_and_names_what_its_yaml_names(google: GoogleSQL, dashboard, card) -> None:
+    found = dict(google.columns(card.source.text))
+    assert tuple(found) == card.source.columns
+    assert "FLOAT64" not in found.values(), "a card's rows are exact"
+
+
+# What it answers ----------------------------------------------------------------------------------------------------
+
+
+def simulated(desk: Desk, folder: Path) -> None:
+    """Four days of a small company, read through the real clients."""
+    world = World(
+        seed=7, people=6, first_day=FIRST, last_day=LAST, events_per_person_day=3.0, anthropic=True, api_keys=4, claude_code_users=3
+    )
+    with Simulator(world, cursor_key="key", anthropic_key="key") as sim:
+        quick = {"backoff_s": 0.02, "patience_s": 20.0}
+        editor = CursorClient(sim.url, "key", folder, rate_factor=0, **quick)
+        claude = AnthropicClient(sim.url, "key", folder, rate_factor=0, **quick)
+        sheet = SheetsClient(sim.url, sim.sheet_id, None, folder, **quick)
+        days, today = Window(FIRST, LAST), Window(datetime.now(UTC).date(), datetime.now(UTC).date())
+        loader = Loader(desk.warehouse)
+        for endpoint, fetch, step in (
+            (cursor.EVENTS, editor.events, 1), (cursor.DAILY_USAGE, editor.daily_usage, 30), (anthropic.USAGE, claude.usage, 31),
+            (anthropic.COST, claude.cost, 31), (anthropic.CLAUDE_CODE, claude.claude_code, 1),
+        ):  # fmt: skip
+            assert not loader.load(endpoint, walk_all(days.split(step), fetch, endpoint)).failures
+        for endpoint, fetch in (
+            (cursor.MEMBERS, editor.members), (cursor.SPEND, editor.spend), (anthropic.USERS, claude.users), (anthropic.API_KEYS, claude.api_keys),
+            (anthropic.WORKSPACES, claude.workspaces), (anthropic.WORKSPACE_MEMBERS, claude.workspace_members),
+        ):  # fmt: skip
+            assert not loader.load(endpoint, walk_all([today], fetch, endpoint)).failures
+        for endpoint in sheets.ENDPOINTS:
+            loader.load(endpoint, [sheet.tab(endpoint)])
+
+
+def ugly(desk: Desk) -> None:
+    """What simulated days lack: a restated day, one restated to nothing, failures, white space, the smallest money, shares that leave a rest."""
+    later = NOON + timedelta(hours=1)
+    desk.events(
+        UGLY, {"user_email": "old@example.com", "model": "m", "charged_usd": N(9)}, at=NOON, vendor_total_usd=N(9), content_sha256="a"
+    )
+    desk.events(
+        UGLY,
+        {"user_email": "\tAna+x@Example.com\u00a0", "model": "m", "charged_usd": N("0.000000001"), "input_tokens": 1, "list_usd": N("0.1")},
+        {"user_email": "ana@example.com", "model": None, "charged_usd": N("-0.100000003")},
+        {"user_email": "ana@example.com", "model": "m", "charged_usd": N("99999999999.999999999"), "output_tokens": 2**40},
+        {"user_email": "", "model": "é", "charged_usd": N("1.5"), "is_chargeable": False},
+        {"user_email": "bot@example.com", "model": "m", "charged_usd": N("0.3"), "service_account_id": "sa", "service_account_name": "ci"},
+        at=later, vendor_total_usd=N("99999999999.999999997"), content_sha256="b",
+    )  # fmt: skip
+    desk.events(
+        UGLY + timedelta(days=1), {"user_email": "x@example.com", "charged_usd": N(1)}, at=NOON, vendor_total_usd=N(1), content_sha256="c"
+    )
+    desk.events(UGLY + timedelta(days=1), at=later, vendor_total_usd=N(0), content_sha256="d")
+    desk.events(UGLY + timedelta(days=1), at=later + timedelta(hours=1), state="failed", changed=None, error="no answer")
+    day = {"usage_date": UGLY, "workspace_id": "w1", "model": "opus", "service_tier": "standard", "context_window": "0-200k"}
+    usage = [
+        {"api_key_id": f"k{n}", "uncached_input_tokens": tokens, "cache_read_tokens": 0, "cache_write_5m_tokens": 0, "cache_write_1h_tokens": 0, "output_tokens": n}
+        for n, tokens in enumerate((1, 1, 1, 10**13), start=1)
+    ]  # fmt: skip
+    desk.fetch("anthropic", "usage_report/messages", UGLY, "raw_anthropic_usage", *({**day, "web_search_requests": 0, **u} for u in usage))
+    desk.fetch(
+        "anthropic", "cost_report", UGLY, "raw_anthropic_cost",
+        {**day, "cost_type": "tokens", "token_type": "uncached_input_tokens", "amount_usd": N("1000000.000000001"), "description": "in"},
+        {**day, "cost_type": "tokens", "token_type": "output_tokens", "amount_usd": N("-0.00000001"), "description": "out"},
+        {"usage_date": UGLY, "cost_type": "code_execution", "amount_usd": N("0.05")},
+    )  # fmt: skip
+    tab = desk.one("SELECT version_fetch_id FROM stg_snapshots WHERE source = 'google_sheets' AND endpoint = 'people'")
+    for fetch in (tab, "superseded"):
+        desk.lay(
+            "raw_rejects",
+            {"fetch_id": fetch, "source": "google_sheets", "endpoint": "people", "record_number": 3, "reason": "r", "remedy": "m"},
+        )
+
+
+@pytest.fixture(scope="module")
+def loaded(new_desk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Raw tables only, so that every model is still to be made."""
+    desk = new_desk()
+    simulated(desk, tmp_path_factory.mktemp("spool"))
+    ugly(desk)
+    yield desk
+
+
+def made(desk: Desk) -> Witnessed:
+    """Every curated model, in an asset run's order, twice: the second time over overlapping days and with `dim_users` that reads itself."""
+    for first, last in ((FIRST, LAST), (LAST, UGLY + timedelta(days=1))):
+        for name in CURATED:
+            model = models.model(name)
+            parameters = {"start_date": first, "end_date": last, "as_of_date": AS_OF, "processed_at": NOON}
+            desk.warehouse.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
+    return desk.warehouse
+
+
+@pytest.fixture(scope="module")
+def built(loaded: Desk) -> Desk:
+    made(loaded)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def nothing(new_desk) -> Desk:
+    desk = new_desk()
+    made(desk)
+    return desk
+
+
+def test_the_rows_are_rich(built: Desk) -> None:
+    """Else the rest proves little: no table that a model reads is empty, and money is negative, tiny, huge, split, seated and unowned."""
+    read = {name for model in MODELS for name in model.inputs if not tables.BY_NAME[name].view}
+    with duckdb.connect(str(built.warehouse.path), read_only=True) as con:
+        for name in read | {v.name for v in VIEWS}:
+            assert con.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0] > 0, name
+        said = con.execute(
+            "SELECT MIN(cost_usd), MAX(cost_usd), LIST(DISTINCT attribution), LIST(DISTINCT platform) FROM fct_cost_daily"
+        ).fetchone()
+    assert said[0] < 0 and said[1] > 10**10
+    assert set(said[2]) >= {"direct", "seat", "token_share", "unattributed"} and len(said[3]) >= 3
+
+
+def test_the_curated_models_agree(built: Desk, nothing: Desk) -> None:
+    """Ten replacements each were confirmed while they were made: see `made`."""
+    assert built.warehouse.asked >= 10 and nothing.warehouse.asked >= 10
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda t: t.name)
+def test_a_view_agrees(built: Desk, nothing: Desk, view) -> None:
+    """All days, with the view's declared types; and over no rows."""
+    columns = ", ".join(view.column_names)
+    assert built.ask(f"SELECT {columns} FROM {view.name}")
+    assert nothing.ask(f"SELECT {columns} FROM {view.name}") == []
+
+
+@pytest.mark.parametrize("name", ["stg_usage", "stg_cost", "stg_seats"])
+def test_a_ranged_read_of_staging_agrees(built: Desk, name: str) -> None:
+    """The days of the question reach the raw tables on both engines: `models.expand`."""
+    found = tables.BY_NAME[name]
+    where = f"WHERE {found.date_column} BETWEEN @start_date AND @end_date"
+    assert built.ask(f"SELECT * FROM {name} {where}", start_date=FIRST, end_date=UGLY)
+
+
+@pytest.mark.parametrize(("dashboard", "card"), CARDS, ids=lambda x: x.key)
+def test_a_card_agrees(built: Desk, nothing: Desk, dashboard, card) -> None:
+    """The question it stands for: over everything, over a period and the one before it, by every grain, and with each filter set."""
+    period = FilterValues(FIRST + timedelta(days=2), LAST)
+    chosen = {
+        "department": ["Engineering", "(no department)"],
+        "platform": ["cursor", "claude_api"],
+        "user": ["ana@example.com", "(unattributed)"],
+    }
+    asked = [
+        card_query(card),
+        card_query(card, period, grain="week"),
+        card_query(card, FilterValues(UGLY, UGLY, chosen), grain="month", pivot=False),
+    ]
+    if card.compare:
+        asked.append(card_query(card, preceding_period(period)))
+    for query in asked:
+        built.ask(query.sql, **query.params)
+    nothing.ask(asked[0].sql, **asked[0].params)
+
+
+@pytest.mark.parametrize("text", sorted({card.source.text for _, card in CARDS}), ids=["cost lines", "user days"])
+def test_the_rows_behind_cards_agree(built: Desk, nothing: Desk, text: str) -> None:
+    assert built.ask(text)
+    assert nothing.ask(text) == []
+
+
+def test_the_witness_sees_one_changed_nano(built: Desk, google: GoogleSQL, tmp_path: Path) -> None:
+    """A comparison that cannot fail proves nothing: DuckDB's view is made to show 1e-9 USD more."""
+    shutil.copyfile(built.warehouse.path, tmp_path / "w.duckdb")
+    other = Witnessed(tmp_path / "w.duckdb", google)
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as con:
+        con.execute("ALTER VIEW vw_monthly_finance RENAME TO kept")
+        more = "CAST(cost_usd + CAST('0.000000001' AS DECIMAL(38, 9)) AS DECIMAL(38, 9))"
+        con.execute(f"CREATE VIEW vw_monthly_finance AS SELECT * REPLACE ({more} AS cost_usd) FROM kept")
+    with pytest.raises(Disagreement, match="only GoogleSQL"):
+        other.select("SELECT * FROM vw_monthly_finance")

@@ -1,0 +1,153 @@
+"""No full-table scan hides: each read of a table with days is limited to the question's days, or stands here with its reason.
+
+Belongs here: the law for models, marts and cards, and hand-made statements that show what may and may not carry a filter to the partition column.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from ai_usage import tables
+from ai_usage.dashboards.query import FilterValues, card_query
+from ai_usage.dashboards.spec import load_dashboards
+from ai_usage.scans import scans
+from ai_usage.warehouse import models
+
+CURATED = [m for m in models.all_models().values() if m.table.layer == "curated"]
+MARTS = [m for m in models.all_models().values() if m.table.layer == "mart"]
+CARDS = [(d, c) for d in load_dashboards() for c in d.cards if c.kind != "note"]
+PERIOD = FilterValues(date(2026, 11, 1), date(2026, 11, 30))
+
+FETCHES = (
+    "one row a fetch says which version of a day counts, and which snapshot is the latest: that needs every day, and has no rows of usage"
+)
+DIRECTORY = "a directory: its latest snapshot counts whatever its day, and a snapshot is stored only when it changed"
+LEDGER = {"raw_fetches": FETCHES} | {
+    t.name: DIRECTORY
+    for t in tables.RAW
+    if t.name.startswith("raw_sheet_")
+    or t.name in {"raw_cursor_members", "raw_cursor_spend", "raw_anthropic_users", "raw_anthropic_api_keys", "raw_anthropic_workspaces"}
+}
+# (statement, table) -> why it reads all days.
+WHOLE = {
+    (
+        "dim_api_keys",
+        "raw_cursor_events",
+    ): "a service account is known only by its events, on any day; docs/scale.md says what that costs and when to change it",
+    (
+        "vw_monthly_finance",
+        "fct_cost_daily",
+    ): "its day column is a month, DATE_TRUNC of the partition column: ask vw_cost_allocation for a few days",
+    ("sheet_issues", "raw_rejects"): "has no day column: the present sheet's broken rows, few",
+    ("department_by_month", "fct_cost_daily"): "the card shows every month on record, whatever the period",
+    ("adoption", "fct_cost_daily"): "the card shows every week on record, whatever the period",
+    ("adoption", "fct_usage_daily"): "the card shows every week on record, whatever the period",
+}
+
+
+def whole(sql: str) -> set[str]:
+    """Tables with days of which a statement reads all."""
+    return {s.table for s in scans(sql) if tables.BY_NAME[s.table].date_column and not s.bounded}
+
+
+def check(name: str, sql: str) -> None:
+    found = whole(sql)
+    unexplained = {t for t in found if t not in LEDGER and (name, t) not in WHOLE}
+    assert unexplained == set(), (
+        f"{name} reads all days of these; filter their day column by @start_date and @end_date, or give the reason here"
+    )
+    stale = {t for n, t in WHOLE if n == name} - found
+    assert stale == set(), f"{name} reads these by day now; take the exception out"
+
+
+@pytest.mark.parametrize("model", CURATED, ids=lambda m: m.table.name)
+def test_a_run_reads_its_own_days(model: models.Model) -> None:
+    sql = models.expand(model.sql)
+    assert scans(sql)
+    check(model.table.name, sql)
+
+
+@pytest.mark.parametrize("model", MARTS, ids=lambda m: m.table.name)
+def test_a_day_range_asked_of_a_mart_reaches_the_facts(model: models.Model) -> None:
+    day = model.table.date_column
+    check(model.table.name, f"SELECT * FROM {model.table.name}" + (f" WHERE {day} BETWEEN @start_date AND @end_date" if day else ""))
+
+
+@pytest.mark.parametrize(("dashboard", "card"), CARDS, ids=lambda x: x.key)
+def test_a_period_chosen_on_a_dashboard_reaches_the_facts(dashboard, card) -> None:
+    """Through the view and the card's own grouping; cards without a date filter are named with their reason."""
+    check(card.key, card_query(card, PERIOD).sql)
+
+
+def test_every_exception_is_of_a_statement_that_exists() -> None:
+    names = {m.table.name for m in (*CURATED, *MARTS)} | {c.key for _, c in CARDS}
+    assert {name for name, _ in WHOLE} <= names
+
+
+def test_a_filter_taken_out_of_staging_is_seen() -> None:
+    """The law can fail: without its WHERE, Cursor's bill would be read from the beginning."""
+    sql = models.expand(models.model("fct_cost_daily").sql)
+    without = sql.replace("r.is_chargeable AND r.usage_date BETWEEN @start_date AND @end_date", "r.is_chargeable")
+    # The model's own filter on stg_cost still reaches the events through the union and the grouping.
+    assert sql != without and "raw_cursor_events" not in whole(without)
+    neither = without.replace("WHERE cost_date BETWEEN @start_date AND @end_date", "")
+    assert "raw_cursor_events" in whole(neither) and "raw_cursor_events" not in whole(sql)
+    with pytest.raises(AssertionError, match="reads all days"):
+        check("fct_cost_daily", neither)
+
+
+IN = "BETWEEN @start_date AND @end_date"
+
+
+@pytest.mark.parametrize(
+    ("sql", "bounded"),
+    [
+        (f"SELECT cost_usd FROM fct_cost_daily WHERE cost_date {IN}", True),
+        ("SELECT cost_usd FROM fct_cost_daily", False),
+        ("SELECT cost_usd FROM fct_cost_daily WHERE cost_date >= @date_from AND cost_date <= @date_to", True),
+        # A literal is not the question's range, nor is another column, a function of the day, or one side of an OR.
+        ("SELECT cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'", False),
+        (f"SELECT cost_usd FROM fct_cost_daily WHERE DATE_TRUNC(cost_date, MONTH) {IN}", False),
+        (f"SELECT cost_usd FROM fct_cost_daily WHERE cost_date {IN} OR cost_usd > 0", False),
+        ("SELECT cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN @as_of_date AND @as_of_date", False),
+        # From outside: through a subquery, a CTE, a grouping key, a union.
+        (f"SELECT * FROM (SELECT cost_date AS d, cost_usd FROM fct_cost_daily) AS x WHERE d {IN}", True),
+        (f"WITH x AS (SELECT * FROM fct_cost_daily) SELECT cost_usd FROM x WHERE cost_date {IN}", True),
+        (f"SELECT * FROM (SELECT cost_date, SUM(cost_usd) AS usd FROM fct_cost_daily GROUP BY cost_date) AS x WHERE cost_date {IN}", True),
+        (
+            f"SELECT d FROM (SELECT cost_date AS d FROM fct_cost_daily UNION ALL SELECT cost_date FROM fct_cost_daily) AS x WHERE d {IN}",
+            True,
+        ),
+        # Not where the answer would change: an aggregate of the day, a window over other days, the optional side of a join, a LIMIT.
+        (f"SELECT * FROM (SELECT MAX(cost_date) AS d FROM fct_cost_daily) AS x WHERE d {IN}", False),
+        (
+            f"SELECT * FROM (SELECT cost_date, SUM(cost_usd) OVER (PARTITION BY platform) AS s FROM fct_cost_daily) AS x WHERE cost_date {IN}",
+            False,
+        ),
+        (
+            f"SELECT * FROM (SELECT cost_date, SUM(cost_usd) OVER (PARTITION BY cost_date) AS s FROM fct_cost_daily) AS x WHERE cost_date {IN}",
+            True,
+        ),
+        (f"SELECT 1 FROM dim_users AS u LEFT JOIN fct_cost_daily AS f ON u.email = f.user_email AND f.cost_date {IN}", False),
+        (f"SELECT 1 FROM dim_users AS u INNER JOIN fct_cost_daily AS f ON u.email = f.user_email AND f.cost_date {IN}", True),
+        (f"SELECT * FROM (SELECT cost_date FROM fct_cost_daily ORDER BY cost_usd LIMIT 5) AS x WHERE cost_date {IN}", False),
+        # A filter on a joined table is no filter on this one.
+        (f"SELECT 1 FROM fct_usage_daily AS u INNER JOIN fct_cost_daily AS f ON u.usage_date = f.cost_date WHERE u.usage_date {IN}", False),
+    ],
+)
+def test_a_filter_is_followed_only_where_it_may_be_moved(sql: str, bounded: bool) -> None:
+    assert all(s.bounded is bounded for s in scans(sql) if s.table == "fct_cost_daily")
+
+
+def test_only_the_columns_that_are_used_are_read() -> None:
+    """BigQuery charges for columns: those of an unused output of a subquery are not read."""
+    (scan,) = scans(
+        "SELECT platform FROM (SELECT platform, model, SUM(cost_usd) AS usd FROM fct_cost_daily WHERE vendor = 'x' GROUP BY platform, model) AS x"
+    )
+    assert scan.columns == {"platform", "model", "vendor"}
+    (scan,) = scans("SELECT platform FROM (SELECT DISTINCT platform, model FROM fct_cost_daily) AS x")
+    assert scan.columns == {"platform", "model"}
+    (scan,) = scans("SELECT COUNT(*) AS n FROM fct_cost_daily")
+    assert scan.columns == frozenset()
