@@ -27,11 +27,11 @@ priced AS (
   SELECT
     u.usage_date,
     u.model,
-    CAST(COALESCE(u.input_halves, 0) AS NUMERIC) * p.input_usd
-    + CAST(COALESCE(u.read_halves, 0) AS NUMERIC) * p.cache_read_usd
-    + CAST(COALESCE(u.write_5m_halves, 0) AS NUMERIC) * p.cache_write_5m_usd
-    + CAST(COALESCE(u.write_1h_halves, 0) AS NUMERIC) * p.cache_write_1h_usd
-    + CAST(COALESCE(u.output_halves, 0) AS NUMERIC) * p.output_usd AS half_millionths_usd
+    CAST(CAST(COALESCE(u.input_halves, 0) AS NUMERIC) * p.input_usd AS NUMERIC)
+    + CAST(CAST(COALESCE(u.read_halves, 0) AS NUMERIC) * p.cache_read_usd AS NUMERIC)
+    + CAST(CAST(COALESCE(u.write_5m_halves, 0) AS NUMERIC) * p.cache_write_5m_usd AS NUMERIC)
+    + CAST(CAST(COALESCE(u.write_1h_halves, 0) AS NUMERIC) * p.cache_write_1h_usd AS NUMERIC)
+    + CAST(CAST(COALESCE(u.output_halves, 0) AS NUMERIC) * p.output_usd AS NUMERIC) AS half_millionths_usd
   FROM used AS u
   INNER JOIN stg_anthropic_prices AS p
     ON (u.model = p.model OR STARTS_WITH(u.model, CONCAT(p.model, '-'))) AND u.usage_date >= p.valid_from
