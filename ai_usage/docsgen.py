@@ -51,6 +51,8 @@ def settings_page() -> str:
         "Set them as environment variables or in a file `.env` in the folder where a command is started; a variable of the environment wins "
         "over the file. An empty value counts as absent. Paths are relative to that folder. [`.env.example`](../.env.example) lists them all.\n\n"
         f"{markdown()}\n"
+        "A `SecretStr` is a key. It may be given as its value, as a file (`file:///absolute/path`) or as a reference to Google Secret Manager "
+        "(`sm://projects/P/secrets/S/versions/V`): [secrets](how-to/secrets.md).\n\n"
         "One more variable is Dagster's own and is read from the environment only, not from `.env`:\n\n"
         "| variable | default | meaning |\n|---|---|---|\n"
         "| `DAGSTER_HOME` | `dagster` in the data folder | Dagster's records of runs, checks and schedules. "
