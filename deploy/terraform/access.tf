@@ -51,7 +51,7 @@ resource "google_artifact_registry_repository_iam_member" "pipeline_pulls" {
 # Secrets without values: a value in Terraform would stand in its state. README.md says how a value is added.
 resource "google_secret_manager_secret" "key" {
   for_each  = local.chosen
-  secret_id = each.value.secret
+  secret_id = each.value
   labels    = local.labels
   replication {
     user_managed {

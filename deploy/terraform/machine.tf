@@ -13,7 +13,7 @@ resource "google_compute_disk" "volumes" {
   depends_on = [google_project_service.used]
 }
 
-# 09:00 UTC: hours before the day's run at 13:00 or 14:00 UTC.
+# 08:00 UTC: hours before the day's run at 13:00 or 14:00 UTC.
 resource "google_compute_resource_policy" "daily" {
   name   = "ai-usage-daily"
   region = var.region
@@ -21,7 +21,7 @@ resource "google_compute_resource_policy" "daily" {
     schedule {
       daily_schedule {
         days_in_cycle = 1
-        start_time    = "09:00"
+        start_time    = "08:00"
       }
     }
     retention_policy {
@@ -97,7 +97,7 @@ resource "google_compute_instance" "platform" {
         "AI_USAGE_START_DATE=${var.start_date}",
         "AI_USAGE_SHEET_ID=${var.sheet_id}",
       ],
-      [for key in local.chosen : "${key.setting}=sm://projects/${var.project}/secrets/${key.secret}/versions/latest"],
+      [for setting, name in local.chosen : "${setting}=sm://projects/${var.project}/secrets/${name}/versions/latest"],
       [""],
     ))
   }

@@ -2,13 +2,13 @@
 
 locals {
   labels = { app = "ai-usage" }
-  # Source -> the setting that takes its key and the name of its secret.
-  keys = {
-    cursor    = { setting = "CURSOR_ADMIN_API_KEY", secret = "cursor-admin-api-key" }
-    anthropic = { setting = "ANTHROPIC_ADMIN_API_KEY", secret = "anthropic-admin-api-key" }
-    sheet     = { setting = "AI_USAGE_SHEET_CREDENTIALS", secret = "sheet-credentials" }
+  # Source -> the setting that takes its key. The secret has the setting's name, in lower case and with hyphens.
+  settings = {
+    cursor    = "CURSOR_ADMIN_API_KEY"
+    anthropic = "ANTHROPIC_ADMIN_API_KEY"
+    sheet     = "AI_USAGE_SHEET_CREDENTIALS"
   }
-  chosen = { for source, key in local.keys : source => key if contains(var.sources, source) }
+  chosen = { for source in var.sources : local.settings[source] => lower(replace(local.settings[source], "_", "-")) }
 }
 
 resource "google_project_service" "used" {
