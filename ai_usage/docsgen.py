@@ -35,6 +35,12 @@ LAYERS = {
     "mart": ("Marts", "Views that people and dashboards read."),
 }
 SHARED = ("raw_fetches", "raw_rejects")  # written by the load of every raw table
+COMPOSE = {
+    "PLATFORM_IMAGE": "ai-usage-analytics:0.1.0",
+    "SECRETS_DIR": "./deploy/secrets",
+    "DAGSTER_PORT": "3000",
+    "METABASE_PORT": "3001",
+}
 GROUPS = {
     "cursor": "One asset for each raw table of Cursor.",
     "google_sheets": "One asset for each tab of the sheet.",
@@ -66,6 +72,8 @@ def env_example() -> str:
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else _plain(field.default)
         lines += [f"# {field.description}", f"# {variable(name)}={default}", ""]
+    lines.append("# Read by Compose alone: docs/how-to/deploy.md.")
+    lines += [f"# {name}={default}" for name, default in COMPOSE.items()] + [""]
     return "\n".join(lines)
 
 
