@@ -207,7 +207,7 @@ def test_metabase_has_a_database_of_its_own(server: Postgres, tmp_path: Path) ->
 def test_a_run_is_launched_and_recorded_in_postgres(stack: Stack) -> None:
     run = stack.launch()
     assert stack.ended(run) == "SUCCESS", stack.tail()
-    assert int(stack.server.ask(f"SELECT COUNT(*) FROM event_logs WHERE run_id = '{run}'", "dagster")) > 50
+    assert int(stack.server.ask(f"SELECT COUNT(*) FROM event_logs WHERE run_id = '{run}'", "dagster")) > 20
     assert_money(stack)
     assert not list(stack.folder.rglob("*.db")), "no SQLite beside it"
     # The webserver makes two empty folders for telemetry where it can, and goes on where it cannot.
