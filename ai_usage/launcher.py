@@ -19,7 +19,7 @@ from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionRes
 ANSWER_WITHIN_S = 10
 
 
-class WatchfulRunLauncher(DefaultRunLauncher):
+class WatchfulRunLauncher(DefaultRunLauncher):  # type: ignore[misc]
     """Runs in the code server's container, beside the DuckDB file; a run that the server does not know is dead."""
 
     @property
