@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help demo test setup dev lint format docs lock chromium bench clean
+.PHONY: help demo test setup dev lint format docs lock chromium postgres bench infra clean
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -12,7 +12,7 @@ help: ## What there is
 demo: setup ## 90 simulated days of every asset, every check, the dashboards: no key, no account, no Docker
 	@$(BIN)/ai-usage demo
 
-test: setup chromium lint ## The whole test suite, linters first
+test: setup chromium postgres lint ## The whole test suite, linters first
 	@$(BIN)/pytest $(ARGS)
 
 setup: $(STAMP) ## Everything into .venv; the command is .venv/bin/ai-usage
@@ -42,6 +42,12 @@ lock: setup ## Resolve the dependencies anew, for 3.11 and later, with hashes an
 
 chromium: ## A browser for the tests: found, or installed where that is possible
 	@scripts/chromium >/dev/null
+
+postgres: ## PostgreSQL for the deployment test: found, or installed where that is possible
+	@scripts/postgres >/dev/null || true
+
+infra: setup ## Linters of Dockerfile, Compose and Terraform, each fetched in one version
+	@scripts/infra
 
 bench: setup ## The benchmarks; each prints ratios
 	@for script in benchmarks/[a-z]*.py; do case $$script in */common.py) ;; *) $(BIN)/python $$script || exit 1;; esac; done

@@ -35,6 +35,12 @@ LAYERS = {
     "mart": ("Marts", "Views that people and dashboards read."),
 }
 SHARED = ("raw_fetches", "raw_rejects")  # written by the load of every raw table
+COMPOSE = {
+    "PLATFORM_IMAGE": "ai-usage-analytics:0.1.0",
+    "SECRETS_DIR": "./deploy/secrets",
+    "DAGSTER_PORT": "3000",
+    "METABASE_PORT": "3001",
+}
 GROUPS = {
     "cursor": "One asset for each raw table of Cursor.",
     "google_sheets": "One asset for each tab of the sheet.",
@@ -52,6 +58,8 @@ def settings_page() -> str:
         "Set them as environment variables or in a file `.env` in the folder where a command is started; a variable of the environment wins "
         "over the file. An empty value counts as absent. Paths are relative to that folder. [`.env.example`](../.env.example) lists them all.\n\n"
         f"{markdown()}\n"
+        "A `SecretStr` is a key. It may be given as its value, as a file (`file:///absolute/path`) or as a reference to Google Secret Manager "
+        "(`sm://projects/P/secrets/S/versions/V`): [secrets](how-to/secrets.md).\n\n"
         "One more variable is Dagster's own and is read from the environment only, not from `.env`:\n\n"
         "| variable | default | meaning |\n|---|---|---|\n"
         "| `DAGSTER_HOME` | `dagster` in the data folder | Dagster's records of runs, checks and schedules. "
@@ -65,6 +73,8 @@ def env_example() -> str:
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else _plain(field.default)
         lines += [f"# {field.description}", f"# {variable(name)}={default}", ""]
+    lines.append("# Read by Compose alone: docs/how-to/deploy.md.")
+    lines += [f"# {name}={default}" for name, default in COMPOSE.items()] + [""]
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ Belongs here: cheap questions, one for each thing that a run needs. Nothing is w
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Literal
 import requests
 
 from ai_usage.runtime import Runtime
+from ai_usage.secrets import Secret
 from ai_usage.settings import SettingsError
 from ai_usage.sources.anthropic import analytics_records
 from ai_usage.sources.endpoint import Window
@@ -34,9 +36,10 @@ class Finding:
 
 
 def examine(runtime: Runtime) -> list[Finding]:
-    """Warehouse, data folder, each source (reachable, authorised), the clock."""
+    """Data folder, warehouse, where each key comes from, each source (reachable, authorised), the clock."""
     off = runtime.settings.off()
     findings = [_try("data folder", lambda: _folder(runtime)), _try("warehouse", lambda: _warehouse(runtime))]
+    findings += [_try(key.setting, lambda key=key: _key(key)) for key in runtime.settings.given_keys()]  # type: ignore[misc]
     if "cursor" in off:
         findings.append(Finding("Cursor", "off", off["cursor"]))
     else:
@@ -82,6 +85,12 @@ def _warehouse(runtime: Runtime) -> str:
         return f"{path} will be made by the first run."
     rows = runtime.warehouse.select("SELECT COUNT(*) AS n FROM raw_fetches")["n"][0].as_py()
     return f"{path} opens; {rows} fetches are recorded."
+
+
+def _key(key: Secret) -> str:
+    """Where a key comes from. `.env` and the environment are told apart here: to the settings they are one."""
+    whence = key.whence()
+    return "from .env." if key.form == "value" and key.setting not in os.environ else f"{whence}."
 
 
 def _cursor(runtime: Runtime) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
 from ai_usage.loading import Loader
@@ -76,12 +77,15 @@ class Runtime:
         if settings.sheet_id is None:
             raise PermanentError(settings.off()["google_sheets"])
         local = settings.sheets_base_url.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
-        if settings.google_application_credentials is None and not local:
+        given: Path | str | None = settings.google_application_credentials
+        if settings.sheet_credentials is not None:
+            given = settings.sheet_credentials.get_secret_value()
+        if given is None and not local:
             raise PermanentError(
                 "the Google Sheet cannot be read without GOOGLE_APPLICATION_CREDENTIALS; set it to a service account's JSON key file."
             )
         return SheetsClient(
-            settings.sheets_base_url, settings.sheet_id, settings.google_application_credentials, settings.spool_dir,
+            settings.sheets_base_url, settings.sheet_id, given, settings.spool_dir,
             patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
         )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Every setting, typed, from environment variables or a `.env` file.
 
 Belongs here: names, types, defaults and one sentence each; `docs/settings.md` is made from this file. Does not belong
-here: anything that acts on a setting. Keys are `SecretStr`: they print as stars.
+here: anything that acts on a setting. Keys are `SecretStr`: they print as stars, and each may be given as a value, a file or a
+reference to Secret Manager (`secrets.py`).
 """
 
 from __future__ import annotations
@@ -10,18 +11,18 @@ import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ai_usage.secrets import SECRET_MANAGER_URL, Secret, malformed
+from ai_usage.secrets import SettingsError as SettingsError
 
 CURSOR_URL = "https://api.cursor.com"
 SHEETS_URL = "https://sheets.googleapis.com"
 ANTHROPIC_URL = "https://api.anthropic.com"
-
-
-class SettingsError(Exception):
-    """A setting has a value that cannot be used; the message names the variable, the value and the remedy."""
+WITH_LINES = frozenset({"sheet_credentials"})  # a JSON file: every other key is one line
 
 
 def _plain(name: str) -> AliasChoices:
@@ -31,7 +32,10 @@ def _plain(name: str) -> AliasChoices:
 class Settings(BaseSettings):
     """The platform's settings. Paths that are not set lie below `AI_USAGE_DATA_DIR`."""
 
-    model_config = SettingsConfigDict(env_prefix="AI_USAGE_", env_file=".env", extra="ignore", env_ignore_empty=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="AI_USAGE_", env_file=".env", extra="ignore", env_ignore_empty=True, populate_by_name=True,
+        hide_input_in_errors=True,
+    )  # fmt: skip
 
     warehouse: Literal["duckdb", "bigquery"] = Field("duckdb", description="Which engine holds the tables.")
     data_dir: Path = Field(Path("data"), description="Everything the platform writes lies below it.")
@@ -60,6 +64,9 @@ class Settings(BaseSettings):
         validation_alias=_plain("GOOGLE_APPLICATION_CREDENTIALS"),
         description="A service account's JSON key file. Absent with a local base URL: anonymous.",
     )
+    sheet_credentials: SecretStr | None = Field(
+        None, description="The service account's JSON key itself, or a reference to it. Wins over GOOGLE_APPLICATION_CREDENTIALS."
+    )
 
     anthropic_base_url: str = Field(ANTHROPIC_URL, description="Anthropic's Admin API.")
     anthropic_admin_api_key: SecretStr | None = Field(
@@ -73,16 +80,41 @@ class Settings(BaseSettings):
         validation_alias=_plain("ANTHROPIC_ANALYTICS_API_KEY"),
         description="Key of a Claude Enterprise organisation with the scope read:analytics. Absent: Claude Enterprise is off.",
     )
+    secret_manager_base_url: str = Field(SECRET_MANAGER_URL, description="Google Secret Manager's API, for keys given as sm://.")
     http_patience_s: float = Field(300, gt=0, description="Seconds after which a request that keeps failing is given up.")
     http_backoff_s: float = Field(1.0, gt=0, description="First pause between tries in seconds; it doubles each time.")
     demo: bool = Field(False, description="True in the demo: pages say that the people in them do not exist.")
 
-    @field_validator("cursor_base_url", "sheets_base_url", "anthropic_base_url")
+    @field_validator("cursor_base_url", "sheets_base_url", "anthropic_base_url", "secret_manager_base_url")
     @classmethod
     def _is_url(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _is_value_or_reference(cls, value: Any, info: ValidationInfo) -> Any:
+        wrong = malformed(value.get_secret_value()) if type(value) is SecretStr else None
+        if wrong:
+            raise ValueError(wrong)
+        return value
+
+    @model_validator(mode="after")
+    def _keys_know_where_they_come_from(self) -> Self:
+        """Every field of the type, also one that is added later: a `SecretStr` becomes a `Secret`."""
+        for name in type(self).model_fields:
+            value = self.__dict__.get(name)
+            if type(value) is SecretStr:
+                lines = name in WITH_LINES
+                self.__dict__[name] = Secret(
+                    value.get_secret_value(), variable(name, type(self)), self.secret_manager_base_url, lines=lines
+                )
+        return self
+
+    def given_keys(self) -> list[Secret]:
+        """The keys that are set, whoever uses them."""
+        return [v for v in map(self.__dict__.get, type(self).model_fields) if isinstance(v, Secret)]
 
     @property
     def duckdb_file(self) -> Path:
@@ -142,10 +174,15 @@ def only_these(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
-def variable(name: str) -> str:
+def variable(name: str, of: type[Settings] = Settings) -> str:
     """The environment variable of a settings field."""
-    alias = Settings.model_fields[name].validation_alias
+    alias = of.model_fields[name].validation_alias
     return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"AI_USAGE_{name.upper()}"
+
+
+def is_key(name: str) -> bool:
+    """Whether a settings field holds a key: its type says so."""
+    return "SecretStr" in str(Settings.model_fields[name].annotation)
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -156,7 +193,7 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""
         field = next((f for f in Settings.model_fields if name in (f, variable(f))), None)
-        value = "" if field is None or "key" in field else f" to {first.get('input')!r}"
+        value = "" if field is None or is_key(field) else f" to {first.get('input')!r}"
         said = first["msg"].removeprefix("Value error, ")
         what = Settings.model_fields[field].description if field else ""
         raise SettingsError(f"{variable(field) if field else name} is set{value}: {said[:1].lower()}{said[1:]}. {what}".strip()) from None

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from ai_usage.runtime import Runtime
-from ai_usage.settings import load_settings
+from ai_usage.settings import SettingsError, load_settings
 from ai_usage.sources.errors import SourceError
 from ai_usage.sources.uploads import client as uploads
 
@@ -74,7 +74,7 @@ def sheet_changed(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam
         return dg.SkipReason(runtime.settings.off()["google_sheets"])
     try:
         tabs = runtime.fresh_sheets().read()
-    except SourceError as error:
+    except (SourceError, SettingsError) as error:
         return dg.SkipReason(str(error))
     seen = hashlib.sha256(json.dumps(tabs, sort_keys=True, default=str).encode()).hexdigest()
     if context.cursor is None or context.cursor == seen:

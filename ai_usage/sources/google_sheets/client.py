@@ -58,14 +58,17 @@ class _Transport(gspread.http_client.HTTPClient):
 class SheetsClient:
     """Reads every known tab of one spreadsheet.
 
-    `credentials` is the path of a service account's JSON file; None asks anonymously, which only a local stand-in answers.
+    `credentials` is the path of a service account's JSON file, or that file's text; None asks anonymously, which only a local stand-in
+    answers.
     """
 
-    def __init__(self, base_url: str, sheet_id: str, credentials: Path | None, spool: Path, **http: Any) -> None:
+    def __init__(self, base_url: str, sheet_id: str, credentials: Path | str | None, spool: Path, **http: Any) -> None:
         self._sheet_id, self._spool = sheet_id, spool
         session, share_with = _session(credentials)
+        text = isinstance(credentials, str)
         self.http = HttpClient(
-            "Google Sheets", base_url, session=session, key_setting="GOOGLE_APPLICATION_CREDENTIALS",
+            "Google Sheets", base_url, session=session, secrets=(str(credentials),) if text else (),
+            key_setting="AI_USAGE_SHEET_CREDENTIALS" if text else "GOOGLE_APPLICATION_CREDENTIALS",
             hints={
                 403: f"the sheet {sheet_id} is not shared with {share_with}; share it with that address as a viewer",
                 404: f"there is no sheet {sheet_id}; set AI_USAGE_SHEET_ID to the long id in the sheet's URL",
@@ -138,10 +141,18 @@ def _normal(title: str) -> str:
     return title.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-def _session(credentials: Path | None) -> tuple[requests.Session, str]:
+def _session(credentials: Path | str | None) -> tuple[requests.Session, str]:
     """A session that carries the service account's token, and the address that a sheet must be shared with."""
     if credentials is None:
         return requests.Session(), "anybody (no credentials are set)"
+    if isinstance(credentials, str):
+        try:
+            given = service_account.Credentials.from_service_account_info(json.loads(credentials), scopes=SCOPES)
+        except (ValueError, KeyError, TypeError, AttributeError, google.auth.exceptions.GoogleAuthError):
+            raise AuthError(
+                "AI_USAGE_SHEET_CREDENTIALS does not hold a service account's JSON key; give the whole file that Google Cloud made."
+            ) from None
+        return google.auth.transport.requests.AuthorizedSession(given), given.service_account_email
     setting = f"GOOGLE_APPLICATION_CREDENTIALS={credentials}"
     try:
         found = service_account.Credentials.from_service_account_file(str(credentials), scopes=SCOPES)

@@ -1,0 +1,258 @@
+"""The containers' processes without containers: a real Postgres, and the commands, files and health checks of docker-compose.yml.
+
+What Compose would change (host names, ports, paths) is replaced and nothing else, so that the code server, the webserver and the daemon
+run on the image's own dagster.yaml and workspace.yaml.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ai_usage.simulator import Fault
+from ai_usage_tests.fixtures.postgres import Postgres, postgres
+from ai_usage_tests.helpers import FIRST, KEY, PATHS, ROOT, Company, company, free_port, rows, wait_until
+
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+PASSWORD, METABASE_PASSWORD = "pg-canary-4e1b", "mb-canary-77aa"
+ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
+
+
+class Stack:
+    """The services, started and killed one by one, as Compose would."""
+
+    def __init__(self, firm: Company, server: Postgres, folder: Path) -> None:
+        self.firm, self.server, self.folder = firm, server, folder
+        self.home = folder / "home"
+        self.home.mkdir()
+        for name in ("dagster.yaml", "workspace.yaml"):
+            shutil.copy(ROOT / "deploy" / name, self.home / name)
+        text = (self.home / "dagster.yaml").read_text()
+        assert text.count("poll_interval_seconds: 60") == 1
+        (self.home / "dagster.yaml").write_text(text.replace("poll_interval_seconds: 60", "poll_interval_seconds: 1"))
+        self.ports = {"code": free_port(), "webserver": free_port()}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        (folder / "dagster_db_password").write_text(PASSWORD + "\n")
+        (folder / "key").write_text(KEY + "\n")
+        self.log = folder / "log"
+
+    def env(self, service: str) -> dict[str, str]:
+        """What Compose would set for this service, with this machine's addresses; the vendors' keys only where Compose gives them."""
+        here = {
+            "DAGSTER_POSTGRES_HOST": "127.0.0.1", "DAGSTER_POSTGRES_PORT": str(self.server.port), "DAGSTER_CODE_HOST": "127.0.0.1",
+            "DAGSTER_CODE_PORT": str(self.ports["code"]), "DAGSTER_POSTGRES_PASSWORD_FILE": str(self.folder / "dagster_db_password"),
+        }  # fmt: skip
+        asked = COMPOSE[service]["environment"]
+        assert set(here) <= set(asked)
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("AI_USAGE", "CURSOR", "ANTHROPIC", "GOOGLE", "DAGSTER", "PYTEST"))}
+        env |= {k: v for k, v in asked.items() if k.startswith("DAGSTER_")} | here
+        env |= {"PATH": f"{Path(sys.executable).parent}:{env['PATH']}", "DAGSTER_HOME": str(self.home)}
+        env |= {"DAGSTER_ARTIFACTS": str(self.folder / "artifacts"), "DAGSTER_COMPUTE_LOGS": str(self.folder / "logs")}
+        if service == "code":
+            assert "CURSOR_ADMIN_API_KEY" in asked
+            env |= self.firm.settings | {"CURSOR_ADMIN_API_KEY": f"file://{self.folder}/key"}
+        return env
+
+    def argv(self, words: list[str]) -> list[str]:
+        ports = {"4000": str(self.ports["code"]), "3000": str(self.ports["webserver"]), "0.0.0.0": "127.0.0.1"}
+        return [ports.get(w, w).replace("/opt/dagster", str(self.home)).replace(":3000/", f":{self.ports['webserver']}/") for w in words]
+
+    def start(self, service: str) -> None:
+        words = COMPOSE[service].get("command") or image_command()
+        with self.log.open("a") as log:
+            self.running[service] = subprocess.Popen(
+                [str(ROOT / "deploy" / "entrypoint"), *self.argv(words)], env=self.env(service), cwd=self.firm.cwd, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def healthy(self, service: str) -> bool:
+        """The service's own health check."""
+        kind, *words = COMPOSE[service]["healthcheck"]["test"]
+        assert kind == "CMD"
+        entry = [str(ROOT / "deploy" / "entrypoint")]  # the password is in the environment of an exec only through it
+        done = subprocess.run(
+            [*entry, *self.argv(words)], env=self.env(service), cwd=self.firm.cwd, capture_output=True, timeout=60, check=False
+        )
+        return done.returncode == 0
+
+    def kill(self, service: str) -> None:
+        """As a container dies: the process and its children, without a word."""
+        process = self.running.pop(service)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        for process in self.running.values():
+            process.terminate()
+        for process in self.running.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def alive(self, service: str) -> bool:
+        assert self.running[service].poll() is None, f"{service} ended by itself:\n{self.tail()}"
+        return True
+
+    def graphql(self, query: str, **variables: Any) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.ports['webserver']}/graphql", json.dumps({"query": query, "variables": variables}).encode(),
+            {"Content-Type": "application/json"},
+        )  # fmt: skip
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["data"]
+
+    def launch(self) -> str:
+        """One asset of the daily job for one day, as a click on "Materialize" does it; returns the run's id."""
+        [repository] = self.graphql("{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }")["repositoriesOrError"][
+            "nodes"
+        ]
+        answer = self.graphql(
+            "mutation ($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename ... on LaunchRunSuccess { run { runId } } "
+            "... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } } }",
+            p={
+                "selector": {
+                    "repositoryLocationName": "ai_usage",
+                    "repositoryName": repository["name"],
+                    "jobName": "daily",
+                    "assetSelection": [{"path": ["raw_cursor_events"]}],
+                },
+                "runConfigData": {},
+                "executionMetadata": {
+                    "tags": [{"key": f"dagster/asset_partition_range_{e}", "value": FIRST.isoformat()} for e in ("start", "end")]
+                },
+            },
+        )["launchRun"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return str(answer["run"]["runId"])
+
+    def status(self, run: str) -> str:
+        """From Postgres itself."""
+        return self.server.ask(f"SELECT status FROM runs WHERE run_id = '{run}'", "dagster")
+
+    def ended(self, run: str, seconds: float = 240) -> str:
+        return str(wait_until(lambda: s if (s := self.status(run)) in ENDED else None, seconds, f"the end of run {run}:\n{self.tail()}"))
+
+    def tail(self) -> str:
+        return self.log.read_text()[-3000:]
+
+
+def assert_money(stack: Stack) -> None:
+    """What was published of the day is what the books say, once: the retry of a run that died published nothing twice."""
+    current = "SELECT version_fetch_id FROM stg_current_fetches"
+    sql = f"SELECT usage_date, SUM(charged_usd) FILTER (is_chargeable) FROM raw_cursor_events WHERE fetch_id IN ({current}) GROUP BY 1"
+    assert dict(rows(stack.firm.db, sql)) == stack.firm.world.truth.billed_usd_by_day(FIRST, FIRST)
+
+
+def image_command() -> list[str]:
+    """The CMD of the Dockerfile."""
+    lines = [line for line in (ROOT / "deploy" / "Dockerfile").read_text().splitlines() if line.startswith("CMD ")]
+    return list(json.loads(lines[-1].removeprefix("CMD ")))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """What the image makes of POSTGRES_USER, POSTGRES_DB and the password's file, then our own script for Metabase."""
+    asked = COMPOSE["postgres"]["environment"]
+    with postgres(asked["POSTGRES_USER"], PASSWORD) as found:
+        found.ask(f"CREATE DATABASE {asked['POSTGRES_DB']}", "postgres")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def stack(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    with company(folder / "firm") as firm:
+        found = Stack(firm, server, folder)
+        try:
+            found.start("code")
+            wait_until(lambda: found.alive("code") and found.healthy("code"), 120, "the code server's health")
+            found.start("webserver")
+            found.start("daemon")
+            wait_until(lambda: found.alive("webserver") and found.healthy("webserver"), 120, "the webserver's health")
+            yield found
+        finally:
+            found.stop()
+
+
+def test_metabase_has_a_database_of_its_own(server: Postgres, tmp_path: Path) -> None:
+    (tmp_path / "metabase_db_password").write_text(METABASE_PASSWORD)
+    script = (ROOT / "deploy" / "postgres" / "10-metabase.sh").read_text().replace("/run/secrets", str(tmp_path))
+    env = {"PATH": f"{server.programs}:{os.environ['PATH']}", "POSTGRES_USER": "dagster", "POSTGRES_DB": "dagster"}
+    env |= {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGPASSWORD": PASSWORD}
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert METABASE_PASSWORD not in done.stdout + done.stderr
+    owner = {"user": "metabase", "password": METABASE_PASSWORD}
+    assert server.psql("CREATE TABLE t (x int)", **owner, database="metabase").returncode == 0
+    assert "permission denied" in server.psql("SELECT 1", **owner, database="dagster").stderr
+    (tmp_path / "metabase_db_password").write_text("")
+    empty = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert empty.returncode == 1 and "run scripts/secrets" in empty.stderr
+
+
+@pytest.mark.slow
+def test_a_run_is_launched_and_recorded_in_postgres(stack: Stack) -> None:
+    run = stack.launch()
+    assert stack.ended(run) == "SUCCESS", stack.tail()
+    assert int(stack.server.ask(f"SELECT COUNT(*) FROM event_logs WHERE run_id = '{run}'", "dagster")) > 20
+    assert_money(stack)
+    assert not list(stack.folder.rglob("*.db")), "no SQLite beside it"
+    # The webserver makes two empty folders for telemetry where it can, and goes on where it cannot.
+    assert sorted(p.name for p in stack.home.rglob("*") if p.is_file()) == ["dagster.yaml", "workspace.yaml"], (
+        "DAGSTER_HOME may be read-only"
+    )
+    wait_until(lambda: stack.healthy("daemon"), 60, "the daemon's health")
+
+
+@pytest.mark.slow
+def test_a_run_whose_code_server_dies_is_found_and_made_again(stack: Stack) -> None:
+    stack.firm.sim.add_fault(Fault("slow", PATHS["filtered-usage-events"], times=None, seconds=60))
+    run = stack.launch()
+    wait_until(lambda: stack.status(run) == "STARTED", 60, "the run's start")
+    stack.kill("code")
+    assert stack.status(run) == "STARTED", "nobody could say that it died"
+    stack.firm.sim.clear_faults()
+    stack.start("code")
+    assert stack.ended(run) == "FAILURE"
+    query = f"SELECT run_id FROM run_tags WHERE key = 'dagster/parent_run_id' AND value = '{run}'"
+    again = wait_until(lambda: stack.server.ask(query, "dagster"), 60, f"the second try\n{stack.tail()}")
+    assert stack.ended(again) == "SUCCESS", stack.tail()
+    assert_money(stack)
+
+
+@pytest.mark.slow
+def test_a_run_waits_for_a_daemon_that_died(stack: Stack) -> None:
+    stack.kill("daemon")
+    run = stack.launch()
+    assert stack.status(run) == "QUEUED"
+    stack.start("daemon")
+    assert stack.ended(run) == "SUCCESS", stack.tail()
+
+
+@pytest.mark.slow
+def test_no_password_and_no_key_is_shown(stack: Stack) -> None:
+    """In the pages' configuration, in Dagster's records, in what the processes printed. `pg_dump` shows the records."""
+    shown = json.dumps(stack.graphql("{ instance { info runLauncher { name } } version }"))
+    assert "WatchfulRunLauncher" in shown and "max_concurrent_runs" in shown, "the configuration is on the page, so the test sees it"
+    env = {"PATH": os.environ["PATH"], "PGPASSWORD": PASSWORD}
+    dump = subprocess.run(
+        [str(stack.server.programs / "pg_dump"), "-h", "127.0.0.1", "-p", str(stack.server.port), "-U", "dagster", "dagster"],
+        env=env, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    printed = "".join(p.read_text(errors="replace") for p in [stack.log, *stack.folder.glob("logs/**/*")] if p.is_file())
+    assert "raw_cursor_events" in dump and "dagster" in printed
+    for hidden in (PASSWORD, KEY):
+        assert hidden not in shown + dump + printed
