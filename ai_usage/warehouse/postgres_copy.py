@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pyarrow as pa
@@ -29,14 +30,22 @@ def copy_marts(warehouse: Warehouse, url: str, schema: str, marts: Iterable[Tabl
     """
     wanted = [(t, warehouse.select(f"SELECT {', '.join(t.column_names)} FROM {t.name}")) for t in marts]
     try:
-        with psycopg.connect(url, connect_timeout=20) as con:
+        with psycopg.connect(_without_schema(url), connect_timeout=20) as con:
             con.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
             for table, rows in wanted:
                 _copy(con, schema, table, rows)
     except psycopg.Error as error:
         said = " ".join(str(error).split())
-        raise WarehouseError(f"the serving copy was not written, the old one stands: Postgres said {said[:300]!r}; see AI_USAGE_SERVING_URL.") from None
+        raise WarehouseError(
+            f"the serving copy was not written, the old one stands: Postgres said {said[:300]!r}; see AI_USAGE_SERVING_URL."
+        ) from None
     return {table.name: rows.num_rows for table, rows in wanted}
+
+
+def _without_schema(url: str) -> str:
+    """libpq knows no option `schema`; in our settings it stands in the URL."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query="&".join(o for o in parts.query.split("&") if o and not o.startswith("schema="))))
 
 
 def _copy(con: psycopg.Connection, schema: str, table: Table, rows: pa.Table) -> None:

@@ -76,7 +76,8 @@ class Content:
         wanted = body["entity_ids"].get("card", [])
         return {
             "entity_ids": {
-                e: {"id": by_id[e], "type": "card", "status": "ok"} if e in by_id else {"type": "card", "status": "not-found"} for e in wanted
+                e: {"id": by_id[e], "type": "card", "status": "ok"} if e in by_id else {"type": "card", "status": "not-found"}
+                for e in wanted
             }
         }
 
@@ -116,7 +117,11 @@ class Content:
         if query.get("legacy-mbql") == "true" and native:
             held = self.cards[number]["dataset_query"]["stages"][0].get("template-tags") or {}
             tags = {n: {**t, "dimension": ["field", t["dimension"][-1], None]} for n, t in held.items()}
-            card["dataset_query"] = {"type": "native", "database": card["dataset_query"]["database"], "native": {"query": native, "template-tags": tags}}
+            card["dataset_query"] = {
+                "type": "native",
+                "database": card["dataset_query"]["database"],
+                "native": {"query": native, "template-tags": tags},
+            }
         return card
 
     def update_card(self, number: int, body: Any) -> Any:
@@ -154,7 +159,9 @@ class Content:
                 if tile["id"] > 0 and tile["id"] not in held:
                     raise self.refusal(400, f"dashcard {tile['id']} is not on this dashboard")
                 place = tile["id"] if tile["id"] > 0 else next(self.ids)
-                old = held.get(place, {"series": [], "inline_parameters": None, "dashboard_tab_id": None, "entity_id": secrets.token_urlsafe(16)[:21]})
+                old = held.get(
+                    place, {"series": [], "inline_parameters": None, "dashboard_tab_id": None, "entity_id": secrets.token_urlsafe(16)[:21]}
+                )
                 made.append({**old, **copy.deepcopy(tile), "id": place, "dashboard_id": number})
             board["dashcards"] = made
         board.update({k: copy.deepcopy(v) for k, v in body.items() if k != "dashcards" and v is not None})
@@ -230,7 +237,14 @@ class Content:
         number = next(self.ids)
         self._check_pulse(body)
         channels = [{"id": next(self.ids), **c} for c in copy.deepcopy(body["channels"])]
-        self.pulses[number] = {"parameters": [], "skip_if_empty": False, "archived": False, **copy.deepcopy(body), "channels": channels, "id": number}
+        self.pulses[number] = {
+            "parameters": [],
+            "skip_if_empty": False,
+            "archived": False,
+            **copy.deepcopy(body),
+            "channels": channels,
+            "id": number,
+        }
         return self.pulses[number]
 
     def _check_pulse(self, body: Any) -> None:
@@ -248,7 +262,9 @@ class Content:
         return self.pulses[number]
 
     def list_notifications(self, query: Any) -> Any:
-        return [copy.deepcopy(n) for n in self.notifications.values() if str(n["payload"]["card_id"]) == query.get("card_id") and n["active"]]
+        return [
+            copy.deepcopy(n) for n in self.notifications.values() if str(n["payload"]["card_id"]) == query.get("card_id") and n["active"]
+        ]
 
     def create_notification(self, body: Any) -> Any:
         number = next(self.ids)

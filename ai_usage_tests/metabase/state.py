@@ -55,7 +55,7 @@ class State(Content):
     # Start ----------------------------------------------------------------------------------------------------
 
     def authenticate(self, headers: dict[str, str]) -> None:
-        if headers.get("x-api-key") == self.api_key and self.is_set_up or headers.get("x-metabase-session") in self.sessions:
+        if (headers.get("x-api-key") == self.api_key and self.is_set_up) or headers.get("x-metabase-session") in self.sessions:
             return
         raise Refusal(401, "Unauthenticated")
 

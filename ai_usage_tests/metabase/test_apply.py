@@ -31,16 +31,25 @@ def root(tmp_path: Path) -> Path:
 
 def held(metabase: StandIn) -> str:
     """Everything that people see, without ids of parts."""
-    cards = {c["entity_id"]: {k: c[k] for k in ("name", "display", "description", "dataset_query", "archived")} for c in metabase.cards.values()}
+    cards = {
+        c["entity_id"]: {k: c[k] for k in ("name", "display", "description", "dataset_query", "archived")} for c in metabase.cards.values()
+    }
     boards = sorted(
-        (b["name"], len(b["dashcards"]), sum(len(t["parameter_mappings"]) for t in b["dashcards"]), b["archived"]) for b in metabase.boards.values()
+        (b["name"], len(b["dashcards"]), sum(len(t["parameter_mappings"]) for t in b["dashcards"]), b["archived"])
+        for b in metabase.boards.values()
     )
     graph = sorted(
         (metabase.group_names[int(g)], metabase.collections[int(c)]["name"], right)
         for g, places in metabase.read.items() for c, right in places.items() if right != "none"
     )  # fmt: skip
     tags = json.dumps({e: cards[e]["display"] + cards[e]["dataset_query"]["stages"][0]["native"] for e in sorted(cards)})
-    others = (len(metabase.pulses), len(metabase.notifications), len(metabase.lines), len(metabase.events), sorted(metabase.group_names.values()))
+    others = (
+        len(metabase.pulses),
+        len(metabase.notifications),
+        len(metabase.lines),
+        len(metabase.events),
+        sorted(metabase.group_names.values()),
+    )
     names = sorted(c["name"] for c in metabase.collections.values())
     return repr((tags, boards, graph, others, names, metabase.cache, len(metabase.db)))
 
@@ -93,7 +102,7 @@ def test_a_walk_that_dies_anywhere_is_completed_by_the_next(bigquery: BigQuery, 
     with StandIn(bigquery, sync_polls=0) as metabase:
         apply(metabase)
         whole, writes = held(metabase), len(metabase.writes())
-    for step in [*range(0, 14), *range(14, writes, 7), *range(max(writes - 45, 0), writes, 2)]:
+    for step in [*range(14), *range(14, writes, 7), *range(max(writes - 45, 0), writes, 2)]:
         with StandIn(bigquery, sync_polls=0) as metabase:
             metabase.cut_after, metabase.cut_before = step, before
             with pytest.raises(ConnectionLostError):
@@ -109,7 +118,9 @@ def test_what_somebody_edits_by_hand_is_named_and_restored(metabase: StandIn) ->
     card = next(c for c in metabase.cards.values() if c["entity_id"] == entity_id("cost_allocation/billed_cost"))
     card["dataset_query"]["stages"][0]["native"] += "\n-- tuned"
     card["visualization_settings"]["graph.show_values"] = True
-    assert [str(c) for c in plan(metabase)] == ["update card cost_allocation/billed_cost: query (sql); visualization_settings (graph.show_values)"]
+    assert [str(c) for c in plan(metabase)] == [
+        "update card cost_allocation/billed_cost: query (sql); visualization_settings (graph.show_values)"
+    ]
     apply(metabase)
     assert "-- tuned" not in card["dataset_query"]["stages"][0]["native"]
     assert plan(metabase) == []
@@ -134,7 +145,7 @@ def test_a_tile_removed_or_moved_by_hand_comes_back_and_the_others_keep_their_id
     removed = board["dashcards"].pop(3)
     board["dashcards"][0]["col"] = 20
     board["dashcards"].append({**board["dashcards"][1], "id": 9999, "row": 90, "card_id": removed["card_id"], "parameter_mappings": []})
-    assert [(c.action, c.kind, c.name) for c in plan(metabase)][0] == ("update", "dashboard", "cost_allocation")
+    assert [(c.action, c.kind, c.name) for c in plan(metabase)][:1] == [("update", "dashboard", "cost_allocation")]
     apply(metabase)
     assert plan(metabase) == []
     kept = {t["id"] for t in board["dashcards"]}
@@ -144,15 +155,24 @@ def test_a_tile_removed_or_moved_by_hand_comes_back_and_the_others_keep_their_id
 def test_what_other_people_made_stays(metabase: StandIn) -> None:
     """Their collection, database, card, dashboard, group, a copy of our card in our collection, a pulse and an alert on our objects."""
     theirs = metabase.create_collection({"name": "AI Usage", "description": "ours, by hand"})["id"]
-    metabase.create_database({"name": "Their database", "engine": "postgres", "details": {"host": "h", "port": 1, "dbname": "d", "user": "u"}})
+    metabase.create_database(
+        {"name": "Their database", "engine": "postgres", "details": {"host": "h", "port": 1, "dbname": "d", "user": "u"}}
+    )
     query = {"lib/type": "mbql/query", "database": 1, "stages": [{"lib/type": "mbql.stage/native", "native": "SELECT 1"}]}
-    metabase.create_card({"name": "Billed cost", "collection_id": theirs, "dataset_query": query, "display": "table", "visualization_settings": {}})
+    metabase.create_card(
+        {"name": "Billed cost", "collection_id": theirs, "dataset_query": query, "display": "table", "visualization_settings": {}}
+    )
     metabase.create_dashboard({"name": "Cost Allocation", "collection_id": theirs})
     metabase.create_group({"name": "Board"})
     metabase.put_collection_graph({"revision": metabase.collection_revision, "groups": {"1": {str(theirs): "write"}}})
     apply(metabase)
     ours = next(c for c in metabase.cards.values() if c["entity_id"] == entity_id("cost_allocation/billed_cost"))
-    copied = metabase.create_card({**{k: ours[k] for k in ("description", "collection_id", "dataset_query", "display", "visualization_settings")}, "name": "Billed cost - Duplicate"})
+    copied = metabase.create_card(
+        {
+            **{k: ours[k] for k in ("description", "collection_id", "dataset_query", "display", "visualization_settings")},
+            "name": "Billed cost - Duplicate",
+        }
+    )
     board = next(b for b in metabase.boards.values() if b["collection_id"] == ours["collection_id"])
     copy_of_board = metabase.create_dashboard({"name": "Copy", "description": board["description"], "collection_id": theirs})["id"]
     tile = board["dashcards"][0]
@@ -162,12 +182,16 @@ def test_what_other_people_made_stays(metabase: StandIn) -> None:
     )["id"]  # fmt: skip
     alert_card = next(c for c in metabase.cards.values() if c["entity_id"] == entity_id("cost_allocation/alert_unattributed_share"))
     mine = next(iter(metabase.notifications.values()))
-    someones = metabase.create_notification({**{k: mine[k] for k in ("payload_type", "payload", "subscriptions")}, "handlers": [], "creator_id": 77})["id"]
+    someones = metabase.create_notification(
+        {**{k: mine[k] for k in ("payload_type", "payload", "subscriptions")}, "handlers": [], "creator_id": 77}
+    )["id"]
     before = repr([metabase.cards[copied["id"]], metabase.boards[copy_of_board], metabase.pulses[pulse], metabase.notifications[someones]])
     alert_card["name"] = "edited"
     apply(metabase)
     assert plan(metabase) == []
-    assert before == repr([metabase.cards[copied["id"]], metabase.boards[copy_of_board], metabase.pulses[pulse], metabase.notifications[someones]])
+    assert before == repr(
+        [metabase.cards[copied["id"]], metabase.boards[copy_of_board], metabase.pulses[pulse], metabase.notifications[someones]]
+    )
     assert metabase.collections[theirs]["description"] == "ours, by hand"
     assert metabase.read["1"][str(theirs)] == "write"
     assert [n for n in metabase.group_names.values() if n == "Board"]
@@ -187,7 +211,9 @@ def test_what_leaves_the_repository_goes_to_the_trash(metabase: StandIn, root: P
     shutil.rmtree(root / "productivity_analytics")
     place = next(c for c in metabase.collections.values() if c["name"] == "Productivity Analytics")
     query = {"lib/type": "mbql/query", "database": 1, "stages": [{"lib/type": "mbql.stage/native", "native": "SELECT 1"}]}
-    foreign = metabase.create_card({"name": "Mine", "collection_id": place["id"], "dataset_query": query, "display": "table", "visualization_settings": {}})
+    foreign = metabase.create_card(
+        {"name": "Mine", "collection_id": place["id"], "dataset_query": query, "display": "table", "visualization_settings": {}}
+    )
     apply(metabase, root=root)
     assert [b["name"] for b in metabase.boards.values() if b["archived"]] == ["Productivity Analytics"]
     assert not metabase.cards[foreign["id"]]["archived"] and not place["archived"]

@@ -21,7 +21,9 @@ OLDEST, NEWEST = 58, 64
 class Client:
     """One Metabase. `secrets` are blotted out of whatever it says."""
 
-    def __init__(self, url: str, *, secrets: tuple[str, ...] = (), tries: int = 4, backoff_s: float = 1.0, timeout_s: float = 120.0) -> None:
+    def __init__(
+        self, url: str, *, secrets: tuple[str, ...] = (), tries: int = 4, backoff_s: float = 1.0, timeout_s: float = 120.0
+    ) -> None:
         self.url = url.rstrip("/")
         self._secrets = secrets
         self._tries = tries
@@ -112,7 +114,9 @@ class Client:
                 + unsure
             ) from None
         if answer.status_code >= 500 and answer.status_code != 501:
-            raise ConnectionLostError(f"Metabase failed at {method} {path} with {answer.status_code}: {self._clean(answer.text)}; see its log.")
+            raise ConnectionLostError(
+                f"Metabase failed at {method} {path} with {answer.status_code}: {self._clean(answer.text)}; see its log."
+            )
         if answer.status_code >= 300:
             raise self._refusal(method, path, answer)
         if not answer.content or answer.status_code == 204:

@@ -92,7 +92,9 @@ def _create_card(run: Run, wish: CardWish, body: dict[str, Any]) -> None:
     answer = run.client.post("/api/card", {**body, "entity_id": wish.entity_id})
     run.cards[wish.key] = int(answer["id"])
     if answer.get("entity_id") != wish.entity_id:
-        raise MetabaseError(f"Metabase gave the card {wish.key} the entity id {answer.get('entity_id')!r} instead of {wish.entity_id!r}; remove that card and report it.")
+        raise MetabaseError(
+            f"Metabase gave the card {wish.key} the entity id {answer.get('entity_id')!r} instead of {wish.entity_id!r}; remove that card and report it."
+        )
     if comparable_query(answer.get("dataset_query")) != comparable_query(body["dataset_query"]):
         answer = run.client.put(f"/api/card/{answer['id']}", body)
     _check_stored(run, wish, body, answer)
@@ -100,7 +102,9 @@ def _create_card(run: Run, wish: CardWish, body: dict[str, Any]) -> None:
 
 def _check_stored(run: Run, wish: CardWish, body: dict[str, Any], answer: dict[str, Any]) -> None:
     if comparable_query(answer.get("dataset_query")) != comparable_query(body["dataset_query"]):
-        raise MetabaseError(f"Metabase stored another query for the card {wish.key} than the one sent; its version mistreats native queries, so upgrade it.")
+        raise MetabaseError(
+            f"Metabase stored another query for the card {wish.key} than the one sent; its version mistreats native queries, so upgrade it."
+        )
 
 
 def _translate(run: Run, ids: list[str]) -> dict[str, int]:
@@ -141,7 +145,9 @@ def _put_dashboard(run: Run, wish: DashboardWish, there: dict[str, Any], collect
     held = run.client.get(f"/api/dashboard/{there['id']}")
     wrong = difference(comparable_dashboard(body), comparable_dashboard(held))
     if wrong:
-        raise MetabaseError(f"Metabase stored the dashboard {wish.key} otherwise than it was sent ({'; '.join(wrong)}); report it with its version.")
+        raise MetabaseError(
+            f"Metabase stored the dashboard {wish.key} otherwise than it was sent ({'; '.join(wrong)}); report it with its version."
+        )
 
 
 def _find_dashboard(run: Run, wish: DashboardWish, collection: int | None) -> dict[str, Any] | None:

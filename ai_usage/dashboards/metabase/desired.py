@@ -15,7 +15,7 @@ from ai_usage.dashboards.metabase import visual
 from ai_usage.dashboards.metabase.config import MetabaseConfig
 from ai_usage.dashboards.metabase.identity import entity_id, marked, parameter_id
 from ai_usage.dashboards.metabase.native import ROW_LIMIT, Native, Tag, is_personal, native
-from ai_usage.dashboards.metabase.suite import Alert, Suite
+from ai_usage.dashboards.metabase.suite import Alert, Subscription, Suite
 from ai_usage.dashboards.spec import Card, Dashboard
 
 ROOT = "suite"
@@ -203,7 +203,8 @@ def _mails(
 ) -> list[Mail]:
     """Mails with recipients. A mail runs with its maker's rights, so an audience gets only what it may open itself."""
     found = []
-    for mail in [*suite.subscriptions, *suite.alerts]:
+    mails: list[Subscription | Alert] = [*suite.subscriptions, *suite.alerts]
+    for mail in mails:
         recipients = config.recipients.get(mail.audience, ())
         if not recipients:
             notes.append(f"`{mail.key}` is not made: AI_USAGE_METABASE_RECIPIENTS names nobody for {mail.audience}.")

@@ -157,12 +157,17 @@ def timelines(run: Run) -> None:
             wanted.setdefault(dashboard, []).append(event)
     held = {t["collection_id"]: t for t in reversed(run.list("/api/timeline", include="events")) if mark_of(t.get("description"))}
     names = {c.key: c.name for c in run.desired.collections}
-    for key, place in {**{k: None for k in wanted}, **run.collections}.items():
+    for key, place in {**dict.fromkeys(wanted), **run.collections}.items():
         if key not in wanted and place not in held:
             continue
         there = held.get(place) if place is not None else None
         name = f"Events of {names[key]}"
-        body = {"name": name, "description": marked("Price changes, contracts and the like.", f"{key}/{EVENTS}"), "icon": "star", "collection_id": place}
+        body = {
+            "name": name,
+            "description": marked("Price changes, contracts and the like.", f"{key}/{EVENTS}"),
+            "icon": "star",
+            "collection_id": place,
+        }
         if there is None:
             if not run.change("create", "timeline", name):
                 continue

@@ -56,7 +56,13 @@ def native(dashboard: Dashboard, card: Card, config: MetabaseConfig, *, last_day
     alert = above is not None
     tags = () if alert else tuple(_tag(dashboard, card, key) for key in card.filters)
     spread = _pivot_columns(dashboard, card)
-    lines = ["SELECT", ",\n".join(_columns(dashboard, card, spread)), "FROM (", _rows(dashboard, card, config, tags, last_days), ") AS card"]
+    lines = [
+        "SELECT",
+        ",\n".join(_columns(dashboard, card, spread)),
+        "FROM (",
+        _rows(dashboard, card, config, tags, last_days),
+        ") AS card",
+    ]
     groups = _groups(card, spread)
     if groups:
         lines.append("GROUP BY " + ", ".join(str(i + 1) for i in range(len(groups))))
@@ -69,7 +75,9 @@ def native(dashboard: Dashboard, card: Card, config: MetabaseConfig, *, last_day
     if alert:
         text = f"SELECT * FROM (\n{text}\n) AS found WHERE `{card.measures[0].key}` > {above}"
     if any(sign in text for sign in ("{{", "}}", "[[", "]]")):
-        raise SpecError(f"{dashboard.key}/{card.key}: `{{{{`, `}}}}`, `[[` and `]]` mean something to Metabase; leave them out of SQL and labels.")
+        raise SpecError(
+            f"{dashboard.key}/{card.key}: `{{{{`, `}}}}`, `[[` and `]]` mean something to Metabase; leave them out of SQL and labels."
+        )
     return Native(_HOLE.sub(r"[[AND {{\1}}]]", config.translate(text)), tags, {c: label for c, label, _ in spread})
 
 
@@ -88,7 +96,9 @@ def _tag(dashboard: Dashboard, card: Card, key: str) -> Tag:
         raise SpecError(f"{dashboard.key}/{card.key}: the filter {key} acts on {view}.{column}, which ai_usage/tables does not declare.")
     declared = tables.BY_NAME[view].column(column).type
     if declared != (Type.DATE if wanted.type == "date_range" else Type.STRING):
-        raise SpecError(f"{dashboard.key}/{card.key}: the filter {key} is a {wanted.type} and {view}.{column} is {declared}; use a matching column.")
+        raise SpecError(
+            f"{dashboard.key}/{card.key}: the filter {key} is a {wanted.type} and {view}.{column} is {declared}; use a matching column."
+        )
     return Tag(key, wanted.label, wanted.type, view, column)
 
 

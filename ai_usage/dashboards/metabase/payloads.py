@@ -53,7 +53,8 @@ def comparable_card(card: dict[str, Any]) -> dict[str, Any]:
         "query": comparable_query(card.get("dataset_query")),
         "visualization_settings": pruned(card.get("visualization_settings") or {}),
         "parameters": sorted(
-            ({k: p.get(k) for k in ("id", "type", "name", "slug", "target")} for p in card.get("parameters") or []), key=lambda p: str(p["id"])
+            ({k: p.get(k) for k in ("id", "type", "name", "slug", "target")} for p in card.get("parameters") or []),
+            key=lambda p: str(p["id"]),
         ),
     }
 
@@ -113,7 +114,9 @@ def _same_tile(dashcard: dict[str, Any], tile: Tile, cards: dict[str, int]) -> b
 def _dashcard(wish: DashboardWish, tile: Tile, cards: dict[str, int]) -> dict[str, Any]:
     """A mapping without `card_id` is accepted and does nothing, so it is always sent."""
     card = cards[tile.card] if tile.card is not None else None
-    virtual = {"virtual_card": {"name": None, "display": "text", "visualization_settings": {}, "dataset_query": {}, "archived": False}}
+    virtual: dict[str, Any] = {
+        "virtual_card": {"name": None, "display": "text", "visualization_settings": {}, "dataset_query": {}, "archived": False}
+    }
     return {
         "card_id": card, "row": tile.row, "col": tile.col, "size_x": tile.size_x, "size_y": tile.size_y,
         "visualization_settings": {} if card is not None else {**virtual, "text": tile.text},

@@ -93,10 +93,14 @@ class Run:
         elif config.user and config.password:
             self.client.log_in(config.user, config.password)
         else:
-            raise MetabaseError("neither METABASE_API_KEY nor METABASE_USER with METABASE_PASSWORD is set; make a key under Admin settings, API keys.")
+            raise MetabaseError(
+                "neither METABASE_API_KEY nor METABASE_USER with METABASE_PASSWORD is set; make a key under Admin settings, API keys."
+            )
         me = self.client.get("/api/user/current")
         if not me.get("is_superuser"):
-            raise MetabaseError(f"the key or user {me.get('common_name') or ''!r} is no administrator of Metabase; give the key the group Administrators.")
+            raise MetabaseError(
+                f"the key or user {me.get('common_name') or ''!r} is no administrator of Metabase; give the key the group Administrators."
+            )
         self.me = int(me["id"])
 
     def _set_up(self, token: str) -> None:
@@ -106,7 +110,12 @@ class Run:
             "/api/setup",
             {
                 "token": token,
-                "user": {"email": self.config.user, "password": self.config.password, "first_name": "AI Usage", "last_name": "Administrator"},
+                "user": {
+                    "email": self.config.user,
+                    "password": self.config.password,
+                    "first_name": "AI Usage",
+                    "last_name": "Administrator",
+                },
                 "prefs": {"site_name": "AI Usage Analytics"},
             },
         )

@@ -84,7 +84,7 @@ def load_suite(dashboards: list[Dashboard], root: Path | None = None) -> Suite:
     except ValidationError as error:
         raise SpecError(sentence(FILE, error)) from None
     known = {d.key: d for d in dashboards}
-    named = [(s.key, s.dashboard) for s in [*suite.subscriptions, *suite.alerts]]
+    named = [(s.key, s.dashboard) for s in suite.subscriptions] + [(a.key, a.dashboard) for a in suite.alerts]
     named += [(e.key, d) for e in suite.events for d in e.dashboards]
     for key, dashboard in named:
         if dashboard not in known:
@@ -93,7 +93,7 @@ def load_suite(dashboards: list[Dashboard], root: Path | None = None) -> Suite:
         card = next((c for c in known[alert.dashboard].cards if c.key == alert.card and c.measures), None)
         if card is None or "date" not in card.filters:
             raise SpecError(f"{FILE}: alert `{alert.key}` needs a card with a measure and a date filter, and `{alert.card}` is none.")
-    keys = [x.key for x in [*suite.subscriptions, *suite.alerts, *suite.events]]
+    keys = [s.key for s in suite.subscriptions] + [a.key for a in suite.alerts] + [e.key for e in suite.events]
     twice = next((k for k in keys if keys.count(k) > 1), None)
     if twice:
         raise SpecError(f"{FILE}: two entries share the key `{twice}`; rename one.")

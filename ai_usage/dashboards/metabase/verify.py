@@ -70,7 +70,9 @@ def _dashboard(run: Run, wish: DashboardWish, held: dict[str, Any]) -> list[Proo
     for tile in wish.tiles:
         if tile.card is None:
             continue
-        place = next((d for d in held.get("dashcards") or [] if d.get("card_id") is not None and d["card_id"] == run.cards.get(tile.card)), None)
+        place = next(
+            (d for d in held.get("dashcards") or [] if d.get("card_id") is not None and d["card_id"] == run.cards.get(tile.card)), None
+        )
         if place is None:
             found.append(Proof(tile.card, None, "failed", "the dashboard does not show the card; run `ai-usage metabase apply`."))
             continue

@@ -113,6 +113,14 @@ def _heatmap(card: Card) -> dict[str, Any]:
         "table.pivot_column": across.column,
         "table.cell_column": measure.key,
         "table.column_formatting": [
-            {"columns": [measure.key], "type": "range", "colors": list(HEAT), "min_type": None, "max_type": None, "min_value": 0, "max_value": 100}
+            {
+                "columns": [measure.key],
+                "type": "range",
+                "colors": list(HEAT),
+                "min_type": None,
+                "max_type": None,
+                "min_value": 0,
+                "max_value": 100,
+            }
         ],
     }
