@@ -185,9 +185,9 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except SettingsSourceError as error:
-        field = next((f for f in Settings.model_fields if f'"{f}"' in str(error)), "")
+        named = next((f for f in Settings.model_fields if f'"{f}"' in str(error)), "")
         raise SettingsError(
-            f'{variable(field) if field else "a setting"} is no JSON; write an object, for example {{"finance": "Finance"}}.'
+            f'{variable(named) if named else "a setting"} is no JSON; write an object, for example {{"finance": "Finance"}}.'
         ) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]

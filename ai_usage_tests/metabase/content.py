@@ -90,6 +90,7 @@ class Content:
             raise self.refusal(400, "duplicate key value violates unique constraint on entity_id")
         number = next(self.ids)
         card = {**self._card_defaults(), **copy.deepcopy(body), "id": number}
+        card.update(database_id=query.get("database"), table_id=None)
         card["entity_id"] = body.get("entity_id") or secrets.token_urlsafe(16)[:21]
         if self.store_empty_query:  # trap 2: 2xx, and nothing stored
             card["dataset_query"] = {}
@@ -139,7 +140,7 @@ class Content:
         self.boards[number] = {
             "id": number, "name": body["name"], "description": body.get("description"), "collection_id": body.get("collection_id"),
             "parameters": copy.deepcopy(body.get("parameters") or []), "dashcards": [], "tabs": [], "archived": False, "width": "fixed",
-            "auto_apply_filters": True, "entity_id": secrets.token_urlsafe(16)[:21], "creator_id": 3, "enable_embedding": False,
+            "auto_apply_filters": True, "public_uuid": None, "cache_ttl": None, "entity_id": secrets.token_urlsafe(16)[:21], "creator_id": 3, "enable_embedding": False,
         }  # fmt: skip
         return self.boards[number]
 
