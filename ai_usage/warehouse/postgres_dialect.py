@@ -50,6 +50,13 @@ def _repair_dates(node: exp.Expression) -> exp.Expression:
     return node
 
 
+def _repair_nameless(tree: exp.Expression) -> None:
+    """A subquery in FROM needs a name before Postgres 16."""
+    nameless = [s for s in tree.find_all(exp.Subquery) if isinstance(s.parent, exp.From | exp.Join) and not s.alias]
+    for number, subquery in enumerate(nameless, start=1):
+        subquery.set("alias", exp.TableAlias(this=exp.to_identifier(f"nameless_{number}")))
+
+
 _REPAIRS: tuple[Callable[[exp.Expression], exp.Expression], ...] = (_repair_division, _repair_count_if, _repair_week, _repair_dates)
 
 
@@ -59,4 +66,5 @@ def to_postgres(sql: str) -> str:
     tree = parse(sql)
     for repair in _REPAIRS:
         tree = tree.transform(repair)
+    _repair_nameless(tree)
     return tree.sql(dialect="postgres", pretty=True, comments=False)

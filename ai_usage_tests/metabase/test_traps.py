@@ -67,12 +67,23 @@ def test_a_query_stored_as_nothing_is_sent_again(bigquery: BigQuery) -> None:
 
 def test_tags_are_one_thing_as_a_map_as_a_list_and_in_the_older_format() -> None:
     """Trap 3, with fresh uuids and options that only the server adds."""
-    tag = {"id": "u", "name": "team", "display-name": "Team", "type": "dimension", "widget-type": "string/=", "dimension": ["field", {}, 141]}
+    tag = {
+        "id": "u",
+        "name": "team",
+        "display-name": "Team",
+        "type": "dimension",
+        "widget-type": "string/=",
+        "dimension": ["field", {}, 141],
+    }
     answered = {**tag, "dimension": ["field", {"lib/uuid": "fresh", "base-type": "type/Text"}, 141]}
     stage = {"lib/type": "mbql.stage/native", "native": "SELECT 1"}
     sent = {"lib/type": "mbql/query", "database": 1, "stages": [{**stage, "template-tags": {"team": tag}}]}
     listed = {"lib/type": "mbql/query", "database": 1, "stages": [{**stage, "lib/uuid": "a", "template-tags": [answered]}]}
-    older = {"type": "native", "database": 1, "native": {"query": "SELECT 1", "template-tags": {"team": {**tag, "dimension": ["field", 141, None]}}}}
+    older = {
+        "type": "native",
+        "database": 1,
+        "native": {"query": "SELECT 1", "template-tags": {"team": {**tag, "dimension": ["field", 141, None]}}},
+    }
     forms = [payloads.comparable_query(q) for q in (sent, listed, older)]
     assert forms[0] is not None and forms[0] == forms[1] == forms[2]
     listed["stages"][0]["template-tags"][0] = {**answered, "dimension": ["field", {}, 142]}
@@ -265,9 +276,13 @@ def test_events_are_made_moved_and_taken_away(bigquery: BigQuery) -> None:
         assert [t["name"] for t in metabase.lines.values()] == ["Events of Cost Allocation"]
         assert [e["timestamp"] for e in metabase.events.values()] == ["2026-03-01T00:00:00Z"]
         assert walk_with(metabase, with_events(event), write=False).changes == []
-        by_hand = metabase.create_event({"name": "Party", "timestamp": "2026-04-01T00:00:00Z", "timezone": "UTC", "timeline_id": next(iter(metabase.lines))})
+        by_hand = metabase.create_event(
+            {"name": "Party", "timestamp": "2026-04-01T00:00:00Z", "timezone": "UTC", "timeline_id": next(iter(metabase.lines))}
+        )
         moved = event.model_copy(update={"date": date(2026, 3, 2)})
-        assert [str(c) for c in walk_with(metabase, with_events(moved)).changes] == ["update event New contract: day: '2026-03-01' -> '2026-03-02'"]
+        assert [str(c) for c in walk_with(metabase, with_events(moved)).changes] == [
+            "update event New contract: day: '2026-03-01' -> '2026-03-02'"
+        ]
         walk_with(metabase, with_events())
         assert [e["name"] for e in metabase.events.values() if not e["archived"]] == ["Party"]
         assert not by_hand["archived"] and walk_with(metabase, with_events(), write=False).changes == []
@@ -343,7 +358,13 @@ def test_a_wrong_url_is_one_sentence(answers) -> None:
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [(402, "needs a paid edition"), (403, "its group must be Administrators"), (404, "the object is gone"), (409, "somebody changed it"), (400, "with 400")],
+    [
+        (402, "needs a paid edition"),
+        (403, "its group must be Administrators"),
+        (404, "the object is gone"),
+        (409, "somebody changed it"),
+        (400, "with 400"),
+    ],
 )
 def test_every_refusal_is_one_sentence_without_the_secret(answers, status: int, said: str) -> None:
     answers.give({"message": f"bad {SECRET}"}, status=status)
