@@ -14,7 +14,7 @@ import pytest
 from ai_usage.dashboards.metabase.identity import entity_id
 from ai_usage.dashboards.query import card_query
 from ai_usage.dashboards.spec import load_dashboards
-from ai_usage_tests.metabase.engines import BigQuery, Postgres
+from ai_usage_tests.metabase.engines import BigQuery
 from ai_usage_tests.metabase.scene import apply, prove
 from ai_usage_tests.metabase.standin import StandIn
 

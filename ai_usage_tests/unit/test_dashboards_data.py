@@ -178,8 +178,8 @@ def _productivity(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE vw_team_productivity AS
         SELECT date_trunc('week', usage_date)::DATE AS week, platform, department,
           COUNT(DISTINCT user_email) FILTER (is_active AND user_email <> '(unattributed)') AS people,
-          SUM(loc_accepted)::BIGINT AS loc_accepted, SUM(suggestions_shown)::BIGINT AS suggestions_shown,
-          SUM(suggestions_accepted) FILTER (suggestions_shown IS NOT NULL)::BIGINT AS suggestions_accepted,
+          SUM(loc_accepted)::BIGINT AS loc_accepted, SUM(COALESCE(suggestions_shown, suggestions_accepted + suggestions_rejected))::BIGINT AS suggestions_decided,
+          SUM(suggestions_accepted)::BIGINT AS suggestions_accepted,
           SUM(requests)::BIGINT AS requests, SUM(commits)::BIGINT AS commits, SUM(pull_requests)::BIGINT AS pull_requests
         FROM vw_productivity_metrics GROUP BY ALL HAVING people >= 3""")
 

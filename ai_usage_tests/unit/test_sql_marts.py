@@ -206,6 +206,6 @@ def test_team_productivity_shows_no_group_of_fewer_than_three(desk: Desk) -> Non
         desk.lay("fct_usage_daily", {**usage, **used, "usage_date": D(2026, 11, 2 + number)})
     desk.lay("fct_usage_daily", {"usage_date": D(2026, 11, 3), "platform": "cursor", "user_email": None, "source": "s", "requests": 5})
     rows = desk.ask(
-        "SELECT week, platform, department, people, loc_accepted, suggestions_shown, suggestions_accepted FROM vw_team_productivity"
+        "SELECT week, platform, department, people, loc_accepted, suggestions_decided, suggestions_accepted FROM vw_team_productivity"
     )
     assert [tuple(r.values()) for r in rows] == [(D(2026, 11, 2), "cursor", "Eng", 3, 30, 8, 4)]

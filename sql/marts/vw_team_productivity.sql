@@ -7,8 +7,10 @@ SELECT
   department,
   COUNT(DISTINCT CASE WHEN is_active AND user_email <> '(unattributed)' THEN user_email END) AS people,
   SUM(loc_accepted) AS loc_accepted,
-  SUM(suggestions_shown) AS suggestions_shown,
-  SUM(CASE WHEN suggestions_shown IS NOT NULL THEN suggestions_accepted END) AS suggestions_accepted,
+  SUM(COALESCE(suggestions_shown, suggestions_accepted + suggestions_rejected)) AS suggestions_decided,
+  SUM(CASE
+    WHEN COALESCE(suggestions_shown, suggestions_accepted + suggestions_rejected) IS NOT NULL THEN suggestions_accepted
+  END) AS suggestions_accepted,
   SUM(requests) AS requests,
   SUM(sessions) AS sessions,
   SUM(commits) AS commits,

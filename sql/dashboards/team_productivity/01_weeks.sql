@@ -5,7 +5,7 @@ SELECT
   department,
   people,
   loc_accepted,
-  suggestions_shown,
+  suggestions_decided,
   suggestions_accepted,
   requests,
   commits,
