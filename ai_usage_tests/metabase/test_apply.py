@@ -98,11 +98,11 @@ def test_a_changed_sql_file_updates_the_cards_that_use_it(metabase: StandIn, roo
 
 @pytest.mark.parametrize("before", [False, True], ids=["carried out, answer lost", "not carried out"])
 def test_a_walk_that_dies_anywhere_is_completed_by_the_next(bigquery: BigQuery, before: bool) -> None:
-    """The connection breaks at the n-th write, for every n: afterwards everything is there once."""
+    """The connection breaks at one of the first twelve writes, or at every fifth of the others: afterwards everything is there once."""
     with StandIn(bigquery, sync_polls=0) as metabase:
         apply(metabase)
         whole, writes = held(metabase), len(metabase.writes())
-    for step in [*range(14), *range(14, writes, 7), *range(max(writes - 45, 0), writes, 2)]:
+    for step in [*range(12), *range(12, writes, 5), writes - 2, writes - 1]:
         with StandIn(bigquery, sync_polls=0) as metabase:
             metabase.cut_after, metabase.cut_before = step, before
             with pytest.raises(ConnectionLostError):
@@ -202,11 +202,15 @@ def test_what_leaves_the_repository_goes_to_the_trash(metabase: StandIn, root: P
     apply(metabase, root=root)
     file = root / "cost_allocation" / "dashboard.yaml"
     text = file.read_text()
+    leaving = next(c for c in metabase.cards.values() if c["entity_id"] == entity_id("cost_allocation/cost_by_type"))
+    shared = ("description", "collection_id", "dataset_query", "display", "visualization_settings")
+    copied = metabase.create_card({**{k: leaving[k] for k in shared}, "name": "My copy"})["id"]
     start = text.index("  - key: cost_by_type")
     end = text.index("  - key: department_by_month")
     file.write_text(text[:start] + text[end:])
     apply(metabase, root=root)
     gone = next(c for c in metabase.cards.values() if c["entity_id"] == entity_id("cost_allocation/cost_by_type"))
+    assert not metabase.cards[copied]["archived"], "it bears our mark, and an id of its own"
     assert gone["archived"] and sum(c["archived"] for c in metabase.cards.values()) == 1
     shutil.rmtree(root / "productivity_analytics")
     place = next(c for c in metabase.collections.values() if c["name"] == "Productivity Analytics")

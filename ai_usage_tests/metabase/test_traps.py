@@ -322,6 +322,7 @@ def test_a_get_is_repeated_and_a_post_never(bigquery: BigQuery) -> None:
         with pytest.raises(ConnectionLostError, match="run `ai-usage metabase apply` again"):
             client.post("/api/permissions/group", {"name": "Once"})
         assert len(metabase.group_names) == before + 1
+        assert sum(entry == ("POST", "/api/permissions/group", {"name": "Once"}) for entry in metabase.log) == 1
 
 
 def test_a_wrong_key_an_old_version_and_no_administrator_are_one_sentence_each(bigquery: BigQuery) -> None:

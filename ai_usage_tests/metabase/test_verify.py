@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from ai_usage.dashboards.metabase import DatabaseConfig, MetabaseConfig
 from ai_usage.dashboards.metabase.identity import entity_id
+from ai_usage.dashboards.metabase.native import native
 from ai_usage.dashboards.query import card_query
-from ai_usage.dashboards.spec import load_dashboards
+from ai_usage.dashboards.spec import SpecError, load_dashboards
+from ai_usage.warehouse.postgres_dialect import to_postgres
 from ai_usage_tests.metabase.engines import BigQuery
 from ai_usage_tests.metabase.scene import apply, prove
 from ai_usage_tests.metabase.standin import StandIn
@@ -94,6 +97,76 @@ def test_pivoted_columns_add_up_to_the_whole(filled: StandIn) -> None:
     cursor, code, others = sum(v or 0 for v in columns[3]), sum(v or 0 for v in columns[4]), [sum(v or 0 for v in c) for c in columns[5:8]]
     assert (cursor, code, others, sum(columns[8])) == (110, 35, [0, 0, 0], 145)
     assert sum(columns[9]) == pytest.approx(1)
+
+
+def test_the_smallest_group_decides_what_teams_see(bigquery: BigQuery) -> None:
+    """Three people of Eng use Cursor: 20 + 23 + 25 lines a day, 2720 in forty days. Two use Claude Code, and Sales is one person."""
+
+    def lines(minimum: int) -> object:
+        with StandIn(bigquery) as metabase:
+            apply(metabase, minimum_group=minimum)
+            return metabase.run_card(card(metabase, "team_productivity/accepted_lines")["id"], {})["data"]["rows"][0][0]
+
+    assert (lines(3), lines(4)) == (2720, None)
+
+
+def test_a_card_with_an_alias_and_a_condition_is_filtered_beside_the_unaliased_table(tmp_path: Path) -> None:
+    """The alias goes, its columns lose it, the card's own condition stays in brackets; on each engine the table is as its driver writes it."""
+    folder = tmp_path / "spend"
+    folder.mkdir()
+    (folder / "dashboard.yaml").write_text(BOARD)
+    (folder / "01.sql").write_text(
+        "SELECT v.cost_date, v.platform, v.cost_usd FROM vw_cost_allocation AS v WHERE v.cost_usd > 0 OR v.cost_usd < 0"
+    )
+    board = load_dashboards(tmp_path)[0]
+    for engine, translate, table in (
+        ("bigquery-cloud-sdk", str, "`d.vw_cost_allocation`"),
+        ("postgres", to_postgres, '"d"."vw_cost_allocation"'),
+    ):
+        made = native(board, board.cards[0], MetabaseConfig("http://m", DatabaseConfig("n", engine, "d", {}), translate)).sql
+        said = " ".join(made.split())
+        assert (
+            f"SELECT cost_date, platform, cost_usd FROM {table} WHERE ( cost_usd > 0 OR cost_usd < 0 ) [[AND {{{{date}}}}]] [[AND {{{{platform}}}}]]"
+            in said
+        )
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT cost_date, platform, cost_usd, '{{x}}' AS y FROM vw_cost_allocation", "mean something to Metabase"),
+        (
+            "SELECT cost_date, platform, SUM(cost_usd) OVER () AS cost_usd FROM vw_cost_allocation",
+            "a window function would see filtered rows",
+        ),
+        ("SELECT model AS cost_date, platform, cost_usd FROM vw_cost_allocation", "use a matching column"),
+    ],
+)
+def test_a_card_that_metabase_would_get_wrong_is_refused(tmp_path: Path, sql: str, said: str) -> None:
+    folder = tmp_path / "spend"
+    folder.mkdir()
+    (folder / "dashboard.yaml").write_text(BOARD)
+    (folder / "01.sql").write_text(sql)
+    board = load_dashboards(tmp_path)[0]
+    with pytest.raises(SpecError, match=said):
+        native(board, board.cards[0], MetabaseConfig("http://m", DatabaseConfig("n", "postgres", "d", {}), to_postgres))
+
+
+BOARD = """
+key: spend
+title: Spend
+question: What?
+audience: Finance
+filters: [{key: date, label: Period, type: date_range}, {key: platform, label: Platform, type: multi_select}]
+cards:
+  - key: cost
+    kind: kpi
+    title: Cost
+    sql: 01.sql
+    filters: {date: cost_date, platform: platform}
+    measures: [{key: cost, label: Cost, unit: usd, sum: cost_usd}]
+    grid: {x: 0, y: 0, w: 24, h: 2}
+"""
 
 
 @pytest.mark.parametrize("version", ["v0.62.4", "v0.64.1"])
