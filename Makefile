@@ -4,16 +4,20 @@ SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help demo test setup dev lint format docs lock chromium postgres bench infra clean
+.PHONY: help demo test test-metabase setup dev lint format docs lock chromium postgres bench infra clean
 
 help: ## What there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: setup ## 90 simulated days of every asset, every check, the dashboards: no key, no account, no Docker
 	@$(BIN)/ai-usage demo
 
 test: setup chromium postgres lint ## The whole test suite, linters first
 	@$(BIN)/pytest $(ARGS)
+
+test-metabase: setup ## Apply, an empty plan and verify against the live Metabase at URL=…; one that nobody needs
+	@test -n "$(URL)" || { echo "make test-metabase needs URL=http://host:port of a Metabase that nobody needs" >&2; exit 2; }
+	@METABASE_URL=$(URL) $(BIN)/ai-usage metabase apply && METABASE_URL=$(URL) $(BIN)/ai-usage metabase plan && METABASE_URL=$(URL) $(BIN)/ai-usage metabase verify
 
 setup: $(STAMP) ## Everything into .venv; the command is .venv/bin/ai-usage
 

@@ -178,7 +178,7 @@ def commands_page() -> str:
         "error. Exit codes: 0 done, 1 an error in one sentence or a run that is not complete, 2 a wrong argument, 130 interrupted. "
         "Days are UTC days.\n",
     ]
-    for name, command in root.commands.items():
+    for name, command in _flat(root):
         if command.hidden:
             continue
         lines.append(f"## `ai-usage {name}`\n\n{' '.join((command.help or '').split())}\n")
@@ -188,6 +188,14 @@ def commands_page() -> str:
     options = [_parameter(p) for p in root.params if p.name != "help"]
     lines += ["## `ai-usage`\n\nWithout a command.\n", "| option | default | meaning |", "|---|---|---|", *options]
     return "\n".join(lines) + "\n"
+
+
+def _flat(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command with its whole name; a group stands before what is in it."""
+    for name, command in group.commands.items():
+        yield before + name, command
+        if hasattr(command, "commands"):
+            yield from _flat(command, f"{before}{name} ")
 
 
 def _parameter(parameter: Any) -> str:
@@ -211,6 +219,8 @@ def _plain(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, Path):
         return value.as_posix()
+    if isinstance(value, dict):
+        return json.dumps(value)
     return value.isoformat() if isinstance(value, date | datetime) else str(value)
 
 

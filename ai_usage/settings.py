@@ -7,6 +7,7 @@ reference to Secret Manager (`secrets.py`).
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from datetime import date
@@ -15,6 +16,7 @@ from typing import Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as SettingsSourceError
 
 from ai_usage.secrets import SECRET_MANAGER_URL, Secret, malformed
 from ai_usage.secrets import SettingsError as SettingsError
@@ -83,11 +85,56 @@ class Settings(BaseSettings):
     secret_manager_base_url: str = Field(SECRET_MANAGER_URL, description="Google Secret Manager's API, for keys given as sm://.")
     http_patience_s: float = Field(300, gt=0, description="Seconds after which a request that keeps failing is given up.")
     http_backoff_s: float = Field(1.0, gt=0, description="First pause between tries in seconds; it doubles each time.")
+    metabase_url: str | None = Field(None, validation_alias=_plain("METABASE_URL"), description="Metabase's address. Absent: no Metabase.")
+    metabase_api_key: SecretStr | None = Field(
+        None, validation_alias=_plain("METABASE_API_KEY"), description="An API key of Metabase whose group is Administrators."
+    )
+    metabase_user: str | None = Field(
+        None,
+        validation_alias=_plain("METABASE_USER"),
+        description="An administrator's e-mail, instead of a key; an empty Metabase gets this account.",
+    )
+    metabase_password: SecretStr | None = Field(None, validation_alias=_plain("METABASE_PASSWORD"), description="That account's password.")
+    metabase_engine: Literal["postgres", "bigquery"] = Field("postgres", description="Which database Metabase reads the marts from.")
+    metabase_database: str = Field(
+        "AI Usage", min_length=1, description="The connection's name in Metabase; `apply` owns the connection of this name."
+    )
+    metabase_postgres_url: SecretStr | None = Field(
+        None,
+        validation_alias=_plain("METABASE_POSTGRES_URL"),
+        description="Where Metabase finds the serving copy: `postgresql://reader:password@host:5432/database?schema=ai_usage`.",
+    )
+    serving_url: SecretStr | None = Field(
+        None, description="Where `ai-usage metabase publish` writes the serving copy: the same form, with a user who may create tables."
+    )
+    metabase_bigquery_project: str | None = Field(None, description="BigQuery project that Metabase reads.")
+    metabase_bigquery_dataset: str | None = Field(None, description="BigQuery dataset that holds the marts.")
+    metabase_bigquery_credentials: Path | None = Field(
+        None, description="JSON key file of a service account of Metabase's own: Data Viewer, Metadata Viewer, Job User."
+    )
+    metabase_groups: dict[str, str] = Field(
+        {"finance": "Finance", "managers": "Managers", "engineers": "Engineers"},
+        description="Audience to the name of its permission group, as JSON.",
+    )
+    metabase_personal: str = Field("finance", description="Audiences, by comma, that may open dashboards which show single people.")
+    metabase_explorers: str = Field("", description="Audiences, by comma, that may use the query builder, and so see the whole connection.")
+    metabase_minimum_group: int = Field(
+        5, ge=3, description="Where people are shown as groups, Metabase shows none of fewer people than this."
+    )
+    metabase_recipients: dict[str, list[str]] = Field(
+        {}, description="Audience to the e-mail addresses of its subscriptions and alerts, as JSON."
+    )
+    metabase_dedicated: bool = Field(
+        True, description="False when others use this Metabase too: its instance-wide cache is then left alone."
+    )
+    metabase_patience_s: float = Field(300, gt=0, description="Seconds to wait for Metabase to start, and for it to read the tables.")
     demo: bool = Field(False, description="True in the demo: pages say that the people in them do not exist.")
 
-    @field_validator("cursor_base_url", "sheets_base_url", "anthropic_base_url", "secret_manager_base_url")
+    @field_validator("cursor_base_url", "sheets_base_url", "anthropic_base_url", "secret_manager_base_url", "metabase_url")
     @classmethod
-    def _is_url(cls, value: str) -> str:
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
@@ -189,6 +236,11 @@ def load_settings(**overrides: object) -> Settings:
     """Settings from the environment; `SettingsError` is one sentence for the first value that cannot be used."""
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
+    except SettingsSourceError as error:
+        named = next((f for f in Settings.model_fields if f'"{f}"' in str(error)), "")
+        raise SettingsError(
+            f'{variable(named) if named else "a setting"} is no JSON; write an object, for example {{"finance": "Finance"}}.'
+        ) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""
@@ -212,6 +264,8 @@ def markdown() -> str:
             .strip("[]")
             .replace("', '", "' or '")
         )
-        default = "" if field.default is None or field.default_factory else f"`{field.default}`"
+        kind = "JSON object" if kind.startswith("dict") else kind
+        shown = json.dumps(field.default) if isinstance(field.default, dict) else field.default
+        default = "" if field.default in (None, "") or field.default_factory else f"`{shown}`"
         lines.append(f"| `{variable(name)}` | {kind.replace(' | None', '').replace('|', 'or')} | {default} | {field.description} |")
     return "\n".join(lines) + "\n"

@@ -59,7 +59,7 @@ def card_query(card: Card, values: FilterValues | None = None, *, grain: str = "
     values = values or FilterValues()
     dimensions = card.dimensions if pivot else list(card.group_by)
     columns = [f"{_dimension(d, grain)} AS `{d.column}`" for d in dimensions]
-    columns += [f"{_measure(m)} AS `{m.key}`" for m in card.measures]
+    columns += [f"{measure_sql(m)} AS `{m.key}`" for m in card.measures]
     where, params = _where(card, values)
     lines = ["SELECT " + ",\n  ".join(columns), "FROM (", card.source.text, ") AS card"]
     if where:
@@ -83,7 +83,8 @@ def _term(term: Term) -> str:
     return f"COUNT(DISTINCT card.`{term.count_distinct}`)"
 
 
-def _measure(measure: Measure) -> str:
+def measure_sql(measure: Measure) -> str:
+    """The aggregate over rows called `card`."""
     if measure.ratio is not None:
         return f"SAFE_DIVIDE({_term(measure.ratio[0])}, {_term(measure.ratio[1])})"
     if measure.share is not None:

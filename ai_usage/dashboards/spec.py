@@ -247,6 +247,10 @@ class Dashboard(Strict):
     title: str
     question: str
     audience: str
+    visible_to: Annotated[list[Key], Field(min_length=1)] = ["finance"]
+    """Audience keys that may open it in Metabase; the offline report has no access control."""
+    smallest_group: Key | None = None
+    """Column of the views that counts the people behind a row: Metabase shows no row of fewer people than the setting says."""
     filters: list[Filter]
     cards: Annotated[list[Card], Field(min_length=1)]
     labels: dict[str, dict[str, str]] = {}

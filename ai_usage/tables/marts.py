@@ -90,6 +90,26 @@ vw_productivity_metrics = _mart(
     key=("usage_date", "platform", "user_email"),
     date_column="usage_date",
 )
+vw_team_productivity = _mart(
+    "vw_team_productivity",
+    "What groups of people did in a week, without anybody's name. Groups of fewer than 3 active people are left out.",
+    "one ISO week, platform and department",
+    (
+        date("week", "Monday of the week.", nullable=False),
+        _PLATFORM,
+        string("department", "Department; '(no department)' when nobody said.", nullable=False),
+        count("people", "Distinct people who were active; at least 3.", "people", nullable=False),
+        count("loc_accepted", "Suggested lines accepted.", "lines"),
+        count("suggestions_decided", "Suggestions offered; where that is not counted, accepted plus rejected.", "suggestions"),
+        count("suggestions_accepted", "Suggestions accepted, where `suggestions_decided` is known.", "suggestions"),
+        count("requests", "Requests made to a model.", "requests"),
+        count("sessions", "Sessions.", "sessions"),
+        count("commits", "Commits.", "commits"),
+        count("pull_requests", "Pull requests.", "pull requests"),
+    ),
+    key=("week", "platform", "department"),
+    date_column="week",
+)
 vw_restatements = _mart(
     "vw_restatements",
     "What vendors changed after they first said it: when we learned it and by how much.",
@@ -153,6 +173,7 @@ MARTS: tuple[Table, ...] = (
     vw_monthly_finance,
     vw_cost_allocation,
     vw_productivity_metrics,
+    vw_team_productivity,
     vw_restatements,
     vw_data_health,
     sheet_issues,

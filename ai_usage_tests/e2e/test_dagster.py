@@ -29,7 +29,10 @@ SHEETS = {f"raw_sheet_{tab}" for tab in ("api_keys", "people", "claude_ai_usage"
 CURSOR = {"raw_cursor_events", "raw_cursor_usage", "raw_cursor_members", "raw_cursor_spend"}
 DIMENSIONS = {"dim_users", "dim_user_assignments", "dim_api_keys"}
 FACTS = {"fct_usage_daily", "fct_cost_daily"}
-MARTS = {"vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_restatements", "vw_data_health", "sheet_issues"}
+MARTS = {
+    "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_restatements", "vw_data_health",
+    "sheet_issues",
+}  # fmt: skip
 ANTHROPIC = ("raw_anthropic_", "raw_claude_code_", "raw_claude_enterprise_")  # other vendors, with tests of their own
 EXPORTS = {"raw_claude_ai_audit_log", "raw_claude_ai_spend"}
 OPERATIONS = {"uploaded_files", "cleaning", "html_report"}
@@ -77,6 +80,7 @@ EDGES = {
     "vw_cost_allocation": {"fct_cost_daily", "dim_user_assignments", "dim_users"},
     "vw_monthly_finance": {"vw_cost_allocation"},
     "vw_productivity_metrics": {"fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "dim_users"},
+    "vw_team_productivity": {"vw_productivity_metrics"},
     "html_report": MARTS | {"dim_users"},
 }
 # These read only the ledger of fetches or the sheet's rejects: which assets they wait for is the code's choice, but some of raw or curated.

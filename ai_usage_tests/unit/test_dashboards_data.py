@@ -174,6 +174,14 @@ def _productivity(connection: duckdb.DuckDBPyConnection) -> None:
           (weight * size * (0.4 + 9 * ra * rb))::DECIMAL(38,9) AS cost_usd, 0::DECIMAL(38,9) AS included_usd,
           NULL::DECIMAL(38,9) AS list_usd, rd > 0.03 AS is_active
         FROM (SELECT *, platform IN ('cursor', 'claude_code') AS coding FROM grid)""")
+    connection.execute("""
+        CREATE TABLE vw_team_productivity AS
+        SELECT date_trunc('week', usage_date)::DATE AS week, platform, department,
+          COUNT(DISTINCT user_email) FILTER (is_active AND user_email <> '(unattributed)') AS people,
+          SUM(loc_accepted)::BIGINT AS loc_accepted, SUM(COALESCE(suggestions_shown, suggestions_accepted + suggestions_rejected))::BIGINT AS suggestions_decided,
+          SUM(suggestions_accepted)::BIGINT AS suggestions_accepted,
+          SUM(requests)::BIGINT AS requests, SUM(commits)::BIGINT AS commits, SUM(pull_requests)::BIGINT AS pull_requests
+        FROM vw_productivity_metrics GROUP BY ALL HAVING people >= 3""")
 
 
 def test_the_synthetic_marts_have_the_cases_worth_testing() -> None:

@@ -132,13 +132,13 @@ def test_equal_queries_are_embedded_once_and_the_same_data_gives_the_same_file()
 
     meta = ReportMeta(generated_at=NOW, as_of=NOW)
     first = render_report(load_dashboards(), counting, meta)
-    assert len(asked) == 2 == first.count('id="data-')
+    assert len(asked) == 3 == first.count('id="data-')
     assert render_report(load_dashboards(), query, meta) == first
 
 
 def test_an_empty_warehouse_still_gives_a_report() -> None:
     connection = build_marts(users=2, days=3)
-    for name in ("vw_cost_allocation", "vw_productivity_metrics", "vw_data_health"):
+    for name in ("vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_data_health"):
         connection.execute(f"DELETE FROM {name}")
     query = querier(connection)
     meta = meta_from_marts(query, generated_at=NOW)

@@ -192,3 +192,21 @@ def test_sheet_issues_are_those_of_the_sheet_as_it_is_now(desk: Desk) -> None:
     assert [tuple(r.values()) for r in rows] == [
         ("people", 3, "email", "nobody", "is not an e-mail address", "Write one.", datetime(2026, 11, 22, 12, tzinfo=UTC))
     ]
+
+
+def test_team_productivity_shows_no_group_of_fewer_than_three(desk: Desk) -> None:
+    """Week of Monday 2 November: three active people in Eng make a row; two in Sales, and an inactive third, make none."""
+    everyone = {"ana": "Eng", "ben": "Eng", "cem": "Eng", "dia": "Sales", "eve": "Sales", "fay": "Sales"}
+    for name, department in everyone.items():
+        assigned = {"email": f"{name}@example.com", "department": department, "valid_from": D(1900, 1, 1), "valid_to": D(9999, 12, 31)}
+        desk.lay("dim_user_assignments", assigned)
+    for number, name in enumerate(everyone):
+        usage = {"platform": "cursor", "user_email": f"{name}@example.com", "source": "s", "loc_accepted": 10}
+        used = {"requests": 0 if name == "fay" else 1, "suggestions_shown": None if name == "ana" else 4, "suggestions_accepted": 2}
+        used = {**used, "suggestions_shown": None} if name == "fay" else used
+        desk.lay("fct_usage_daily", {**usage, **used, "usage_date": D(2026, 11, 2 + number)})
+    desk.lay("fct_usage_daily", {"usage_date": D(2026, 11, 3), "platform": "cursor", "user_email": None, "source": "s", "requests": 5})
+    rows = desk.ask(
+        "SELECT week, platform, department, people, loc_accepted, suggestions_decided, suggestions_accepted FROM vw_team_productivity"
+    )
+    assert [tuple(r.values()) for r in rows] == [(D(2026, 11, 2), "cursor", "Eng", 3, 30, 8, 4)]

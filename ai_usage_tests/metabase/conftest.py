@@ -1,0 +1,108 @@
+"""A company of three people, a stand-in Metabase over it on both engines, and a real Postgres where one can be started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ai_usage import tables
+from ai_usage.warehouse import DuckDBWarehouse
+from ai_usage.warehouse.postgres_copy import copy_marts
+from ai_usage_tests.fixtures.helpers import NOON, Desk
+from ai_usage_tests.metabase.engines import BigQuery, Postgres
+
+SCHEMA = "ai_usage"
+LAST_DAY = date(2026, 11, 21)
+PEOPLE = {
+    "ana@example.com": ("Ana", "Eng", "cursor"), "ben@example.com": ("Ben", "Eng", "claude_code"),
+    "cem@example.com": ("Cem", "Sales", "cursor"), "dia@example.com": ("Dia", "Eng", "cursor"),
+    "eve@example.com": ("Eve", "Eng", "claude_code"), "fay@example.com": ("Fay", "Eng", "cursor"),
+}  # fmt: skip
+
+
+def company(desk: Desk) -> None:
+    """Six people, two departments, two platforms, forty days; some cost belongs to nobody."""
+    for number, (email, (name, department, platform)) in enumerate(PEOPLE.items()):
+        desk.lay("dim_users", {"user_id": str(number), "email": email, "first_name": name, "last_name": "Doe"})
+        assigned = {"email": email, "department": department, "cost_center": "C", "valid_from": date(1900, 1, 1)}
+        desk.lay("dim_user_assignments", {**assigned, "valid_to": date(9999, 12, 31)})
+    cost, usage = [], []
+    for back in range(40):
+        day = LAST_DAY - timedelta(days=back)
+        state = "provisional" if back < 10 else "settled"
+        for number, (email, (_, _, platform)) in enumerate(PEOPLE.items()):
+            shared = {"platform": platform, "user_email": email, "source": "s"}
+            cost.append(
+                {**shared, "cost_date": day, "vendor": "V", "cost_type": "usage", "cost_usd": Decimal(number + 1) / 8, "attribution": "direct",
+                 "settle_state": state}
+            )  # fmt: skip
+            usage.append(
+                {**shared, "usage_date": day, "requests": 10 + number, "sessions": 2, "loc_added": 50, "loc_accepted": 20 + number,
+                 "suggestions_shown": 9, "suggestions_accepted": 5, "suggestions_rejected": 1, "commits": 1, "pull_requests": 1,
+                 "input_tokens": 1000, "output_tokens": 100}
+            )  # fmt: skip
+        cost.append(
+            {"cost_date": day, "platform": "cursor", "vendor": "V", "user_email": None, "cost_type": "subscription", "cost_usd": Decimal(1),
+             "attribution": "unattributed", "settle_state": state, "source": "s"}
+        )  # fmt: skip
+    desk.lay("fct_cost_daily", *cost)
+    desk.lay("fct_usage_daily", *usage)
+
+
+@pytest.fixture(scope="session")
+def company_warehouse(new_desk: Callable[[], Desk]) -> DuckDBWarehouse:
+    desk = new_desk()
+    company(desk)
+    assert NOON.date() > LAST_DAY
+    return desk.warehouse
+
+
+@pytest.fixture(scope="session")
+def bigquery(company_warehouse: DuckDBWarehouse) -> BigQuery:
+    return BigQuery(company_warehouse, SCHEMA)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Postgres of our own on a free port, without durability; it refuses root, so root runs it as `postgres`."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if Path("/usr/lib/postgresql").is_dir() else []
+    found = shutil.which("initdb") or (str(programs[-1] / "initdb") if programs else None)
+    if found is None:
+        pytest.skip("Postgres is not installed here; `apt-get install postgresql` brings it.")
+    folder = tmp_path_factory.mktemp("postgres") / "data"
+    folder.mkdir()
+    prefix: list[str] = []
+    if os.geteuid() == 0:
+        if shutil.which("runuser") is None or subprocess.run(["id", "postgres"], capture_output=True).returncode:
+            pytest.skip("Postgres does not run as root, and there is no user `postgres` to run it as.")
+        shutil.chown(folder, "postgres")
+        for parent in list(folder.parents)[:3]:
+            parent.chmod(parent.stat().st_mode | 0o011)
+        prefix = ["runuser", "-u", "postgres", "--"]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    subprocess.run([*prefix, found, "-D", str(folder), "-U", "owner", "-A", "trust", "--no-sync"], check=True, capture_output=True, cwd="/")
+    control = str(Path(found).with_name("pg_ctl"))
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -c unix_socket_directories={folder}"
+    started = subprocess.run([*prefix, control, "-D", str(folder), "-w", "-o", options, "-l", str(folder / "log"), "start"], cwd="/")
+    assert started.returncode == 0, (folder / "log").read_text()
+    try:
+        yield f"postgresql://owner:unused@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run([*prefix, control, "-D", str(folder), "-m", "immediate", "stop"], cwd="/", capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_url: str, company_warehouse: DuckDBWarehouse) -> Postgres:
+    copied = copy_marts(company_warehouse, postgres_url, SCHEMA, tables.MARTS)
+    assert copied["vw_cost_allocation"] > 200
+    return Postgres(postgres_url, SCHEMA)
