@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -17,6 +12,7 @@ from ai_usage import tables
 from ai_usage.warehouse import DuckDBWarehouse
 from ai_usage.warehouse.postgres_copy import copy_marts
 from ai_usage_tests.fixtures.helpers import NOON, Desk
+from ai_usage_tests.fixtures.postgres import postgres as running_postgres
 from ai_usage_tests.metabase.engines import BigQuery, Postgres
 
 SCHEMA = "ai_usage"
@@ -71,34 +67,10 @@ def bigquery(company_warehouse: DuckDBWarehouse) -> BigQuery:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Postgres of our own on a free port, without durability; it refuses root, so root runs it as `postgres`."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if Path("/usr/lib/postgresql").is_dir() else []
-    found = shutil.which("initdb") or (str(programs[-1] / "initdb") if programs else None)
-    if found is None:
-        pytest.skip("Postgres is not installed here; `apt-get install postgresql` brings it.")
-    folder = tmp_path_factory.mktemp("postgres") / "data"
-    folder.mkdir()
-    prefix: list[str] = []
-    if os.geteuid() == 0:
-        if shutil.which("runuser") is None or subprocess.run(["id", "postgres"], capture_output=True).returncode:
-            pytest.skip("Postgres does not run as root, and there is no user `postgres` to run it as.")
-        shutil.chown(folder, "postgres")
-        for parent in list(folder.parents)[:3]:
-            parent.chmod(parent.stat().st_mode | 0o011)
-        prefix = ["runuser", "-u", "postgres", "--"]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    subprocess.run([*prefix, found, "-D", str(folder), "-U", "owner", "-A", "trust", "--no-sync"], check=True, capture_output=True, cwd="/")
-    control = str(Path(found).with_name("pg_ctl"))
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -c unix_socket_directories={folder}"
-    started = subprocess.run([*prefix, control, "-D", str(folder), "-w", "-o", options, "-l", str(folder / "log"), "start"], cwd="/")
-    assert started.returncode == 0, (folder / "log").read_text()
-    try:
-        yield f"postgresql://owner:unused@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run([*prefix, control, "-D", str(folder), "-m", "immediate", "stop"], cwd="/", capture_output=True)
+def postgres_url() -> Iterator[str]:
+    """A real Postgres of the tests' own, on a free port."""
+    with running_postgres("owner", "unused") as server:
+        yield f"postgresql://owner:unused@127.0.0.1:{server.port}/postgres"
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,10 @@ WHOLE = {
     ("department_by_month", "fct_cost_daily"): "the card shows every month on record, whatever the period",
     ("adoption", "fct_cost_daily"): "the card shows every week on record, whatever the period",
     ("adoption", "fct_usage_daily"): "the card shows every week on record, whatever the period",
+} | {
+    (name, table): "groups are judged by whole weeks, DATE_TRUNC of the partition column: ask vw_productivity_metrics for a few days"
+    for name in ("vw_team_productivity", "accepted_lines", "acceptance_rate", "requests", "lines_by_week", "by_department")
+    for table in ("fct_usage_daily", "fct_cost_daily")
 }
 
 
