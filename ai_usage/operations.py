@@ -55,17 +55,25 @@ def load_uploads(runtime: Runtime, run_id: str | None = None) -> list[FileOutcom
 
 def clean_up(runtime: Runtime) -> Mapping[str, int]:
     """Remove raw rows whose fetch was never published, rows of superseded versions and spool files past their retention; returns counts."""
-    before = datetime.now(UTC) - timedelta(days=runtime.settings.superseded_keep_days)
+    now = datetime.now(UTC)
+    before, orphaned = now - timedelta(days=runtime.settings.superseded_keep_days), now - runtime.warehouse.orphan_age
+    every_day = "usage_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"  # BigQuery wants to hear that all days are meant
     orphans = superseded = 0
     for table in tables.RAW:
         if table.name == "raw_fetches":
             continue
-        orphans += max(0, runtime.warehouse.execute(f"DELETE FROM {table.name} WHERE fetch_id NOT IN (SELECT fetch_id FROM raw_fetches)"))
+        orphans += max(
+            0,
+            runtime.warehouse.execute(
+                f"DELETE FROM {table.name} WHERE {every_day} AND fetched_at <= @orphaned AND fetch_id NOT IN (SELECT fetch_id FROM raw_fetches)",
+                {"orphaned": orphaned},
+            ),
+        )
         # The version's row in raw_fetches stays, and with it what was said when; only its rows go.
         superseded += max(
             0,
             runtime.warehouse.execute(
-                f"DELETE FROM {table.name} WHERE fetched_at < @before AND fetch_id NOT IN (SELECT version_fetch_id FROM stg_current_fetches)",
+                f"DELETE FROM {table.name} WHERE {every_day} AND fetched_at < @before AND fetch_id NOT IN (SELECT version_fetch_id FROM stg_current_fetches)",
                 {"before": before},
             ),
         )

@@ -50,6 +50,8 @@ def raw_checks(warehouse: Warehouse, endpoint: Endpoint, window: Window, report:
     table = endpoint.table
     scope: dict[str, Any] = {"source": endpoint.source, "endpoint": endpoint.name, "start_date": window.first, "end_date": window.last}
     yield schema(warehouse, table, window)
+    # A snapshot that did not change points at rows of an earlier day; a day's rows are of that day.
+    days = "usage_date BETWEEN @start_date AND @end_date" if endpoint.usage_date else "TRUE"
     broken = warehouse.select(
         f"""
         WITH held AS (
@@ -60,7 +62,7 @@ def raw_checks(warehouse: Warehouse, endpoint: Endpoint, window: Window, report:
         FROM held AS h
         LEFT JOIN (
           SELECT fetch_id, COUNT(*) AS found FROM {table.name}
-          WHERE fetch_id IN (SELECT version_fetch_id FROM held) GROUP BY fetch_id
+          WHERE {days} AND fetch_id IN (SELECT version_fetch_id FROM held) GROUP BY fetch_id
         ) AS r ON h.version_fetch_id = r.fetch_id
         WHERE h.row_count != COALESCE(r.found, 0) ORDER BY h.usage_date LIMIT 1000
         """,

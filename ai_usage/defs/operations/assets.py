@@ -3,7 +3,7 @@
 import dagster as dg
 
 from ai_usage.dashboards.meta import Checks
-from ai_usage.defs.common import OWNERS, check, failed
+from ai_usage.defs.common import OWNERS, check, failed, spent
 from ai_usage.operations import clean_up, load_uploads, write_html_report
 from ai_usage.runtime import Runtime
 from ai_usage.sources.errors import SourceError
@@ -20,7 +20,7 @@ def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
     outcomes = load_uploads(runtime, context.run_id)
     refused = [{"file": o.file, "reason": o.reason} for o in outcomes if o.reason]
     return dg.MaterializeResult(
-        metadata={"files": len(outcomes), "dagster/row_count": sum(o.rows for o in outcomes)},
+        metadata={"files": len(outcomes), "dagster/row_count": sum(o.rows for o in outcomes)} | spent(runtime),
         check_results=[
             check(
                 "files_readable", not refused, expected=len(outcomes), actual=len(outcomes) - len(refused), sample=refused,
@@ -40,9 +40,8 @@ def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Run
         path, size = write_html_report(runtime, checks=run_checks(context.instance, context.run_id))
     except WarehouseError as error:
         raise failed(error) from None
-    return dg.MaterializeResult(
-        metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size}, check_results=[_yesterday(runtime)]
-    )
+    results = [_yesterday(runtime)]
+    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size} | spent(runtime), check_results=results)
 
 
 @dg.asset(
@@ -53,7 +52,7 @@ def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Run
 )
 def cleaning(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
-        return dg.MaterializeResult(metadata=dict(clean_up(runtime)))
+        return dg.MaterializeResult(metadata=dict(clean_up(runtime)) | spent(runtime))
     except (WarehouseError, SourceError) as error:
         raise failed(error) from None
 
