@@ -38,7 +38,9 @@ class Runtime:
         if name == "duckdb":
             return DuckDBWarehouse(settings.duckdb_file, lock_wait_s=settings.duckdb_lock_wait_s)
         if settings.bigquery_project is None:
-            raise SettingsError("BigQuery is asked for and AI_USAGE_BIGQUERY_PROJECT is not set; set it to the project that holds the dataset.")
+            raise SettingsError(
+                "BigQuery is asked for and AI_USAGE_BIGQUERY_PROJECT is not set; set it to the project that holds the dataset."
+            )
         from ai_usage.warehouse.bigquery import BigQueryWarehouse  # Google's libraries take a second to import
 
         return BigQueryWarehouse(

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from ai_usage.warehouse import DuckDBWarehouse
+from ai_usage.warehouse.bigquery import BigQueryWarehouse
+from ai_usage_tests.fixtures.bigquery import BigQueryDesk, Place, local
 from ai_usage_tests.fixtures.helpers import Answers, Desk
 
 # Examples are small, and shrinking one that loads a warehouse may take minutes: what failed is printed as it was found.
@@ -48,6 +50,35 @@ def new_desk(empty_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
 def desk(new_desk: Callable[[], Desk]) -> Desk:
     """A fresh warehouse and the words to fill it by hand."""
     return new_desk()
+
+
+@pytest.fixture(scope="session")
+def bigquery_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """BigQuery's emulator, started once for each worker (4 s)."""
+    with local(tmp_path_factory.mktemp("bigquery")) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def _shared_dataset(bigquery_place: Place) -> Iterator[BigQueryWarehouse]:
+    with bigquery_place.dataset() as name:
+        warehouse = bigquery_place.warehouse(name)
+        warehouse.ensure()
+        yield warehouse
+
+
+@pytest.fixture
+def bigquery_desk(_shared_dataset: BigQueryWarehouse, tmp_path: Path) -> BigQueryDesk:
+    """The worker's dataset, emptied."""
+    desk = BigQueryDesk(_shared_dataset, tmp_path)
+    desk.empty()
+    return desk
+
+
+@pytest.fixture(params=["duckdb", "bigquery"])
+def either(request: pytest.FixtureRequest) -> Desk:
+    """The same test at both engines."""
+    return request.getfixturevalue("new_desk")() if request.param == "duckdb" else request.getfixturevalue("bigquery_desk")
 
 
 @pytest.fixture

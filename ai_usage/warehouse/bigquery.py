@@ -60,7 +60,8 @@ class BigQueryWarehouse:
     ) -> None:  # fmt: skip
         self.place = f"{project}.{dataset}"
         self.location = location
-        self._connect, self._made = client, None
+        self._connect = client
+        self._made: bigquery.Client | None = None
         self._jobs = Jobs(lambda: self.client, self.place, location, max_bytes_billed, labels, backoff_s=backoff_s)
         self._ensured = False
         self._here = threading.RLock()
@@ -176,7 +177,7 @@ class BigQueryWarehouse:
         """Append rows by a load job from a Parquet file on disk."""
         if not data.num_rows:
             return
-        schema = table.arrow_schema()
+        schema = table.arrow_schema().with_metadata(data.schema.metadata)  # the bytes, and so the job's id, tell two copies apart
         with tempfile.TemporaryFile() as file:
             with pq.ParquetWriter(file, schema, compression="snappy") as writer:
                 for batch in data.select(schema.names).cast(schema).to_batches(max_chunksize=100_000):

@@ -93,7 +93,7 @@ class Jobs:
             try:
                 job = insert(client, job_id)
             except api.Conflict:  # an earlier attempt reached BigQuery, though its answer did not reach us
-                job = client.get_job(job_id, location=self.location)
+                job = client.get_job(str(job_id), location=self.location)
             try:
                 job.result()
             finally:
@@ -149,9 +149,13 @@ def worded(error: Exception, place: str, location: str) -> WarehouseError:
             "`gcloud auth application-default login`."
         )
     if isinstance(error, auth.GoogleAuthError):
-        return WarehouseError(f"Google refused the credentials ({_said(error)}); set GOOGLE_APPLICATION_CREDENTIALS to a key that is valid.")
+        return WarehouseError(
+            f"Google refused the credentials ({_said(error)}); set GOOGLE_APPLICATION_CREDENTIALS to a key that is valid."
+        )
     if isinstance(error, RequestException):
-        return WarehouseError(f"BigQuery cannot be reached ({_said(error)}); see to the network or AI_USAGE_BIGQUERY_ENDPOINT, then run again.")
+        return WarehouseError(
+            f"BigQuery cannot be reached ({_said(error)}); see to the network or AI_USAGE_BIGQUERY_ENDPOINT, then run again."
+        )
     said = _said(error)
     if isinstance(error, api.Forbidden) and reason(error) in {"accessDenied", ""}:
         role = (

@@ -12,6 +12,13 @@ from ai_usage.sources.errors import ContractError, TransientError
 from ai_usage.sources.walk import FailedWalk
 from ai_usage_tests.fixtures.helpers import Desk, event, spooled
 
+
+@pytest.fixture
+def desk(either: Desk) -> Desk:
+    """Every law here is held at both engines."""
+    return either
+
+
 DAY, NEXT = date(2026, 11, 1), date(2026, 11, 2)
 A, B = [event(DAY, cents=10)], [event(DAY, cents=20), event(DAY, cents=5)]
 

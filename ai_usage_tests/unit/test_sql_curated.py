@@ -10,6 +10,13 @@ import pytest
 
 from ai_usage_tests.fixtures.helpers import NOON, Desk, contents, curated
 
+
+@pytest.fixture
+def desk(either: Desk) -> Desk:
+    """Every law here is held at both engines."""
+    return either
+
+
 D, N = date, Decimal
 DAY, NEXT = D(2026, 11, 1), D(2026, 11, 2)
 ANA, BEN = "ana@example.com", "ben@example.com"

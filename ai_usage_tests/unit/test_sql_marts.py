@@ -7,6 +7,13 @@ from decimal import Decimal
 
 from ai_usage_tests.fixtures.helpers import NOON, Desk
 
+
+@pytest.fixture
+def desk(either: Desk) -> Desk:
+    """Every law here is held at both engines."""
+    return either
+
+
 D, N = date, Decimal
 ANA, BEN = "ana@example.com", "ben@example.com"
 

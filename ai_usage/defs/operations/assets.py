@@ -41,7 +41,9 @@ def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Run
     except WarehouseError as error:
         raise failed(error) from None
     results = [_yesterday(runtime)]
-    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size} | spent(runtime), check_results=results)
+    return dg.MaterializeResult(
+        metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size} | spent(runtime), check_results=results
+    )
 
 
 @dg.asset(
