@@ -83,7 +83,7 @@ def raw_checks(warehouse: Warehouse, endpoint: Endpoint, window: Window, report:
         remedy="Run these days again: ai-usage run --from DAY --to DAY.",
     )  # fmt: skip
     yield check(
-        "no_rejects", report.rejected == 0, expected=0, actual=report.rejected, sample=rejects(warehouse, endpoint, window),
+        "no_rejects", report.rejected == 0, expected=0, actual=report.rejected, sample=rejects(warehouse, endpoint, window) if report.rejected else (),
         remedy="Read the reasons in raw_rejects; correct them at the source, or drop a corrected .replace.csv (docs/how-to/upload-files.md).",
     )  # fmt: skip
     yield check(

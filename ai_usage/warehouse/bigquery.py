@@ -8,6 +8,7 @@ a range of a table is replaced by one multi-statement transaction. Does not belo
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 import threading
@@ -19,7 +20,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from google.api_core import exceptions as api
 from google.api_core.client_options import ClientOptions
-from google.auth import load_credentials_from_file
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
@@ -28,11 +28,10 @@ from ai_usage.tables.schema import Table
 from ai_usage.warehouse import bigquery_sql as sql_for
 from ai_usage.warehouse import dialect, models
 from ai_usage.warehouse.base import Fact, Parameters, WarehouseError, used
-from ai_usage.warehouse.bigquery_jobs import Jobs
+from ai_usage.warehouse.bigquery_jobs import PATIENT, Jobs
 
 STAMP = "ai_usage_schema"  # a label of raw_fetches: what is deployed
 PAGE = 10_000  # rows a page of an answer, which arrives as JSON
-SCOPES = ("https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/cloud-platform")
 
 
 def connect(project: str, location: str, endpoint: str | None = None, key_file: Path | None = None) -> bigquery.Client:
@@ -43,8 +42,9 @@ def connect(project: str, location: str, endpoint: str | None = None, key_file: 
     options = ClientOptions(api_endpoint=endpoint) if endpoint else None
     if endpoint and endpoint.startswith("http://"):
         return bigquery.Client(project=project, location=location, credentials=AnonymousCredentials(), client_options=options)
-    credentials = load_credentials_from_file(str(key_file), scopes=SCOPES)[0] if key_file else None
-    return bigquery.Client(project=project, location=location, credentials=credentials, client_options=options)
+    if key_file:  # it may stand in .env alone, where Google's search does not look
+        os.environ.setdefault("GOOGLE_APPLICATION_CREDENTIALS", str(key_file))
+    return bigquery.Client(project=project, location=location, client_options=options)
 
 
 class BigQueryWarehouse:
@@ -84,7 +84,7 @@ class BigQueryWarehouse:
             if self._ensured:
                 return
             try:
-                deployed = self.client.get_table(f"{self.place}.raw_fetches").labels.get(STAMP)
+                deployed = self.client.get_table(f"{self.place}.raw_fetches", retry=PATIENT).labels.get(STAMP)
             except api.NotFound:
                 deployed = None
             if deployed != _stamp():
@@ -144,7 +144,7 @@ class BigQueryWarehouse:
 
     def probe(self) -> str:
         with self._jobs.words():
-            dataset = self.client.get_dataset(self.place)
+            dataset = self.client.get_dataset(self.place, retry=PATIENT)
             if dataset.location and dataset.location.upper() != self.location.upper():
                 raise WarehouseError(
                     f"the dataset {self.place} lies in {dataset.location} and AI_USAGE_BIGQUERY_LOCATION is {self.location}; set it to "

@@ -17,6 +17,7 @@ from google.api_core import exceptions as api
 from google.api_core.retry import Retry
 from google.auth import exceptions as auth
 from google.cloud import bigquery
+from google.cloud.bigquery.retry import DEFAULT_RETRY
 from requests import RequestException
 
 from ai_usage.warehouse.base import WarehouseBusyError, WarehouseError
@@ -25,6 +26,7 @@ from ai_usage.warehouse.base import WarehouseBusyError, WarehouseError
 TRANSIENT = {"backendError", "internalError", "jobBackendError", "jobInternalError", "jobRateLimitExceeded", "rateLimitExceeded"}
 CONFLICT = "aborted due to concurrent update"  # two transactions changed one table: the later one is to begin again
 PATIENCE_S = 600.0
+PATIENT = DEFAULT_RETRY.with_timeout(60)  # for one request: the library's ten minutes of silence look like a hang
 
 
 class Jobs:
@@ -50,7 +52,9 @@ class Jobs:
         asked = f"{sql}\n{[p.to_api_repr() for p in parameters]}"
         return self._run(
             self._id("query", asked) if writes else None,
-            lambda client, job_id: client.query(sql, job_config=config, job_id=job_id, location=self.location, job_retry=None),
+            lambda client, job_id: client.query(
+                sql, job_config=config, job_id=job_id, location=self.location, retry=PATIENT, job_retry=None
+            ),
         )
 
     def load(self, table: str, file: Any, size: int, config: bigquery.LoadJobConfig) -> bigquery.LoadJob:
