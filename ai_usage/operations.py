@@ -55,6 +55,7 @@ def load_uploads(runtime: Runtime, run_id: str | None = None) -> list[FileOutcom
 
 def clean_up(runtime: Runtime) -> Mapping[str, int]:
     """Remove raw rows whose fetch was never published, rows of superseded versions and spool files past their retention; returns counts."""
+    runtime.warehouse.ensure()
     now = datetime.now(UTC)
     bounds = {"before": now - timedelta(days=runtime.settings.superseded_keep_days), "orphaned": now - runtime.warehouse.orphan_age}
     # One question for all tables, since most have nothing to remove: on BigQuery each DELETE is a job of some seconds.
