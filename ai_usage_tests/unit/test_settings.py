@@ -33,6 +33,11 @@ GOOD = {
     "AI_USAGE_HTTP_PATIENCE_S": ("http_patience_s", "9", 9.0),
     "AI_USAGE_HTTP_BACKOFF_S": ("http_backoff_s", "0.1", 0.1),
     "AI_USAGE_DEMO": ("demo", "true", True),
+    "AI_USAGE_BIGQUERY_PROJECT": ("bigquery_project", "p", "p"),
+    "AI_USAGE_BIGQUERY_DATASET": ("bigquery_dataset", "d", "d"),
+    "AI_USAGE_BIGQUERY_LOCATION": ("bigquery_location", "EU", "EU"),
+    "AI_USAGE_BIGQUERY_ENDPOINT": ("bigquery_endpoint", "http://127.0.0.1:3/", "http://127.0.0.1:3"),
+    "AI_USAGE_BIGQUERY_MAX_BYTES_BILLED": ("bigquery_max_bytes_billed", "10000000", 10_000_000),
 }
 WRONG = {
     "AI_USAGE_WAREHOUSE": ["oracle", "DuckDB "],
@@ -49,6 +54,8 @@ WRONG = {
     "AI_USAGE_HTTP_PATIENCE_S": ["0", "nan"],
     "AI_USAGE_HTTP_BACKOFF_S": ["0", "-2"],
     "AI_USAGE_DEMO": ["perhaps"],
+    "AI_USAGE_BIGQUERY_ENDPOINT": ["localhost:9050"],
+    "AI_USAGE_BIGQUERY_MAX_BYTES_BILLED": ["0", "9999999", "1 TB"],
 }
 
 
