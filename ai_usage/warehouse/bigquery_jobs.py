@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import re
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -43,13 +44,17 @@ class Jobs:
         self._spent: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def query(self, sql: str, parameters: list[Any], *, writes: bool) -> bigquery.QueryJob:
-        """Run a statement or a script to its end. What writes carries an id made of what is asked, so that asking again finds the same job."""
+    def query(self, sql: str, parameters: list[Any], *, writes: bool, again: bool = True) -> bigquery.QueryJob:
+        """Run a statement or a script to its end. What writes carries an id, so that repeating a lost request finds the job of the first.
+
+        Without `again` the id is made of what is asked alone, so that another process that makes the same call finds the same job. Only calls
+        whose parameters are new each time may do so: a DELETE or a view's DDL is meant each time it is said.
+        """
         config = bigquery.QueryJobConfig(
             default_dataset=self.place, query_parameters=parameters, maximum_bytes_billed=self._max_bytes, labels=self.labels(),
             use_query_cache=not writes,
         )  # fmt: skip
-        asked = f"{sql}\n{[p.to_api_repr() for p in parameters]}"
+        asked = f"{sql}\n{[p.to_api_repr() for p in parameters]}\n{uuid.uuid4() if again else ''}"
         return self._run(
             self._id("query", asked) if writes else None,
             lambda client, job_id: client.query(
@@ -142,11 +147,12 @@ def _label(text: str) -> str:
 
 def worded(error: Exception, place: str, location: str) -> WarehouseError:
     """One sentence with the remedy."""
+    if isinstance(error, api.RetryError) and isinstance(error.cause, RequestException | auth.GoogleAuthError):
+        return worded(error.cause, place, location)
     if isinstance(error, api.RetryError):
-        cause = error.cause
-        said = _said(cause) if cause else "no answer"
-        kind = WarehouseBusyError if cause and CONFLICT in str(cause) else WarehouseError
-        return kind(f"BigQuery kept refusing for {PATIENCE_S:.0f} s ({said}); nothing was half-written, run again later.")
+        said = _said(error.cause) if error.cause else "no answer"
+        kind = WarehouseBusyError if CONFLICT in said else WarehouseError
+        return kind(f"BigQuery kept refusing until patience ended ({said}); nothing was half-written, run again later.")
     if isinstance(error, auth.DefaultCredentialsError):
         return WarehouseError(
             "there are no Google credentials here; set GOOGLE_APPLICATION_CREDENTIALS to a service account's JSON key file, or run "

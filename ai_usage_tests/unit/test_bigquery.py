@@ -218,6 +218,17 @@ def test_a_call_that_another_process_makes_again_finds_the_job_of_the_first(bigq
     assert bigquery_desk.one("SELECT SUM(cost_usd) AS usd FROM fct_cost_daily") == Decimal("0.7")
 
 
+def test_what_is_said_again_in_the_same_words_is_done_again(bigquery_desk: BigQueryDesk, bigquery_place: Place) -> None:
+    """Another process deletes what has come back, and makes a view that is gone, though jobs with these very words have succeeded."""
+    dataset = bigquery_desk.warehouse.place.split(".")[1]
+    for _ in range(2):
+        bigquery_desk.lay("dim_user_assignments", {"email": "a@example.com"})
+        assert bigquery_place.warehouse(dataset).execute("DELETE FROM dim_user_assignments WHERE TRUE") == 1
+        bigquery_desk.warehouse.client.delete_table(f"{bigquery_desk.warehouse.place}.sheet_issues")
+        bigquery_place.warehouse(dataset).create_view(tables.BY_NAME["sheet_issues"])
+        assert bigquery_desk.ask("SELECT * FROM sheet_issues") == []
+
+
 class Lost:
     """A client whose first `times` answers are errors, though the job was made."""
 
@@ -350,6 +361,7 @@ def test_a_dataset_elsewhere_is_told(bigquery_place: Place, bare: str) -> None:
         (failing(api.NotFound, "notFound", "Not found: Table p:d.x"), ["p:d.x", "ai-usage run"]),
         (auth.DefaultCredentialsError("none"), ["GOOGLE_APPLICATION_CREDENTIALS", "gcloud auth"]),
         (auth.RefreshError("invalid_grant"), ["invalid_grant", "GOOGLE_APPLICATION_CREDENTIALS"]),
+        (api.RetryError("Timeout of 60.0s exceeded", cause=requests.ConnectionError("refused")), ["cannot be reached (refused)"]),
         (requests.ConnectionError("refused"), ["cannot be reached", "AI_USAGE_BIGQUERY_ENDPOINT"]),
         (failing(api.BadRequest, "invalidQuery", "Syntax error: Unexpected x at [1:1]\nmore"), ["Syntax error: Unexpected x"]),
     ],
