@@ -110,7 +110,7 @@ class BigQueryWarehouse:
         if table.date_column:
             names |= {"start_date", "end_date"}
         try:
-            job = self._ask(script, self._bound(names, parameters), writes=True, again=False)
+            job = self._ask(script, self._bound(names, parameters), writes=True, once=str(parameters.get("processed_at") or ""))
         except WarehouseError as error:
             found = re.search(r"fact (\d+) \[([^\]]*)\]", str(error.__cause__))
             if not found:
@@ -167,8 +167,8 @@ class BigQueryWarehouse:
         sql = models.question(sql, parameters)
         return self._ask(sql, self._bound(dialect.parameters(sql), parameters or {}), writes=False)
 
-    def _ask(self, sql: str, parameters: list[object], *, writes: bool, again: bool = True) -> bigquery.QueryJob:
-        return self._jobs.query(sql, parameters, writes=writes, again=again)
+    def _ask(self, sql: str, parameters: list[object], *, writes: bool, once: str = "") -> bigquery.QueryJob:
+        return self._jobs.query(sql, parameters, writes=writes, once=once)
 
     def _bound(self, names: frozenset[str], parameters: Parameters) -> list[object]:
         return [sql_for.parameter(name, value) for name, value in used(names, parameters).items()]

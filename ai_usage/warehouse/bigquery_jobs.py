@@ -44,17 +44,17 @@ class Jobs:
         self._spent: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def query(self, sql: str, parameters: list[Any], *, writes: bool, again: bool = True) -> bigquery.QueryJob:
+    def query(self, sql: str, parameters: list[Any], *, writes: bool, once: str = "") -> bigquery.QueryJob:
         """Run a statement or a script to its end. What writes carries an id, so that repeating a lost request finds the job of the first.
 
-        Without `again` the id is made of what is asked alone, so that another process that makes the same call finds the same job. Only calls
-        whose parameters are new each time may do so: a DELETE or a view's DDL is meant each time it is said.
+        `once` names the call, as the time of a replacement does: another process that makes the same call finds the same job. Without it the
+        id is of this call alone, since the same words are meant each time they are said: a DELETE, a view's DDL, a model without parameters.
         """
         config = bigquery.QueryJobConfig(
             default_dataset=self.place, query_parameters=parameters, maximum_bytes_billed=self._max_bytes, labels=self.labels(),
             use_query_cache=not writes,
         )  # fmt: skip
-        asked = f"{sql}\n{[p.to_api_repr() for p in parameters]}\n{uuid.uuid4() if again else ''}"
+        asked = f"{sql}\n{[p.to_api_repr() for p in parameters]}\n{once or uuid.uuid4()}"
         return self._run(
             self._id("query", asked) if writes else None,
             lambda client, job_id: client.query(

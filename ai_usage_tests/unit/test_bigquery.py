@@ -229,6 +229,17 @@ def test_what_is_said_again_in_the_same_words_is_done_again(bigquery_desk: BigQu
         assert bigquery_desk.ask("SELECT * FROM sheet_issues") == []
 
 
+def test_a_model_without_parameters_is_computed_in_every_run(bigquery_desk: BigQueryDesk, bigquery_place: Place) -> None:
+    """Assignments take no parameter, so yesterday's statement is today's: it must run all the same, unless the very call is repeated."""
+    dataset, model = bigquery_desk.warehouse.place.split(".")[1], models.model("dim_user_assignments")
+    for hour, department in enumerate(("Design", "Data", "Data")):
+        bigquery_desk.tab("people", {"email": "a@example.com", "department": department}, at=NOON.replace(hour=hour))
+        parameters = {"start_date": DAY, "end_date": DAY, "as_of_date": DAY, "processed_at": NOON.replace(hour=hour)}
+        for _ in range(2):
+            assert bigquery_place.warehouse(dataset).replace(model.table, model.sql, parameters) == 1
+        assert bigquery_desk.ask("SELECT department FROM dim_user_assignments") == [{"department": department}]
+
+
 class Lost:
     """A client whose first `times` answers are errors, though the job was made."""
 
