@@ -4,10 +4,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help demo test test-metabase setup dev lint format docs lock chromium postgres bench infra clean
+.PHONY: help demo test test-bigquery test-metabase setup dev lint format docs lock chromium postgres bench infra clean
 
 help: ## What there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: setup ## 90 simulated days of every asset, every check, the dashboards: no key, no account, no Docker
 	@$(BIN)/ai-usage demo
@@ -43,6 +43,11 @@ docs: setup ## Write the generated pages: tables, settings, assets, commands, te
 
 lock: setup ## Resolve the dependencies anew, for 3.11 and later, with hashes and without index addresses
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --group dev pyproject.toml -o requirements.lock
+
+test-bigquery: setup ## The BigQuery tests against a real project: PROJECT=... DATASET=<empty scratch dataset> [LOCATION=EU]
+	@test -n "$(PROJECT)" -a -n "$(DATASET)" || { echo "Name them: make test-bigquery PROJECT=... DATASET=... (an empty scratch dataset; docs/how-to/bigquery.md)."; exit 2; }
+	@AI_USAGE_TEST_BIGQUERY_PROJECT=$(PROJECT) AI_USAGE_TEST_BIGQUERY_DATASET=$(DATASET) AI_USAGE_TEST_BIGQUERY_LOCATION=$(or $(LOCATION),US) \
+		$(BIN)/pytest -n 0 -v ai_usage_tests/e2e/test_bigquery.py
 
 chromium: ## A browser for the tests: found, or installed where that is possible
 	@scripts/chromium >/dev/null

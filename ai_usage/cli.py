@@ -198,6 +198,34 @@ def _cell(value: Any) -> str:
 
 
 @app.command()
+def copy(
+    to: Annotated[str, typer.Option("--to", help="bigquery or duckdb; the other one is read.")],
+) -> None:
+    """Move every raw version to the other warehouse and rebuild everything after raw. Idempotent; goes on where it was interrupted."""
+    from ai_usage.copying import copy as copy_all
+
+    engines = ("duckdb", "bigquery")
+    if to not in engines:
+        raise SettingsError(f"--to is {to!r}; use duckdb or bigquery.")
+    with _runtime() as runtime:
+        source = runtime.engine(engines[engines.index(to) - 1])
+
+        def told(done: int, total: int) -> None:
+            err.print(f"{done:,} of {total:,} fetches moved", soft_wrap=True)
+
+        moved = copy_all(source, runtime.engine(to), today=runtime.today, progress=told)
+    err.print(
+        f"done: {moved.fetches:,} fetches with {moved.rows:,} rows moved, {moved.already_there:,} were there already, "
+        f"{moved.rebuilt_days:,} days rebuilt.", soft_wrap=True,
+    )  # fmt: skip
+    for day, platform, before, after in moved.differences[:20]:
+        err.print(
+            f"[yellow]differs[/yellow] {day} {platform}: {before} USD there, {after} USD here; the source's facts are older than its raw "
+            "versions, so run the job rebuild on the source to see the same.", soft_wrap=True,
+        )  # fmt: skip
+
+
+@app.command()
 def report(output: Annotated[Path | None, typer.Option(help="Where to write it; default: AI_USAGE_REPORT_PATH.")] = None) -> None:
     """Write all dashboards as one HTML file that needs no network."""
     from ai_usage.execution import last_checks

@@ -16,14 +16,20 @@ def build_defs(**overrides: object) -> dg.Definitions:
     """All definitions; `overrides` replace resources by name (`runtime`).
 
     Runs execute in process: DuckDB admits one process, and ten small assets cost 5 times the wall time and 9 times the CPU with
-    the default multiprocess executor.
+    the default multiprocess executor. BigQuery does its work elsewhere anyway.
     """
+    runtime = overrides.pop("runtime", None) or Runtime()
+    resources: dict[str, object] = {"runtime": runtime}
+    if isinstance(runtime, Runtime) and runtime.settings.warehouse == "bigquery":
+        from ai_usage.defs.resources import bind  # dagster-gcp and Google's libraries take seconds to import
+
+        resources |= bind(runtime)
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(everything),
         jobs=automation.JOBS,
         schedules=automation.SCHEDULES,
         sensors=automation.SENSORS,
-        resources={"runtime": Runtime()} | overrides,
+        resources=resources | overrides,
         executor=dg.in_process_executor,
     )
 

@@ -80,11 +80,7 @@ def _folder(runtime: Runtime) -> str:
 
 
 def _warehouse(runtime: Runtime) -> str:
-    path = runtime.settings.duckdb_file
-    if not path.exists():
-        return f"{path} will be made by the first run."
-    rows = runtime.warehouse.select("SELECT COUNT(*) AS n FROM raw_fetches")["n"][0].as_py()
-    return f"{path} opens; {rows} fetches are recorded."
+    return runtime.warehouse.probe()
 
 
 def _key(key: Secret) -> str:

@@ -133,22 +133,41 @@ def _covers(run: Window, days: Window, start: date, yesterday: date) -> bool:
 
 def clean_up(runtime: Runtime) -> Mapping[str, int]:
     """Remove raw rows whose fetch was never published, rows of superseded versions and spool files past their retention; returns counts."""
-    before = datetime.now(UTC) - timedelta(days=runtime.settings.superseded_keep_days)
+    runtime.warehouse.ensure()
+    now = datetime.now(UTC)
+    bounds = {"before": now - timedelta(days=runtime.settings.superseded_keep_days), "orphaned": now - runtime.warehouse.orphan_age}
+    # One question for all tables, since most have nothing to remove: on BigQuery each DELETE is a job of some seconds.
+    found = runtime.warehouse.select("\nUNION ALL\n".join(_to_clean(t.name) for t in tables.RAW if t.name != "raw_fetches"), bounds)
     orphans = superseded = 0
-    for table in tables.RAW:
-        if table.name == "raw_fetches":
-            continue
-        orphans += max(0, runtime.warehouse.execute(f"DELETE FROM {table.name} WHERE fetch_id NOT IN (SELECT fetch_id FROM raw_fetches)"))
-        # The version's row in raw_fetches stays, and with it what was said when; only its rows go.
-        superseded += max(
-            0,
-            runtime.warehouse.execute(
-                f"DELETE FROM {table.name} WHERE fetched_at < @before AND fetch_id NOT IN (SELECT version_fetch_id FROM stg_current_fetches)",
-                {"before": before},
-            ),
-        )
-    kept = runtime.settings.spool_keep_days
-    return {"orphan_rows": orphans, "superseded_rows": superseded, "spool_files": spool.clean(runtime.settings.spool_dir, kept)}
+    for row in found.to_pylist():
+        if row["orphans"]:
+            kept = "fetched_at <= @orphaned AND fetch_id NOT IN (SELECT fetch_id FROM raw_fetches)"
+            runtime.warehouse.execute(f"DELETE FROM {row['name']} WHERE {EVERY_DAY} AND {kept}", bounds)
+            orphans += row["orphans"]
+        if row["superseded"]:
+            # The version's row in raw_fetches stays, and with it what was said when; only its rows go.
+            kept = "fetched_at < @before AND fetch_id NOT IN (SELECT version_fetch_id FROM stg_current_fetches)"
+            runtime.warehouse.execute(f"DELETE FROM {row['name']} WHERE {EVERY_DAY} AND {kept}", bounds)
+            superseded += row["superseded"]
+    kept_days = runtime.settings.spool_keep_days
+    return {"orphan_rows": orphans, "superseded_rows": superseded, "spool_files": spool.clean(runtime.settings.spool_dir, kept_days)}
+
+
+# BigQuery wants to hear that all days are meant (`Table.always_by_day`).
+EVERY_DAY = "usage_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
+
+
+def _to_clean(table: str) -> str:
+    """One row: how many rows of a raw table no fetch published, and how many belong to superseded versions past their retention."""
+    return f"""
+        SELECT
+          '{table}' AS name,
+          COUNTIF(f.fetch_id IS NULL AND r.fetched_at <= @orphaned) AS orphans,
+          COUNTIF(f.fetch_id IS NOT NULL AND v.version_fetch_id IS NULL AND r.fetched_at < @before) AS superseded
+        FROM (SELECT fetch_id, fetched_at FROM {table} WHERE {EVERY_DAY}) AS r
+        LEFT JOIN raw_fetches AS f ON r.fetch_id = f.fetch_id
+        LEFT JOIN (SELECT DISTINCT version_fetch_id FROM stg_current_fetches) AS v ON r.fetch_id = v.version_fetch_id
+    """
 
 
 def write_html_report(runtime: Runtime, path: Path | None = None, checks: Checks | None = None) -> tuple[Path, int]:

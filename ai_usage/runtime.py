@@ -6,10 +6,11 @@ first used, so that a wrong key of one vendor troubles nobody else.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ai_usage.loading import Loader
 from ai_usage.settings import Settings, SettingsError, load_settings, variable
@@ -28,12 +29,37 @@ class Runtime:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
+        self.job_labels: Callable[[], Mapping[str, str]] = dict
+        """What BigQuery's jobs are labelled with; Dagster's definitions put asset, run and partition here."""
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        if self.settings.warehouse == "bigquery":
-            raise SettingsError("AI_USAGE_WAREHOUSE is set to 'bigquery', which this version cannot write yet; set it to 'duckdb'.")
-        return DuckDBWarehouse(self.settings.duckdb_file, lock_wait_s=self.settings.duckdb_lock_wait_s)
+        return self.engine(self.settings.warehouse)
+
+    def engine(self, name: str) -> Warehouse:
+        """The warehouse of that name, whichever the settings choose for runs."""
+        settings = self.settings
+        if name == "duckdb":
+            return DuckDBWarehouse(settings.duckdb_file, lock_wait_s=settings.duckdb_lock_wait_s)
+        if settings.bigquery_project is None:
+            raise SettingsError(
+                "BigQuery is asked for and AI_USAGE_BIGQUERY_PROJECT is not set; set it to the project that holds the dataset."
+            )
+        from ai_usage.warehouse.bigquery import BigQueryWarehouse  # Google's libraries take a second to import
+
+        return BigQueryWarehouse(
+            self.bigquery_client, settings.bigquery_project, settings.bigquery_dataset, location=settings.bigquery_location,
+            max_bytes_billed=settings.bigquery_max_bytes_billed, labels=lambda: self.job_labels(),
+        )  # fmt: skip
+
+    def bigquery_client(self) -> Any:
+        """A new client of Google's library; in Dagster's processes its resource makes it."""
+        from ai_usage.warehouse.bigquery import connect
+
+        settings = self.settings
+        return connect(
+            str(settings.bigquery_project), settings.bigquery_location, settings.bigquery_endpoint, settings.google_application_credentials
+        )
 
     @cached_property
     def cursor(self) -> CursorClient:

@@ -43,6 +43,15 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="Everything the platform writes lies below it.")
     duckdb_path: Path | None = Field(None, description="The DuckDB file. Default: `ai_usage.duckdb` in the data folder.")
     duckdb_lock_wait_s: float = Field(60, ge=0, description="Seconds to wait for another process that holds the DuckDB file.")
+    bigquery_project: str | None = Field(None, description="The Google Cloud project whose BigQuery holds the dataset and is billed.")
+    bigquery_dataset: str = Field("ai_usage", description="The dataset that holds every table; it must be there.")
+    bigquery_location: str = Field("US", description="Where the dataset lies: US, EU or a region.")
+    bigquery_endpoint: str | None = Field(
+        None, description="Another address of BigQuery's API, such as an emulator's; with http:// no credentials are sent."
+    )
+    bigquery_max_bytes_billed: int = Field(
+        100_000_000_000, ge=10_000_000, description="A BigQuery job that would bill more bytes than this is refused."
+    )
     start_date: date = Field(date(2026, 1, 1), description="First UTC day of history, YYYY-MM-DD; no day before it is read.")
     settle_days: int = Field(35, ge=1, le=366, description="How many past days the daily run reads again, since vendors still change them.")
     uploads_dir: Path | None = Field(None, description="Drop folder for CSV files. Default: `uploads` in the data folder.")
@@ -130,7 +139,9 @@ class Settings(BaseSettings):
     metabase_patience_s: float = Field(300, gt=0, description="Seconds to wait for Metabase to start, and for it to read the tables.")
     demo: bool = Field(False, description="True in the demo: pages say that the people in them do not exist.")
 
-    @field_validator("cursor_base_url", "sheets_base_url", "anthropic_base_url", "secret_manager_base_url", "metabase_url")
+    @field_validator(
+        "cursor_base_url", "sheets_base_url", "anthropic_base_url", "secret_manager_base_url", "metabase_url", "bigquery_endpoint"
+    )
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
         if value is None:

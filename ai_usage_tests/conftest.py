@@ -5,6 +5,7 @@ Belongs here: fixtures without opinions. Helpers to import are in `ai_usage_test
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from ai_usage.warehouse import DuckDBWarehouse
+from ai_usage.warehouse.bigquery import BigQueryWarehouse
+from ai_usage_tests.fixtures.bigquery import BigQueryDesk, Place, local
 from ai_usage_tests.fixtures.helpers import Answers, Desk
 
 # Examples are small, and shrinking one that loads a warehouse may take minutes: what failed is printed as it was found.
@@ -44,10 +47,41 @@ def new_desk(empty_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
     return make
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`both_engines`: the test runs at DuckDB and at BigQuery's emulator. `either_engine`: it could, and does where AI_USAGE_TEST_BOTH_ENGINES
+    is set (the emulator translates each statement anew, which makes a hundred tests four minutes of CPU)."""
+    asked = bool(os.environ.get("AI_USAGE_TEST_BOTH_ENGINES")) and metafunc.definition.get_closest_marker("either_engine")
+    if "desk" in metafunc.fixturenames and (asked or metafunc.definition.get_closest_marker("both_engines")):
+        metafunc.parametrize("desk", ["duckdb", "bigquery"], indirect=True)
+
+
 @pytest.fixture
-def desk(new_desk: Callable[[], Desk]) -> Desk:
+def desk(request: pytest.FixtureRequest, new_desk: Callable[[], Desk]) -> Desk:
     """A fresh warehouse and the words to fill it by hand."""
-    return new_desk()
+    return request.getfixturevalue("bigquery_desk") if getattr(request, "param", "duckdb") == "bigquery" else new_desk()
+
+
+@pytest.fixture(scope="session")
+def bigquery_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """BigQuery's emulator, started once for each worker (4 s)."""
+    with local(tmp_path_factory.mktemp("bigquery")) as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def _shared_dataset(bigquery_place: Place) -> Iterator[BigQueryWarehouse]:
+    with bigquery_place.dataset() as name:
+        warehouse = bigquery_place.warehouse(name)
+        warehouse.ensure()
+        yield warehouse
+
+
+@pytest.fixture
+def bigquery_desk(_shared_dataset: BigQueryWarehouse, tmp_path: Path) -> BigQueryDesk:
+    """The worker's dataset, emptied."""
+    desk = BigQueryDesk(_shared_dataset, tmp_path)
+    desk.empty()
+    return desk
 
 
 @pytest.fixture

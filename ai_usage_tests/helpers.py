@@ -96,6 +96,7 @@ class Company:
 
     def __init__(self, sim: Simulator, folder: Path) -> None:
         self.sim, self.folder = sim, folder
+        self.patience_s = 240.0
         self.data = folder / "data"
         self.cwd = folder / "cwd"
         self.cwd.mkdir(parents=True, exist_ok=True)
@@ -151,7 +152,7 @@ class Company:
             env=self.env(changes),
             text=True,
             capture_output=True,
-            timeout=240,
+            timeout=self.patience_s,
             check=False,
             stdin=subprocess.DEVNULL,
         )

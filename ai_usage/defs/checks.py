@@ -53,6 +53,8 @@ def raw_checks(
     table = endpoint.table
     scope: dict[str, Any] = {"source": endpoint.source, "endpoint": endpoint.name, "start_date": window.first, "end_date": window.last}
     yield schema(warehouse, table, window)
+    # A snapshot that did not change points at rows of an earlier day; a day's rows are of that day.
+    days = "usage_date BETWEEN @start_date AND @end_date" if endpoint.usage_date else "TRUE"
     broken = warehouse.select(
         f"""
         WITH held AS (
@@ -63,7 +65,7 @@ def raw_checks(
         FROM held AS h
         LEFT JOIN (
           SELECT fetch_id, COUNT(*) AS found FROM {table.name}
-          WHERE fetch_id IN (SELECT version_fetch_id FROM held) GROUP BY fetch_id
+          WHERE {days} AND fetch_id IN (SELECT version_fetch_id FROM held) GROUP BY fetch_id
         ) AS r ON h.version_fetch_id = r.fetch_id
         WHERE h.row_count != COALESCE(r.found, 0) ORDER BY h.usage_date LIMIT 1000
         """,
@@ -85,7 +87,7 @@ def raw_checks(
         remedy="Run these days again: ai-usage run --from DAY --to DAY.",
     )  # fmt: skip
     yield check(
-        "no_rejects", report.rejected == 0, expected=0, actual=report.rejected, sample=rejects(warehouse, endpoint, window),
+        "no_rejects", report.rejected == 0, expected=0, actual=report.rejected, sample=rejects(warehouse, endpoint, window) if report.rejected else (),
         remedy="Read the reasons in raw_rejects; correct them at the source, or drop a corrected .replace.csv (docs/how-to/upload-files.md).",
     )  # fmt: skip
     yield check(

@@ -162,6 +162,11 @@ def _markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(["| " + " | ".join(names) + " |", "|" + "---|" * len(names), *("| " + " | ".join(c) + " |" for c in cells)])
 
 
+def spent(runtime: Runtime) -> dict[str, Any]:
+    """What the asset's work cost, checks included, where the engine bills: for the end of every asset that asks the warehouse."""
+    return dict(runtime.warehouse.spent())
+
+
 def asset_key(table: Table) -> dg.AssetKey:
     return dg.AssetKey(table.name)
 
@@ -172,4 +177,5 @@ def load_result(endpoint: Endpoint, report: LoadReport, runtime: Runtime, checks
     if error is not None:
         raise failed(error)
     settle = runtime.settings.settle_days if endpoint.usage_date else 0
-    return dg.MaterializeResult(metadata=load_metadata(report, settle), check_results=list(checks))
+    results = list(checks)
+    return dg.MaterializeResult(metadata=load_metadata(report, settle) | spent(runtime), check_results=results)

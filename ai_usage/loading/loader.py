@@ -25,10 +25,8 @@ from ai_usage.sources.walk import FailedWalk
 from ai_usage.tables.raw import raw_fetches, raw_rejects
 from ai_usage.warehouse.base import Warehouse
 
-# What is decoded at once, in bytes of records, and what is published at once, in bytes of Arrow. Each decoding plans its SQL; each publication
-# closes the DuckDB file, which writes its last row group anew.
+# What is decoded at once, in bytes of records: each decoding plans its SQL. What is published at once is the warehouse's to say.
 BATCH_BYTES = 8_000_000
-PUBLISH_BYTES = 16_000_000
 
 
 @dataclass
@@ -94,7 +92,7 @@ class _Outgoing:
         self._rows.append(rows)
         self._rejects.append(rejects)
         self._fetches += fetches
-        if sum(t.nbytes for t in self._rows) >= PUBLISH_BYTES:
+        if sum(t.nbytes for t in self._rows) >= self._warehouse.publish_bytes:
             self.flush()
 
     def flush(self) -> None:

@@ -278,6 +278,7 @@ dim_users = Table(
     description="People: one row each, aliases folded.",
     grain="one person",
     key=("user_id",),
+    cluster_by=("email",),
     columns=(
         string("user_id", "SHA-256 of the canonical e-mail, hexadecimal.", nullable=False),
         string("email", "Canonical e-mail: lower case, plus-tag cut, alias resolved.", nullable=False),
@@ -296,6 +297,7 @@ dim_user_assignments = Table(
     description="Who belonged to which department and cost center, when.",
     grain="one person and period",
     key=("email", "valid_from"),
+    cluster_by=("email",),
     columns=(
         string("email", "Canonical e-mail.", nullable=False),
         string("department", "Department."),
@@ -310,6 +312,7 @@ dim_api_keys = Table(
     description="API keys and service accounts, and who answers for them when. The sheet wins over the vendor's creator.",
     grain="one key and period of ownership",
     key=("api_key_id", "valid_from"),
+    cluster_by=("api_key_id",),
     columns=(
         string("api_key_id", "The vendor's id; `sheet:` and the name for keys that no vendor has listed yet.", nullable=False),
         string("api_key_name", "Name in the vendor's console."),

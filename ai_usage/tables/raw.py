@@ -21,6 +21,7 @@ LINEAGE: tuple[Column, ...] = (
 
 def raw_table(name: str, description: str, grain: str, columns: tuple[Column, ...], **more: Any) -> Table:
     """A raw table: the columns that all share, then its own."""
+    more.setdefault("cluster_by", ("fetch_id",))  # a version's rows lie together
     return Table(name=name, layer="raw", description=description, grain=grain, columns=LINEAGE + columns, date_column="usage_date", **more)
 
 
@@ -31,6 +32,7 @@ raw_fetches = Table(
     grain="one attempt to read one source, endpoint and UTC day",
     key=("fetch_id",),
     date_column="usage_date",
+    cluster_by=("source", "endpoint"),
     do_not="read raw tables without this one: rows of unpublished or superseded fetches are still in them.",
     columns=(
         string("fetch_id", "Names this fetch.", nullable=False),
@@ -67,6 +69,7 @@ raw_rejects = Table(
     description="Records that failed validation, whole, with the reason and the remedy. Nothing is dropped silently.",
     grain="one broken rule of one record of one fetch",
     date_column="usage_date",
+    cluster_by=("source", "endpoint", "fetch_id"),
     columns=(
         date("usage_date", "The UTC day asked about.", nullable=False),
         string("fetch_id", "The fetch that brought the record.", nullable=False),
@@ -127,6 +130,7 @@ raw_cursor_usage = raw_table(
         string("client_version", "clientVersion."),
     ),
     key=("usage_date", "fetch_id", "user_id"),
+    always_by_day=True,
 )
 
 raw_cursor_events = raw_table(
@@ -202,6 +206,7 @@ raw_anthropic_usage = raw_table(
         count("output_tokens", "Output tokens.", "tokens"),
         count("web_search_requests", "server_tool_use.web_search_requests.", "requests"),
     ),
+    always_by_day=True,
 )
 
 raw_anthropic_cost = raw_table(
@@ -221,6 +226,7 @@ raw_anthropic_cost = raw_table(
         string("currency", "USD.", nullable=False, allowed=("USD",)),
     ),
     do_not="add Claude Code's estimate to it: that usage is in it already.",
+    always_by_day=True,
 )
 
 raw_claude_code_usage = raw_table(
@@ -248,6 +254,7 @@ raw_claude_code_usage = raw_table(
         string("model_breakdown", "JSON text: per model tokens and estimated cost in cents."),
     ),
     do_not="add `estimated_usd` to billed cost.",
+    always_by_day=True,
 )
 
 raw_anthropic_users = raw_table(

@@ -73,7 +73,8 @@ class Table:
 
     `grain` says in words what one row is; `key` are the columns that are unique together (empty where equal rows are
     real, as with Cursor's events, which carry no id). `date_column` is the column that a day range replaces and that
-    BigQuery partitions on.
+    BigQuery partitions on; `always_by_day` says that every reader names a range of it, so that BigQuery refuses one that
+    does not. `cluster_by` is the order of rows inside a partition, at most four columns.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Table:
     key: tuple[str, ...] = ()
     date_column: str | None = None
     cluster_by: tuple[str, ...] = ()
+    always_by_day: bool = False
     view: bool = False
     do_not: str = ""
     tags: dict[str, str] = field(default_factory=dict, hash=False)

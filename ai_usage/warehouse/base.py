@@ -7,9 +7,9 @@ pandas would turn NUMERIC into float.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -42,6 +42,10 @@ class Warehouse(Protocol):
     """One engine. Every method opens late and closes early; none leaves anything half-written."""
 
     name: str
+    publish_bytes: int
+    """How many bytes of Arrow are worth one publication: each closes a file on DuckDB, and is two jobs on BigQuery."""
+    orphan_age: timedelta
+    """How old rows must be before a missing `raw_fetches` row means that nobody will publish them."""
 
     def ensure(self) -> None:
         """Create what is declared and absent: tables, new nullable columns, staging and mart views. Idempotent."""
@@ -59,5 +63,22 @@ class Warehouse(Protocol):
     def select(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
         """Answer one read-only statement."""
 
+    def stream(self, sql: str, parameters: Parameters | None = None) -> Iterator[pa.Table]:
+        """The answer in pieces of at most some ten megabytes, for tables that memory need not hold; read it to the end."""
+
     def execute(self, sql: str, parameters: Parameters | None = None) -> int:
         """Run one data-changing statement, for cleaners; returns the rows changed, -1 where the engine does not say."""
+
+    def probe(self) -> str:
+        """One sentence about what is there and may be done; writes nothing. Raises `WarehouseError` with the remedy."""
+
+    def spent(self) -> Mapping[str, int]:
+        """What the engine says that the work since the last call cost: `jobs`, `bytes_billed`, `slot_ms`; empty where nothing is billed."""
+
+
+def used(sql_parameters: frozenset[str], parameters: Parameters) -> dict[str, Value]:
+    """The parameters that a statement names; `WarehouseError` names the missing ones."""
+    missing = sql_parameters - parameters.keys()
+    if missing:
+        raise WarehouseError(f"the SQL needs a value for @{', @'.join(sorted(missing))}; give it as a parameter.")
+    return {name: parameters[name] for name in sorted(sql_parameters)}

@@ -6,7 +6,7 @@ Belongs here: one repair per difference that was measured against GoogleSQL's re
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 
 import sqlglot
@@ -218,3 +218,23 @@ def references(sql: str) -> set[str]:
     tree = parse(sql)
     own = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
     return {t.name for t in tree.find_all(exp.Table) if t.name and t.name not in own}
+
+
+def qualified(sql: str, place: str, names: Collection[str]) -> str:
+    """The statement, letter for letter, with every table of `names` written as `place.name`: BigQuery keeps a view's text as it is, and a
+    view knows no default dataset."""
+    tree = parse(sql)
+    own = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
+    found = [t.this.meta for t in tree.find_all(exp.Table) if t.name in names and t.name not in own and not t.db]
+    for meta in sorted(found, key=lambda m: m["start"], reverse=True):
+        name = sql[meta["start"] : meta["end"] + 1].strip("`")
+        sql = f"{sql[: meta['start']]}`{place}.{name}`{sql[meta['end'] + 1 :]}"
+    return sql
+
+
+def width(sql: str) -> int:
+    """How many columns a SELECT with its columns written out answers with."""
+    query = parse(sql)
+    if not isinstance(query, exp.Query) or query.is_star:
+        raise WarehouseError("a SELECT that names its columns is needed here; write them out.")
+    return len(query.selects)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pyarrow as pa
 from ai_usage import tables
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import dialect, models
-from ai_usage.warehouse.base import Fact, Parameters, WarehouseBusyError, WarehouseError
+from ai_usage.warehouse.base import Fact, Parameters, WarehouseBusyError, WarehouseError, used
 
 _BUSY = ("Could not set lock", "Conflicting lock", "being used by another process", "different configuration")
 _FULL = ("No space left", "write file", "not enough space", "disk is full", "Disk quota")
@@ -35,6 +36,8 @@ class DuckDBWarehouse:
     """
 
     name = "duckdb"
+    publish_bytes = 16_000_000
+    orphan_age = timedelta(0)  # rows and publication are one transaction, so what is unpublished was left by a crash of an older version
 
     def __init__(self, path: Path, *, lock_wait_s: float = 60.0, memory_limit: str | None = None) -> None:
         self.path = path
@@ -111,16 +114,23 @@ class DuckDBWarehouse:
             self._create_view(con, table)
 
     def select(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
-        if not dialect.is_read_only(sql):
-            raise WarehouseError("only a SELECT can be asked here; the tables are written by assets alone.")
-        if parameters and "start_date" in parameters:
-            sql = models.expand(sql)
+        with self._asked(sql, parameters) as answer:
+            return _plain(answer.to_arrow_table())
+
+    def stream(self, sql: str, parameters: Parameters | None = None) -> Iterator[pa.Table]:
+        with self._asked(sql, parameters) as answer:
+            for batch in answer.to_arrow_reader(50_000):
+                yield _plain(pa.Table.from_batches([batch]))
+
+    @contextmanager
+    def _asked(self, sql: str, parameters: Parameters | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        sql = models.question(sql, parameters)
         translated = dialect.to_duckdb(sql)
         if not self.path.exists():
             raise WarehouseError(f"there is no warehouse at {self.path} yet; run `ai-usage run` or `make demo` first.")
         with self._open(read_only=True) as con:
             con.execute("SET enable_external_access = false")  # a question reads the warehouse, not the files of this machine
-            return _plain(con.execute(translated, _used(sql, parameters or {})).to_arrow_table())
+            yield con.execute(translated, _used(sql, parameters or {}))
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> int:
         self.ensure()
@@ -128,6 +138,15 @@ class DuckDBWarehouse:
         with self._open() as con, self._transaction(con):
             answer = con.execute(translated, _used(sql, parameters or {})).fetchall()
         return int(answer[0][0]) if answer and answer[0] and isinstance(answer[0][0], int) else -1
+
+    def probe(self) -> str:
+        if not self.path.exists():
+            return f"{self.path} will be made by the first run."
+        rows = self.select("SELECT COUNT(*) AS n FROM raw_fetches")["n"][0].as_py()
+        return f"{self.path} opens; {rows} fetches are recorded."
+
+    def spent(self) -> Mapping[str, int]:
+        return {}
 
     # How it is done -------------------------------------------------------------------------------------------
 
@@ -228,11 +247,7 @@ class DuckDBWarehouse:
 
 def _used(sql: str, parameters: Parameters) -> dict[str, Any]:
     """The parameters that the BigQuery statement names: DuckDB refuses others."""
-    names = dialect.parameters(sql)
-    missing = names - parameters.keys()
-    if missing:
-        raise WarehouseError(f"the SQL needs a value for @{', @'.join(sorted(missing))}; give it as a parameter.")
-    return {name: list(v) if isinstance(v := parameters[name], tuple) else v for name in names}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in used(dialect.parameters(sql), parameters).items()}
 
 
 def _plain(found: pa.Table) -> pa.Table:

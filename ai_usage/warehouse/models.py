@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -18,6 +19,7 @@ import sqlglot
 from ai_usage import tables
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import dialect
+from ai_usage.warehouse.base import WarehouseError
 
 LAYERS = ("staging", "curated", "marts")
 
@@ -88,6 +90,13 @@ def expand(sql: str) -> str:
         return sql
     parts = ",\n".join(f"{name} AS (\n{_bare(all_models()[name].sql)}\n)" for name in all_models() if name in wanted)
     return f"WITH {parts}\nSELECT * FROM (\n{_bare(sql)}\n) AS expanded"
+
+
+def question(sql: str, parameters: Mapping[str, object] | None) -> str:
+    """A read-only statement as an engine runs it: with a day range given, staging is asked for those days only."""
+    if not dialect.is_read_only(sql):
+        raise WarehouseError("only a SELECT can be asked here; the tables are written by assets alone.")
+    return expand(sql) if parameters and "start_date" in parameters else sql
 
 
 def view_sql(model: Model) -> str:

@@ -54,6 +54,11 @@ GOOD = {
     "AI_USAGE_METABASE_DEDICATED": ("metabase_dedicated", "false", False),
     "AI_USAGE_METABASE_PATIENCE_S": ("metabase_patience_s", "9", 9.0),
     "AI_USAGE_DEMO": ("demo", "true", True),
+    "AI_USAGE_BIGQUERY_PROJECT": ("bigquery_project", "p", "p"),
+    "AI_USAGE_BIGQUERY_DATASET": ("bigquery_dataset", "d", "d"),
+    "AI_USAGE_BIGQUERY_LOCATION": ("bigquery_location", "EU", "EU"),
+    "AI_USAGE_BIGQUERY_ENDPOINT": ("bigquery_endpoint", "http://127.0.0.1:3/", "http://127.0.0.1:3"),
+    "AI_USAGE_BIGQUERY_MAX_BYTES_BILLED": ("bigquery_max_bytes_billed", "10000000", 10_000_000),
 }
 WRONG = {
     "AI_USAGE_WAREHOUSE": ["oracle", "DuckDB "],
@@ -75,6 +80,8 @@ WRONG = {
     "AI_USAGE_METABASE_MINIMUM_GROUP": ["2", "few"],
     "AI_USAGE_METABASE_PATIENCE_S": ["0"],
     "AI_USAGE_DEMO": ["perhaps"],
+    "AI_USAGE_BIGQUERY_ENDPOINT": ["localhost:9050"],
+    "AI_USAGE_BIGQUERY_MAX_BYTES_BILLED": ["0", "9999999", "1 TB"],
 }
 
 

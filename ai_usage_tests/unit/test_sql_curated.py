@@ -10,6 +10,8 @@ import pytest
 
 from ai_usage_tests.fixtures.helpers import NOON, Desk, contents, curated
 
+pytestmark = pytest.mark.either_engine
+
 D, N = date, Decimal
 DAY, NEXT = D(2026, 11, 1), D(2026, 11, 2)
 ANA, BEN = "ana@example.com", "ben@example.com"
@@ -86,6 +88,7 @@ def keys(desk: Desk, *columns: str) -> list[tuple]:
     return [tuple(r.values()) for r in desk.ask(f"SELECT {', '.join(columns)} FROM dim_api_keys ORDER BY api_key_id, valid_from")]
 
 
+@pytest.mark.both_engines
 def test_the_sheet_wins_in_its_period_and_the_creator_stands_in_the_gaps(desk: Desk) -> None:
     """Handed over on 10 November, nobody named from the 20th on: the vendor's creator again."""
     desk.events(DAY, service())
@@ -196,6 +199,7 @@ def test_an_empty_address_is_nobody_and_not_a_person(desk: Desk, written: str) -
     assert desk.ask("SELECT email FROM dim_users") == []
 
 
+@pytest.mark.both_engines
 def test_a_hostile_address_is_only_an_address(desk: Desk) -> None:
     """E-mails spliced into SQL are a known wrong turn."""
     email = "o'brien\"; drop table fct_cost_daily; --@example.com"
@@ -300,6 +304,7 @@ def test_usage_is_folded_and_every_number_stands_once(desk: Desk) -> None:
     assert [tuple(r.values()) for r in rows] == [(ANA, None, None, None, 7, None, None), (ANA, "m", 2, 11, None, None, None)]
 
 
+@pytest.mark.both_engines
 def test_a_day_restated_to_empty_leaves_no_fact(desk: Desk) -> None:
     desk.events(DAY, {"user_email": ANA, "charged_usd": N(1)})
     curated(desk, DAY, DAY, NEXT)

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from ai_usage.defs import checks
-from ai_usage.defs.common import DAYS, OWNERS, RANGES, SAMPLE, check, failed, run_parameters, table_metadata, usd
+from ai_usage.defs.common import DAYS, OWNERS, RANGES, SAMPLE, check, failed, run_parameters, spent, table_metadata, usd
 from ai_usage.defs.curated import money
 from ai_usage.runtime import Runtime
 from ai_usage.sources.endpoint import Window
@@ -43,7 +43,7 @@ def _run(context: dg.AssetExecutionContext, runtime: Runtime, name: str, facts: 
 def dim_user_assignments(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     _, metadata = _run(context, runtime, "dim_user_assignments")
     results = [checks.grain(runtime.warehouse, checks.declared("dim_user_assignments")), _identity(runtime)]
-    return dg.MaterializeResult(metadata=metadata, check_results=results)
+    return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
 
 @dg.asset(
@@ -55,7 +55,8 @@ def dim_user_assignments(context: dg.AssetExecutionContext, runtime: dg.Resource
 )  # fmt: skip
 def dim_api_keys(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     _, metadata = _run(context, runtime, "dim_api_keys")
-    return dg.MaterializeResult(metadata=metadata, check_results=[checks.grain(runtime.warehouse, checks.declared("dim_api_keys"))])
+    results = [checks.grain(runtime.warehouse, checks.declared("dim_api_keys"))]
+    return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
 
 USAGE_FACTS = (
@@ -93,9 +94,8 @@ USAGE_FACTS = (
 )  # fmt: skip
 def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window, metadata = _run(context, runtime, "fct_usage_daily", USAGE_FACTS)
-    return dg.MaterializeResult(
-        metadata=metadata, check_results=[checks.grain(runtime.warehouse, checks.declared("fct_usage_daily"), window)]
-    )
+    results = [checks.grain(runtime.warehouse, checks.declared("fct_usage_daily"), window)]
+    return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
 
 @dg.asset(
@@ -123,7 +123,7 @@ def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
         *_cost_checks(runtime, window, totals),
         *money.told(runtime, window),
     ]
-    return dg.MaterializeResult(metadata=metadata, check_results=results)
+    return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
 
 @dg.asset(
@@ -135,7 +135,8 @@ def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
 )  # fmt: skip
 def dim_users(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     _, metadata = _run(context, runtime, "dim_users")
-    return dg.MaterializeResult(metadata=metadata, check_results=[checks.grain(runtime.warehouse, checks.declared("dim_users"))])
+    results = [checks.grain(runtime.warehouse, checks.declared("dim_users"))]
+    return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
 
 def _cost_totals(runtime: Runtime, window: Window) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from ai_usage.defs import checks
-from ai_usage.defs.common import OWNERS, check, failed, table_metadata, usd
+from ai_usage.defs.common import OWNERS, check, failed, spent, table_metadata, usd
 from ai_usage.runtime import Runtime
 from ai_usage.sources.google_sheets.records import TABS
 from ai_usage.tables import MARTS
@@ -53,7 +53,7 @@ def _mart(table: Table) -> dg.AssetsDefinition:
             results.append(_sheet(runtime))
         elif table.name == "vw_data_health":
             results.append(_inventory(runtime))
-        return dg.MaterializeResult(metadata=metadata, check_results=results)
+        return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
     return mart
 

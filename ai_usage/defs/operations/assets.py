@@ -3,7 +3,7 @@
 import dagster as dg
 
 from ai_usage.dashboards.meta import Checks
-from ai_usage.defs.common import OWNERS, check, failed
+from ai_usage.defs.common import OWNERS, check, failed, spent
 from ai_usage.operations import clean_up, load_uploads, write_html_report
 from ai_usage.runtime import Runtime
 from ai_usage.sources.errors import SourceError
@@ -21,7 +21,7 @@ def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
     outcomes = load_uploads(runtime, context.run_id, {*uploads.KINDS, None})  # exports of claude.ai have assets of their own
     refused = [{"file": o.file, "reason": o.reason} for o in outcomes if o.reason]
     return dg.MaterializeResult(
-        metadata={"files": len(outcomes), "dagster/row_count": sum(o.rows for o in outcomes)},
+        metadata={"files": len(outcomes), "dagster/row_count": sum(o.rows for o in outcomes)} | spent(runtime),
         check_results=[
             check(
                 "files_readable", not refused, expected=len(outcomes), actual=len(outcomes) - len(refused), sample=refused,
@@ -41,8 +41,9 @@ def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Run
         path, size = write_html_report(runtime, checks=run_checks(context.instance, context.run_id))
     except WarehouseError as error:
         raise failed(error) from None
+    results = [_yesterday(runtime)]
     return dg.MaterializeResult(
-        metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size}, check_results=[_yesterday(runtime)]
+        metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size} | spent(runtime), check_results=results
     )
 
 
@@ -54,7 +55,7 @@ def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Run
 )
 def cleaning(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
-        return dg.MaterializeResult(metadata=dict(clean_up(runtime)))
+        return dg.MaterializeResult(metadata=dict(clean_up(runtime)) | spent(runtime))
     except (WarehouseError, SourceError) as error:
         raise failed(error) from None
 
