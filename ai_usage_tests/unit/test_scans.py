@@ -41,12 +41,15 @@ WHOLE = {
         "fct_cost_daily",
     ): "its day column is a month, DATE_TRUNC of the partition column: ask vw_cost_allocation for a few days",
     ("sheet_issues", "raw_rejects"): "has no day column: the present sheet's broken rows, few",
-    ("department_by_month", "fct_cost_daily"): "the card shows every month on record, whatever the period",
-    ("adoption", "fct_cost_daily"): "the card shows every week on record, whatever the period",
-    ("adoption", "fct_usage_daily"): "the card shows every week on record, whatever the period",
+    ("cost_allocation.department_by_month", "fct_cost_daily"): "the card shows every month on record, whatever the period",
+    ("productivity_analytics.adoption", "fct_cost_daily"): "the card shows every week on record, whatever the period",
+    ("productivity_analytics.adoption", "fct_usage_daily"): "the card shows every week on record, whatever the period",
 } | {
     (name, table): "groups are judged by whole weeks, DATE_TRUNC of the partition column: ask vw_productivity_metrics for a few days"
-    for name in ("vw_team_productivity", "accepted_lines", "acceptance_rate", "requests", "lines_by_week", "by_department")
+    for name in (
+        "vw_team_productivity",
+        *(f"team_productivity.{card}" for card in ("accepted_lines", "acceptance_rate", "requests", "lines_by_week", "by_department")),
+    )
     for table in ("fct_usage_daily", "fct_cost_daily")
 }
 
@@ -82,11 +85,11 @@ def test_a_day_range_asked_of_a_mart_reaches_the_facts(model: models.Model) -> N
 @pytest.mark.parametrize(("dashboard", "card"), CARDS, ids=lambda x: x.key)
 def test_a_period_chosen_on_a_dashboard_reaches_the_facts(dashboard, card) -> None:
     """Through the view and the card's own grouping; cards without a date filter are named with their reason."""
-    check(card.key, card_query(card, PERIOD).sql)
+    check(f"{dashboard.key}.{card.key}", card_query(card, PERIOD).sql)
 
 
 def test_every_exception_is_of_a_statement_that_exists() -> None:
-    names = {m.table.name for m in (*CURATED, *MARTS)} | {c.key for _, c in CARDS}
+    names = {m.table.name for m in (*CURATED, *MARTS)} | {f"{d.key}.{c.key}" for d, c in CARDS}
     assert {name for name, _ in WHOLE} <= names
 
 
