@@ -13,7 +13,7 @@ from ai_usage.tables.schema import Table
 from ai_usage.warehouse import WarehouseError, models
 
 # Views that show money must show all of it.
-CONSERVED = ("vw_cost_allocation", "vw_monthly_finance")
+CONSERVED = ("vw_cost_allocation", "vw_monthly_finance", "vw_platform_roi", "vw_adoption")
 
 
 def _mart(table: Table) -> dg.AssetsDefinition:
