@@ -9,6 +9,7 @@ function info(card) {
 }
 
 function unreached(dashboard, card, state) {
+  if (card.scope) return AIU.el("p", { class: "badge", text: card.scope });
   const missing = dashboard.filters.filter((f) => !(f.key in (card.filters ?? {})));
   const dated = missing.some((f) => f.type === "date_range");
   const others = missing.filter((f) => f.type === "multi_select" && state.chosen[f.key].length).map((f) => f.label.toLowerCase());
@@ -20,8 +21,8 @@ const EMPTY = "Nothing on record for these filters. Choose a longer period or cl
 
 function delta(card, data, state, result) {
   const { range } = state;
-  const before = AIU.preceding(range);
-  if (card.compare !== "previous_period") return null;
+  if (!card.compare) return null;
+  const before = AIU.compared(card, range);
   if (!before) return AIU.el("p", { class: "delta none", text: "Choose a period to compare" });
   const write = before.from.slice(0, 4) === range.to.slice(0, 4) ? AIU.shortDay : AIU.day;
   const words = `${write(before.from)} – ${write(before.to)}`;
@@ -49,9 +50,12 @@ function delta(card, data, state, result) {
 function kpiBody(card, data, state, result) {
   const [measure] = card.measures;
   const figure = result.empty ? null : result.total[measure.key];
+  const [low, high] = (card.band ?? []).map((key) => (result.empty ? null : result.total[key]));
+  const range = !card.band || result.empty ? null : AIU.el("p", { class: "delta", title: low ? `${AIU.exact(low, measure.unit)} to ${AIU.exact(high, measure.unit)}` : null },
+    low && high ? AIU.el("b", { text: `${AIU.format(low, measure.unit, "kpi")} – ${AIU.format(high, measure.unit, "kpi")}` }) : AIU.el("span", { text: "Too few past forecasts for a range" }));
   return [
     AIU.el("p", { class: "value", title: AIU.exact(figure, measure.unit), text: AIU.format(figure, measure.unit, "kpi") }),
-    result.empty ? AIU.el("p", { class: "delta none", text: "Nothing on record for these filters" }) : delta(card, data, state, result),
+    result.empty ? AIU.el("p", { class: "delta none", text: "Nothing on record for these filters" }) : delta(card, data, state, result), range,
   ];
 }
 

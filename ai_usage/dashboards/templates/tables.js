@@ -24,7 +24,8 @@ AIU.table = (dashboard, card, result) => {
     ...card.measures.map((m) => figureColumn(m)),
   ];
   const rows = result.groups.map(({ keys, figures }) => ({ keys, cells: [...keys, ...card.measures.map((m) => figures[m.key])] }));
-  const total = [...card.group_by.map(() => null), ...card.measures.map((m) => result.total[m.key])];
+  const total = [...card.group_by.map(() => null), ...card.measures.map((m) => (m.total === false ? null : result.total[m.key]))];
+  if (result.before) addChange(card, result, columns, rows, total);
   if (card.pivot) {
     const [measure] = card.measures;
     const values = AIU.ordered(dashboard, card.pivot.column, result.pivotTotal.map((g) => g.keys[0]));
@@ -45,6 +46,24 @@ AIU.table = (dashboard, card, result) => {
   AIU.sortTable(table, Math.max(0, columns.findIndex((c) => c.key === by)), card.sort?.order ?? "asc");
   return table;
 };
+
+// The change of the first measure against the period before, after it. A group that is gone keeps a row: its cost is what changed.
+function addChange(card, result, columns, rows, total) {
+  const [{ key, label, unit }] = card.measures;
+  const place = card.group_by.length + 1;
+  const old = new Map(result.before.groups.map(({ keys, figures }) => [JSON.stringify(keys), figures[key]]));
+  const here = new Set(rows.map((row) => JSON.stringify(row.keys)));
+  for (const { keys, figures } of result.before.groups) {
+    if (figures[key] && figures[key].units !== 0n && !here.has(JSON.stringify(keys))) rows.push({ keys, cells: [...keys, ...card.measures.map(() => null)] });
+  }
+  const minus = (now, was) => {
+    const known = now ?? was;
+    return known ? AIU.figure((now?.units ?? 0n) - (was?.units ?? 0n), known.scale) : null;
+  };
+  columns.splice(place, 0, { key: `${key}:change`, label: "Change", unit, signed: true, csv: AIU.withUnit({ label: `${label}, change to the period before`, unit }, " (", ")", "fraction") });
+  for (const row of rows) row.cells.splice(place, 0, minus(row.cells[place - 1], old.get(JSON.stringify(row.keys)) ?? null));
+  total.splice(place, 0, minus(total[place - 1], result.before.total[key]));
+}
 
 // The order of `labels.yaml` first, then the alphabet: a colour never depends on what the filters leave.
 AIU.ordered = (dashboard, column, values) => {
@@ -71,12 +90,13 @@ function cellNode(column, cell, largest) {
     const special = /^\((unattributed|no department)\)$/.test(cell ?? "");
     return AIU.el("td", { class: special ? "special" : null, title: text.length > 24 ? text : null, text });
   }
-  const node = AIU.el("td", { class: cell && cell.value < 0 ? "num negative" : "num", title: AIU.exact(cell, column.unit) });
+  const node = AIU.el("td", { class: cell && cell.value < 0 && !column.signed ? "num negative" : "num", title: AIU.exact(cell, column.unit) });
   if (column.share && cell) {
     node.classList.add("share");
     node.append(AIU.el("i", { class: "bar", "aria-hidden": "true", style: { "--part": largest > 0 ? Math.max(0, cell.value / largest) : 0 } }));
   }
-  node.append(AIU.el("span", { text: AIU.format(cell, column.unit) }));
+  const text = AIU.format(cell, column.unit);
+  node.append(AIU.el("span", { text: column.signed && cell && cell.value > 0 ? `+${text}` : text }));
   return node;
 }
 
