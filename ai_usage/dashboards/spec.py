@@ -182,6 +182,8 @@ class Card(Strict):
     """previous_period: as many days just before. previous_month: the same days of the month before."""
     band: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
     """Measure keys of the low and the high end of the first measure's range."""
+    empty: str | None = None
+    """What no rows mean, where that is good news: Every record could be used."""
     scope: str | None = None
     """What the card speaks of when that is not what the filters say, for example: This month, whole company."""
     text: str | None = None
@@ -225,7 +227,7 @@ class Card(Strict):
         if not self.sql:
             raise ValueError("`sql` is missing; name the card's SQL file, for example 01_cost_lines.sql")
         rules = {
-            "kpi": (groups == 0 and measures == 1, "a kpi has one measure and no group_by"),
+            "kpi": (groups == 0 and measures in (1, 2), "a kpi has one measure, at most one more as detail, and no group_by"),
             "line": (
                 (groups == 1 and measures >= 1) or (groups == 2 and measures == 1 and not self.band),
                 "a line has one measure and one or two group_by columns, or several measures and one group_by column",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
 from ai_usage.tables.schema import Column, Table, boolean, count, date, integer, string, timestamp, usd
 
-SEAT_STATES = ("used", "idle", "unheld", "no_seat")
+SEAT_STATES = ("used", "idle", "unheld", "unknown", "no_seat")
 BUDGET_SCOPES = ("company", "department", "platform", "department_platform")
 RECONCILIATION_REASONS = (
     "agrees", "no_invoice", "not_held", "priority_tier", "tax", "credit", "seats", "timing", "rounding", "unknown",
@@ -124,6 +124,7 @@ vw_data_health = _mart(
     (
         string("source", "Source.", nullable=False),
         string("endpoint", "Endpoint.", nullable=False),
+        boolean("is_daily", "True where the endpoint is asked about days; false for snapshots.", nullable=False),
         date("first_day", "First UTC day asked.", nullable=False),
         date("last_day", "Last UTC day asked.", nullable=False),
         integer("days_expected", "Days between the two, inclusive; for snapshots the days on which one was taken.", nullable=False),
@@ -163,7 +164,11 @@ vw_platform_roi = _mart(
         _DEPARTMENT,
         *_USER,
         boolean("is_active", "Whether the person used the platform at all.", nullable=False),
-        integer("active_days", "1 where a known person was active, else 0: the sum is person-days.", nullable=False, unit="person-days"),
+        integer(
+            "active_days",
+            "1 where a known person was active, else 0: the sum is person-days. NULL where the platform reports no activity.",
+            unit="person-days",
+        ),
         count("loc_added", "Lines added.", "lines"),
         count("loc_accepted", "Suggested lines accepted.", "lines"),
         count("suggestions_shown", "Suggestions offered.", "suggestions"),
@@ -181,6 +186,7 @@ vw_platform_roi = _mart(
         count("cacheable_tokens", "Input side: uncached, read from and written to cache; NULL where cache reads are unknown.", "tokens"),
         usd("cost_usd", "Billed cost of every type; NULL when nothing was billed."),
         usd("seat_usd", "The part of it that is seats."),
+        usd("cost_with_days_usd", "Billed cost of platforms that report activity; NULL for the others."),
         usd("cost_with_lines_usd", "Billed cost of platforms that report accepted lines; NULL for the others."),
         usd("cost_with_commits_usd", "Billed cost of platforms that report commits; NULL for the others."),
         usd("cost_with_tokens_usd", "Billed cost of platforms that report tokens; NULL for the others."),
@@ -202,14 +208,14 @@ vw_adoption = _mart(
         *_USER,
         string(
             "seat_state",
-            "used; idle: held and not used in the month; unheld: paid and held by nobody; no_seat.",
+            "used; idle: held and not used in the month; unheld: paid and held by nobody; unknown: the platform reports no activity; no_seat.",
             nullable=False,
             allowed=SEAT_STATES,
         ),
         usd("seat_usd", "Seats paid in the month; NULL without a seat."),
-        usd("idle_usd", "The part of it that is idle or unheld; NULL without a seat."),
-        usd("cost_usd", "Billed cost of every type."),
-        integer("active_days", "Days with activity in the month.", nullable=False, unit="days"),
+        usd("idle_usd", "The part of it that is idle or unheld; NULL without a seat, or where use is unknown."),
+        usd("cost_usd", "Billed cost of every type; NULL when nothing was billed."),
+        integer("active_days", "Days with activity in the month; NULL where the platform reports no activity.", unit="days"),
         date("last_active_date", "Last day with activity up to the end of the month; NULL is never."),
     ),
     key=("month", "platform", "user_email"),

@@ -43,10 +43,13 @@ def test_roi_holds_cost_against_counts_of_platforms_that_report_them(desk: Desk)
     worked(desk, platform="claude_api", email=BEN, output_tokens=1)
     (row,) = desk.ask(
         "SELECT SUM(cost_usd) AS a, SUM(cost_with_lines_usd) AS l, SUM(cost_with_commits_usd) AS c, SUM(cost_with_tokens_usd) AS t, "
-        "SUM(active_days) AS d FROM vw_platform_roi"
+        "SUM(active_days) AS d, SUM(cost_with_days_usd) AS w FROM vw_platform_roi"
     )
-    # Active: the 10 lines are accepted ones only, which does not make a day active; a commit does not; a token does not; so nobody was.
-    assert [row[k] for k in "alct"] == [15, 3, 4, 8] and row["d"] == 0
+    # Nobody counts requests, sessions, lines added, suggestions or messages here: person-days are unknown, and so is their cost.
+    assert [row[k] for k in "alct"] == [15, 3, 4, 8] and row["d"] is None and row["w"] is None
+    worked(desk, platform="claude_code", sessions=1)
+    assert desk.one("SELECT SUM(active_days) FROM vw_platform_roi") == 1
+    assert desk.one("SELECT SUM(cost_with_days_usd) FROM vw_platform_roi") == 4
 
 
 def test_roi_holds_all_cost(desk: Desk) -> None:
@@ -83,6 +86,12 @@ def test_seats_are_used_idle_unheld_or_none(desk: Desk) -> None:
     ]
     september = desk.ask("SELECT user_email, seat_state FROM vw_adoption WHERE month = DATE '2026-09-01' AND user_email = @a", a=ANA)
     assert september == [{"user_email": ANA, "seat_state": "used"}]
+
+
+def test_a_seat_on_a_platform_without_activity_is_not_called_idle(desk: Desk) -> None:
+    desk.lay("fct_cost_daily", cost(DAY, "20", ANA, platform="copilot", cost_type="subscription", attribution="seat"))
+    (row,) = desk.ask("SELECT seat_state, seat_usd, idle_usd, active_days FROM vw_adoption")
+    assert row == {"seat_state": "unknown", "seat_usd": 20, "idle_usd": None, "active_days": None}
 
 
 def test_who_moves_within_a_month_stands_in_one_department_whole(desk: Desk) -> None:

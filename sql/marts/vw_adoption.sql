@@ -1,5 +1,5 @@
 -- Seats against use: who held a paid seat in a month, and whether they used it. Seats that nobody holds are '(unattributed)'.
--- A person who changed department stands in the last one of the month, whole. Grain: month, platform, user_email. Inputs: vw_platform_roi.
+-- On a platform that reports no activity, use is unknown. A person who changed department stands in the last one of the month, whole. Grain: month, platform, user_email. Inputs: vw_platform_roi.
 WITH months AS (
   SELECT
     DATE_TRUNC(usage_date, MONTH) AS month,
@@ -24,12 +24,14 @@ SELECT
   CASE
     WHEN COALESCE(seat_usd, 0) = 0 THEN 'no_seat'
     WHEN user_email = '(unattributed)' THEN 'unheld'
+    WHEN active_days IS NULL THEN 'unknown'
     WHEN active_days > 0 THEN 'used'
     ELSE 'idle'
   END AS seat_state,
   seat_usd,
   CASE
-    WHEN seat_usd IS NOT NULL THEN CASE WHEN user_email = '(unattributed)' OR active_days = 0 THEN seat_usd ELSE CAST(0 AS NUMERIC) END
+    WHEN user_email = '(unattributed)' OR active_days = 0 THEN seat_usd
+    WHEN active_days > 0 AND seat_usd IS NOT NULL THEN CAST(0 AS NUMERIC)
   END AS idle_usd,
   cost_usd,
   active_days,

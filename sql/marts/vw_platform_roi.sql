@@ -6,7 +6,8 @@ WITH reported AS (
     platform,
     COUNT(loc_accepted) > 0 AS has_lines,
     COUNT(commits) > 0 AS has_commits,
-    COUNT(output_tokens) > 0 AS has_tokens
+    COUNT(output_tokens) > 0 AS has_tokens,
+    COUNT(requests) + COUNT(sessions) + COUNT(loc_added) + COUNT(suggestions_shown) + COUNT(messages) + COUNT(conversations) > 0 AS has_days
   FROM fct_usage_daily
   GROUP BY platform
 ),
@@ -60,7 +61,7 @@ SELECT
   d.user_email,
   d.user_name,
   d.is_active,
-  CASE WHEN d.is_active AND d.user_email != '(unattributed)' THEN 1 ELSE 0 END AS active_days,
+  CASE WHEN r.has_days THEN CASE WHEN d.is_active AND d.user_email != '(unattributed)' THEN 1 ELSE 0 END END AS active_days,
   d.loc_added,
   d.loc_accepted,
   d.suggestions_shown,
@@ -85,6 +86,7 @@ SELECT
   END AS cacheable_tokens,
   d.cost_usd,
   d.seat_usd,
+  CASE WHEN r.has_days THEN d.cost_usd END AS cost_with_days_usd,
   CASE WHEN r.has_lines THEN d.cost_usd END AS cost_with_lines_usd,
   CASE WHEN r.has_commits THEN d.cost_usd END AS cost_with_commits_usd,
   CASE WHEN r.has_tokens THEN d.cost_usd END AS cost_with_tokens_usd

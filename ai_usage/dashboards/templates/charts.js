@@ -7,6 +7,16 @@ const COLOURS = 8;
 AIU.colour = (index) => `var(--c${(index % COLOURS) + 1})`;
 
 // A value keeps its colour under any filter and on every page: its place in labels.yaml, then among the dataset's others.
+// More values than colours: the seven largest of the whole dataset keep one each, the others are one series, Other.
+const OTHER = "\u0000other";
+function largest(dashboard, card, data) {
+  const [, split] = card.group_by;
+  const all = AIU.groups(data, data.columns[split.column].codes.map((_, row) => row), [split], card.measures.slice(0, 1));
+  if (all.length <= COLOURS) return null;
+  const { key } = card.measures[0];
+  return all.sort((a, b) => (b.figures[key]?.value ?? 0) - (a.figures[key]?.value ?? 0)).slice(0, COLOURS - 1).map((g) => g.keys[0]);
+}
+
 function colouring(dashboard, column, data) {
   const known = Object.keys(dashboard.labels[column] ?? {});
   const order = [...known, ...AIU.ordered(dashboard, column, data.columns[column].values.filter((v) => !known.includes(v)))];
@@ -70,9 +80,20 @@ function shaped(dashboard, card, data, result) {
   if (split) {
     const colour = colouring(dashboard, split.column, data);
     const known = result.groups.filter((g) => g.figures[key] !== null).map((g) => g.keys[1]);
+    const kept = card.measures[0].sum ? largest(dashboard, card, data) : null;
     series = AIU.ordered(dashboard, split.column, new Set(known)).map((value) => ({
       value, label: AIU.label(dashboard, split.column, value), colour: colour(value),
     }));
+    if (kept) {
+      const others = new Set(series.map((s) => s.value).filter((v) => !kept.includes(v)));
+      series = [...kept.filter((v) => series.some((s) => s.value === v)).map((value) => ({
+        value, label: AIU.label(dashboard, split.column, value), colour: AIU.colour(kept.indexOf(value)),
+      })), ...(others.size ? [{ value: OTHER, label: `${others.size} others`, colour: "var(--c8)" }] : [])];
+      for (const bucket of buckets) {
+        const rest = [...others].map((v) => found.get(JSON.stringify([bucket, v]))).filter(Boolean);
+        if (rest.length) found.set(JSON.stringify([bucket, OTHER]), AIU.figure(rest.reduce((sum, f) => sum + f.units, 0n), rest[0].scale));
+      }
+    }
   }
   const at = (bucket, one) => found.get(JSON.stringify(split ? [bucket, one.value] : [bucket])) ?? null;
   return { grain, buckets, series, at };

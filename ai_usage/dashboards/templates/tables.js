@@ -4,7 +4,8 @@
 const PAGE = 200;
 
 function textColumn(dashboard, dimension, grain) {
-  const show = (value) => (dimension.grain ? AIU.bucketLabel(value, grain) : AIU.label(dashboard, dimension.column, value));
+  const named = (value) => (/^\d{4}-\d\d-\d\d$/.test(value ?? "") ? AIU.day(value) : AIU.label(dashboard, dimension.column, value));
+  const show = (value) => (dimension.grain ? AIU.bucketLabel(value, grain) : named(value));
   const auto = dimension.grain === "auto";
   const label = auto ? { day: "Day", week: "Week", month: "Month" }[grain] : dimension.label;
   return { key: dimension.column, label, csv: label, show };
@@ -90,7 +91,7 @@ function cellNode(column, cell, largest) {
     const special = /^\((unattributed|no department)\)$/.test(cell ?? "");
     return AIU.el("td", { class: special ? "special" : null, title: text.length > 24 ? text : null, text });
   }
-  const node = AIU.el("td", { class: cell && cell.value < 0 && !column.signed ? "num negative" : "num", title: AIU.exact(cell, column.unit) });
+  const node = AIU.el("td", { class: cell && cell.value <= -0.005 && !column.signed ? "num negative" : "num", title: AIU.exact(cell, column.unit) });
   if (column.share && cell) {
     node.classList.add("share");
     node.append(AIU.el("i", { class: "bar", "aria-hidden": "true", style: { "--part": largest > 0 ? Math.max(0, cell.value / largest) : 0 } }));
@@ -132,13 +133,14 @@ AIU.tableNode = (table, caption, { total = true } = {}) => {
   });
   more.addEventListener("click", () => { shown = table.rows.length; fill(); });
   fill();
-  const foot = total && table.total && table.rows.length > 1 ? AIU.el("tfoot", {}, AIU.el("tr", {}, table.total.map((cell, i) => {
+  const foot = total && table.total?.some((cell) => cell) && table.rows.length > 1 ? AIU.el("tfoot", {}, AIU.el("tr", {}, table.total.map((cell, i) => {
     if (i === 0) return AIU.el("th", { scope: "row", text: "Total" });
     const column = table.columns[i];
     return column.unit ? cellNode({ ...column, share: false }, cell, 0) : AIU.el("td");
   }))) : null;
   return AIU.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    AIU.el("table", {}, AIU.el("caption", { class: "sr-only", text: caption }), AIU.el("thead", {}, head), body, foot), more);
+    AIU.el("table", {}, AIU.el("caption", { class: "sr-only", text: caption }), AIU.el("thead", {}, head), body, foot), more,
+    table.rows.length > 40 ? AIU.el("p", { class: "paper-note", text: `The first 40 of ${table.rows.length.toLocaleString("en-US")} rows. Files hold all: download CSV or XLSX.` }) : null);
 };
 
 AIU.heatmap = (dashboard, card, result) => {
@@ -177,7 +179,7 @@ AIU.heatmap = (dashboard, card, result) => {
     AIU.el("tfoot", {}, AIU.el("tr", {}, AIU.el("th", { scope: "row", text: "Total" }),
       heads.map((h) => AIU.el("td", { class: "num", title: AIU.exact(sums.get(h) ?? null, measure.unit), text: write(sums.get(h) ?? null) })),
       AIU.el("td", { class: "num", title: AIU.exact(result.total[measure.key], measure.unit), text: write(result.total[measure.key]) }))));
-  return AIU.el("div", {}, AIU.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": card.title }, table),
+  return AIU.el("div", { class: "fill" }, AIU.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": card.title }, table),
     AIU.moreNote(card, names.length, measure, names.slice(shown.length)));
 };
 

@@ -22,6 +22,7 @@ SELECT
   CASE WHEN cacheable_tokens IS NOT NULL THEN cache_read_tokens END AS cache_read_tokens,
   cacheable_tokens,
   cost_usd,
+  cost_with_days_usd,
   cost_with_lines_usd,
   cost_with_commits_usd,
   cost_with_tokens_usd
