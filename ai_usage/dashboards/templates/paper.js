@@ -8,11 +8,13 @@ AIU.paper = () => {
   const style = AIU.el("style", { id: "paper-size" });
   const begin = () => {
     document.body.classList.add("paper");
+    const words = document.querySelector(".words");
+    if (words) words.open = true;
     document.head.append(style);
-    const height = Math.ceil((document.documentElement.scrollHeight * 25.4) / 96) + 2 * MARGIN_MM + 4;
+    const height = Math.ceil((document.body.scrollHeight * 25.4) / 96) + 2 * MARGIN_MM + 6;
     style.textContent = `@page { size: ${PAPER_MM}mm ${Math.max(297, height)}mm; margin: ${MARGIN_MM}mm; }`;
   };
-  const end = () => { document.body.classList.remove("paper"); style.remove(); };
+  const end = () => { document.body.classList.remove("paper"); document.querySelector(".words")?.removeAttribute("open"); style.remove(); };
   window.addEventListener("beforeprint", begin);
   window.addEventListener("afterprint", end);
 };
