@@ -171,7 +171,7 @@ AIU.heatmap = (dashboard, card, result) => {
         const figure = cells.get(JSON.stringify([name.keys[0], h])) ?? null;
         const part = figure && largest > 0 ? Math.max(0, figure.value / largest) : 0;
         return AIU.el("td", {
-          class: `num${figure ? " filled" : ""}${part > 0.84 ? " hot" : ""}`, style: { "--part": part.toFixed(3) },
+          class: `num${figure ? " filled" : ""}`, style: { "--part": part.toFixed(3) },
           title: AIU.exact(figure, measure.unit), text: write(figure),
         });
       }),
