@@ -154,7 +154,8 @@ def main() -> None:
         if company == "calm":
             met = GOAL[0] <= coverage <= GOAL[1]
             covered.append(
-                f"- calm: the range held the truth in {100 * coverage:.0f} % of forecasts (goal {100 * GOAL[0]:.0f} to {100 * GOAL[1]:.0f} %): {'met' if met else 'NOT MET'}"
+                f"- calm: the range held the truth in {100 * coverage:.0f} % of forecasts "
+                f"(goal {100 * GOAL[0]:.0f} to {100 * GOAL[1]:.0f} %): {'met' if met else 'NOT MET'}"
             )
     naive = [r for r in rows if r[1] == "run rate of the month"]
     ours = [r for r in rows if r[1].startswith("weekday")]
@@ -166,7 +167,8 @@ def main() -> None:
             table(("company", "method", "days 1-10", "days 11-20", "days 21-30", "all"), rows),
             "How often the range (8 of 10 past outcomes) held the truth, and its width as a share of the month's usage:",
             table(("company", "days 1-10", "days 11-20", "days 21-30", "all", "forecasts"), ranges),
-            f"Simulated: {given.people} people, seeds {', '.join(map(str, given.seeds))}, {FIRST} to {LAST}, a forecast every {given.every} days after {WARM_UP} days of history.",
+            f"Simulated: {given.people} people, seeds {', '.join(map(str, given.seeds))}, {FIRST} to {LAST}, "
+            f"a forecast every {given.every} days after {WARM_UP} days of history.",
             *covered,
         ],
     )  # fmt: skip
