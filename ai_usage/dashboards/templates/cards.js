@@ -138,7 +138,8 @@ AIU.card = (dashboard, card) => {
     held?.end?.();
     held = null;
     body.replaceChildren();
-    badges.replaceChildren(...[unreached(dashboard, card, state)].filter(Boolean));
+    const quiet = card.kind === "kpi" && result.empty && card.empty;
+    badges.replaceChildren(...[quiet ? null : unreached(dashboard, card, state)].filter(Boolean));
     if (card.kind === "kpi") { body.append(...kpiBody(card, data, state, result).filter(Boolean)); return; }
     if (result.empty) { body.append(AIU.el("p", { class: "empty", text: card.empty ?? EMPTY })); return; }
     if (card.kind === "table" || asTable) {

@@ -79,7 +79,9 @@ function shaped(dashboard, card, data, result) {
   let series = [{ value: null, label: card.measures[0].label, colour: "var(--c1)" }];
   if (split) {
     const colour = colouring(dashboard, split.column, data);
-    const known = result.groups.filter((g) => g.figures[key] !== null).map((g) => g.keys[1]);
+    // A platform on which nobody was ever counted reports no activity: its line is unknown, not zero.
+    const counted = (figure) => figure !== null && (!card.measures[0].count_distinct || figure.units > 0n);
+    const known = result.groups.filter((g) => counted(g.figures[key])).map((g) => g.keys[1]);
     const kept = card.measures[0].sum ? largest(dashboard, card, data) : null;
     series = AIU.ordered(dashboard, split.column, new Set(known)).map((value) => ({
       value, label: AIU.label(dashboard, split.column, value), colour: colour(value),

@@ -4,7 +4,6 @@ SELECT
   platform,
   department,
   user_email,
-  user_name,
   seat_state,
   idle_usd,
   last_active_date
