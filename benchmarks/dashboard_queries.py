@@ -11,12 +11,11 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from common import peak_mb, save, table
+from common import cpu_s, peak_mb, save, table
 
 LAST = date(2026, 10, 31)
 GOAL_S = 1.0
@@ -90,9 +89,9 @@ def measure(path: Path, runs: int) -> list[tuple[str, str, float, float]]:
             sql = dialect.to_duckdb(query.sql)
             spent = []
             for _ in range(runs):
-                begun = time.perf_counter()
+                begun = cpu_s()
                 con.execute(sql, query.params).fetchall()
-                spent.append(time.perf_counter() - begun)
+                spent.append(cpu_s() - begun)
             return statistics.median(spent)
 
         for dashboard in load_dashboards():
@@ -128,9 +127,10 @@ def main() -> None:
     save(
         "dashboard_queries", f"Queries of the dashboards for {given.people:,} people",
         [
-            table(("the twelve slowest cards", f"own period, {given.days[-1]} days s", f"own period, {given.days[0]} days s", "everything s"), shown),
+            table(("the twelve slowest cards", f"own period, {given.days[-1]} days CPU s", f"own period, {given.days[0]} days CPU s", "everything CPU s"), shown),
             f"{len(long)} cards. Facts: " + "; ".join(f"{days} days: {n:,} rows" for days, n in rows.items()) + f". Peak memory {peak_mb():.0f} MB.",
-            f"- each card's query with its dashboard's own period within {GOAL_S:g} s: {'met' if not slow else f'NOT MET by {len(slow)}: ' + ', '.join(slow)}",
+            f"- each card's query with its dashboard's own period within {GOAL_S:g} s of CPU (all threads): "
+            + ("met" if not slow else f"NOT MET by {len(slow)}: {', '.join(slow)}"),
         ],
     )  # fmt: skip
 
