@@ -141,6 +141,24 @@ def test_a_range_widens_with_what_happened(desk: Desk) -> None:
     assert row["low_usd"] == spent + N("15") * N("0.666666667") and row["high_usd"] == spent + 15 * N("1.333333333")
 
 
+def test_the_ends_are_the_tenth_and_ninetieth_percentile(desk: Desk) -> None:
+    """100 uneven days to 29 November, one day ahead: 72 past forecasts, of which the 7 lowest and the 7 highest outcomes lie outside or at the ends.
+
+    Recomputed here from the definition: means of the four last same weekdays, outcomes over forecasts, ranked; (72 + 1) / 10 is 7, rounded down.
+    """
+    days = [D(2026, 11, 29) - timedelta(99 - n) for n in range(100)]
+    spent = [N(20 + 37 * n * n % 103 + n % 7) for n in range(100)]
+    desk.lay("fct_cost_daily", *(cost(day, str(usd)) for day, usd in zip(days, spent, strict=True)))
+    ahead = [sum(spent[n - 7 * k] for k in range(1, 5)) / 4 for n in range(28, 101)]
+    ratios = sorted(spent[n] / ahead[n - 28] for n in range(28, 100))
+    assert len(ratios) == 72 and len(set(ratios)) > 60
+    row = month_end(desk)
+    before = sum(usd for day, usd in zip(days, spent, strict=True) if day.month == 11)
+    assert (row["past_forecasts"], row["projected_usd"]) == (72, before + ahead[-1])
+    assert abs(row["low_usd"] - before - ratios[6] * ahead[-1]) < N("1e-6")
+    assert abs(row["high_usd"] - before - ratios[-7] * ahead[-1]) < N("1e-6")
+
+
 def test_too_little_history_gives_no_range_and_open_days_do_not_count(desk: Desk) -> None:
     weekdays(desk, D(2026, 11, 2), D(2026, 11, 15))
     usage(desk, D(2026, 11, 16), "0.5", settle_state="open")

@@ -1,5 +1,6 @@
 -- Seats against use: who held a paid seat in a month, and whether they used it. Seats that nobody holds are '(unattributed)'.
--- On a platform that reports no activity, use is unknown. A person who changed department stands in the last one of the month, whole. Grain: month, platform, user_email. Inputs: vw_platform_roi.
+-- On a platform that reports no activity, use is unknown. A person who changed department stands in the last one of the month, whole.
+-- Grain: month, platform, user_email. Inputs: vw_platform_roi.
 WITH months AS (
   SELECT
     DATE_TRUNC(usage_date, MONTH) AS month,
