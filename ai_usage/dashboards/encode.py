@@ -30,8 +30,25 @@ def encode_table(table: pa.Table, name: str, keep: set[str] | None = None) -> st
     """One dataset as base64 text. `keep` drops the columns that no card reads."""
     names = [c for c in table.column_names if keep is None or c in keep]
     table = table.select(names)
-    columns = {c: _column(table.column(c), f"{name}, column {c}") for c in names}
+    columns: dict[str, Any] = {}
+    for c in names:
+        column = _column(table.column(c), f"{name}, column {c}")
+        columns[c] = _part_of_another(column, columns) or column
     return pack({"rows": table.num_rows, "columns": columns})
+
+
+def _part_of_another(column: dict[str, Any], before: dict[str, Any]) -> dict[str, Any] | None:
+    """A number column whose every value is another column's, 0 or NULL (cost that is final; cost of platforms that report lines) travels as a mask
+    of one digit a row, which deflates to almost nothing: 0 NULL, 1 the other's value, 2 zero."""
+    if column["kind"] != "number" or not column["values"]:
+        return None
+    for name, other in before.items():
+        if other["kind"] == "number" and other["scale"] == column["scale"]:
+            pairs = list(zip(column["values"], other["values"], strict=True))
+            if all(mine is None or mine == 0 or mine == its for mine, its in pairs):
+                mask = "".join("0" if mine is None else "2" if mine == 0 else "1" for mine, _ in pairs)
+                return {"kind": "part", "of": name, "mask": mask}
+    return None
 
 
 def pack(value: Any) -> str:
@@ -48,7 +65,10 @@ def decode_table(text: str) -> dict[str, list[Any]]:
     data = unpack(text)
     result: dict[str, list[Any]] = {}
     for name, column in data["columns"].items():
-        if column["kind"] == "dict":
+        if column["kind"] == "part":
+            pick = {"0": lambda _: None, "1": lambda its: its, "2": lambda _: Decimal(0)}
+            result[name] = [pick[digit](its) for digit, its in zip(column["mask"], result[column["of"]], strict=True)]
+        elif column["kind"] == "dict":
             result[name] = [None if c < 0 else column["values"][c] for c in column["codes"]]
         else:
             scale = column["scale"]

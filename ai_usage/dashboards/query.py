@@ -46,6 +46,27 @@ def preceding_period(values: FilterValues) -> FilterValues | None:
     )
 
 
+def same_days_of_month_before(values: FilterValues) -> FilterValues | None:
+    """The same days of the month before; a period that ends with its month is compared up to the end of the other month."""
+    if values.date_from is None or values.date_to is None:
+        return None
+
+    def back(day: date) -> date:
+        last = day.replace(day=1) - timedelta(days=1)
+        ends = (day + timedelta(days=1)).month != day.month
+        return last if ends else last.replace(day=min(day.day, last.day))
+
+    first = values.date_from.replace(day=1) - timedelta(days=1)
+    return replace(values, date_from=first.replace(day=min(values.date_from.day, first.day)), date_to=back(values.date_to))
+
+
+def compared_period(card: Card, values: FilterValues) -> FilterValues | None:
+    """What a card with `compare` stands beside."""
+    if card.compare == "previous_month":
+        return same_days_of_month_before(values)
+    return preceding_period(values) if card.compare else None
+
+
 def resolve_grain(grain: str, first: date, last: date) -> str:
     """What `auto` means for a range: days up to 93 days, weeks up to 800 days, else months. As in data.js."""
     if grain != "auto":
@@ -86,7 +107,8 @@ def _term(term: Term) -> str:
 def measure_sql(measure: Measure) -> str:
     """The aggregate over rows called `card`."""
     if measure.ratio is not None:
-        return f"SAFE_DIVIDE({_term(measure.ratio[0])}, {_term(measure.ratio[1])})"
+        top = _term(measure.ratio[0]) + (f" * {measure.per}" if measure.per != 1 else "")
+        return f"SAFE_DIVIDE({top}, {_term(measure.ratio[1])})"
     if measure.share is not None:
         total = f"SUM(card.`{measure.share}`)"
         return f"SAFE_DIVIDE({total}, SUM({total}) OVER ())"

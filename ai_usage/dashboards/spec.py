@@ -31,7 +31,8 @@ __all__ = [
 Kind = Literal["kpi", "line", "bar", "stacked_bar", "heatmap", "table", "note"]
 Unit = Literal[
     "usd", "count", "pct", "tokens", "lines", "people", "requests", "sessions", "commits", "pull_requests",
-    "days", "rows", "usd_per_line", "usd_per_person", "date", "timestamp",
+    "days", "person_days", "rows", "usd_per_line", "usd_per_commit", "usd_per_person", "usd_per_day", "usd_per_million_tokens",
+    "date", "timestamp",
 ]  # fmt: skip
 Grain = Literal["auto", "day", "week", "month"]
 Preset = Literal["all", "this_month", "last_month", "last_30_days", "last_90_days"]
@@ -81,6 +82,12 @@ class Measure(Strict):
     ratio: Annotated[list[Term], Field(min_length=2, max_length=2)] | None = None
     share: str | None = None
     """This group's sum divided by the sum over everything that the filters leave."""
+    per: Annotated[int, Field(ge=1)] = 1
+    """What a ratio is per: 1000000 for USD per million tokens."""
+    total: bool = True
+    """False where a total would mean nothing, such as the ends of ranges."""
+    mark: Literal["solid", "dashed", "reference"] = "solid"
+    """How a line is drawn: dashed continues the first measure's colour, reference is a neutral line to compare with."""
     min: str | None = None
     max: str | None = None
 
@@ -91,6 +98,8 @@ class Measure(Strict):
             raise ValueError(f"a measure has exactly one of {', '.join(AGGREGATES)}; it has {given or 'none'}")
         if (self.min is not None or self.max is not None) and self.unit not in ("date", "timestamp"):
             raise ValueError("min and max are for dates and times; give the unit date or timestamp")
+        if self.per != 1 and self.ratio is None:
+            raise ValueError("only a ratio is `per` something; remove `per`, or give a ratio")
         return self
 
     @property
@@ -169,7 +178,14 @@ class Card(Strict):
     measures: list[Measure] = []
     sort: Sort | None = None
     limit: Annotated[int, Field(ge=1)] | None = None
-    compare: Literal["previous_period"] | None = None
+    compare: Literal["previous_period", "previous_month"] | None = None
+    """previous_period: as many days just before. previous_month: the same days of the month before."""
+    band: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
+    """Measure keys of the low and the high end of the first measure's range."""
+    empty: str | None = None
+    """What no rows mean, where that is good news: Every record could be used."""
+    scope: str | None = None
+    """What the card speaks of when that is not what the filters say, for example: This month, whole company."""
     text: str | None = None
     _source: CardSql | None = PrivateAttr(default=None)
 
@@ -183,6 +199,11 @@ class Card(Strict):
     def dimensions(self) -> list[Dimension]:
         return [*self.group_by, *([self.pivot] if self.pivot else [])]
 
+    @property
+    def shown_measures(self) -> list[Measure]:
+        """The measures without the ends of the range."""
+        return [m for m in self.measures if m.key not in (self.band or ())]
+
     def measure(self, key: str) -> Measure:
         return next(m for m in self.measures if m.key == key)
 
@@ -192,7 +213,11 @@ class Card(Strict):
 
     @model_validator(mode="after")
     def _shape(self) -> Card:
-        groups, measures = len(self.group_by), len(self.measures)
+        if self.band and not set(self.band) <= {m.key for m in self.measures}:
+            raise ValueError(f"band names {' and '.join(self.band)}, which are not both measures; declare them")
+        if self.band and self.kind not in ("kpi", "line"):
+            raise ValueError("`band` needs kind kpi or line; a table shows the ends as columns")
+        groups, measures = len(self.group_by), len(self.shown_measures)
         if self.kind == "note":
             if not self.text or self.sql or self.group_by or self.measures or self.filters:
                 raise ValueError("a note has `text` and no sql, filters, group_by or measures")
@@ -202,10 +227,10 @@ class Card(Strict):
         if not self.sql:
             raise ValueError("`sql` is missing; name the card's SQL file, for example 01_cost_lines.sql")
         rules = {
-            "kpi": (groups == 0 and measures == 1, "a kpi has one measure and no group_by"),
+            "kpi": (groups == 0 and measures in (1, 2), "a kpi has one measure, at most one more as detail, and no group_by"),
             "line": (
-                groups in (1, 2) and measures == 1,
-                "a line has one measure and one or two group_by columns",
+                (groups == 1 and measures >= 1) or (groups == 2 and measures == 1 and not self.band),
+                "a line has one measure and one or two group_by columns, or several measures and one group_by column",
             ),
             "bar": (
                 groups in (1, 2) and measures == 1,
@@ -230,8 +255,10 @@ class Card(Strict):
             raise ValueError("only sums can be stacked; use `sum`, or kind line or bar")
         if self.pivot and (self.kind != "table" or self.measures[0].sum is None):
             raise ValueError("`pivot` spreads the first measure of a table, which must be a `sum`")
-        if self.compare and (self.kind != "kpi" or "date" not in self.filters):
-            raise ValueError("`compare` needs a kpi whose filters include `date`")
+        if self.compare and (self.kind not in ("kpi", "table") or "date" not in self.filters):
+            raise ValueError("`compare` needs a kpi or a table whose filters include `date`")
+        if self.compare and self.kind == "table" and self.measures[0].sum is None:
+            raise ValueError("`compare` on a table compares its first measure, which must be a `sum`")
         names = [m.key for m in self.measures] + [d.column for d in self.group_by]
         if len(set(names)) != len(names):
             raise ValueError("measure keys and group_by columns need different names")
@@ -253,6 +280,11 @@ class Dashboard(Strict):
     """Column of the views that counts the people behind a row: Metabase shows no row of fewer people than the setting says."""
     filters: list[Filter]
     cards: Annotated[list[Card], Field(min_length=1)]
+    order: int = 100
+    """Place among the dashboards; equal ones stand by key."""
+    terms: list[str] = []
+    """Words of `glossary.yaml` that the page explains."""
+    glossary: dict[str, str] = {}
     labels: dict[str, dict[str, str]] = {}
     """Column -> value -> what people read. CSV files keep the value."""
 
@@ -295,7 +327,8 @@ def load_dashboards(root: Path | None = None, keys: Sequence[str] | None = None)
     missing = [key for key in keys or () if key not in found]
     if missing:
         raise SpecError(f"{root.name}: there is no dashboard `{missing[0]}`; choose from {', '.join(found) or 'none'}.")
-    return [load_dashboard(root / key) for key in (keys or found)]
+    dashboards = [load_dashboard(root / key) for key in (keys or found)]
+    return dashboards if keys else sorted(dashboards, key=lambda d: (d.order, d.key))
 
 
 def load_dashboard(folder: Path) -> Dashboard:
@@ -304,8 +337,16 @@ def load_dashboard(folder: Path) -> Dashboard:
     raw = read_yaml(folder / "dashboard.yaml", shown)
     common = folder.parent / "labels.yaml"
     labels = read_yaml(common, "labels.yaml") if common.exists() else {}
+    words = folder.parent / "glossary.yaml"
+    glossary = read_yaml(words, "glossary.yaml") if words.exists() else {}
+    wanted = [t for t in raw.get("terms") or [] if isinstance(t, str)]
+    unknown = [t for t in wanted if t not in glossary]
+    if unknown:
+        raise SpecError(f"{shown}: terms names `{unknown[0]}`, which glossary.yaml does not explain; add it there.")
     try:
-        dashboard = Dashboard.model_validate({**raw, "labels": {**labels, **(raw.get("labels") or {})}})
+        dashboard = Dashboard.model_validate(
+            {**raw, "labels": {**labels, **(raw.get("labels") or {})}, "glossary": {t: glossary[t] for t in wanted}}
+        )
     except ValidationError as error:
         raise SpecError(sentence(shown, error)) from None
     if dashboard.key != folder.name:

@@ -225,9 +225,10 @@ stg_anthropic_prices = _staging(
 )
 stg_anthropic_list_value = _staging(
     "stg_anthropic_list_value",
-    "What Anthropic's tokens of a day would cost at list price, by model.",
+    "What Anthropic's tokens of a day would cost at list price, by platform and model.",
     (
         date("usage_date", "UTC day.", nullable=False),
+        _PLATFORM,
         string("model", "Model."),
         usd("list_usd", "Tokens times list price.", nullable=False),
     ),

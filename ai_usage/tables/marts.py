@@ -9,6 +9,12 @@ from __future__ import annotations
 from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
 from ai_usage.tables.schema import Column, Table, boolean, count, date, integer, string, timestamp, usd
 
+SEAT_STATES = ("used", "idle", "unheld", "unknown", "no_seat")
+BUDGET_SCOPES = ("company", "department", "platform", "department_platform")
+RECONCILIATION_REASONS = (
+    "agrees", "no_invoice", "not_held", "priority_tier", "tax", "credit", "seats", "timing", "rounding", "unknown",
+)  # fmt: skip
+
 _PLATFORM = string("platform", "Platform.", nullable=False)
 _DEPARTMENT = string("department", "Department on that day; '(no department)' when nobody said.", nullable=False)
 _USER = (
@@ -139,6 +145,7 @@ vw_data_health = _mart(
     (
         string("source", "Source.", nullable=False),
         string("endpoint", "Endpoint.", nullable=False),
+        boolean("is_daily", "True where the endpoint is asked about days; false for snapshots.", nullable=False),
         date("first_day", "First UTC day asked.", nullable=False),
         date("last_day", "Last UTC day asked.", nullable=False),
         integer("days_expected", "Days between the two, inclusive; for snapshots the days on which one was taken.", nullable=False),
@@ -169,11 +176,218 @@ sheet_issues = _mart(
     ),
 )
 
+vw_platform_roi = _mart(
+    "vw_platform_roi",
+    "What each person's day on a platform cost in all, seats included, beside what came of it. For ratios of sums; each is an allocation.",
+    "one UTC day, platform, department and person",
+    (
+        date("usage_date", "UTC day.", nullable=False),
+        _PLATFORM,
+        _DEPARTMENT,
+        *_USER,
+        boolean("is_active", "Whether the person used the platform at all.", nullable=False),
+        integer(
+            "active_days",
+            "1 where a known person was active, else 0: the sum is person-days. NULL where the platform reports no activity.",
+            unit="person-days",
+        ),
+        count("loc_added", "Lines added.", "lines"),
+        count("loc_accepted", "Suggested lines accepted.", "lines"),
+        count("suggestions_shown", "Suggestions offered.", "suggestions"),
+        count("suggestions_accepted", "Suggestions accepted.", "suggestions"),
+        count("suggestions_rejected", "Suggestions rejected by hand.", "suggestions"),
+        count("requests", "Requests made to a model.", "requests"),
+        count("sessions", "Sessions.", "sessions"),
+        count("commits", "Commits made by the tool.", "commits"),
+        count("pull_requests", "Pull requests opened by the tool.", "pull requests"),
+        count("input_tokens", "Uncached input tokens.", "tokens"),
+        count("output_tokens", "Output tokens.", "tokens"),
+        count("cache_read_tokens", "Tokens read from cache.", "tokens"),
+        count("cache_write_tokens", "Tokens written to cache.", "tokens"),
+        count("total_tokens", "The four kinds together; NULL where none is known.", "tokens"),
+        count("cacheable_tokens", "Input side: uncached, read from and written to cache; NULL where cache reads are unknown.", "tokens"),
+        usd("cost_usd", "Billed cost of every type; NULL when nothing was billed."),
+        usd("seat_usd", "The part of it that is seats."),
+        usd("cost_with_days_usd", "Billed cost of platforms that report activity; NULL for the others."),
+        usd("cost_with_lines_usd", "Billed cost of platforms that report accepted lines; NULL for the others."),
+        usd("cost_with_commits_usd", "Billed cost of platforms that report commits; NULL for the others."),
+        usd("cost_with_tokens_usd", "Billed cost of platforms that report tokens; NULL for the others."),
+    ),
+    key=("usage_date", "platform", "department", "user_email"),
+    date_column="usage_date",
+    do_not="average ratios: divide sums.",
+)
+vw_adoption = _mart(
+    "vw_adoption",
+    "Seats against use: who held a paid seat in a month, and whether they used it.",
+    "one month, platform and person",
+    (
+        date("month", "First day of the month.", nullable=False),
+        _PLATFORM,
+        string(
+            "department", "Department on the last day of the month with cost or use; '(no department)' when nobody said.", nullable=False
+        ),
+        *_USER,
+        string(
+            "seat_state",
+            "used; idle: held and not used in the month; unheld: paid and held by nobody; unknown: the platform reports no activity; no_seat.",
+            nullable=False,
+            allowed=SEAT_STATES,
+        ),
+        usd("seat_usd", "Seats paid in the month; NULL without a seat."),
+        usd("idle_usd", "The part of it that is idle or unheld; NULL without a seat, or where use is unknown."),
+        usd("cost_usd", "Billed cost of every type; NULL when nothing was billed."),
+        integer("active_days", "Days with activity in the month; NULL where the platform reports no activity.", unit="days"),
+        date("last_active_date", "Last day with activity up to the end of the month; NULL is never."),
+    ),
+    key=("month", "platform", "user_email"),
+    date_column="month",
+)
+vw_model_mix = _mart(
+    "vw_model_mix",
+    "Which models are used, and what their usage was billed. Seats are not in it.",
+    "one UTC day, platform, department and model",
+    (
+        date("usage_date", "UTC day.", nullable=False),
+        _PLATFORM,
+        _DEPARTMENT,
+        string("model", "Model; '(no model)' where the vendor names none.", nullable=False),
+        count("requests", "Requests.", "requests"),
+        count("total_tokens", "Input, output, cache reads and cache writes; NULL where none is known.", "tokens"),
+        usd("cost_usd", "Billed usage cost; NULL when nothing was billed."),
+    ),
+    key=("usage_date", "platform", "department", "model"),
+    date_column="usage_date",
+)
+vw_budget_variance = _mart(
+    "vw_budget_variance",
+    "Budgets of the sheet against billed cost, in the scope in which each budget was given.",
+    "one month, scope, department and platform",
+    (
+        date("month", "First day of the month.", nullable=False),
+        string("budget_scope", "What the budget speaks for.", nullable=False, allowed=BUDGET_SCOPES),
+        string("department", "Department; '(all)' where the scope names none.", nullable=False),
+        string("platform", "Platform; '(all)' where the scope names none.", nullable=False),
+        usd("budget_usd", "Budget of the whole month; NULL when nobody set one."),
+        usd("cost_usd", "Billed cost of the scope in the month so far.", nullable=False),
+        usd("cost_with_budget_usd", "The same where there is a budget, for ratios of sums; NULL elsewhere."),
+        usd("variance_usd", "Budget minus cost: what is left; negative is overspent."),
+    ),
+    key=("month", "budget_scope", "department", "platform"),
+    date_column="month",
+    do_not="add up over scopes: they overlap.",
+)
+vw_forecast = _mart(
+    "vw_forecast",
+    "Where the latest month with data will end: spent, known fees ahead, expected usage ahead, and a range.",
+    "one level, platform and UTC day of the latest month with data",
+    (
+        string(
+            "level",
+            "company: all platforms in one row a day; platform: one row a platform and day.",
+            nullable=False,
+            allowed=("company", "platform"),
+        ),
+        string("platform", "Platform; '(all)' at company level.", nullable=False),
+        date("cost_date", "UTC day, up to the end of the month.", nullable=False),
+        date("month", "First day of the month.", nullable=False),
+        date("as_of_date", "Last ended day with usage: the forecast begins after it.", nullable=False),
+        usd("spent_usd", "Billed on that day; NULL ahead."),
+        usd("moving_usd", "The part of it that the vendor may still change; NULL ahead."),
+        usd("fee_usd", "Seats and flat fees of a day ahead, known from the sheet; NULL up to as_of_date."),
+        usd("expected_usd", "Usage expected on a day ahead; NULL up to as_of_date."),
+        usd("projected_usd", "Running total from the first of the month: spent, fees and expected usage.", nullable=False),
+        usd("low_usd", "Running total at the low end of the range (8 of 10 outcomes lie inside); NULL when too few past forecasts exist."),
+        usd("high_usd", "Running total at the high end of the range."),
+        integer("past_forecasts", "Past forecasts that the range rests on; NULL up to as_of_date and where there is no range."),
+        usd("budget_usd", "Budget of the whole month for this level; NULL when nobody set one."),
+    ),
+    key=("level", "platform", "cost_date"),
+    date_column="cost_date",
+    do_not="add up projected_usd, low_usd, high_usd or budget_usd over days, or anything over both levels.",
+)
+vw_reconciliation = _mart(
+    "vw_reconciliation",
+    "Does it match the invoice: the vendor's API, the warehouse and the invoice of each month, and why they differ.",
+    "one month and platform",
+    (
+        date("month", "First day of the month.", nullable=False),
+        _PLATFORM,
+        string("settle_state", "The least final state of the month's cost.", nullable=False, allowed=SETTLE_STATES),
+        usd("vendor_usd", "Billed usage by the vendor's own records, current versions; NULL where no API gives it."),
+        usd("priced_usd", "Tokens times list price, for models with a known price; NULL where none is known."),
+        usd("warehouse_usd", "Billed cost in fct_cost_daily; NULL when nothing is held."),
+        usd("vendor_difference_usd", "Warehouse usage minus the vendor's records: 0 by conservation; NULL where no API gives it."),
+        usd("invoice_usd", "Sum of the invoice lines in the sheet; NULL without an invoice."),
+        usd("difference_usd", "Invoice minus warehouse; NULL without an invoice. The columns below add up to it."),
+        usd("tax_usd", "Tax lines of the invoice over those held."),
+        usd("credit_usd", "Credits and adjustments of the invoice over those held."),
+        usd("seats_usd", "Subscription lines of the invoice over the seats held."),
+        usd("timing_usd", "What the vendor changed after the invoice was drawn."),
+        usd("rounding_usd", "Up to half a cent for each invoice line."),
+        usd(
+            "priority_tier_usd", "The rest, on a platform with priority-tier tokens in that month: Anthropic's cost report leaves them out."
+        ),
+        usd("unknown_usd", "The rest that nothing explains."),
+        string("reason", "The main reason.", nullable=False, allowed=RECONCILIATION_REASONS),
+    ),
+    key=("month", "platform"),
+    date_column="month",
+)
+vw_unmapped = _mart(
+    "vw_unmapped",
+    "What somebody has to name so that cost finds its owner or its department.",
+    "one month, platform, kind and item",
+    (
+        date("month", "First day of the month.", nullable=False),
+        _PLATFORM,
+        string(
+            "kind",
+            "key, person (without department), seat (held by nobody), no_key (the vendor names neither).",
+            nullable=False,
+            allowed=("key", "person", "seat", "no_key"),
+        ),
+        string("item", "Key id, e-mail, workspace or '(none)'.", nullable=False),
+        string("item_name", "The key's name, or the item.", nullable=False),
+        string("remedy", "What to do.", nullable=False),
+        date("first_day", "First UTC day of the month with it.", nullable=False),
+        date("last_day", "Last UTC day of the month with it.", nullable=False),
+        usd("cost_usd", "Billed cost in the month; NULL for a person with use and no cost."),
+    ),
+    key=("month", "platform", "kind", "item"),
+    date_column="month",
+    do_not="add up over kinds as a total of unattributed cost: kind `person` has an owner and lacks a department only.",
+)
+vw_rejects = _mart(
+    "vw_rejects",
+    "Records of current versions that could not be used, counted by what is wrong with them.",
+    "one source, endpoint, UTC day, column, reason and remedy",
+    (
+        string("source", "Source.", nullable=False),
+        string("endpoint", "Endpoint or sheet tab.", nullable=False),
+        date("usage_date", "UTC day asked about.", nullable=False),
+        string("column_name", "The field; '(record)' when the whole record is wrong.", nullable=False),
+        string("reason", "What is wrong.", nullable=False),
+        string("remedy", "What a person can do.", nullable=False),
+        count("broken_rules", "How many times.", "records", nullable=False),
+    ),
+    key=("source", "endpoint", "usage_date", "column_name", "reason", "remedy"),
+    date_column="usage_date",
+)
+
 MARTS: tuple[Table, ...] = (
     vw_monthly_finance,
     vw_cost_allocation,
     vw_productivity_metrics,
     vw_team_productivity,
+    vw_platform_roi,
+    vw_adoption,
+    vw_model_mix,
+    vw_budget_variance,
+    vw_forecast,
+    vw_reconciliation,
+    vw_unmapped,
+    vw_rejects,
     vw_restatements,
     vw_data_health,
     sheet_issues,

@@ -31,7 +31,8 @@ DIMENSIONS = {"dim_users", "dim_user_assignments", "dim_api_keys"}
 FACTS = {"fct_usage_daily", "fct_cost_daily"}
 MARTS = {
     "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_restatements", "vw_data_health",
-    "sheet_issues",
+    "sheet_issues", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation", "vw_unmapped",
+    "vw_rejects",
 }  # fmt: skip
 ANTHROPIC = ("raw_anthropic_", "raw_claude_code_", "raw_claude_enterprise_")  # other vendors, with tests of their own
 EXPORTS = {"raw_claude_ai_audit_log", "raw_claude_ai_spend"}
@@ -81,10 +82,17 @@ EDGES = {
     "vw_monthly_finance": {"vw_cost_allocation"},
     "vw_productivity_metrics": {"fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "dim_users"},
     "vw_team_productivity": {"vw_productivity_metrics"},
+    "vw_platform_roi": {"vw_productivity_metrics", "vw_cost_allocation", "fct_usage_daily"},
+    "vw_adoption": {"vw_platform_roi"},
+    "vw_model_mix": {"vw_cost_allocation", "fct_usage_daily", "dim_user_assignments"},
+    "vw_budget_variance": {"raw_sheet_budgets", "vw_monthly_finance"},
+    "vw_forecast": {"fct_cost_daily", "raw_sheet_subscriptions", "raw_sheet_budgets"},
+    "vw_reconciliation": {"fct_cost_daily", "raw_sheet_invoices"},
+    "vw_unmapped": {"fct_cost_daily", "dim_api_keys", "vw_platform_roi"},
     "html_report": MARTS | {"dim_users"},
 }
 # These read only the ledger of fetches or the sheet's rejects: which assets they wait for is the code's choice, but some of raw or curated.
-LEDGER_VIEWS = {"vw_restatements", "vw_data_health", "sheet_issues"}
+LEDGER_VIEWS = {"vw_restatements", "vw_data_health", "sheet_issues", "vw_rejects"}
 
 
 def runtime_of(firm: Company | None, folder: Path, **changes: object) -> Runtime:

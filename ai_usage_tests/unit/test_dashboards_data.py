@@ -1,7 +1,7 @@
-"""Synthetic marts for the dashboard tests: the views' names and types, in an in-memory DuckDB, from a seed.
+"""Synthetic facts under the real marts, for the dashboard tests: an in-memory DuckDB, from a seed.
 
-Belongs here: `build_marts` and what proves that it is worth testing with. Does not belong here: vendors,
-the real marts. The people are invented; some names are hostile on purpose.
+Belongs here: `build_marts` and what proves that it is worth testing with. Does not belong here: vendors, and
+what the marts compute. The people are invented; some names are hostile on purpose.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from decimal import Decimal
 
 import duckdb
 import pyarrow as pa
-import sqlglot
+
+from ai_usage import tables
+from ai_usage.warehouse import dialect, models
 
 HOSTILE_NAME = '</script><img src=x onerror="window.pwned=1">'
 FORMULA_NAME = '=HYPERLINK("http://evil.example","x"), Ada'
@@ -52,7 +54,7 @@ RANDOM = "((hash(u.n, d.day, p.platform, '{salt}') % 1000003) / 1000003.0)"
 
 
 def to_duckdb(sql: str) -> str:
-    return sqlglot.transpile(sql, read="bigquery", write="duckdb")[0]
+    return dialect.to_duckdb(sql)
 
 
 def querier(connection: duckdb.DuckDBPyConnection) -> Callable[[str], pa.Table]:
@@ -67,9 +69,14 @@ def build_marts(
     hostile: bool = True,
     last_day: date = LAST_DAY,
 ) -> duckdb.DuckDBPyConnection:
-    """`vw_cost_allocation`, `vw_productivity_metrics` and `vw_data_health` as tables."""
+    """Every declared table and the real views, over synthetic people, facts, sheet and fetches."""
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'; CREATE TABLE people (n INT, email TEXT, name TEXT, department TEXT)")
+    for table in (t for t in tables.ALL if not t.view):
+        connection.execute(table.duckdb_ddl())
+    for model in models.views():
+        columns = ", ".join(model.table.column_names)
+        connection.execute(f"CREATE VIEW {model.table.name} AS SELECT {columns} FROM ({dialect.to_duckdb(models.view_sql(model))})")
     connection.execute("CREATE TABLE platforms (platform TEXT, vendor TEXT, weight DOUBLE)")
     connection.execute("CREATE TABLE days AS SELECT d::DATE AS day "
                        "FROM range($1::DATE, $2::DATE, INTERVAL 1 DAY) t(d)",
@@ -86,21 +93,82 @@ def build_marts(
         weight = {"cursor": 1.0, "claude_code": 1.7, "claude_api": 0.8, "claude_ai": 0.3}[platform]
         connection.execute("INSERT INTO platforms VALUES (?, ?, ?)",
                            [platform, "Cursor" if platform == "cursor" else "Anthropic", weight])  # fmt: skip
+    _people(connection)
     _grid(connection)
     _cost(connection, last_day)
+    _idle(connection)
     _productivity(connection)
-    connection.execute("""
-        CREATE TABLE vw_data_health AS
-        SELECT CASE WHEN platform = 'cursor' THEN 'cursor' ELSE 'anthropic' END AS source,
-          platform || '_usage' AS endpoint,
-          (SELECT MIN(day) FROM days) AS first_day, (SELECT MAX(day) FROM days) AS last_day,
-          120::BIGINT AS days_expected, 119::BIGINT AS days_complete,
-          0::BIGINT AS days_empty, 0::BIGINT AS days_failed,
-          CASE WHEN platform = 'claude_ai' THEN 1 ELSE 0 END::BIGINT AS days_missing,
-          (SELECT MAX(day) FROM days)::TIMESTAMP + INTERVAL 30 HOUR AS last_fetched_at,
-          1000::BIGINT AS row_count, 0::BIGINT AS rejected_rows, 1.0::DECIMAL(38,9) AS vendor_total_usd
-        FROM platforms""")
+    _fetches(connection)
+    _sheet(connection, last_day)
     return connection
+
+
+def _people(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("""
+        INSERT INTO dim_users BY NAME SELECT email AS user_id, email, name AS first_name, '2026-01-01'::TIMESTAMPTZ AS created_at,
+          '2026-01-01'::TIMESTAMPTZ AS updated_at FROM people;
+        INSERT INTO dim_user_assignments BY NAME SELECT email, department, 'CC-' || (length(department) * 7) AS cost_center,
+          DATE '1900-01-01' AS valid_from, DATE '9999-12-31' AS valid_to FROM people WHERE department <> '(no department)'""")
+
+
+def _idle(connection: duckdb.DuckDBPyConnection) -> None:
+    """Ida has a seat on two platforms and never used either."""
+    connection.execute("""
+        INSERT INTO dim_users BY NAME SELECT 'ida' AS user_id, 'ida.idle@example.com' AS email, 'Ida Idle' AS first_name,
+          '2026-01-01'::TIMESTAMPTZ AS created_at, '2026-01-01'::TIMESTAMPTZ AS updated_at;
+        INSERT INTO fct_cost_daily BY NAME SELECT cost_date, platform, vendor, 'ida.idle@example.com' AS user_email, cost_type, 40.0 AS cost_usd, attribution,
+          settle_state, source, processed_at FROM fct_cost_daily WHERE cost_type = 'subscription'
+        QUALIFY ROW_NUMBER() OVER (PARTITION BY cost_date, platform ORDER BY user_email) = 1""")
+
+
+def _fetches(connection: duckdb.DuckDBPyConnection) -> None:
+    """Every day of every platform was asked, the last one of claude_ai never; one early day was restated, with a rejected record."""
+    connection.execute("""
+        INSERT INTO raw_fetches BY NAME
+        SELECT CASE WHEN platform = 'cursor' THEN 'cursor' ELSE 'anthropic' END AS source,
+          CASE platform WHEN 'cursor' THEN 'filtered-usage-events' WHEN 'claude_api' THEN 'cost_report' ELSE platform || '_usage' END AS endpoint,
+          platform || day AS fetch_id, platform || day AS version_fetch_id, day AS usage_date, day::TIMESTAMPTZ + INTERVAL 30 HOUR AS fetched_at,
+          'complete' AS state, 'api' AS origin, TRUE AS changed, 10 AS row_count, 0 AS rejected_count, day::TIMESTAMPTZ AS window_start,
+          'a' AS content_sha256, 1.0 AS vendor_total_usd
+        FROM platforms, days WHERE NOT (platform = 'claude_ai' AND day = (SELECT MAX(day) - 1 FROM days));
+        INSERT INTO raw_fetches BY NAME
+        SELECT * REPLACE (fetch_id || 'b' AS fetch_id, fetch_id || 'b' AS version_fetch_id, fetched_at + INTERVAL 50 HOUR AS fetched_at, 'b' AS content_sha256,
+          vendor_total_usd + (CASE WHEN source = 'cursor' THEN 2.5 ELSE -0.5 END)::DECIMAL(38,9) AS vendor_total_usd, 1 AS rejected_count)
+        FROM raw_fetches WHERE usage_date = (SELECT MIN(day) + 1 FROM days) OR usage_date = (SELECT MAX(day) - 9 FROM days);
+        INSERT INTO raw_rejects BY NAME
+        SELECT usage_date, fetch_id, fetched_at, source, endpoint, 'email' AS column_name, 'is not an e-mail address' AS reason,
+          'Ask the vendor.' AS remedy, '{}' AS payload FROM raw_fetches WHERE content_sha256 = 'b';
+        INSERT INTO raw_cursor_events BY NAME
+        SELECT f.usage_date, f.version_fetch_id AS fetch_id, f.fetched_at, f.usage_date AS ingest_date, f.fetched_at AS event_at, TRUE AS is_chargeable,
+          c.usd AS charged_usd, 'x@example.com' AS user_email, 'Usage-based' AS kind
+        FROM stg_current_fetches f JOIN (SELECT cost_date, SUM(cost_usd) AS usd FROM fct_cost_daily WHERE platform = 'cursor' AND cost_type = 'usage'
+          GROUP BY cost_date) c ON f.usage_date = c.cost_date WHERE f.source = 'cursor';
+        INSERT INTO raw_anthropic_cost BY NAME
+        SELECT f.usage_date, f.version_fetch_id AS fetch_id, f.fetched_at, f.usage_date AS ingest_date, 0.01 AS amount_usd, 'USD' AS currency
+        FROM stg_current_fetches f WHERE f.endpoint = 'cost_report'""")
+
+
+def _sheet(connection: duckdb.DuckDBPyConnection, last_day: date) -> None:
+    """Budgets for each month and department, invoices that differ by tax and a little more, and this month's seats."""
+    fetched = f"DATE '{last_day}' AS usage_date, tab AS fetch_id, TIMESTAMPTZ '{last_day} 06:00:00Z' AS fetched_at"
+    lineage = f"{fetched}, DATE '{last_day}' AS ingest_date"
+    connection.execute(f"""
+        CREATE TABLE months AS SELECT DISTINCT date_trunc('month', day)::DATE AS month FROM days;
+        INSERT INTO raw_fetches BY NAME SELECT 'google_sheets' AS source, tab AS endpoint, {fetched}, tab AS version_fetch_id, 'complete' AS state,
+          'api' AS origin, TRUE AS changed, 1 AS row_count, 0 AS rejected_count
+        FROM (VALUES ('budgets'), ('invoices'), ('subscriptions')) t(tab);
+        INSERT INTO raw_sheet_budgets BY NAME SELECT {lineage}, 2 AS sheet_row, month, department, 900.0 AS budget_usd
+          FROM months, (SELECT DISTINCT department FROM people WHERE department <> '(no department)'), (SELECT 'budgets' AS tab);
+        INSERT INTO raw_sheet_budgets BY NAME SELECT {lineage}, 3 AS sheet_row, month, 5000.0 AS budget_usd FROM months, (SELECT 'budgets' AS tab);
+        INSERT INTO raw_sheet_invoices BY NAME SELECT {lineage}, 2 AS sheet_row, 'cursor' AS platform, month AS invoice_month, 'usage' AS cost_type,
+          (SELECT SUM(cost_usd) + 3.21 FROM fct_cost_daily WHERE platform = 'cursor' AND cost_type = 'usage' AND date_trunc('month', cost_date) = month)
+          AS amount_usd FROM months, (SELECT 'invoices' AS tab) WHERE month < date_trunc('month', DATE '{last_day}');
+        INSERT INTO raw_sheet_invoices BY NAME SELECT {lineage}, 3 AS sheet_row, 'cursor' AS platform, month AS invoice_month, 'tax' AS cost_type,
+          19.0 AS amount_usd FROM months, (SELECT 'invoices' AS tab) WHERE month < date_trunc('month', DATE '{last_day}');
+        INSERT INTO raw_sheet_invoices BY NAME SELECT {lineage}, 4 AS sheet_row, 'claude_api' AS platform, month AS invoice_month, 'usage' AS cost_type,
+          50.0 AS amount_usd FROM months, (SELECT 'invoices' AS tab) WHERE month < date_trunc('month', DATE '{last_day}');
+        INSERT INTO raw_sheet_subscriptions BY NAME SELECT {lineage}, 2 AS sheet_row, 'cursor' AS platform, 'p' AS plan, 10 AS seats, 40.0 AS price_usd
+          FROM (SELECT 'subscriptions' AS tab)""")
 
 
 def _grid(connection: duckdb.DuckDBPyConnection) -> None:
@@ -122,42 +190,35 @@ def _grid(connection: duckdb.DuckDBPyConnection) -> None:
 def _cost(connection: duckdb.DuckDBPyConnection, last_day: date) -> None:
     month = last_day.replace(day=1)
     connection.execute(f"""
-        CREATE TABLE vw_cost_allocation AS
+        INSERT INTO fct_cost_daily BY NAME
         WITH lines AS (
-          SELECT day AS cost_date, platform, vendor, department,
-            'CC-' || (length(department) * 7) AS cost_center,
-            email AS user_email, name AS user_name, m.model, 'usage' AS cost_type,
+          SELECT day AS cost_date, platform, vendor, email AS user_email, m.model, 'usage' AS cost_type,
             CASE WHEN platform = 'cursor' THEN 'direct' ELSE 'token_share' END AS attribution,
             (weight * size * (0.4 + 9 * ra * rb) * m.part)::DECIMAL(38,9)
               + ((hash(n, day, m.model) % 1000) / 1e9)::DECIMAL(38,9)
               AS cost_usd
           FROM grid, (VALUES ('model-large', 0.7), ('model-small', 0.3)) m(model, part)
           UNION ALL
-          SELECT day, platform, vendor, '(no department)', NULL, '(unattributed)',
-            '(unattributed)', NULL, 'usage',
-            'unattributed',
+          SELECT day, platform, vendor, NULL, NULL, 'usage', 'unattributed',
             SUM(weight * rc * 0.35)::DECIMAL(38,9) FROM grid GROUP BY day, platform, vendor
           UNION ALL
-          SELECT d.day, p.platform, p.vendor, u.department, NULL, u.email, u.name, NULL, 'subscription',
-            'seat', 40::DECIMAL(38,9)
+          SELECT d.day, p.platform, p.vendor, u.email, NULL, 'subscription', 'seat', 40::DECIMAL(38,9)
           FROM people u, days d, platforms p WHERE day(d.day) = 1 AND p.platform IN ('cursor', 'claude_ai')
           UNION ALL
-          SELECT d.day, p.platform, p.vendor, '(no department)', NULL, '(unattributed)',
-            '(unattributed)', NULL,
-            'credit',
-            'unattributed', -75.25::DECIMAL(38,9)
+          SELECT d.day, p.platform, p.vendor, NULL, NULL, 'credit', 'unattributed', -75.25::DECIMAL(38,9)
           FROM days d, platforms p WHERE day(d.day) = 15 AND p.platform = 'cursor')
         SELECT *, CASE
             WHEN cost_date >= DATE '{last_day}' - 1 THEN 'open'
             WHEN cost_date >= DATE '{month}' THEN 'provisional'
-            WHEN cost_date >= DATE '{month}' - 31 THEN 'settled' ELSE 'closed' END AS settle_state
+            WHEN cost_date >= DATE '{month}' - 31 THEN 'settled' ELSE 'closed' END AS settle_state,
+          'synthetic' AS source, TIMESTAMPTZ '2026-11-01 00:00:00Z' AS processed_at
         FROM lines""")
 
 
 def _productivity(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("""
-        CREATE TABLE vw_productivity_metrics AS
-        SELECT day AS usage_date, platform, department, email AS user_email, name AS user_name,
+        INSERT INTO fct_usage_daily BY NAME
+        SELECT day AS usage_date, platform, email AS user_email, 'model-large' AS model,
           (CASE WHEN coding THEN 20 + 900 * ra * rb * size END)::BIGINT AS loc_added,
           (CASE WHEN coding THEN 10 + 600 * ra * rb * size END)::BIGINT AS loc_accepted,
           (CASE WHEN coding THEN 200 * rc END)::BIGINT AS loc_removed,
@@ -171,8 +232,7 @@ def _productivity(connection: duckdb.DuckDBPyConnection) -> None:
           (9e5 * ra * size)::BIGINT AS input_tokens, (1.2e5 * rb * size)::BIGINT AS output_tokens,
           (CASE WHEN platform <> 'cursor' THEN 6e6 * rc * size END)::BIGINT AS cache_read_tokens,
           (CASE WHEN platform <> 'cursor' THEN 4e5 * rd END)::BIGINT AS cache_write_tokens,
-          (weight * size * (0.4 + 9 * ra * rb))::DECIMAL(38,9) AS cost_usd, 0::DECIMAL(38,9) AS included_usd,
-          NULL::DECIMAL(38,9) AS list_usd, rd > 0.03 AS is_active
+          0::DECIMAL(38,9) AS included_usd, 'synthetic' AS source, TIMESTAMPTZ '2026-11-01 00:00:00Z' AS processed_at
         FROM (SELECT *, platform IN ('cursor', 'claude_code') AS coding FROM grid)""")
     connection.execute("""
         CREATE TABLE vw_team_productivity AS

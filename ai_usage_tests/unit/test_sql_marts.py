@@ -145,6 +145,7 @@ def test_data_health_tells_complete_empty_failed_and_missing_apart(desk: Desk) -
     assert row == {
         "source": "cursor",
         "endpoint": "filtered-usage-events",
+        "is_daily": True,
         "first_day": D(2026, 11, 1),
         "last_day": D(2026, 11, 10),
         "days_expected": 10,

@@ -40,6 +40,7 @@ aside AS (
 SELECT
   a.source,
   a.endpoint,
+  a.has_window AS is_daily,
   a.first_day,
   a.last_day,
   CASE WHEN a.has_window THEN DATE_DIFF(a.last_day, a.first_day, DAY) + 1 ELSE a.days_asked END AS days_expected,

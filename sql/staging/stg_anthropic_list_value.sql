@@ -1,9 +1,10 @@
 -- What Anthropic's tokens would cost at list price: batch at half, Priority Tier left out since it is not in the cost report. Long-context and
--- regional surcharges are not applied. Models without a known price are left out. Grain: usage_date, model.
--- Inputs: raw_anthropic_usage, stg_anthropic_prices, stg_current_fetches.
+-- regional surcharges are not applied. Models without a known price are left out. Grain: usage_date, platform, model.
+-- Inputs: raw_anthropic_usage, stg_anthropic_prices, stg_anthropic_workspaces, stg_current_fetches.
 WITH used AS (
   SELECT
     r.usage_date,
+    IF(COALESCE(w.is_claude_code, FALSE), 'claude_code', 'claude_api') AS platform,
     r.model,
     SUM(CASE WHEN r.service_tier = 'batch' THEN r.uncached_input_tokens ELSE 2 * r.uncached_input_tokens END) AS input_halves,
     SUM(CASE WHEN r.service_tier = 'batch' THEN r.cache_read_tokens ELSE 2 * r.cache_read_tokens END) AS read_halves,
@@ -17,15 +18,17 @@ WITH used AS (
       AND r.usage_date = f.usage_date
       AND f.source = 'anthropic'
       AND f.endpoint = 'usage_report/messages'
+  LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
   WHERE
     r.usage_date BETWEEN @start_date AND @end_date
     AND COALESCE(r.service_tier, 'standard') NOT IN ('priority', 'priority_on_demand')
-  GROUP BY r.usage_date, r.model
+  GROUP BY r.usage_date, COALESCE(w.is_claude_code, FALSE), r.model
 ),
 
 priced AS (
   SELECT
     u.usage_date,
+    u.platform,
     u.model,
     CAST(CAST(COALESCE(u.input_halves, 0) AS NUMERIC) * p.input_usd AS NUMERIC)
     + CAST(CAST(COALESCE(u.read_halves, 0) AS NUMERIC) * p.cache_read_usd AS NUMERIC)
@@ -35,11 +38,12 @@ priced AS (
   FROM used AS u
   INNER JOIN stg_anthropic_prices AS p
     ON (u.model = p.model OR STARTS_WITH(u.model, CONCAT(p.model, '-'))) AND u.usage_date >= p.valid_from
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY u.usage_date, u.model ORDER BY LENGTH(p.model) DESC, p.valid_from DESC) = 1
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY u.usage_date, u.platform, u.model ORDER BY LENGTH(p.model) DESC, p.valid_from DESC) = 1
 )
 
 SELECT
   usage_date,
+  platform,
   model,
   CAST(half_millionths_usd * CAST('0.0000005' AS NUMERIC) AS NUMERIC) AS list_usd
 FROM priced

@@ -71,7 +71,7 @@ function prepared(data, measure, total) {
     const [num, den] = measure.ratio.map((t) => (t.sum ? accumulator(data, "sum", t.sum) : accumulator(data, "count_distinct", t.count_distinct)));
     return {
       add(g, row) { num.add(g, row); den.add(g, row); },
-      figure: (g) => AIU.ratio(num.units(g), num.scale, den.units(g), den.scale),
+      figure: (g) => AIU.ratio(num.units(g), num.scale, den.units(g), den.scale, measure.per),
     };
   }
   if (measure.share) {
@@ -138,9 +138,13 @@ AIU.evaluate = (card, data, state) => {
   const to = dated.to && span && dated.to < span.last ? dated.to : span?.last;
   const wanted = [...card.group_by, ...(card.pivot ? [card.pivot] : [])].find((d) => d.grain)?.grain;
   const grain = wanted && from && to && from <= to ? AIU.grain(wanted, from, to) : "day";
+  // What a table with `compare` stands beside: the groups of the other period, when records reach back to its first day.
+  const other = card.kind === "table" ? AIU.compared(card, state.range) : null;
+  const before = other && span && other.from >= span.first ? AIU.rowsFor(card, data, state, other) : null;
   return {
     empty: rows.length === 0,
     rows, span, from, to, grain,
+    before: before && { groups: AIU.groups(data, before, card.group_by, card.measures.slice(0, 1), grain), total: AIU.groups(data, before, [], card.measures.slice(0, 1))[0].figures },
     groups: AIU.groups(data, rows, card.group_by, card.measures, grain),
     total: AIU.groups(data, rows, [], card.measures)[0].figures,
     pivot: card.pivot ? AIU.groups(data, rows, [...card.group_by, card.pivot], card.measures.slice(0, 1), grain) : null,

@@ -28,12 +28,12 @@ function tabs(page, current) {
   if (focused) byId(`tab-${current.key}`).focus();
 }
 
-function settleWords(meta) {
+AIU.settleWords = (meta) => {
   if (meta.settled_share === null) return "no billed cost";
   const share = AIU.format({ value: Number(meta.settled_share) }, "pct");
   const until = meta.settled_through ? `, complete through ${AIU.day(meta.settled_through)}` : "";
   return Number(meta.settled_share) === 1 ? "all billed cost settled" : `${share} of billed cost settled${until}; the rest is provisional`;
-}
+};
 
 function sourceRow(source) {
   const problems = [
@@ -55,7 +55,8 @@ function status(meta) {
   ].join(" · ");
   const line = AIU.el("p", { class: "status-line" },
     AIU.el("i", { class: `dot ${state}`, "aria-hidden": "true" }), AIU.el("span", { text: `Data as of ${AIU.moment(meta.as_of)}` }),
-    AIU.el("span", { text: checks }), AIU.el("span", { text: settleWords(meta) }));
+    AIU.el("span", { text: checks }), AIU.el("span", { text: AIU.settleWords(meta) }),
+    meta.monthly_before ? AIU.el("span", { text: `before ${AIU.day(meta.monthly_before)} days are grouped by month` }) : null);
   const sources = meta.sources.length ? AIU.el("details", { class: "sources" },
     AIU.el("summary", {}, AIU.plural(meta.sources.length, "source")),
     AIU.el("div", { class: "scroll" }, AIU.el("table", {}, AIU.el("caption", { class: "sr-only", text: "Freshness of each source" }),
@@ -64,9 +65,17 @@ function status(meta) {
   return AIU.el("section", { class: "status", "aria-label": "State of the data" }, line, sources);
 }
 
+// The words of the page, explained where they are used; docs/glossary.md says the same.
+function words(dashboard) {
+  if (!dashboard.terms.length) return null;
+  return AIU.el("details", { class: "words" }, AIU.el("summary", { text: "Words on this page" }),
+    AIU.el("dl", {}, dashboard.terms.map((term) => AIU.el("div", {}, AIU.el("dt", { text: term }), AIU.el("dd", { text: dashboard.glossary[term] })))));
+}
+
 async function main() {
   const page = await AIU.page();
   const { meta } = page;
+  AIU.meta = meta;
   AIU.through = meta.data_through ?? meta.as_of.slice(0, 10);
   let shown = null;
   let cards = [];
@@ -109,6 +118,7 @@ async function main() {
         AIU.el("div", { class: "intro" }, AIU.el("div", {}, AIU.el("h1", { text: dashboard.title }), AIU.el("p", { text: dashboard.question })),
           meta.note ? AIU.el("p", { class: "note-line", text: meta.note }) : null),
         status(meta), AIU.el("p", { id: "printed", class: "printed" }), AIU.el("div", { class: "grid" }, cards.map((card) => card.root)),
+        ...[words(dashboard)].filter(Boolean),
       );
       shown = dashboard;
       document.title = `${dashboard.title} · AI Usage Analytics`;
@@ -118,6 +128,7 @@ async function main() {
   }
 
   byId("foot").append(AIU.el("p", { text: `Made ${AIU.moment(meta.generated_at)}${meta.version ? ` by AI Usage Analytics ${meta.version}` : ""}. All days are UTC days. This file holds its data and asks no network.` }));
+  AIU.paper();
   byId("print").addEventListener("click", () => window.print());
   document.addEventListener("pointerdown", (event) => {
     for (const open of document.querySelectorAll("details.info[open]")) if (!open.contains(event.target)) open.open = false;

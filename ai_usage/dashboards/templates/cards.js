@@ -9,6 +9,7 @@ function info(card) {
 }
 
 function unreached(dashboard, card, state) {
+  if (card.scope) return AIU.el("p", { class: "badge", text: card.scope });
   const missing = dashboard.filters.filter((f) => !(f.key in (card.filters ?? {})));
   const dated = missing.some((f) => f.type === "date_range");
   const others = missing.filter((f) => f.type === "multi_select" && state.chosen[f.key].length).map((f) => f.label.toLowerCase());
@@ -20,13 +21,13 @@ const EMPTY = "Nothing on record for these filters. Choose a longer period or cl
 
 function delta(card, data, state, result) {
   const { range } = state;
-  const before = AIU.preceding(range);
-  if (card.compare !== "previous_period") return null;
+  if (!card.compare) return null;
+  const before = AIU.compared(card, range);
   if (!before) return AIU.el("p", { class: "delta none", text: "Choose a period to compare" });
   const write = before.from.slice(0, 4) === range.to.slice(0, 4) ? AIU.shortDay : AIU.day;
   const words = `${write(before.from)} – ${write(before.to)}`;
   if (!result.span || before.from < result.span.first) {
-    return AIU.el("p", { class: "delta none", text: `No full period before: records begin ${AIU.day(result.span?.first)}` });
+    return AIU.el("p", { class: "delta none", title: `Records begin ${AIU.day(result.span?.first)}`, text: "No full period before this one" });
   }
   const [measure] = card.measures;
   const rows = AIU.rowsFor(card, data, state, before);
@@ -48,10 +49,17 @@ function delta(card, data, state, result) {
 
 function kpiBody(card, data, state, result) {
   const [measure] = card.measures;
+  if (result.empty && card.empty) return [AIU.el("p", { class: "value quiet-value", title: "unknown", text: "None" }), AIU.el("p", { class: "delta none", title: card.empty, text: card.empty })];
   const figure = result.empty ? null : result.total[measure.key];
+  const more = card.measures.find((m) => m !== measure && !card.band?.includes(m.key));
+  const detail = more && !result.empty ? AIU.el("p", { class: "delta", title: AIU.exact(result.total[more.key], more.unit) },
+    AIU.el("span", { text: `${more.label}: ` }), AIU.el("b", { text: AIU.format(result.total[more.key], more.unit, "kpi") })) : null;
+  const [low, high] = (card.band ?? []).map((key) => (result.empty ? null : result.total[key]));
+  const range = !card.band || result.empty ? null : AIU.el("p", { class: "delta", title: low ? `${AIU.exact(low, measure.unit)} to ${AIU.exact(high, measure.unit)}` : null },
+    low && high ? AIU.el("b", { text: `${AIU.format(low, measure.unit, "kpi")} – ${AIU.format(high, measure.unit, "kpi")}` }) : AIU.el("span", { text: "Too few past forecasts for a range" }));
   return [
     AIU.el("p", { class: "value", title: AIU.exact(figure, measure.unit), text: AIU.format(figure, measure.unit, "kpi") }),
-    result.empty ? AIU.el("p", { class: "delta none", text: "Nothing on record for these filters" }) : delta(card, data, state, result),
+    result.empty ? AIU.el("p", { class: "delta none", text: "Nothing on record for these filters" }) : delta(card, data, state, result), range, detail,
   ];
 }
 
@@ -59,9 +67,20 @@ function tool(icon, label, onclick, pressed) {
   return AIU.el("button", { type: "button", class: "tool", "aria-label": label, title: label, "aria-pressed": pressed, onclick }, AIU.icon(icon));
 }
 
-function fileName(dashboard, card, state) {
+// The second sheet of an XLSX file: what the figures are, so that the file speaks for itself in a year.
+function about(dashboard, card, state) {
+  const { meta } = AIU;
+  return [
+    ["Dashboard", dashboard.title], ["Table", card.title], ["What it shows", card.description || card.question || ""],
+    ["Filters", AIU.filterWords(dashboard, state)], ...(card.scope ? [["Scope", card.scope]] : []),
+    ["Data as of", AIU.moment(meta.as_of)], ["State", AIU.settleWords(meta)], ["Days", "UTC days"],
+    ...(meta.note ? [["Note", meta.note]] : []),
+  ];
+}
+
+function fileName(dashboard, card, state, ending) {
   const { from, to } = card.filters?.date ? state.range : {};
-  return [dashboard.key, card.key, from ?? "start", to ?? "end"].join("_") + ".csv";
+  return [dashboard.key, card.key, from ?? "start", to ?? "end"].join("_") + ending;
 }
 
 // One card: `update(state)` draws it for the filters.
@@ -99,16 +118,18 @@ AIU.card = (dashboard, card) => {
     tools.append(toggle);
   }
   if (card.kind !== "kpi") {
-    tools.append(tool("csv", "Download CSV", () => {
+    const save = (ending, write) => () => {
       const { result, state } = latest;
       const table = AIU.table(dashboard, card, result);
       if (held?.table?.sorted) AIU.sortTable(table, held.table.sorted.index, held.table.sorted.order);
-      AIU.download(fileName(dashboard, card, state), AIU.csv(table));
-      AIU.announce(`Downloaded ${table.rows.length} rows`);
-    }));
+      AIU.download(fileName(dashboard, card, state, ending), write(table, state));
+      AIU.announce(`Downloaded ${AIU.plural(table.rows.length, "row")}`);
+    };
+    tools.append(tool("csv", "Download CSV", save(".csv", (table) => AIU.csv(table))),
+      tool("xlsx", "Download XLSX", save(".xlsx", (table, state) => AIU.xlsx(table, about(dashboard, card, state)))));
   }
-  const about = info(card);
-  if (about) tools.append(about);
+  const words = info(card);
+  if (words) tools.append(words);
 
   async function draw() {
     const { data, state, result } = latest;
@@ -117,9 +138,10 @@ AIU.card = (dashboard, card) => {
     held?.end?.();
     held = null;
     body.replaceChildren();
-    badges.replaceChildren(...[unreached(dashboard, card, state)].filter(Boolean));
+    const quiet = card.kind === "kpi" && result.empty && card.empty;
+    badges.replaceChildren(...[quiet ? null : unreached(dashboard, card, state)].filter(Boolean));
     if (card.kind === "kpi") { body.append(...kpiBody(card, data, state, result).filter(Boolean)); return; }
-    if (result.empty) { body.append(AIU.el("p", { class: "empty", text: EMPTY })); return; }
+    if (result.empty) { body.append(AIU.el("p", { class: "empty", text: card.empty ?? EMPTY })); return; }
     if (card.kind === "table" || asTable) {
       const table = AIU.table(dashboard, card, result);
       if (sorted && sorted.index < table.columns.length) AIU.sortTable(table, sorted.index, sorted.order);

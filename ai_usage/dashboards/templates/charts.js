@@ -7,6 +7,16 @@ const COLOURS = 8;
 AIU.colour = (index) => `var(--c${(index % COLOURS) + 1})`;
 
 // A value keeps its colour under any filter and on every page: its place in labels.yaml, then among the dataset's others.
+// More values than colours: the seven largest of the whole dataset keep one each, the others are one series, Other.
+const OTHER = "\u0000other";
+function largest(dashboard, card, data) {
+  const [, split] = card.group_by;
+  const all = AIU.groups(data, data.columns[split.column].codes.map((_, row) => row), [split], card.measures.slice(0, 1));
+  if (all.length <= COLOURS) return null;
+  const { key } = card.measures[0];
+  return all.sort((a, b) => (b.figures[key]?.value ?? 0) - (a.figures[key]?.value ?? 0)).slice(0, COLOURS - 1).map((g) => g.keys[0]);
+}
+
 function colouring(dashboard, column, data) {
   const known = Object.keys(dashboard.labels[column] ?? {});
   const order = [...known, ...AIU.ordered(dashboard, column, data.columns[column].values.filter((v) => !known.includes(v)))];
@@ -43,20 +53,49 @@ function axisFormat(unit) {
   return { labelExpr: "abs(datum.value) >= 1000 ? replace(replace(format(datum.value, '.3~s'), 'G', 'B'), 'k', 'K') : format(datum.value, ',.2~f')" };
 }
 
+// Several measures over one time axis: each is a line, the band's two ends an area between them.
+function measured(card, result, grain, buckets) {
+  const rows = new Map(result.groups.map((g) => [g.keys[0], g.figures]));
+  const dashes = { solid: [], dashed: [5, 4], reference: [2, 3] };
+  const shown = card.measures.filter((m) => !card.band?.includes(m.key));
+  const solid = shown.filter((m) => m.mark === "solid");
+  const series = shown.filter((m) => result.total[m.key] !== null).map((m) => ({
+    value: m.key, label: m.label, dash: dashes[m.mark], mark: m.mark,
+    colour: m.mark === "reference" ? "var(--ink-2)" : m.mark === "dashed" ? "var(--c1)" : AIU.colour(solid.indexOf(m)),
+  }));
+  const figure = (bucket, key) => rows.get(bucket)?.[key] ?? null;
+  const band = card.band && result.total[card.band[0]] !== null ? { low: (b) => figure(b, card.band[0]), high: (b) => figure(b, card.band[1]), label: "Range (8 of 10 past outcomes)" } : null;
+  return { grain, buckets, series, band, at: (bucket, one) => figure(bucket, one.value) };
+}
+
 // {buckets, series: [{value, label, colour}], at(bucket, series) -> figure|null}
 function shaped(dashboard, card, data, result) {
   const grain = card.group_by[0].grain === "auto" ? result.grain : card.group_by[0].grain;
   const buckets = AIU.buckets(result.from, result.to, grain);
   const [, split] = card.group_by;
   const { key } = card.measures[0];
+  if (card.measures.length > 1) return measured(card, result, grain, buckets);
   const found = new Map(result.groups.map((g) => [JSON.stringify(g.keys), g.figures[key]]));
   let series = [{ value: null, label: card.measures[0].label, colour: "var(--c1)" }];
   if (split) {
     const colour = colouring(dashboard, split.column, data);
-    const known = result.groups.filter((g) => g.figures[key] !== null).map((g) => g.keys[1]);
+    // A platform on which nobody was ever counted reports no activity: its line is unknown, not zero.
+    const counted = (figure) => figure !== null && (!card.measures[0].count_distinct || figure.units > 0n);
+    const known = result.groups.filter((g) => counted(g.figures[key])).map((g) => g.keys[1]);
+    const kept = card.measures[0].sum ? largest(dashboard, card, data) : null;
     series = AIU.ordered(dashboard, split.column, new Set(known)).map((value) => ({
       value, label: AIU.label(dashboard, split.column, value), colour: colour(value),
     }));
+    if (kept) {
+      const others = new Set(series.map((s) => s.value).filter((v) => !kept.includes(v)));
+      series = [...kept.filter((v) => series.some((s) => s.value === v)).map((value) => ({
+        value, label: AIU.label(dashboard, split.column, value), colour: AIU.colour(kept.indexOf(value)),
+      })), ...(others.size ? [{ value: OTHER, label: `${others.size} others`, colour: "var(--c8)" }] : [])];
+      for (const bucket of buckets) {
+        const rest = [...others].map((v) => found.get(JSON.stringify([bucket, v]))).filter(Boolean);
+        if (rest.length) found.set(JSON.stringify([bucket, OTHER]), AIU.figure(rest.reduce((sum, f) => sum + f.units, 0n), rest[0].scale));
+      }
+    }
   }
   const at = (bucket, one) => found.get(JSON.stringify(split ? [bucket, one.value] : [bucket])) ?? null;
   return { grain, buckets, series, at };
@@ -83,11 +122,19 @@ function timeSpec(card, shape, width, height) {
     scale: { domain: series.map((s) => s.label), range: series.map((s) => s.colour) },
   };
   const order = { field: "order", type: "quantitative" };
+  const dashed = series.some((s) => s.dash?.length);
+  const dash = dashed ? { strokeDash: { field: "name", type: "nominal", legend: null, scale: { domain: series.map((s) => s.label), range: series.map((s) => s.dash) } } } : {};
+  const area = shape.band ? [{
+    data: { values: buckets.map((bucket) => ({ bucket, low: shape.band.low(bucket)?.value ?? null, high: shape.band.high(bucket)?.value ?? null })) },
+    mark: { type: "area", opacity: 0.16, color: "var(--c1)", invalid: "break-paths-show-domains" },
+    encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" } },
+  }] : [];
   const marks = card.kind === "line"
     ? [
+      ...area,
       ...(series.length === 1 ? [{ mark: { type: "area", opacity: 0.1, invalid: "break-paths-show-domains" }, encoding: { x, y, color: colour } }] : []),
-      { mark: { type: "line", strokeWidth: 2.2, strokeJoin: "round", invalid: "break-paths-show-domains" }, encoding: { x, y, color: colour } },
-      ...(buckets.length <= 31 ? [{ mark: { type: "point", filled: true, size: 26, opacity: 1 }, encoding: { x, y, color: colour } }] : []),
+      { mark: { type: "line", strokeWidth: 2.2, strokeJoin: "round", invalid: "break-paths-show-domains" }, encoding: { x, y, color: colour, ...dash } },
+      ...(buckets.length <= 31 && !dashed ? [{ mark: { type: "point", filled: true, size: 26, opacity: 1 }, encoding: { x, y, color: colour } }] : []),
     ]
     : [{ mark: { type: "bar", stroke: "var(--surface)", strokeWidth: series.length > 1 ? 0.75 : 0, cornerRadiusEnd: series.length === 1 ? 2 : 0 }, encoding: { x, y, color: colour, ...(series.length > 1 ? { order } : {}) } }];
   return {
@@ -96,8 +143,8 @@ function timeSpec(card, shape, width, height) {
   };
 }
 
-AIU.legend = (series) => (series.length < 2 ? null : AIU.el("ul", { class: "legend" }, series.map((one) => AIU.el("li", {},
-  AIU.el("i", { class: "swatch", style: { background: one.colour } }), AIU.el("span", { text: one.label })))));
+AIU.legend = (series, band = null) => (series.length < 2 ? null : AIU.el("ul", { class: "legend" }, [...series, ...(band ? [{ label: band.label, mark: "band" }] : [])].map((one) => AIU.el("li", {},
+  AIU.el("i", { class: `swatch ${one.mark ?? ""}`, style: { "--swatch": one.colour ?? "var(--c1)" } }), AIU.el("span", { text: one.label })))));
 
 // A first or last week or month that the period or the records cut short says so.
 const partial = (bucket, grain, result) => grain !== "day" && (bucket < result.from || AIU.nextBucket(bucket, grain) > AIU.addDays(result.to, 1));
@@ -117,8 +164,10 @@ function follow(box, card, shape, result, view) {
     if (!bucket) { AIU.tip.hide(); return; }
     const figures = shape.series.map((one) => [one.colour, one.label, shape.at(bucket, one)]);
     const known = figures.map((f) => f[2]).filter(Boolean);
-    const lines = figures.map(([colour, name, figure]) => [colour, name, AIU.format(figure, measure.unit)]);
-    if (measure.sum && known.length > 1) {
+    const lines = figures.filter((f) => f[2] || card.measures.length === 1).map(([colour, name, figure]) => [colour, name, AIU.format(figure, measure.unit)]);
+    const ends = shape.band ? [shape.band.low(bucket), shape.band.high(bucket)] : [];
+    if (ends[0] && ends[1] && ends[0].units !== ends[1].units) lines.push([null, "Range", ends.map((f) => AIU.format(f, measure.unit)).join(" – ")]);
+    if (measure.sum && known.length > 1 && card.measures.length === 1) {
       lines.push([null, "Total", AIU.format(AIU.figure(known.reduce((s, f) => s + f.units, 0n), known[0].scale), measure.unit)]);
     }
     const cut = partial(bucket, shape.grain, result) ? " (incomplete)" : "";
@@ -139,7 +188,7 @@ function summary(card, shape) {
 AIU.timeChart = (host, dashboard, card, data, result) => {
   const shape = shaped(dashboard, card, data, result);
   const box = AIU.el("div", { class: "plot", role: "img", "aria-label": summary(card, shape) });
-  host.append(...[AIU.legend(shape.series), box].filter(Boolean));
+  host.append(...[AIU.legend(shape.series, shape.band), box].filter(Boolean));
   let drawn = null;
   let size = "";
   let ended = false;
@@ -179,7 +228,8 @@ AIU.barChart = (host, dashboard, card, data, result) => {
     const special = /^\((unattributed|no department)\)$/.test(group.keys[0] ?? "");
     const share = part && figure ? AIU.ratio(figure.units, figure.scale, result.total[measure.key].units, figure.scale) : null;
     return AIU.el("li", { title: AIU.exact(figure, measure.unit) },
-      AIU.el("span", { class: special ? "bar-name special" : "bar-name", text: AIU.label(dashboard, dimension.column, group.keys[0]) }),
+      AIU.el("span", { class: special ? "bar-name special" : "bar-name" }, AIU.label(dashboard, dimension.column, group.keys[0]),
+        card.group_by[1] && group.keys[1] !== group.keys[0] ? AIU.el("small", { text: AIU.label(dashboard, card.group_by[1].column, group.keys[1]) }) : null),
       AIU.el("span", { class: "bar-figure" }, AIU.format(figure, measure.unit),
         share ? AIU.el("em", { text: AIU.format(share, "pct") }) : null),
       AIU.el("span", { class: "track", "aria-hidden": "true" }, figure && AIU.el("i", { style: {

@@ -15,8 +15,8 @@ AIU.csv = (table) => {
   return `\uFEFF${[head, ...body].map(line).join("\r\n")}\r\n`;
 };
 
-AIU.download = (name, text) => {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+AIU.download = (name, content) => {
+  const url = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type: "text/csv;charset=utf-8" }));
   const link = AIU.el("a", { href: url, download: name, hidden: true });
   document.body.append(link);
   link.click();

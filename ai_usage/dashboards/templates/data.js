@@ -26,13 +26,27 @@ function typed(column) {
   return { kind: "number", scale: column.scale, values, big };
 }
 
+// A column that is a part of another one: "0" NULL, "1" the other's value, "2" zero (see encode.py).
+function partOf(column, other) {
+  const values = new Float64Array(other.values.length);
+  const big = new Map();
+  for (let row = 0; row < values.length; row += 1) {
+    const digit = column.mask.charCodeAt(row) - 48;
+    values[row] = digit === 1 ? other.values[row] : digit === 2 ? 0 : NaN;
+    if (values[row] === Infinity) big.set(row, other.big.get(row));
+  }
+  return { kind: "number", scale: other.scale, values, big };
+}
+
 const decoded = new Map();
 AIU.page = () => unpack("page");
 AIU.dataset = (index) => {
   if (!decoded.has(index)) {
     decoded.set(index, unpack(`data-${index}`).then((raw) => {
       const columns = {};
-      for (const [name, column] of Object.entries(raw.columns)) columns[name] = typed(column);
+      for (const [name, column] of Object.entries(raw.columns)) {
+        columns[name] = column.kind === "part" ? partOf(column, columns[column.of]) : typed(column);
+      }
       return { index, rows: raw.rows, columns };
     }));
   }
@@ -70,9 +84,9 @@ AIU.figure = (units, scale) => (units === null ? null : {
 });
 
 // num/den as a figure with nine decimals, rounded half away from zero, from exact integers.
-AIU.ratio = (num, numScale, den, denScale) => {
+AIU.ratio = (num, numScale, den, denScale, per = 1) => {
   if (num === null || den === null || den === 0n) return null;
-  const top = num * 10n ** BigInt(9 + denScale);
+  const top = num * BigInt(per) * 10n ** BigInt(9 + denScale);
   const bottom = den * 10n ** BigInt(numScale);
   const sign = (top < 0n) !== (bottom < 0n) ? -1n : 1n;
   const [a, b] = [top < 0n ? -top : top, bottom < 0n ? -bottom : bottom];

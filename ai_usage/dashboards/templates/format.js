@@ -21,7 +21,8 @@ const usdAxisSmall = number({ style: "currency", currency: "USD", maximumFractio
 const UNIT_NAMES = {
   usd: "USD", count: "count", pct: "%", tokens: "tokens", lines: "lines", people: "people", requests: "requests",
   sessions: "sessions", commits: "commits", pull_requests: "pull requests", days: "days", rows: "rows",
-  usd_per_line: "USD per line", usd_per_person: "USD per person", date: "date", timestamp: "UTC",
+  person_days: "person-days", usd_per_line: "USD per line", usd_per_commit: "USD per commit", usd_per_person: "USD per person",
+  usd_per_day: "USD per person-day", usd_per_million_tokens: "USD per million tokens", date: "date", timestamp: "UTC",
 };
 AIU.unitName = (unit) => UNIT_NAMES[unit] ?? unit;
 AIU.NONE = NONE;

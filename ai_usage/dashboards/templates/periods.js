@@ -31,6 +31,21 @@ AIU.preceding = ({ from, to }) => {
   return { from: AIU.addDays(from, -days), to: AIU.addDays(from, -1) };
 };
 
+// The same days of the month before; a period that ends with its month is compared up to the end of the other month.
+AIU.sameDaysOfMonthBefore = ({ from, to }) => {
+  if (!from || !to) return null;
+  const back = (day, whole) => {
+    const last = AIU.addDays(monthStart(day), -1);
+    if (whole && AIU.addDays(day, 1).slice(0, 7) !== day.slice(0, 7)) return last;
+    return `${last.slice(0, 8)}${day.slice(8) < last.slice(8) ? day.slice(8) : last.slice(8)}`;
+  };
+  return { from: back(from, false), to: back(to, true) };
+};
+AIU.compared = (card, range) => {
+  if (!card.compare) return null;
+  return card.compare === "previous_month" ? AIU.sameDaysOfMonthBefore(range) : AIU.preceding(range);
+};
+
 // As resolve_grain in query.py.
 AIU.grain = (grain, from, to) => {
   if (grain !== "auto") return grain;

@@ -4,7 +4,8 @@
 const PAGE = 200;
 
 function textColumn(dashboard, dimension, grain) {
-  const show = (value) => (dimension.grain ? AIU.bucketLabel(value, grain) : AIU.label(dashboard, dimension.column, value));
+  const named = (value) => (/^\d{4}-\d\d-\d\d$/.test(value ?? "") ? AIU.day(value) : AIU.label(dashboard, dimension.column, value));
+  const show = (value) => (dimension.grain ? AIU.bucketLabel(value, grain) : named(value));
   const auto = dimension.grain === "auto";
   const label = auto ? { day: "Day", week: "Week", month: "Month" }[grain] : dimension.label;
   return { key: dimension.column, label, csv: label, show };
@@ -24,7 +25,8 @@ AIU.table = (dashboard, card, result) => {
     ...card.measures.map((m) => figureColumn(m)),
   ];
   const rows = result.groups.map(({ keys, figures }) => ({ keys, cells: [...keys, ...card.measures.map((m) => figures[m.key])] }));
-  const total = [...card.group_by.map(() => null), ...card.measures.map((m) => result.total[m.key])];
+  const total = [...card.group_by.map(() => null), ...card.measures.map((m) => (m.total === false ? null : result.total[m.key]))];
+  if (result.before) addChange(card, result, columns, rows, total);
   if (card.pivot) {
     const [measure] = card.measures;
     const values = AIU.ordered(dashboard, card.pivot.column, result.pivotTotal.map((g) => g.keys[0]));
@@ -45,6 +47,24 @@ AIU.table = (dashboard, card, result) => {
   AIU.sortTable(table, Math.max(0, columns.findIndex((c) => c.key === by)), card.sort?.order ?? "asc");
   return table;
 };
+
+// The change of the first measure against the period before, after it. A group that is gone keeps a row: its cost is what changed.
+function addChange(card, result, columns, rows, total) {
+  const [{ key, label, unit }] = card.measures;
+  const place = card.group_by.length + 1;
+  const old = new Map(result.before.groups.map(({ keys, figures }) => [JSON.stringify(keys), figures[key]]));
+  const here = new Set(rows.map((row) => JSON.stringify(row.keys)));
+  for (const { keys, figures } of result.before.groups) {
+    if (figures[key] && figures[key].units !== 0n && !here.has(JSON.stringify(keys))) rows.push({ keys, cells: [...keys, ...card.measures.map(() => null)] });
+  }
+  const minus = (now, was) => {
+    const known = now ?? was;
+    return known ? AIU.figure((now?.units ?? 0n) - (was?.units ?? 0n), known.scale) : null;
+  };
+  columns.splice(place, 0, { key: `${key}:change`, label: "Change", unit, signed: true, csv: AIU.withUnit({ label: `${label}, change to the period before`, unit }, " (", ")", "fraction") });
+  for (const row of rows) row.cells.splice(place, 0, minus(row.cells[place - 1], old.get(JSON.stringify(row.keys)) ?? null));
+  total.splice(place, 0, minus(total[place - 1], result.before.total[key]));
+}
 
 // The order of `labels.yaml` first, then the alphabet: a colour never depends on what the filters leave.
 AIU.ordered = (dashboard, column, values) => {
@@ -71,12 +91,13 @@ function cellNode(column, cell, largest) {
     const special = /^\((unattributed|no department)\)$/.test(cell ?? "");
     return AIU.el("td", { class: special ? "special" : null, title: text.length > 24 ? text : null, text });
   }
-  const node = AIU.el("td", { class: cell && cell.value < 0 ? "num negative" : "num", title: AIU.exact(cell, column.unit) });
+  const node = AIU.el("td", { class: cell && cell.value <= -0.005 && !column.signed ? "num negative" : "num", title: AIU.exact(cell, column.unit) });
   if (column.share && cell) {
     node.classList.add("share");
     node.append(AIU.el("i", { class: "bar", "aria-hidden": "true", style: { "--part": largest > 0 ? Math.max(0, cell.value / largest) : 0 } }));
   }
-  node.append(AIU.el("span", { text: AIU.format(cell, column.unit) }));
+  const text = AIU.format(cell, column.unit);
+  node.append(AIU.el("span", { text: column.signed && cell && cell.value > 0 ? `+${text}` : text }));
   return node;
 }
 
@@ -112,13 +133,14 @@ AIU.tableNode = (table, caption, { total = true } = {}) => {
   });
   more.addEventListener("click", () => { shown = table.rows.length; fill(); });
   fill();
-  const foot = total && table.total && table.rows.length > 1 ? AIU.el("tfoot", {}, AIU.el("tr", {}, table.total.map((cell, i) => {
+  const foot = total && table.total?.some((cell) => cell) && table.rows.length > 1 ? AIU.el("tfoot", {}, AIU.el("tr", {}, table.total.map((cell, i) => {
     if (i === 0) return AIU.el("th", { scope: "row", text: "Total" });
     const column = table.columns[i];
     return column.unit ? cellNode({ ...column, share: false }, cell, 0) : AIU.el("td");
   }))) : null;
   return AIU.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    AIU.el("table", {}, AIU.el("caption", { class: "sr-only", text: caption }), AIU.el("thead", {}, head), body, foot), more);
+    AIU.el("table", {}, AIU.el("caption", { class: "sr-only", text: caption }), AIU.el("thead", {}, head), body, foot), more,
+    table.rows.length > 40 ? AIU.el("p", { class: "paper-note", text: `The first 40 of ${table.rows.length.toLocaleString("en-US")} rows. Files hold all: download CSV or XLSX.` }) : null);
 };
 
 AIU.heatmap = (dashboard, card, result) => {
@@ -149,7 +171,7 @@ AIU.heatmap = (dashboard, card, result) => {
         const figure = cells.get(JSON.stringify([name.keys[0], h])) ?? null;
         const part = figure && largest > 0 ? Math.max(0, figure.value / largest) : 0;
         return AIU.el("td", {
-          class: `num${figure ? " filled" : ""}${part > 0.84 ? " hot" : ""}`, style: { "--part": part.toFixed(3) },
+          class: `num${figure ? " filled" : ""}`, style: { "--part": part.toFixed(3) },
           title: AIU.exact(figure, measure.unit), text: write(figure),
         });
       }),
@@ -157,7 +179,7 @@ AIU.heatmap = (dashboard, card, result) => {
     AIU.el("tfoot", {}, AIU.el("tr", {}, AIU.el("th", { scope: "row", text: "Total" }),
       heads.map((h) => AIU.el("td", { class: "num", title: AIU.exact(sums.get(h) ?? null, measure.unit), text: write(sums.get(h) ?? null) })),
       AIU.el("td", { class: "num", title: AIU.exact(result.total[measure.key], measure.unit), text: write(result.total[measure.key]) }))));
-  return AIU.el("div", {}, AIU.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": card.title }, table),
+  return AIU.el("div", { class: "fill" }, AIU.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": card.title }, table),
     AIU.moreNote(card, names.length, measure, names.slice(shown.length)));
 };
 

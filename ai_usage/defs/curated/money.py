@@ -20,7 +20,7 @@ _BY_DAY = """
   SELECT b.cost_date, b.billed_usd, l.list_usd
   FROM (
     SELECT c.cost_date, SUM(c.cost_usd) AS billed_usd FROM stg_cost AS c
-    INNER JOIN stg_anthropic_list_value AS v ON c.cost_date = v.usage_date AND c.model = v.model
+    INNER JOIN stg_anthropic_list_value AS v ON c.cost_date = v.usage_date AND c.platform = v.platform AND c.model = v.model
     WHERE c.source IN ('anthropic_cost_report', 'anthropic_analytics_cost') AND c.cost_date BETWEEN @start_date AND @end_date
     GROUP BY c.cost_date
   ) AS b

@@ -13,7 +13,7 @@ from ai_usage.tables.schema import Table
 from ai_usage.warehouse import WarehouseError, models
 
 # Views that show money must show all of it.
-CONSERVED = ("vw_cost_allocation", "vw_monthly_finance")
+CONSERVED = ("vw_cost_allocation", "vw_monthly_finance", "vw_platform_roi", "vw_adoption")
 
 
 def _mart(table: Table) -> dg.AssetsDefinition:
@@ -29,7 +29,7 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         specs.append(dg.AssetCheckSpec("sheet_is_clean", asset=table.name, description="Every row of the sheet could be used."))
     if table.name == "vw_data_health":
         specs.append(dg.AssetCheckSpec("no_failed_days", asset=table.name, description="No day is failed or was never asked for."))
-    inputs = [name for name in model.inputs if not name.startswith(("raw_", "stg_"))]
+    inputs = [name for name in model.inputs if name.startswith("raw_sheet_") or not name.startswith(("raw_", "stg_"))]
     if not inputs:
         inputs = ["fct_cost_daily", "fct_usage_daily"] if table.name != "sheet_issues" else [e.table.name for e in TABS.values()]
 

@@ -1,9 +1,10 @@
--- Grain: day x platform x department x person x cost type x settle state. Additive: cost_usd, unattributed_usd.
--- Billed money only. Every card of this dashboard reads these rows, so that all of them tell one story.
+-- Grain: day x platform x department x person x cost type x settle state. Additive: cost_usd, unattributed_usd, final_usd.
+-- Billed money only. Every card of these dashboards reads these rows, so that all of them tell one story.
 SELECT
   cost_date,
   platform,
   department,
+  cost_center,
   user_email,
   user_name,
   cost_type,
@@ -16,6 +17,7 @@ SELECT
   END AS settle_meaning,
   CASE WHEN SUM(cost_usd) <> 0 AND user_email <> '(unattributed)' THEN user_email END AS person_with_cost,
   SUM(cost_usd) AS cost_usd,
-  SUM(CASE WHEN attribution = 'unattributed' THEN cost_usd ELSE 0 END) AS unattributed_usd
+  SUM(CASE WHEN attribution = 'unattributed' THEN cost_usd ELSE 0 END) AS unattributed_usd,
+  SUM(CASE WHEN settle_state IN ('settled', 'closed') THEN cost_usd ELSE 0 END) AS final_usd
 FROM vw_cost_allocation
-GROUP BY cost_date, platform, department, user_email, user_name, cost_type, settle_state
+GROUP BY cost_date, platform, department, cost_center, user_email, user_name, cost_type, settle_state

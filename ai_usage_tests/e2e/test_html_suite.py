@@ -1,0 +1,232 @@
+"""The five dashboards in a real Chromium: every card against SQL, files that spreadsheets read, paper, and assistive technology.
+
+Belongs here: what every dashboard must do. Does not belong here: the single behaviours of filters, sorting and charts
+(`test_html_report.py`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import openpyxl
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from ai_usage.dashboards import FilterValues, load_dashboards
+from ai_usage.dashboards.query import card_query, compared_period
+from ai_usage_tests.browser import Opened, choose, chromium_page, csv_text, exact
+from ai_usage_tests.e2e.test_html_report import kpi, rows, same, write
+from ai_usage_tests.unit.test_dashboards_data import FORMULA_NAME, HOSTILE_NAME, LAST_DAY, build_marts
+
+pytestmark = pytest.mark.browser
+DASHBOARDS = {d.key: d for d in load_dashboards()}
+OCTOBER = FilterValues(date(2026, 10, 1), LAST_DAY)
+every_dashboard = pytest.mark.parametrize("key", list(DASHBOARDS))
+
+
+@pytest.fixture(scope="module")
+def marts() -> duckdb.DuckDBPyConnection:
+    return build_marts()
+
+
+@pytest.fixture(scope="module")
+def report(marts: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write(marts, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Opened]:
+    with chromium_page() as page:
+        yield page
+
+
+def downloaded(opened: Opened, card: str, label: str) -> bytes:
+    with opened.page.expect_download() as download:
+        opened.page.click(f"[data-card={card}] [aria-label='{label}']")
+    return Path(download.value.path()).read_bytes()
+
+
+def table_of(opened: Opened, card: str) -> list[list[str]]:
+    text = downloaded(opened, card, "Download CSV").decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(text, newline=""), strict=True))[1:]
+
+
+def check_dashboard(opened: Opened, marts: duckdb.DuckDBPyConnection, key: str, values: FilterValues) -> None:
+    """Every card shows what SQL answers for the same filters."""
+    for card in DASHBOARDS[key].cards:
+        if card.kind == "note":
+            continue
+        expected = rows(marts, card, values, pivot=False)
+        measure = card.measures[0]
+        if card.kind == "kpi":
+            same(kpi(opened, card.key), expected[0][measure.key] if expected else None, measure.ratio is None)
+            continue
+        if not expected:
+            assert opened.page.locator(f"[data-card={card.key}] .empty").count() == 1, card.key
+            continue
+        groups = len(card.group_by)
+        shown = {tuple(line[:groups]): line[groups] for line in table_of(opened, card.key) if line[groups]}
+        wanted = {tuple(csv_text(r[d.column]) for d in card.group_by): r[measure.key] for r in expected if r[measure.key] is not None}
+        assert set(shown) == set(wanted), card.key
+        for group, figure in wanted.items():
+            if measure.unit in ("date", "timestamp"):
+                assert shown[group][:10] == str(figure)[:10], (card.key, group)
+            else:
+                off = abs(Decimal(shown[group]) - Decimal(str(figure)))
+                assert off <= (Decimal("1e-9") if measure.ratio or measure.share else 0), (card.key, group)
+
+
+@every_dashboard
+@pytest.mark.parametrize(
+    "chosen", [{}, {"department": ["Data", "Product"]}, {"platform": ["cursor", "claude_api"]}, {"user": ["grace.birch@example.com"]}],
+    ids=["all", "department", "platform", "user"],
+)  # fmt: skip
+def test_every_card_shows_what_sql_says(
+    opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection, key: str, chosen: dict[str, list[str]]
+) -> None:
+    opened.open(report, f"#{key}?date=2026-10-01..2026-10-31")
+    for name, values in chosen.items():
+        choose(opened, name, *values)
+    check_dashboard(opened, marts, key, FilterValues(OCTOBER.date_from, OCTOBER.date_to, chosen))
+    assert opened.network == [] and opened.errors == []
+
+
+def test_the_projection_shows_its_range_and_the_budget(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:
+    """The synthetic month is over, but its last two days are open: the forecast begins after the last day that counts."""
+    opened.open(report)
+    page = opened.page
+    assert page.locator("h1").inner_text() == "Executive Summary", "it is the first page"
+    (row,) = marts.execute(
+        "SELECT projected_usd, low_usd, high_usd, budget_usd FROM vw_forecast WHERE level = 'company' AND cost_date = DATE '2026-10-31'"
+    ).fetchall()
+    assert row[1] < row[0] < row[2], "there is something to forecast"
+    assert kpi(opened, "projection") == row[0]
+    title = page.locator("[data-card=projection] .delta").get_attribute("title") or ""
+    assert [exact(part) for part in title.split(" to ")] == [row[1], row[2]]
+    legend = page.locator("[data-card=month_to_end] .legend").inner_text()
+    assert [word in legend for word in ("Spent", "Projected", "Budget of the month", "Range")] == [True] * 4
+    assert "Projected:" in page.locator("[data-card=budget_used] .delta").inner_text()
+    assert page.locator("[data-card=projection] .badge").inner_text() == "Latest month, whole company"
+
+
+def test_this_month_stands_beside_the_same_days_of_last_month(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:
+    opened.open(report, "#executive_summary?date=2026-10-01..2026-10-20")
+    card = DASHBOARDS["executive_summary"].card("spend")
+    values = FilterValues(date(2026, 10, 1), date(2026, 10, 20))
+    before = compared_period(card, values)
+    assert before == FilterValues(date(2026, 9, 1), date(2026, 9, 20))
+    shown = opened.page.locator("[data-card=spend] .delta").get_attribute("title") or ""
+    assert exact(shown.split(",")[0]) == rows(marts, card, before)[0]["cost"]
+    opened.open(report, "#executive_summary?date=2026-10-01..2026-10-31")
+    assert "Sep 1 – Sep 30" in (opened.page.locator("[data-card=spend] .delta").get_attribute("title") or "")
+
+
+def test_tables_show_the_change_and_keep_what_is_gone(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:
+    """Change = now minus before for every department and in total; who spent before and not now has a row."""
+    opened.open(report, "#cost_allocation?date=2026-10-31..2026-10-31")
+    card = DASHBOARDS["cost_allocation"].card("cost_by_person")
+    days = [FilterValues(date(2026, 10, n), date(2026, 10, n)) for n in (31, 30)]
+    now, before = ({r["user_email"]: r["cost"] for r in rows(marts, card, v, pivot=False)} for v in days)
+    assert set(before) - set(now), "a Saturday after a Friday: somebody is gone"
+    shown = {line[1]: line for line in table_of(opened, "cost_by_person")}
+    assert set(shown) == set(now) | set(before)
+    for email, line in shown.items():
+        assert Decimal(line[4]) == now.get(email, 0) - before.get(email, 0)
+        assert (line[3] == "") == (email not in now)
+    total = opened.page.locator("[data-card=cost_by_person] tfoot td").nth(3).get_attribute("title")
+    assert exact(total) == sum(now.values()) - sum(before.values())
+
+
+def test_an_xlsx_file_has_typed_cells(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:
+    """Read by a library that knows nothing of ours: numbers are numbers, days are days, text is text and no formula."""
+    opened.open(report, "#cost_allocation?date=all")
+    content = downloaded(opened, "chargeback", "Download XLSX")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    figures, about = book["Figures"], book["About"]
+    head = [c.value for c in figures[1]]
+    assert head == ["Month", "Cost center", "Department", "E-mail", "Name", "Platform", "Cost type", "State", "Billed cost (USD)"]
+    expected = rows(marts, DASHBOARDS["cost_allocation"].card("chargeback"), FilterValues())
+    assert figures.max_row == len(expected) + 1 and figures.freeze_panes == "A2" and figures.auto_filter.ref
+    keys = ("cost_date", "cost_center", "department", "user_email", "user_name", "platform", "cost_type", "settle_state")
+    wanted = {tuple(r[k] for k in keys): r["cost"] for r in expected}
+    for row in figures.iter_rows(min_row=2):
+        assert isinstance(row[0].value, datetime) and row[8].data_type == "n" and row[8].number_format == "#,##0.00"
+        assert all(c.data_type in ("s", "n", "d") for c in row), "nothing is a formula"
+        key = (row[0].value.date(), *(c.value for c in row[1:8]))
+        assert abs(Decimal(repr(row[8].value)) - wanted.pop(key)) < Decimal("1e-8")
+    assert not wanted
+    names = {c.value for c in figures["E"]}
+    assert HOSTILE_NAME in names and FORMULA_NAME in names
+    said = {r[0].value: r[1].value for r in about.iter_rows()}
+    assert said["Dashboard"] == "Cost Allocation" and "UTC" in said["Data as of"] and "settled" in said["State"]
+    assert "Period: all dates" in said["Filters"]
+
+
+@every_dashboard
+def test_paper_is_one_page_a_dashboard(opened: Opened, report: Path, key: str) -> None:
+    opened.open(report, f"#{key}")
+    content = opened.page.pdf(prefer_css_page_size=True, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) == 1
+    assert opened.page.evaluate("document.body.classList.contains('paper')") is False, "the screen is as before"
+
+
+@every_dashboard
+@pytest.mark.parametrize("width", [1440, 820])
+def test_assistive_technology_finds_nothing_serious(opened: Opened, report: Path, key: str, width: int) -> None:
+    """axe-core's rules on the whole page. Its script is let in by hand: the page's own policy admits none."""
+    opened.page.set_viewport_size({"width": width, "height": 1000})
+    opened.open(report, f"#{key}")
+    found = Axe().run(opened.page, options={"resultTypes": ["violations"]})
+    serious = [
+        (v["id"], v["impact"], [n["target"] for n in v["nodes"]][:3])
+        for v in found.response["violations"]
+        if v["impact"] in ("serious", "critical")
+    ]
+    opened.page.set_viewport_size({"width": 1440, "height": 1000})
+    assert serious == []
+
+
+@every_dashboard
+def test_every_page_says_as_of_and_what_is_final_and_explains_its_words(opened: Opened, report: Path, key: str) -> None:
+    opened.open(report, f"#{key}")
+    status = opened.page.locator(".status-line").inner_text()
+    assert "Data as of" in status and "settled" in status and "provisional" in status
+    opened.page.click(".words summary")
+    assert opened.page.locator(".words dt").all_inner_texts() == DASHBOARDS[key].terms
+
+
+def test_large_data_keeps_its_sums(
+    marts: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Opened
+) -> None:
+    """Beyond the limit old days are added up by month: totals of whole months and of the latest days stay exact, and the page says so."""
+    from ai_usage.dashboards import html
+
+    monkeypatch.setattr(html, "DETAIL_ROWS", 500)
+    monkeypatch.setattr(html, "DETAIL_DAYS", 40)
+    write(marts, tmp_path / "large.html")
+    opened.open(tmp_path / "large.html", "#cost_allocation?date=all")
+    assert "before Sep 1, 2026 days are grouped by month" in opened.page.locator(".status-line").inner_text()
+    for values in (FilterValues(), FilterValues(date(2026, 8, 1), date(2026, 8, 31)), FilterValues(date(2026, 10, 5), LAST_DAY)):
+        period = f"{values.date_from or ''}..{values.date_to or ''}"
+        opened.open(tmp_path / "large.html", f"#cost_allocation?date={period}")
+        for card in ("billed_cost", "people", "unattributed_share"):
+            expected: Any = rows(marts, DASHBOARDS["cost_allocation"].card(card), values)[0]
+            same(kpi(opened, card), next(iter(expected.values())), card != "unattributed_share")
+
+
+def test_card_query_knows_what_a_ratio_is_per() -> None:
+    text = card_query(DASHBOARDS["platform_roi"].card("cost_per_million")).sql
+    assert "SAFE_DIVIDE(SUM(card.`cost_with_tokens_usd`) * 1000000, SUM(card.`total_tokens`))" in text

@@ -1,0 +1,23 @@
+-- Grain: day x platform x department x person x cost type x settle state. Additive: cost_usd, unattributed_usd, final_usd.
+-- Billed money only. Every card of these dashboards reads these rows, so that all of them tell one story.
+SELECT
+  cost_date,
+  platform,
+  department,
+  cost_center,
+  user_email,
+  user_name,
+  cost_type,
+  settle_state,
+  CASE settle_state
+    WHEN 'closed' THEN 'Final: finance has closed the month'
+    WHEN 'settled' THEN 'Final: past the days in which the vendor corrects'
+    WHEN 'provisional' THEN 'May move: the vendor can still correct it'
+    ELSE 'Will grow: the day or billing cycle still runs'
+  END AS settle_meaning,
+  CASE WHEN SUM(cost_usd) <> 0 AND user_email <> '(unattributed)' THEN user_email END AS person_with_cost,
+  SUM(cost_usd) AS cost_usd,
+  SUM(CASE WHEN attribution = 'unattributed' THEN cost_usd ELSE 0 END) AS unattributed_usd,
+  SUM(CASE WHEN settle_state IN ('settled', 'closed') THEN cost_usd ELSE 0 END) AS final_usd
+FROM vw_cost_allocation
+GROUP BY cost_date, platform, department, cost_center, user_email, user_name, cost_type, settle_state

@@ -1,0 +1,280 @@
+-- Where the month will end. Method "weekday run rate": a day ahead is expected to cost the mean of the last four same weekdays; seats and
+-- flat fees ahead are known from the sheet and added as they are. The range holds 8 of 10 of this company's own past outcomes: the same
+-- forecast is made from each earlier day for as many days ahead, and the outcomes divided by their forecasts are ranked (the 10th and 90th
+-- percentile, with the rank corrected for few forecasts). Fewer than 20 past forecasts give no range: NULL. Open days do not count;
+-- provisional ones count as they stand; days that a vendor failed to give are left out of every mean. A platform that bills fees only
+-- is certain: its range is the projection.
+-- Grain: level, platform, cost_date (the days of the latest month with data).
+-- Inputs: fct_cost_daily, stg_current_fetches, stg_snapshots, raw_sheet_subscriptions, raw_sheet_budgets.
+WITH usage AS (
+  SELECT
+    cost_date,
+    platform,
+    SUM(cost_usd) AS usage_usd
+  FROM fct_cost_daily
+  WHERE cost_type != 'subscription' AND settle_state != 'open'
+  GROUP BY cost_date, platform
+),
+
+frame AS (
+  SELECT
+    last_day AS as_of_date,
+    DATE_TRUNC(last_day, MONTH) AS month_start,
+    LAST_DAY(last_day) AS month_end,
+    GREATEST(first_day, DATE_SUB(last_day, INTERVAL 209 DAY)) AS first_day
+  FROM (SELECT MIN(cost_date) AS first_day, MAX(cost_date) AS last_day FROM usage) AS span
+  WHERE last_day IS NOT NULL
+),
+
+billing AS (
+  SELECT
+    source,
+    endpoint,
+    MIN(usage_date) AS first_day
+  FROM stg_current_fetches
+  WHERE vendor_total_usd IS NOT NULL
+  GROUP BY source, endpoint
+),
+
+unknown AS (
+  SELECT DISTINCT day
+  FROM frame AS f
+  CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(f.first_day, f.as_of_date)) AS day
+  INNER JOIN billing AS b ON day >= b.first_day
+  LEFT JOIN stg_current_fetches AS c ON b.source = c.source AND b.endpoint = c.endpoint AND day = c.usage_date
+  WHERE c.usage_date IS NULL
+),
+
+platforms AS (
+  SELECT 'platform' AS level, platform FROM usage GROUP BY platform
+  UNION ALL
+  SELECT 'company' AS level, '(all)' AS platform FROM frame
+),
+
+points AS (
+  SELECT
+    p.level,
+    p.platform,
+    day,
+    SUM(COALESCE(u.usage_usd, CAST(0 AS NUMERIC))) AS usage_usd
+  FROM frame AS f
+  CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(f.first_day, f.as_of_date)) AS day
+  CROSS JOIN platforms AS p
+  LEFT JOIN usage AS u ON day = u.cost_date AND (p.platform = u.platform OR p.level = 'company')
+  LEFT JOIN unknown AS x ON day = x.day
+  WHERE x.day IS NULL
+  GROUP BY p.level, p.platform, day
+),
+
+ahead AS (
+  SELECT
+    day,
+    DATE_DIFF(day, f.as_of_date, DAY) AS steps
+  FROM frame AS f
+  CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(DATE_ADD(f.as_of_date, INTERVAL 1 DAY), f.month_end)) AS day
+),
+
+origins AS (
+  SELECT day AS origin
+  FROM frame AS f
+  CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(LEAST(DATE_ADD(f.first_day, INTERVAL 27 DAY), f.as_of_date), f.as_of_date)) AS day
+),
+
+expected AS (
+  SELECT
+    p.level,
+    p.platform,
+    o.origin,
+    a.steps,
+    AVG(p.usage_usd) AS expected_usd
+  FROM origins AS o
+  CROSS JOIN ahead AS a
+  INNER JOIN points AS p
+    ON
+      p.day BETWEEN DATE_SUB(o.origin, INTERVAL 27 DAY) AND o.origin
+      AND MOD(DATE_DIFF(DATE_ADD(o.origin, INTERVAL a.steps DAY), p.day, DAY), 7) = 0
+  GROUP BY p.level, p.platform, o.origin, a.steps
+),
+
+sums AS (
+  SELECT
+    e.level,
+    e.platform,
+    e.origin,
+    e.steps,
+    e.expected_usd,
+    SUM(e.expected_usd) OVER (PARTITION BY e.level, e.platform, e.origin ORDER BY e.steps) AS expected_sum_usd,
+    SUM(p.usage_usd) OVER (PARTITION BY e.level, e.platform, e.origin ORDER BY e.steps) AS actual_sum_usd,
+    COUNT(p.usage_usd) OVER (PARTITION BY e.level, e.platform, e.origin ORDER BY e.steps) AS known_steps
+  FROM expected AS e
+  LEFT JOIN points AS p
+    ON e.level = p.level AND e.platform = p.platform AND DATE_ADD(e.origin, INTERVAL e.steps DAY) = p.day
+),
+
+past AS (
+  SELECT
+    level,
+    platform,
+    steps,
+    CAST(actual_sum_usd / expected_sum_usd AS NUMERIC) AS ratio,
+    ROW_NUMBER() OVER (PARTITION BY level, platform, steps ORDER BY actual_sum_usd / expected_sum_usd) AS place,
+    COUNT(*) OVER (PARTITION BY level, platform, steps) AS forecasts
+  FROM sums
+  WHERE known_steps = steps AND expected_sum_usd > 0
+),
+
+ranges AS (
+  SELECT
+    level,
+    platform,
+    steps,
+    forecasts AS past_forecasts,
+    MAX(CASE WHEN place <= GREATEST(DIV(forecasts + 1, 10), 1) THEN ratio END) AS low_ratio,
+    MIN(CASE WHEN place >= LEAST(forecasts, forecasts + 1 - DIV(forecasts + 1, 10)) THEN ratio END) AS high_ratio
+  FROM past
+  WHERE forecasts >= 20
+  GROUP BY level, platform, steps, forecasts
+),
+
+fees AS (
+  SELECT
+    a.day,
+    r.platform,
+    SUM(
+      CASE
+        WHEN a.day = LAST_DAY(a.day)
+          THEN CAST(r.price_usd * 1000000000 AS INT64) * COALESCE(r.seats, 1)
+            - DIV(CAST(r.price_usd * 1000000000 AS INT64) * COALESCE(r.seats, 1), EXTRACT(DAY FROM LAST_DAY(a.day)))
+            * (EXTRACT(DAY FROM LAST_DAY(a.day)) - 1)
+        ELSE DIV(CAST(r.price_usd * 1000000000 AS INT64) * COALESCE(r.seats, 1), EXTRACT(DAY FROM LAST_DAY(a.day)))
+      END
+    ) AS nano_usd
+  FROM raw_sheet_subscriptions AS r
+  INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
+  INNER JOIN ahead AS a
+    ON a.day BETWEEN COALESCE(r.valid_from, DATE '2023-01-01') AND COALESCE(r.valid_to, DATE '9999-12-31')
+  WHERE s.source = 'google_sheets' AND s.endpoint = 'subscriptions'
+  GROUP BY a.day, r.platform
+),
+
+budgets AS (
+  SELECT
+    CASE WHEN TRIM(b.platform) != '' THEN TRIM(b.platform) ELSE '(all)' END AS platform,
+    SUM(b.budget_usd) AS budget_usd
+  FROM raw_sheet_budgets AS b
+  INNER JOIN stg_snapshots AS s ON b.fetch_id = s.version_fetch_id
+  INNER JOIN frame AS f ON DATE_TRUNC(b.month, MONTH) = f.month_start
+  WHERE s.source = 'google_sheets' AND s.endpoint = 'budgets' AND COALESCE(TRIM(b.department), '') = ''
+  GROUP BY CASE WHEN TRIM(b.platform) != '' THEN TRIM(b.platform) ELSE '(all)' END
+),
+
+spent AS (
+  SELECT
+    c.cost_date AS day,
+    c.platform,
+    SUM(c.cost_usd) AS cost_usd,
+    SUM(CASE WHEN c.settle_state IN ('open', 'provisional') THEN c.cost_usd ELSE CAST(0 AS NUMERIC) END) AS moving_usd
+  FROM fct_cost_daily AS c
+  INNER JOIN frame AS f ON c.cost_date BETWEEN f.month_start AND f.as_of_date
+  GROUP BY c.cost_date, c.platform
+),
+
+everyone AS (
+  SELECT level, platform FROM platforms
+  UNION DISTINCT
+  SELECT 'platform' AS level, platform FROM spent
+  UNION DISTINCT
+  SELECT 'platform' AS level, platform FROM fees
+),
+
+days AS (
+  SELECT
+    e.level,
+    e.platform,
+    day AS cost_date,
+    f.as_of_date,
+    f.month_start AS month,
+    DATE_DIFF(day, f.as_of_date, DAY) AS steps,
+    SUM(s.cost_usd) AS spent_usd,
+    SUM(s.moving_usd) AS moving_usd
+  FROM frame AS f
+  CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(f.month_start, f.month_end)) AS day
+  CROSS JOIN everyone AS e
+  LEFT JOIN spent AS s ON day = s.day AND (e.platform = s.platform OR e.level = 'company')
+  GROUP BY e.level, e.platform, day, f.as_of_date, f.month_start, DATE_DIFF(day, f.as_of_date, DAY)
+),
+
+fees_of AS (
+  SELECT
+    e.level,
+    e.platform,
+    n.day,
+    CAST(CAST(SUM(n.nano_usd) AS NUMERIC) * CAST('0.000000001' AS NUMERIC) AS NUMERIC) AS fee_usd
+  FROM everyone AS e
+  INNER JOIN fees AS n ON e.platform = n.platform OR e.level = 'company'
+  GROUP BY e.level, e.platform, n.day
+),
+
+parts AS (
+  SELECT
+    d.level,
+    d.platform,
+    d.cost_date,
+    d.as_of_date,
+    d.month,
+    d.steps,
+    CASE WHEN d.steps <= 0 THEN COALESCE(d.spent_usd, CAST(0 AS NUMERIC)) END AS spent_usd,
+    CASE WHEN d.steps <= 0 THEN COALESCE(d.moving_usd, CAST(0 AS NUMERIC)) END AS moving_usd,
+    CASE WHEN d.steps > 0 THEN COALESCE(n.fee_usd, CAST(0 AS NUMERIC)) END AS fee_usd,
+    CASE WHEN d.steps > 0 THEN COALESCE(e.expected_usd, CAST(0 AS NUMERIC)) END AS expected_usd,
+    d.steps <= 0 OR p.platform IS NULL AS is_certain
+  FROM days AS d
+  LEFT JOIN platforms AS p ON d.level = p.level AND d.platform = p.platform
+  LEFT JOIN fees_of AS n ON d.level = n.level AND d.platform = n.platform AND d.cost_date = n.day
+  LEFT JOIN expected AS e
+    ON d.level = e.level AND d.platform = e.platform AND d.as_of_date = e.origin AND d.steps = e.steps
+),
+
+running AS (
+  SELECT
+    level,
+    platform,
+    cost_date,
+    as_of_date,
+    month,
+    steps,
+    spent_usd,
+    moving_usd,
+    fee_usd,
+    expected_usd,
+    is_certain,
+    SUM(COALESCE(spent_usd, CAST(0 AS NUMERIC)) + COALESCE(fee_usd, CAST(0 AS NUMERIC)))
+      OVER (PARTITION BY level, platform ORDER BY cost_date) AS sure_usd,
+    SUM(COALESCE(expected_usd, CAST(0 AS NUMERIC))) OVER (PARTITION BY level, platform ORDER BY cost_date) AS likely_usd
+  FROM parts
+)
+
+SELECT
+  r.level,
+  r.platform,
+  r.cost_date,
+  r.month,
+  r.as_of_date,
+  r.spent_usd,
+  r.moving_usd,
+  r.fee_usd,
+  r.expected_usd,
+  r.sure_usd + r.likely_usd AS projected_usd,
+  CASE
+    WHEN r.is_certain THEN r.sure_usd
+    ELSE CAST(r.sure_usd + LEAST(g.low_ratio, CAST(1 AS NUMERIC)) * r.likely_usd AS NUMERIC)
+  END AS low_usd,
+  CASE
+    WHEN r.is_certain THEN r.sure_usd
+    ELSE CAST(r.sure_usd + GREATEST(g.high_ratio, CAST(1 AS NUMERIC)) * r.likely_usd AS NUMERIC)
+  END AS high_usd,
+  g.past_forecasts,
+  b.budget_usd
+FROM running AS r
+LEFT JOIN ranges AS g ON r.level = g.level AND r.platform = g.platform AND r.steps = g.steps
+LEFT JOIN budgets AS b ON r.platform = b.platform

@@ -1,0 +1,77 @@
+-- What somebody has to name so that cost finds its owner or its department: keys, people, seats that nobody holds.
+-- Grain: month, platform, kind, item. Inputs: fct_cost_daily, dim_api_keys, vw_platform_roi.
+WITH key_names AS (
+  SELECT
+    api_key_id,
+    ANY_VALUE(api_key_name HAVING MAX valid_from) AS api_key_name
+  FROM dim_api_keys
+  GROUP BY api_key_id
+),
+
+ownerless AS (
+  SELECT
+    DATE_TRUNC(cost_date, MONTH) AS month,
+    platform,
+    CASE
+      WHEN api_key_id IS NOT NULL THEN 'key'
+      WHEN cost_type = 'subscription' THEN 'seat'
+      ELSE 'no_key'
+    END AS kind,
+    COALESCE(api_key_id, workspace_id, '(none)') AS item,
+    MIN(cost_date) AS first_day,
+    MAX(cost_date) AS last_day,
+    SUM(cost_usd) AS cost_usd
+  FROM fct_cost_daily
+  WHERE attribution = 'unattributed'
+  GROUP BY
+    DATE_TRUNC(cost_date, MONTH),
+    platform,
+    CASE
+      WHEN api_key_id IS NOT NULL THEN 'key'
+      WHEN cost_type = 'subscription' THEN 'seat'
+      ELSE 'no_key'
+    END,
+    COALESCE(api_key_id, workspace_id, '(none)')
+),
+
+homeless AS (
+  SELECT
+    DATE_TRUNC(usage_date, MONTH) AS month,
+    platform,
+    user_email AS item,
+    MIN(usage_date) AS first_day,
+    MAX(usage_date) AS last_day,
+    SUM(cost_usd) AS cost_usd
+  FROM vw_platform_roi
+  WHERE department = '(no department)' AND user_email != '(unattributed)' AND (is_active OR cost_usd != 0)
+  GROUP BY DATE_TRUNC(usage_date, MONTH), platform, user_email
+)
+
+SELECT
+  o.month,
+  o.platform,
+  o.kind,
+  o.item,
+  COALESCE(k.api_key_name, o.item) AS item_name,
+  CASE o.kind
+    WHEN 'key' THEN 'Write the key and its owner into the tab api_keys.'
+    WHEN 'seat' THEN 'Nobody holds these seats: give them to people or buy fewer.'
+    ELSE 'The vendor names neither key nor person: ask who owns the workspace.'
+  END AS remedy,
+  o.first_day,
+  o.last_day,
+  o.cost_usd
+FROM ownerless AS o
+LEFT JOIN key_names AS k ON o.item = k.api_key_id AND o.kind = 'key'
+UNION ALL
+SELECT
+  month,
+  platform,
+  'person' AS kind,
+  item,
+  item AS item_name,
+  'Write the person and the department into the tab people.' AS remedy,
+  first_day,
+  last_day,
+  cost_usd
+FROM homeless
