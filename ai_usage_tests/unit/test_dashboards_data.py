@@ -74,7 +74,7 @@ def build_marts(
     connection.execute("SET TimeZone = 'UTC'; CREATE TABLE people (n INT, email TEXT, name TEXT, department TEXT)")
     for table in (t for t in tables.ALL if not t.view):
         connection.execute(table.duckdb_ddl())
-    for model in models.views():
+    for model in models.views():  # a view that reads another comes after it
         columns = ", ".join(model.table.column_names)
         connection.execute(f"CREATE VIEW {model.table.name} AS SELECT {columns} FROM ({dialect.to_duckdb(models.view_sql(model))})")
     connection.execute("CREATE TABLE platforms (platform TEXT, vendor TEXT, weight DOUBLE)")
@@ -234,14 +234,6 @@ def _productivity(connection: duckdb.DuckDBPyConnection) -> None:
           (CASE WHEN platform <> 'cursor' THEN 4e5 * rd END)::BIGINT AS cache_write_tokens,
           0::DECIMAL(38,9) AS included_usd, 'synthetic' AS source, TIMESTAMPTZ '2026-11-01 00:00:00Z' AS processed_at
         FROM (SELECT *, platform IN ('cursor', 'claude_code') AS coding FROM grid)""")
-    connection.execute("""
-        CREATE TABLE vw_team_productivity AS
-        SELECT date_trunc('week', usage_date)::DATE AS week, platform, department,
-          COUNT(DISTINCT user_email) FILTER (is_active AND user_email <> '(unattributed)') AS people,
-          SUM(loc_accepted)::BIGINT AS loc_accepted, SUM(COALESCE(suggestions_shown, suggestions_accepted + suggestions_rejected))::BIGINT AS suggestions_decided,
-          SUM(suggestions_accepted)::BIGINT AS suggestions_accepted,
-          SUM(requests)::BIGINT AS requests, SUM(commits)::BIGINT AS commits, SUM(pull_requests)::BIGINT AS pull_requests
-        FROM vw_productivity_metrics GROUP BY ALL HAVING people >= 3""")
 
 
 def test_the_synthetic_marts_have_the_cases_worth_testing() -> None:

@@ -30,28 +30,117 @@ LEDGER = {"raw_fetches": FETCHES} | {
     if t.name.startswith("raw_sheet_")
     or t.name in {"raw_cursor_members", "raw_cursor_spend", "raw_anthropic_users", "raw_anthropic_api_keys", "raw_anthropic_workspaces"}
 }
+# What a platform reports at all (lines, commits, tokens) is asked of all days: else a month without commits would look like a platform without.
+REPORTED = "whether a platform reports a count at all is asked of all days, of a few columns"
+MONTHS = "months are summed from days and the card or view shows whole months, so the partition column is not filtered"
 # (statement, table) -> why it reads all days.
-WHOLE = {
-    (
-        "dim_api_keys",
-        "raw_cursor_events",
-    ): "a service account is known only by its events, on any day; docs/scale.md says what that costs and when to change it",
-    (
-        "vw_monthly_finance",
-        "fct_cost_daily",
-    ): "its day column is a month, DATE_TRUNC of the partition column: ask vw_cost_allocation for a few days",
-    ("sheet_issues", "raw_rejects"): "has no day column: the present sheet's broken rows, few",
-    ("cost_allocation.department_by_month", "fct_cost_daily"): "the card shows every month on record, whatever the period",
-    ("productivity_analytics.adoption", "fct_cost_daily"): "the card shows every week on record, whatever the period",
-    ("productivity_analytics.adoption", "fct_usage_daily"): "the card shows every week on record, whatever the period",
-} | {
-    (name, table): "groups are judged by whole weeks, DATE_TRUNC of the partition column: ask vw_productivity_metrics for a few days"
-    for name in (
-        "vw_team_productivity",
-        *(f"team_productivity.{card}" for card in ("accepted_lines", "acceptance_rate", "requests", "lines_by_week", "by_department")),
-    )
-    for table in ("fct_usage_daily", "fct_cost_daily")
-}
+WHOLE = (
+    {
+        (
+            "dim_api_keys",
+            "raw_cursor_events",
+        ): "a service account is known only by its events, on any day; docs/scale.md says what that costs and when to change it",
+        (
+            "vw_monthly_finance",
+            "fct_cost_daily",
+        ): "its day column is a month, DATE_TRUNC of the partition column: ask vw_cost_allocation for a few days",
+        ("sheet_issues", "raw_rejects"): "has no day column: the present sheet's broken rows, few",
+        ("cost_allocation.department_by_month", "fct_cost_daily"): "the card shows every month on record, whatever the period",
+        ("productivity_analytics.adoption", "fct_cost_daily"): "the card shows every week on record, whatever the period",
+        ("productivity_analytics.adoption", "fct_usage_daily"): "the card shows every week on record, whatever the period",
+    }
+    | {
+        (name, "fct_usage_daily"): REPORTED
+        for name in (
+            "vw_platform_roi",
+            "executive_summary.cost_per_active",
+            *(
+                f"productivity_analytics.{card}"
+                for card in (
+                    "accepted_lines",
+                    "acceptance_rate",
+                    "active_people",
+                    "cost_per_line",
+                    "requests",
+                    "sessions",
+                    "commits",
+                    "pull_requests",
+                    "lines_over_time",
+                    "acceptance_trend",
+                    "tools_side_by_side",
+                    "commits_over_time",
+                    "pull_requests_over_time",
+                    "by_department",
+                    "tokens_by_platform",
+                    "by_person",
+                )
+            ),
+            *(
+                f"platform_roi.{card}"
+                for card in (
+                    "cost_per_line",
+                    "cost_per_commit",
+                    "cost_per_active_day",
+                    "cost_per_million",
+                    "cache_hit_rate",
+                    "by_platform",
+                    "line_trend",
+                    "day_trend",
+                    "cache_trend",
+                )
+            ),
+        )
+    }
+    | {
+        (name, table): MONTHS
+        for name in ("vw_adoption", "cost_allocation.seats", "cost_allocation.idle_seats", "vw_unmapped", "data_trust.to_name")
+        for table in ("fct_usage_daily", "fct_cost_daily")
+    }
+    | {
+        (name, "fct_cost_daily"): MONTHS
+        for name in (
+            "vw_budget_variance",
+            "cost_allocation.budgets",
+            "executive_summary.month_by_platform",
+            "vw_forecast",
+            "executive_summary.projection",
+            "executive_summary.budget_used",
+            "executive_summary.month_to_end",
+            "executive_summary.platform_outlook",
+        )
+    }
+    | {
+        (name, "raw_rejects"): "rejects are few, and those of every day are shown until they are repaired"
+        for name in ("vw_rejects", "data_trust.rejected", "data_trust.rejects")
+    }
+    | {
+        (
+            name,
+            table,
+        ): "months are compared with invoices, each by the versions of its days: the widest question there is, asked by one page"
+        for name in (
+            "vw_reconciliation",
+            *(f"data_trust.{card}" for card in ("vendor_difference", "invoice_difference", "unexplained", "reconciliation")),
+        )
+        for table in (
+            "fct_cost_daily",
+            "raw_anthropic_analytics_cost",
+            "raw_anthropic_cost",
+            "raw_anthropic_usage",
+            "raw_claude_ai_spend",
+            "raw_claude_enterprise_cost",
+            "raw_cursor_events",
+        )
+    }
+    | {
+        (name, table): "groups are judged by whole weeks, DATE_TRUNC of the partition column: ask vw_productivity_metrics for a few days"
+        for name in (
+            "vw_team_productivity",
+            *(f"team_productivity.{card}" for card in ("accepted_lines", "acceptance_rate", "requests", "lines_by_week", "by_department")),
+        )
+        for table in ("fct_usage_daily", "fct_cost_daily")
+    }
+)
 
 
 def whole(sql: str) -> set[str]:

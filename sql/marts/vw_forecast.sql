@@ -55,15 +55,15 @@ points AS (
   SELECT
     p.level,
     p.platform,
-    day,
+    each_day AS day,
     SUM(COALESCE(u.usage_usd, CAST(0 AS NUMERIC))) AS usage_usd
   FROM frame AS f
-  CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(f.first_day, f.as_of_date)) AS day
+  CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(f.first_day, f.as_of_date)) AS each_day
   CROSS JOIN platforms AS p
-  LEFT JOIN usage AS u ON day = u.cost_date AND (p.platform = u.platform OR p.level = 'company')
-  LEFT JOIN unknown AS x ON day = x.day
+  LEFT JOIN usage AS u ON each_day = u.cost_date AND (p.platform = u.platform OR p.level = 'company')
+  LEFT JOIN unknown AS x ON each_day = x.day
   WHERE x.day IS NULL
-  GROUP BY p.level, p.platform, day
+  GROUP BY p.level, p.platform, each_day
 ),
 
 ahead AS (
@@ -116,8 +116,8 @@ past AS (
     level,
     platform,
     steps,
-    CAST(actual_sum_usd / expected_sum_usd AS NUMERIC) AS ratio,
-    ROW_NUMBER() OVER (PARTITION BY level, platform, steps ORDER BY actual_sum_usd / expected_sum_usd) AS place,
+    CAST(SAFE_DIVIDE(actual_sum_usd, expected_sum_usd) AS NUMERIC) AS ratio,
+    ROW_NUMBER() OVER (PARTITION BY level, platform, steps ORDER BY SAFE_DIVIDE(actual_sum_usd, expected_sum_usd)) AS place,
     COUNT(*) OVER (PARTITION BY level, platform, steps) AS forecasts
   FROM sums
   WHERE known_steps = steps AND expected_sum_usd > 0
@@ -191,17 +191,17 @@ days AS (
   SELECT
     e.level,
     e.platform,
-    day AS cost_date,
+    each_day AS cost_date,
     f.as_of_date,
     f.month_start AS month,
-    DATE_DIFF(day, f.as_of_date, DAY) AS steps,
+    DATE_DIFF(each_day, f.as_of_date, DAY) AS steps,
     SUM(s.cost_usd) AS spent_usd,
     SUM(s.moving_usd) AS moving_usd
   FROM frame AS f
-  CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(f.month_start, f.month_end)) AS day
+  CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(f.month_start, f.month_end)) AS each_day
   CROSS JOIN everyone AS e
-  LEFT JOIN spent AS s ON day = s.day AND (e.platform = s.platform OR e.level = 'company')
-  GROUP BY e.level, e.platform, day, f.as_of_date, f.month_start, DATE_DIFF(day, f.as_of_date, DAY)
+  LEFT JOIN spent AS s ON each_day = s.day AND (e.platform = s.platform OR e.level = 'company')
+  GROUP BY e.level, e.platform, each_day, f.as_of_date, f.month_start, DATE_DIFF(each_day, f.as_of_date, DAY)
 ),
 
 fees_of AS (
@@ -267,11 +267,11 @@ SELECT
   r.sure_usd + r.likely_usd AS projected_usd,
   CASE
     WHEN r.is_certain THEN r.sure_usd
-    ELSE CAST(r.sure_usd + LEAST(g.low_ratio, CAST(1 AS NUMERIC)) * r.likely_usd AS NUMERIC)
+    ELSE r.sure_usd + CAST(LEAST(g.low_ratio, CAST(1 AS NUMERIC)) * r.likely_usd AS NUMERIC)
   END AS low_usd,
   CASE
     WHEN r.is_certain THEN r.sure_usd
-    ELSE CAST(r.sure_usd + GREATEST(g.high_ratio, CAST(1 AS NUMERIC)) * r.likely_usd AS NUMERIC)
+    ELSE r.sure_usd + CAST(GREATEST(g.high_ratio, CAST(1 AS NUMERIC)) * r.likely_usd AS NUMERIC)
   END AS high_usd,
   g.past_forecasts,
   b.budget_usd
