@@ -47,7 +47,7 @@ lock: setup ## Resolve the dependencies anew, for 3.11 and later, with hashes an
 test-bigquery: setup ## The BigQuery tests against a real project: PROJECT=... DATASET=<empty scratch dataset> [LOCATION=EU]
 	@test -n "$(PROJECT)" -a -n "$(DATASET)" || { echo "Name them: make test-bigquery PROJECT=... DATASET=... (an empty scratch dataset; docs/how-to/bigquery.md)."; exit 2; }
 	@AI_USAGE_TEST_BIGQUERY_PROJECT=$(PROJECT) AI_USAGE_TEST_BIGQUERY_DATASET=$(DATASET) AI_USAGE_TEST_BIGQUERY_LOCATION=$(or $(LOCATION),US) \
-		$(BIN)/pytest -n 0 -v ai_usage_tests/e2e/test_bigquery.py
+		$(BIN)/pytest -n 0 -v ai_usage_tests/e2e/test_bigquery_week.py
 
 chromium: ## A browser for the tests: found, or installed where that is possible
 	@scripts/chromium >/dev/null

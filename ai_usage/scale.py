@@ -107,8 +107,12 @@ def run_statements() -> Iterator[Statement]:
             yield Statement(model.table.name, models.expand(model.sql), RUN_DAYS)
     for view in ("vw_cost_allocation", "vw_monthly_finance"):
         yield Statement(f"{view}: conservation", f"SELECT SUM(cost_usd) AS usd FROM {view}", RUN_DAYS)
-    for text in sorted({card.source.text for d in load_dashboards() for card in d.cards if card.kind != "note"}):
-        yield Statement(f"offline report: {scans(text)[0].table}", text, RUN_DAYS)
+    asked: set[str] = set()
+    for dashboard in load_dashboards():
+        for card in dashboard.cards:
+            if card.kind != "note" and card.source.text not in asked:
+                asked.add(card.source.text)
+                yield Statement(f"offline report: {dashboard.key}.{card.key}", card.source.text, RUN_DAYS)
 
 
 def card_statements() -> dict[str, list[Statement]]:

@@ -17,7 +17,8 @@ import pytest
 from ai_usage import tables
 from ai_usage.dashboards.query import FilterValues, card_query, preceding_period
 from ai_usage.dashboards.spec import load_dashboards
-from ai_usage.defs.curated.assets import COST_FACTS, USAGE_FACTS
+from ai_usage.defs.curated.assets import USAGE_FACTS
+from ai_usage.defs.curated.money import COST_FACTS
 from ai_usage.loading import Loader
 from ai_usage.simulator import Simulator, World
 from ai_usage.sources.anthropic import records as anthropic
