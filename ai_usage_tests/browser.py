@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Page, Playwright, sync_playwright
+from playwright.sync_api import Page, Playwright, TimeoutError, sync_playwright
 
 ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -110,11 +110,22 @@ def exact(title: str | None) -> Decimal | None:
     return None if title == "unknown" else Decimal(title.split(" ")[0])
 
 
+def saved(opened: Opened, key: str, label: str) -> bytes:
+    """A card's file. Chromium drops the eleventh of many downloads in quick succession without a word: then it is asked for once more."""
+    for patience in (5_000, 30_000):
+        try:
+            with opened.page.expect_download(timeout=patience) as download:
+                opened.page.click(f"[data-card={key}] [aria-label='{label}']")
+            return Path(download.value.path()).read_bytes()
+        except TimeoutError:
+            if patience == 30_000:
+                raise
+    raise AssertionError("unreachable")
+
+
 def read_csv(opened: Opened, key: str) -> tuple[list[str], list[list[str]], str]:
     """Download a card's CSV: its head, its rows, and the text as it is on disk."""
-    with opened.page.expect_download() as download:
-        opened.page.click(f"[data-card={key}] [aria-label='Download CSV']")
-    text = Path(download.value.path()).read_bytes().decode("utf-8")
+    text = saved(opened, key, "Download CSV").decode("utf-8")
     parsed = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True))
     return parsed[0], parsed[1:], text
 

@@ -23,7 +23,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from ai_usage.dashboards import FilterValues, load_dashboards
 from ai_usage.dashboards.query import card_query, compared_period
-from ai_usage_tests.browser import Opened, choose, chromium_page, csv_text, exact
+from ai_usage_tests.browser import Opened, choose, chromium_page, csv_text, exact, saved
 from ai_usage_tests.e2e.test_html_report import kpi, rows, same, write
 from ai_usage_tests.unit.test_dashboards_data import FORMULA_NAME, HOSTILE_NAME, LAST_DAY, build_marts
 
@@ -51,14 +51,8 @@ def opened() -> Iterator[Opened]:
         yield page
 
 
-def downloaded(opened: Opened, card: str, label: str) -> bytes:
-    with opened.page.expect_download() as download:
-        opened.page.click(f"[data-card={card}] [aria-label='{label}']")
-    return Path(download.value.path()).read_bytes()
-
-
 def table_of(opened: Opened, card: str) -> list[list[str]]:
-    text = downloaded(opened, card, "Download CSV").decode("utf-8-sig")
+    text = saved(opened, card, "Download CSV").decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text, newline=""), strict=True))[1:]
 
 
@@ -151,7 +145,7 @@ def test_tables_show_the_change_and_keep_what_is_gone(opened: Opened, report: Pa
 def test_an_xlsx_file_has_typed_cells(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:
     """Read by a library that knows nothing of ours: numbers are numbers, days are days, text is text and no formula."""
     opened.open(report, "#cost_allocation?date=all")
-    content = downloaded(opened, "chargeback", "Download XLSX")
+    content = saved(opened, "chargeback", "Download XLSX")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
     book = openpyxl.load_workbook(io.BytesIO(content))
