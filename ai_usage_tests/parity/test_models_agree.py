@@ -226,7 +226,7 @@ def test_a_card_agrees(built: Desk, nothing: Desk, dashboard, card) -> None:
     nothing.ask(asked[0].sql, **asked[0].params)
 
 
-@pytest.mark.parametrize("text", sorted({card.source.text for _, card in CARDS}), ids=["cost lines", "user days"])
+@pytest.mark.parametrize("text", sorted({card.source.text for _, card in CARDS}), ids=lambda text: text.split("FROM ")[-1].split()[0])
 def test_the_rows_behind_cards_agree(built: Desk, nothing: Desk, text: str) -> None:
     assert built.ask(text)
     assert nothing.ask(text) == []
