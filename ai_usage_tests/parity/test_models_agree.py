@@ -154,7 +154,9 @@ def made(desk: Desk) -> Witnessed:
         for name in CURATED:
             model = models.model(name)
             parameters = {"start_date": first, "end_date": last, "as_of_date": AS_OF, "processed_at": NOON}
-            desk.warehouse.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
+            # The hand-made rows have no vendor that told a total, so the law of totals and the unit of list prices are not theirs.
+            proofs = [f for f in FACTS.get(name, ()) if f.name.startswith(("staged", "every token"))]
+            desk.warehouse.replace(model.table, model.sql, parameters, proofs)
     return desk.warehouse
 
 

@@ -1,16 +1,18 @@
 -- What Anthropic's tokens would cost at list price: batch at half, Priority Tier left out since it is not in the cost report. Long-context and
 -- regional surcharges are not applied. Models without a known price are left out. Grain: usage_date, platform, model.
 -- Inputs: raw_anthropic_usage, stg_anthropic_prices, stg_anthropic_workspaces, stg_current_fetches.
-WITH used AS (
+WITH billable AS (
   SELECT
     r.usage_date,
-    IF(COALESCE(w.is_claude_code, FALSE), 'claude_code', 'claude_api') AS platform,
+    CASE WHEN COALESCE(w.is_claude_code, FALSE) THEN 'claude_code' ELSE 'claude_api' END AS platform,
     r.model,
-    SUM(CASE WHEN r.service_tier = 'batch' THEN r.uncached_input_tokens ELSE 2 * r.uncached_input_tokens END) AS input_halves,
-    SUM(CASE WHEN r.service_tier = 'batch' THEN r.cache_read_tokens ELSE 2 * r.cache_read_tokens END) AS read_halves,
-    SUM(CASE WHEN r.service_tier = 'batch' THEN r.cache_write_5m_tokens ELSE 2 * r.cache_write_5m_tokens END) AS write_5m_halves,
-    SUM(CASE WHEN r.service_tier = 'batch' THEN r.cache_write_1h_tokens ELSE 2 * r.cache_write_1h_tokens END) AS write_1h_halves,
-    SUM(CASE WHEN r.service_tier = 'batch' THEN r.output_tokens ELSE 2 * r.output_tokens END) AS output_halves
+    -- Batch costs half: counted in halves, so that everything stays a whole number.
+    CASE WHEN r.service_tier = 'batch' THEN 1 ELSE 2 END AS halves,
+    r.uncached_input_tokens,
+    r.cache_read_tokens,
+    r.cache_write_5m_tokens,
+    r.cache_write_1h_tokens,
+    r.output_tokens
   FROM raw_anthropic_usage AS r
   INNER JOIN stg_current_fetches AS f
     ON
@@ -22,7 +24,20 @@ WITH used AS (
   WHERE
     r.usage_date BETWEEN @start_date AND @end_date
     AND COALESCE(r.service_tier, 'standard') NOT IN ('priority', 'priority_on_demand')
-  GROUP BY r.usage_date, COALESCE(w.is_claude_code, FALSE), r.model
+),
+
+used AS (
+  SELECT
+    usage_date,
+    platform,
+    model,
+    SUM(halves * uncached_input_tokens) AS input_halves,
+    SUM(halves * cache_read_tokens) AS read_halves,
+    SUM(halves * cache_write_5m_tokens) AS write_5m_halves,
+    SUM(halves * cache_write_1h_tokens) AS write_1h_halves,
+    SUM(halves * output_tokens) AS output_halves
+  FROM billable
+  GROUP BY usage_date, platform, model
 ),
 
 priced AS (
