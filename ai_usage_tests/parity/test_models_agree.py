@@ -21,7 +21,9 @@ from ai_usage.defs.curated.assets import USAGE_FACTS
 from ai_usage.defs.curated.money import COST_FACTS
 from ai_usage.loading import Loader
 from ai_usage.simulator import Simulator, World
+from ai_usage.sources.anthropic import analytics_records as analytics
 from ai_usage.sources.anthropic import records as anthropic
+from ai_usage.sources.anthropic.analytics import AnalyticsClient
 from ai_usage.sources.anthropic.client import AnthropicClient
 from ai_usage.sources.cursor import records as cursor
 from ai_usage.sources.cursor.client import CursorClient
@@ -36,15 +38,20 @@ from ai_usage_tests.parity.witness import Disagreement, Witnessed
 
 D, N = date, Decimal
 # A month's end inside: seats divide by 31 and by 30, and the remainder falls on the last day.
-FIRST, LAST = D(2025, 10, 30), D(2025, 11, 2)
-UGLY = D(2025, 11, 3)
-AS_OF = D(2025, 11, 20)
+FIRST, LAST = D(2026, 10, 30), D(2026, 11, 2)
+UGLY = D(2026, 11, 3)
+AS_OF = D(2026, 11, 20)
 PARAMETERS = {"start_date": "DATE", "end_date": "DATE", "as_of_date": "DATE", "processed_at": "TIMESTAMP"}
 MODELS = list(models.all_models().values())
 VIEWS = [m.table for m in MODELS if m.table.view]
 CARDS = [(d, c) for d in load_dashboards() for c in d.cards if c.kind != "note"]
+# claude.ai's exports are files, and nobody of this small company used claude.ai on these four days: their models are analysed, and executed over
+# no rows; what they answer over rows is asked again in test_cases_again.
+EXPORTS = {
+    "raw_claude_ai_audit_log", "raw_claude_ai_spend", "stg_claude_ai_cost", "stg_claude_ai_days", "stg_claude_ai_usage", "stg_sheet_usage",
+}  # fmt: skip
 FACTS = {"fct_usage_daily": USAGE_FACTS, "fct_cost_daily": COST_FACTS}
-NOON = datetime(2025, 11, 20, 12, tzinfo=UTC)
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 # What a statement means ---------------------------------------------------------------------------------------------
@@ -76,7 +83,15 @@ def test_a_card_is_googlesql_and_names_what_its_yaml_names(google: GoogleSQL, da
 def simulated(desk: Desk, folder: Path) -> None:
     """Four days of a small company, read through the real clients."""
     world = World(
-        seed=7, people=6, first_day=FIRST, last_day=LAST, events_per_person_day=3.0, anthropic=True, api_keys=4, claude_code_users=3
+        seed=7,
+        people=6,
+        first_day=FIRST,
+        last_day=LAST,
+        events_per_person_day=3.0,
+        anthropic=True,
+        api_keys=4,
+        claude_code_users=3,
+        enterprise=True,
     )
     with Simulator(world, cursor_key="key", anthropic_key="key") as sim:
         quick = {"backoff_s": 0.02, "patience_s": 20.0}
@@ -95,6 +110,13 @@ def simulated(desk: Desk, folder: Path) -> None:
             (anthropic.WORKSPACES, claude.workspaces), (anthropic.WORKSPACE_MEMBERS, claude.workspace_members),
         ):  # fmt: skip
             assert not loader.load(endpoint, walk_all([today], fetch, endpoint)).failures
+        # The two generations of Anthropic's reports stand side by side: the newer one counts on the second half of the days.
+        later = Window(FIRST + timedelta(days=2), LAST - timedelta(days=1))
+        for endpoint in analytics.ENDPOINTS:
+            key = "simulator-analytics" if endpoint.source == analytics.ENTERPRISE else "key"
+            client = AnalyticsClient(sim.url, key, folder, rate_factor=0, **quick)
+            fetch, step = (client.people, 1) if endpoint is analytics.ENTERPRISE_USERS else (client.report(endpoint), 31)
+            assert not loader.load(endpoint, walk_all(later.split(step), fetch, endpoint)).failures
         for endpoint in sheets.ENDPOINTS:
             loader.load(endpoint, [sheet.tab(endpoint)])
 
@@ -177,7 +199,7 @@ def test_the_rows_are_rich(built: Desk) -> None:
     """Else the rest proves little: no table that a model reads is empty, and money is negative, tiny, huge, split, seated and unowned."""
     read = {name for model in MODELS for name in model.inputs if not tables.BY_NAME[name].view}
     with duckdb.connect(str(built.warehouse.path), read_only=True) as con:
-        for name in read | {v.name for v in VIEWS}:
+        for name in (read | {v.name for v in VIEWS}) - EXPORTS:
             assert con.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0] > 0, name
         said = con.execute(
             "SELECT MIN(cost_usd), MAX(cost_usd), LIST(DISTINCT attribution), LIST(DISTINCT platform) FROM fct_cost_daily"
@@ -195,8 +217,8 @@ def test_the_curated_models_agree(built: Desk, nothing: Desk) -> None:
 def test_a_view_agrees(built: Desk, nothing: Desk, view) -> None:
     """All days, with the view's declared types; and over no rows."""
     columns = ", ".join(view.column_names)
-    assert built.ask(f"SELECT {columns} FROM {view.name}")
-    assert nothing.ask(f"SELECT {columns} FROM {view.name}") == []
+    assert built.ask(f"SELECT {columns} FROM {view.name}") or view.name in EXPORTS
+    assert nothing.ask(f"SELECT {columns} FROM {view.name}") == [] or view.name == "stg_anthropic_prices"
 
 
 @pytest.mark.parametrize("name", ["stg_usage", "stg_cost", "stg_seats"])

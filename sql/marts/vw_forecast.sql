@@ -86,7 +86,7 @@ expected AS (
     p.platform,
     o.origin,
     a.steps,
-    AVG(p.usage_usd) AS expected_usd
+    CAST(SAFE_DIVIDE(SUM(p.usage_usd), COUNT(*)) AS NUMERIC) AS expected_usd
   FROM origins AS o
   CROSS JOIN ahead AS a
   INNER JOIN points AS p
