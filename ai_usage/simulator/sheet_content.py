@@ -89,6 +89,9 @@ def _invoices(world: World):
         yield row("cursor", month, "On-demand usage", books.billed_usd(month, last), "usage")
         for platform in sorted({s.platform for s in world.subscriptions}):
             yield row(platform, month, "Seats", books.subscription_usd(platform, month, last), "subscription")
+        beyond = sum(books.claude_ai_spend_usd_by_day_user(month, last).values(), Decimal(0))
+        if beyond:
+            yield row("claude_ai", month, "Extra usage", beyond, "overage")
     if world.anthropic:
         for month in months(world.first_day, world.last_day):
             last = next_month(month) - timedelta(days=1)
