@@ -182,6 +182,19 @@ def test_days_that_a_vendor_did_not_give_are_unknown_and_not_zero(desk: Desk) ->
     assert desk.one(of_monday) == 10
 
 
+def test_a_file_and_a_second_report_make_no_other_day_unknown(desk: Desk) -> None:
+    """A spend report dropped for one day claims that day alone, and a report that began yesterday leaves the older one's days known: the
+    forecast stays the calm company's, 10 for each Monday, with its range. Were the other days unknown, there would be neither."""
+    weekdays(desk, D(2026, 8, 1), D(2026, 11, 20))
+    plain = month_end(desk)
+    assert plain["low_usd"] == plain["high_usd"] == plain["projected_usd"], "the calm company is certain"
+    for n in range(112):
+        desk.fetch("anthropic", "cost_report", D(2026, 8, 1) + timedelta(n), vendor_total_usd=N(0))
+    desk.fetch("anthropic", "analytics/cost", D(2026, 11, 19), vendor_total_usd=N(0))
+    desk.fetch("claude_ai", "spend", D(2026, 8, 31), vendor_total_usd=N(3), origin="upload")
+    assert month_end(desk) == plain
+
+
 def test_a_month_that_is_over_is_what_was_spent(desk: Desk) -> None:
     weekdays(desk, D(2026, 9, 1), D(2026, 10, 31))
     desk.tab(
