@@ -174,6 +174,8 @@ def write_html_report(runtime: Runtime, path: Path | None = None, checks: Checks
     """Render every dashboard into one file; `checks` are the last run's. Returns the path and the size in bytes."""
     target = path or runtime.settings.report_file
     query = runtime.warehouse.select
+    query("SELECT COUNT(*) AS n FROM raw_fetches")  # says in its own words that there is no warehouse yet
+    runtime.warehouse.ensure()  # after an upgrade the pages may ask for views that no run has deployed yet
     note = "Demo data from the simulator: these people do not exist." if runtime.settings.demo else ""
     facts = meta.meta_from_marts(query, generated_at=datetime.now(UTC), checks=checks, version=__version__, note=note)
     try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
+from ai_usage.defs.curated.assets import _identity
 from ai_usage_tests.fixtures.helpers import NOON, Desk, contents, curated
 
 pytestmark = pytest.mark.either_engine
@@ -358,3 +360,20 @@ def test_the_first_day_of_a_person_does_not_depend_on_the_order_of_days(desk: De
         desk.events(day, {"user_email": ANA, "charged_usd": N(1)})
         curated(desk, day, day, D(2026, 11, 22))
     assert desk.one("SELECT created_at FROM dim_users") == datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("second", "claimed"),
+    [
+        ({"email": "ben@example.com", "aliases": "cem@example.com"}, []),
+        ({"email": "ben@example.com", "aliases": "X@example.com "}, ["x@example.com"]),
+        # Ben's main address stands among Ana's aliases: his cost would be hers.
+        ({"email": "ana.old@example.com"}, ["ana.old@example.com"]),
+    ],
+    ids=["none", "an alias twice", "a main address as an alias"],
+)
+def test_an_address_that_two_people_claim_is_named(desk: Desk, second: dict[str, str], claimed: list[str]) -> None:
+    desk.tab("people", {"email": "ana@example.com", "aliases": "x@example.com; ana.old@example.com"}, second)
+    result = _identity(SimpleNamespace(warehouse=desk.warehouse))  # type: ignore[arg-type]
+    assert result.passed is (not claimed)
+    assert [word for word in claimed if word not in str(result.metadata.get("sample"))] == []
