@@ -226,13 +226,79 @@ def copy(
 
 
 @app.command()
-def report(output: Annotated[Path | None, typer.Option(help="Where to write it; default: AI_USAGE_REPORT_PATH.")] = None) -> None:
+def close(
+    month: Annotated[str, typer.Argument(help="The month, like 2026-10.")],
+    author: Annotated[str | None, typer.Option(help="Who decides; default: the user who is logged in.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; required with --reopen.")] = "",
+    reopen: Annotated[bool, typer.Option("--reopen", help="Open the closed month again; both decisions stay on record.")] = False,
+    with_earlier: Annotated[bool, typer.Option("--with-earlier", help="Close the open months before it too, in order.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Only prove that the month holds the rows that were closed.")] = False,
+) -> None:
+    """Close a month: compute it once more, run its checks, freeze what is booked. Later corrections are booked to the first open month."""
+    import getpass
+
+    from ai_usage import closing
+    from ai_usage.progress import run_with_progress
+
+    first = closing.month_of(month)
+    with _runtime() as runtime:
+        if verify:
+            if first not in closing.closed_months(runtime.warehouse):
+                raise closing.ClosingError(f"{month} is not closed, so nothing is frozen that could have changed.")
+            for sentence in closing.damaged(runtime.warehouse, [first]):
+                raise closing.ClosingError(sentence)
+            out.print(f"{month} holds the rows that were closed.")
+            return
+        decides = author or getpass.getuser()
+        if reopen:
+            was = closing.reopen(runtime.warehouse, first, author=decides, reason=reason)
+            out.print(f"{month} is open again; it was closed with {was.cost_usd:,.2f} USD.", soft_wrap=True, highlight=False)
+            return
+        early = closing.refusal(runtime.warehouse, first, runtime.today)
+        if early:
+            raise closing.ClosingError(early)
+        earlier = closing.open_before(runtime.warehouse, first)
+        if earlier and not with_earlier:
+            raise closing.ClosingError(
+                f"{earlier[0]:%Y-%m} is still open; months are closed in order, so close it first, or all of them with --with-earlier."
+            )
+        config = {"closed_month": {"month": month, "author": decides, "reason": reason, "with_earlier": with_earlier}}
+        begins = max(runtime.settings.start_date, earlier[0] if earlier else first)
+        outcome = run_with_progress(runtime, begins, closing.last_day(first), err, job="close_month", config=config)
+        _show_outcome(outcome, begins, closing.last_day(first))
+        if not outcome.success or first not in closing.closed_months(runtime.warehouse):
+            raise typer.Exit(1)
+        held = runtime.warehouse.select("SELECT row_count, cost_usd, sha256 FROM stg_closed_months WHERE month = @month", {"month": first})
+        row = held.to_pylist()[0]
+        out.print(
+            f"{month} is closed: {row['cost_usd']:f} USD in {row['row_count']} rows, SHA-256 {row['sha256']}.",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+
+@app.command()
+def report(
+    output: Annotated[Path | None, typer.Option(help="Where to write it; default: AI_USAGE_REPORT_PATH.")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="As known at an earlier moment: a UTC day (its end), or a time like 2026-10-31T14:00:00Z. Computed from raw versions.",
+        ),
+    ] = None,
+) -> None:
     """Write all dashboards as one HTML file that needs no network."""
+    from ai_usage.as_of import moment_of
     from ai_usage.execution import last_checks
     from ai_usage.operations import write_html_report
 
     with _runtime() as runtime:
-        path, size = write_html_report(runtime, output, last_checks(runtime.settings))
+        if as_of:
+            moment = moment_of(as_of, datetime.now(UTC))
+            path, size = write_html_report(runtime, output or Path(f"ai-usage-{moment:%Y-%m-%d}.html"), as_of=moment)
+        else:
+            path, size = write_html_report(runtime, output, last_checks(runtime.settings))
         out.print(f"{path} ({size / 1e6:.1f} MB)", soft_wrap=True)
 
 

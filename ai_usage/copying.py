@@ -26,7 +26,8 @@ BATCH_ROWS = 500_000  # rows of the versions of one batch
 BATCH_FETCHES = 1_000  # their ids are one query parameter
 REBUILD_DAYS = 366  # BigQuery changes at most 4,000 partitions in one statement
 RAW_ROWS = tuple(t for t in tables.RAW if t.name != "raw_fetches")
-MODELS = ("dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "dim_users")
+MODELS = ("dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "fct_cost_corrections", "dim_users")
+EVERY_BOOKING = "booked_on BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
 EVERY_DAY = "usage_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"  # some tables want to hear that all days are meant
 
 
@@ -51,15 +52,31 @@ class _Fetch:
 def copy(
     source: Warehouse, target: Warehouse, *, today: date, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> CopyReport:
-    """Move every published fetch that the target lacks, then rebuild. `progress(done, total)` counts fetches.
+    """Move every published fetch that the target lacks and the closed months, then rebuild. `progress(done, total)` counts fetches.
 
     Raises `WarehouseError` when rows arrive in another number than they left; nothing of that batch is published then.
     """
+    report = move_raw(source, target, progress=progress)
+    move_books(source, target)
+    now = datetime.now(UTC)
+    for first, last in _ranges(source):
+        rebuild(target, first, last, today, now)
+        report.rebuilt_days += (last - first).days + 1
+    report.differences = _differences(source, target)
+    return report
+
+
+def move_raw(
+    source: Warehouse, target: Warehouse, *, until: datetime | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+) -> CopyReport:
+    """Move every published fetch that the target lacks; `until` leaves out what was fetched after it."""
     target.ensure()
     report = CopyReport()
     published = set(target.select("SELECT fetch_id FROM raw_fetches")["fetch_id"].to_pylist())
     wanted: list[_Fetch] = []
-    for part in source.stream("SELECT fetch_id, usage_date FROM raw_fetches ORDER BY fetched_at, fetch_id"):
+    bounded = "WHERE fetched_at <= @until" if until else ""
+    listed = f"SELECT fetch_id, usage_date FROM raw_fetches {bounded} ORDER BY fetched_at, fetch_id"
+    for part in source.stream(listed, {"until": until} if until else {}):
         wanted += [_Fetch(*row.values()) for row in part.to_pylist() if row["fetch_id"] not in published]
         report.already_there += sum(i in published for i in part["fetch_id"].to_pylist())
     total = len(wanted)
@@ -71,11 +88,28 @@ def copy(
             report.rows += _move(source, target, batch, held)
             report.fetches += len(batch)
             progress(report.fetches, total)
-    for first, last in _ranges(source):
-        _rebuild(target, first, last, today)
-        report.rebuilt_days += (last - first).days + 1
-    report.differences = _differences(source, target)
     return report
+
+
+def move_books(source: Warehouse, target: Warehouse, *, until: datetime | None = None) -> None:
+    """Bring the target's closed months to those of the source, decided until then: the frozen rows first, the ledger that makes them count last."""
+    ledger, frozen = tables.BY_NAME["month_closings"], tables.BY_NAME["closed_cost"]
+    decided = "WHERE decided_at <= @until" if until else ""
+    scope: dict[str, Any] = {"until": until} if until else {}
+    decisions = source.select(f"SELECT {', '.join(ledger.column_names)} FROM month_closings {decided}", scope)
+    there = {tuple(row.values()) for row in target.select("SELECT closing_id, action, decided_at FROM month_closings").to_pylist()}
+    new = [i for i, row in enumerate(decisions.to_pylist()) if (row["closing_id"], row["action"], row["decided_at"]) not in there]
+    if not new:
+        return
+    no_fetches = tables.BY_NAME["raw_fetches"].arrow_schema().empty_table()
+    target.execute(f"DELETE FROM closed_cost WHERE {EVERY_BOOKING} AND closing_id NOT IN (SELECT closing_id FROM month_closings)")
+    ids = sorted({decisions["closing_id"][i].as_py() for i in new} - {closing for closing, _, _ in there})
+    if ids:
+        columns = ", ".join(frozen.column_names)
+        asked = f"SELECT {columns} FROM closed_cost WHERE {EVERY_BOOKING} AND closing_id IN UNNEST(@ids)"
+        for piece in _pieces(source.stream(asked, {"ids": ids}), target.publish_bytes):
+            target.publish({frozen: _marked(frozen, piece)}, no_fetches)
+    target.publish({ledger: _marked(ledger, decisions.take(new))}, no_fetches)
 
 
 def _counts(warehouse: Warehouse, table: Table, ids: set[str]) -> dict[str, int]:
@@ -145,11 +179,14 @@ def _scope(fetches: Sequence[_Fetch]) -> dict[str, Any]:
 
 def _read(source: Warehouse, table: Table, fetches: Sequence[_Fetch]) -> Iterator[pa.Table]:
     """Rows of these fetches in pieces, each marked with this copy, so that a load job of an earlier one is not taken for it."""
-    schema = table.arrow_schema().with_metadata({"copy": uuid.uuid4().hex})
     names = ", ".join(table.column_names)
     sql = f"SELECT {names} FROM {table.name} WHERE usage_date BETWEEN @first AND @last AND fetch_id IN UNNEST(@ids)"
     for part in source.stream(sql, _scope(fetches)):
-        yield part.cast(schema)
+        yield _marked(table, part)
+
+
+def _marked(table: Table, rows: pa.Table) -> pa.Table:
+    return rows.cast(table.arrow_schema().with_metadata({"copy": uuid.uuid4().hex}))
 
 
 def _arrived(target: Warehouse, table: Table, fetches: Sequence[_Fetch]) -> dict[str, int]:
@@ -186,8 +223,9 @@ def _ranges(source: Warehouse) -> list[tuple[date, date]]:
     return ranges
 
 
-def _rebuild(target: Warehouse, first: date, last: date, today: date) -> None:
-    parameters = {"start_date": first, "end_date": last, "as_of_date": today, "processed_at": datetime.now(UTC)}
+def rebuild(target: Warehouse, first: date, last: date, today: date, now: datetime) -> None:
+    """Everything after raw, for these days, as a run of `today` at the moment `now` would."""
+    parameters = {"start_date": first, "end_date": last, "as_of_date": today, "processed_at": now}
     for name in MODELS:
         model = models.model(name)
         target.replace(model.table, model.sql, parameters)

@@ -32,6 +32,7 @@ LAYERS = {
     "raw": ("Raw", "What the sources said, typed and versioned. Read them only together with `raw_fetches`."),
     "staging": ("Staging", "Views. They choose the current version of each day and bring every source into one shape."),
     "curated": ("Curated", "People, keys, usage and cost in one shape for every vendor."),
+    "books": ("Books", "What finance closed, as it was. Written by `ai-usage close` alone, and never changed."),
     "mart": ("Marts", "Views that people and dashboards read."),
 }
 SHARED = ("raw_fetches", "raw_rejects")  # written by the load of every raw table
@@ -100,6 +101,7 @@ def _table(table: Table) -> str:
         made = f"Made by `{models.model(table.name).path}`"
     else:
         made = "Filled by every load" if table.name in SHARED else "Filled by its asset"
+        made = "Filled by `ai-usage close`" if table.layer == "books" else made
     return table.markdown().rstrip("\n") + f"\n\n{made}{', a view' if table.view else ''}.\n"
 
 

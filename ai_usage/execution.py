@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -98,9 +98,18 @@ def steps(job: str, runtime: Runtime) -> list[str]:
 
 
 def execute(
-    runtime: Runtime, first: date, last: date, *, job: str = "daily", progress: Callable[[str, bool], None] = lambda step, ended: None
+    runtime: Runtime,
+    first: date,
+    last: date,
+    *,
+    job: str = "daily",
+    progress: Callable[[str, bool], None] = lambda step, ended: None,
+    config: Mapping[str, Any] | None = None,
 ) -> RunOutcome:
-    """Run a job over the UTC days from `first` to `last` as one ranged run; `progress(step, ended)` is called as steps begin and end."""
+    """Run a job over the UTC days from `first` to `last` as one ranged run; `progress(step, ended)` is called as steps begin and end.
+
+    `config` is {asset: its config}.
+    """
     with instance(runtime.settings) as found:
         job_def = build_defs(runtime=runtime).resolve_job_def(job)
         run_id = str(uuid.uuid4())
@@ -119,7 +128,10 @@ def execute(
                 run_id=run_id,
                 raise_on_error=False,
                 tags={"dagster/asset_partition_range_start": first.isoformat(), "dagster/asset_partition_range_end": last.isoformat()},
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                run_config={
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                    **({"ops": {name: {"config": dict(values)} for name, values in config.items()}} if config else {}),
+                },
             )
             if any(e.is_step_failure and _interrupted(e) for e in result.all_events):
                 raise KeyboardInterrupt

@@ -11,8 +11,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ai_usage import __version__, tables
+from ai_usage.as_of import rebuild as rebuild_as_of
 from ai_usage.dashboards import html, meta, spec
 from ai_usage.dashboards.meta import Checks
 from ai_usage.loading import exports
@@ -24,7 +26,7 @@ from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import SourceError
 from ai_usage.sources.spool import Spooled
 from ai_usage.sources.uploads import client as uploads
-from ai_usage.warehouse import WarehouseError, models
+from ai_usage.warehouse import Warehouse, WarehouseError, models
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def clean_up(runtime: Runtime) -> Mapping[str, int]:
             orphans += row["orphans"]
         if row["superseded"]:
             # The version's row in raw_fetches stays, and with it what was said when; only its rows go.
-            kept = "fetched_at < @before AND fetch_id NOT IN (SELECT version_fetch_id FROM stg_current_fetches)"
+            kept = f"fetched_at < @before AND fetch_id NOT IN ({COUNTING})"
             runtime.warehouse.execute(f"DELETE FROM {row['name']} WHERE {EVERY_DAY} AND {kept}", bounds)
             superseded += row["superseded"]
     kept_days = runtime.settings.spool_keep_days
@@ -155,6 +157,8 @@ def clean_up(runtime: Runtime) -> Mapping[str, int]:
 
 # BigQuery wants to hear that all days are meant (`Table.always_by_day`).
 EVERY_DAY = "usage_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
+# Versions that stay: those that count now, and those on which a closed month was closed.
+COUNTING = "SELECT version_fetch_id FROM stg_current_fetches UNION DISTINCT SELECT version_fetch_id FROM stg_closing_fetches"
 
 
 def _to_clean(table: str) -> str:
@@ -166,18 +170,31 @@ def _to_clean(table: str) -> str:
           COUNTIF(f.fetch_id IS NOT NULL AND v.version_fetch_id IS NULL AND r.fetched_at < @before) AS superseded
         FROM (SELECT fetch_id, fetched_at FROM {table} WHERE {EVERY_DAY}) AS r
         LEFT JOIN raw_fetches AS f ON r.fetch_id = f.fetch_id
-        LEFT JOIN (SELECT DISTINCT version_fetch_id FROM stg_current_fetches) AS v ON r.fetch_id = v.version_fetch_id
+        LEFT JOIN ({COUNTING}) AS v ON r.fetch_id = v.version_fetch_id
     """
 
 
-def write_html_report(runtime: Runtime, path: Path | None = None, checks: Checks | None = None) -> tuple[Path, int]:
-    """Render every dashboard into one file; `checks` are the last run's. Returns the path and the size in bytes."""
+def write_html_report(
+    runtime: Runtime, path: Path | None = None, checks: Checks | None = None, as_of: datetime | None = None
+) -> tuple[Path, int]:
+    """Render every dashboard into one file; `checks` are the last run's. Returns the path and the size in bytes.
+
+    `as_of` shows what was known at that moment: the same moment gives the same bytes, whatever was learned since.
+    """
     target = path or runtime.settings.report_file
-    query = runtime.warehouse.select
-    query("SELECT COUNT(*) AS n FROM raw_fetches")  # says in its own words that there is no warehouse yet
-    runtime.warehouse.ensure()  # after an upgrade the pages may ask for views that no run has deployed yet
     note = "Demo data from the simulator: these people do not exist." if runtime.settings.demo else ""
-    facts = meta.meta_from_marts(query, generated_at=datetime.now(UTC), checks=checks, version=__version__, note=note)
+    runtime.warehouse.select("SELECT COUNT(*) AS n FROM raw_fetches")  # says in its own words that there is no warehouse yet
+    if as_of is None:
+        runtime.warehouse.ensure()  # after an upgrade the pages may ask for views that no run has deployed yet
+        return _render(target, runtime.warehouse, datetime.now(UTC), checks, note)
+    with TemporaryDirectory(prefix="as-of-", dir=runtime.settings.data_dir) as folder:
+        then = rebuild_as_of(runtime.warehouse, Path(folder) / "as_of.duckdb", as_of)
+        return _render(target, then, as_of, checks, f"As known on {as_of:%Y-%m-%d %H:%M} UTC. {note}".strip())
+
+
+def _render(target: Path, warehouse: Warehouse, at: datetime, checks: Checks | None, note: str) -> tuple[Path, int]:
+    query = warehouse.select
+    facts = meta.meta_from_marts(query, generated_at=at, checks=checks, version=__version__, note=note)
     try:
         html.write_report(target, spec.load_dashboards(models.sql_root() / "dashboards"), query, facts)
     except OSError as error:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from types import FrameType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -19,7 +21,9 @@ from ai_usage.execution import RunOutcome, execute, last_run, steps
 from ai_usage.runtime import Runtime
 
 
-def run_with_progress(runtime: Runtime, first: date, last: date, console: Console, job: str = "daily") -> RunOutcome:
+def run_with_progress(
+    runtime: Runtime, first: date, last: date, console: Console, job: str = "daily", config: Mapping[str, Any] | None = None
+) -> RunOutcome:
     """Execute a job with a moving display; on SIGTERM the run ends as cancelled, like on Ctrl-C."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
@@ -40,7 +44,7 @@ def run_with_progress(runtime: Runtime, first: date, last: date, console: Consol
             else:
                 display.update(task, description=f"{first} to {last}  [bold]{step}[/bold]")
 
-        outcome = execute(runtime, first, last, job=job, progress=moved)
+        outcome = execute(runtime, first, last, job=job, progress=moved, config=config)
         display.update(task, description=f"{first} to {last}")
     return outcome
 

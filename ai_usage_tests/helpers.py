@@ -48,7 +48,7 @@ PATHS = {
     "spend": "/teams/spend",
     "sheet": "/v4/spreadsheets",
 }
-CURATED = ("dim_users", "dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily")
+CURATED = ("dim_users", "dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "fct_cost_corrections")
 MARTS = (
     "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_data_health", "sheet_issues",
     "vw_restatements", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation",
@@ -64,6 +64,7 @@ RAW = (
     "raw_sheet_claude_ai_usage",
     "raw_sheet_subscriptions",
     "raw_sheet_invoices",
+    "raw_sheet_adjustments",
     "raw_sheet_budgets",
     "raw_claude_ai_audit_log",
     "raw_claude_ai_spend",

@@ -252,6 +252,7 @@ stg_sheet_usage = _staging("stg_sheet_usage", "claude.ai activity kept by hand, 
 stg_sheet_cost = _staging(
     "stg_sheet_cost", "Seats and flat fees, spread over the days of each month, in the common shape.", STAGING_COST, "cost_date"
 )
+stg_adjustments_cost = _staging("stg_adjustments_cost", "Manual adjustments in the common shape.", STAGING_COST, "cost_date")
 stg_claude_ai_usage = _staging(
     "stg_claude_ai_usage", "claude.ai's two exports as usage: conversations of the audit log, list price of the spend report.",
     STAGING_USAGE, "usage_date",
@@ -381,6 +382,7 @@ STAGING: tuple[Table, ...] = (
     stg_cursor_cost,
     stg_sheet_usage,
     stg_sheet_cost,
+    stg_adjustments_cost,
     stg_claude_ai_usage,
     stg_claude_ai_cost,
     stg_claude_ai_days,

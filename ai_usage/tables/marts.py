@@ -6,6 +6,7 @@ only: below them unknown is NULL.
 
 from __future__ import annotations
 
+from ai_usage.tables.books import BOOKED
 from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
 from ai_usage.tables.schema import Column, Table, boolean, count, date, integer, string, timestamp, usd
 
@@ -46,8 +47,8 @@ vw_monthly_finance = _mart(
 )
 vw_cost_allocation = _mart(
     "vw_cost_allocation",
-    "Billed cost per day with person and department as of that day.",
-    "one UTC day, platform, person, department, model, cost type, attribution and settle state",
+    "Billed cost per day with person and department as of that day, as it stands in the books.",
+    "one UTC day, platform, person, department, model, cost type, attribution, settle state and corrected month",
     (
         date("cost_date", "UTC day.", nullable=False),
         _PLATFORM,
@@ -59,9 +60,60 @@ vw_cost_allocation = _mart(
         string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
         string("attribution", "How the cost found its owner.", nullable=False, allowed=ATTRIBUTIONS),
         string("settle_state", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
+        date("corrects_month", "First day of the closed month that the row corrects; NULL for the month's own cost."),
         usd("cost_usd", "Billed cost.", nullable=False),
     ),
     date_column="cost_date",
+)
+vw_cost_booked = _mart(
+    "vw_cost_booked",
+    "Money as finance books it: closed months as they were closed, open ones as the facts say, and corrections of closed months in the first open one.",
+    "one row of the facts, of a closed month, or of a correction",
+    (
+        *BOOKED[:1],
+        date("booked_month", "First day of the month that books it.", nullable=False),
+        *BOOKED[1:-2],
+        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
+        *BOOKED[-2:],
+        string("note", "What a correction corrects."),
+    ),
+    date_column="booked_on",
+)
+vw_month_close = _mart(
+    "vw_month_close",
+    "Each month on the books: open or closed, by whom, what was booked to it, and what came in for it later.",
+    "one month",
+    (
+        date("month", "First day of the month.", nullable=False),
+        string("settle_state", "The least final state of the month's cost; closed by finance.", nullable=False, allowed=SETTLE_STATES),
+        usd("booked_usd", "What is booked to the month.", nullable=False),
+        usd("corrections_usd", "The part of it that corrects months closed before.", nullable=False),
+        usd("learned_later_usd", "What came in for this month after it was closed; booked to later months.", nullable=False),
+        timestamp("closed_at", "When it was closed; NULL while it is open."),
+        string("closed_by", "Who closed it."),
+        string("sha256", "Hash over its frozen rows."),
+        count("reopened", "How often it was reopened.", "times", nullable=False),
+    ),
+    key=("month",),
+    date_column="month",
+)
+vw_adjustments = _mart(
+    "vw_adjustments",
+    "What finance books by hand: each row of the sheet's tab with its author and its reason.",
+    "one row of the tab",
+    (
+        integer("sheet_row", "Row number that a person sees.", nullable=False),
+        date("adjustment_date", "UTC day that it belongs to.", nullable=False),
+        date("month", "First day of its month.", nullable=False),
+        _PLATFORM,
+        string("cost_type", "Kind of charge.", nullable=False, allowed=("adjustment", "credit", "tax")),
+        string("user_email", "Whose cost it is; '(unattributed)' when nobody's.", nullable=False),
+        usd("amount_usd", "Added to the cost.", nullable=False),
+        string("author", "Who decided it.", nullable=False),
+        string("reason", "Why.", nullable=False),
+    ),
+    key=("sheet_row",),
+    date_column="adjustment_date",
 )
 vw_productivity_metrics = _mart(
     "vw_productivity_metrics",
@@ -378,6 +430,9 @@ vw_rejects = _mart(
 MARTS: tuple[Table, ...] = (
     vw_monthly_finance,
     vw_cost_allocation,
+    vw_cost_booked,
+    vw_month_close,
+    vw_adjustments,
     vw_productivity_metrics,
     vw_team_productivity,
     vw_platform_roi,

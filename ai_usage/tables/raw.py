@@ -407,6 +407,21 @@ raw_sheet_budgets = _sheet(
     ),
 )
 
+raw_sheet_adjustments = _sheet(
+    "adjustments",
+    "Sheet tab `adjustments`: money that finance books by hand, each row with its author and its reason.",
+    "one row of the tab in one snapshot",
+    (
+        date("adjustment_date", "The UTC day that it belongs to.", nullable=False),
+        string("platform", "claude_api, claude_code, claude_ai, cursor or another.", nullable=False),
+        usd("amount_usd", "Added to the cost; negative lowers it.", nullable=False),
+        string("cost_type", "adjustment, credit or tax; empty is adjustment."),
+        string("email", "The person whose cost it is; empty is nobody's."),
+        string("author", "Who decided it.", nullable=False),
+        string("reason", "Why.", nullable=False),
+    ),
+)
+
 RAW: tuple[Table, ...] = (
     raw_fetches,
     raw_rejects,
@@ -427,4 +442,5 @@ RAW: tuple[Table, ...] = (
     raw_sheet_subscriptions,
     raw_sheet_invoices,
     raw_sheet_budgets,
+    raw_sheet_adjustments,
 )

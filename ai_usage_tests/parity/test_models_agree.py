@@ -152,9 +152,55 @@ def claude_ai(desk: Desk) -> None:
     )  # fmt: skip
 
 
+def books(desk: Desk) -> None:
+    """October is closed on rows that its facts no longer are; September was closed and reopened; one closing never ended."""
+    decided = {
+        "decided_at": NOON,
+        "author": "Controlling",
+        "as_of": NOON,
+        "row_count": 2,
+        "cost_usd": N("0.5"),
+        "sha256": "h",
+        "version": "v",
+    }
+    desk.lay(
+        "month_closings",
+        {**decided, "month": D(2026, 9, 1), "action": "close", "closing_id": "september"},
+        {
+            **decided,
+            "month": D(2026, 9, 1),
+            "action": "reopen",
+            "closing_id": "september",
+            "decided_at": NOON + timedelta(hours=1),
+            "reason": "r",
+        },
+        {**decided, "month": D(2026, 10, 1), "action": "close", "closing_id": "october"},
+    )
+    row = {
+        "booked_on": FIRST, "cost_date": FIRST, "platform": "cursor", "vendor": "Cursor", "cost_type": "usage", "attribution": "direct",
+        "source": "cursor_events", "is_correction": False,
+    }  # fmt: skip
+    desk.lay(
+        "closed_cost",
+        {**row, "closing_id": "october", "user_email": "gone@example.com", "department": "Eng", "cost_usd": N("0.500000001")},
+        {**row, "closing_id": "october", "cost_date": D(2026, 9, 30), "is_correction": True, "cost_usd": N("-0.000000001")},
+        {**row, "closing_id": "september", "cost_usd": N(7)},
+        {**row, "closing_id": "unfinished", "cost_usd": N(8)},
+    )
+    now = datetime.now(UTC)
+    given = {"platform": "cursor", "author": "Controlling", "reason": "r"}
+    desk.tab(
+        "adjustments",
+        {**given, "adjustment_date": UGLY, "amount_usd": N("-0.000000001"), "cost_type": "credit", "email": "Ana@Example.com"},
+        {**given, "adjustment_date": FIRST, "amount_usd": N(3), "platform": "claude_ai"}, {**given, "adjustment_date": FIRST, "amount_usd": N(4)},
+        day=now.date(), at=now,
+    )  # fmt: skip
+
+
 def ugly(desk: Desk) -> None:
     """What simulated days lack: a restated day, one restated to nothing, failures, white space, the smallest money, shares that leave a rest."""
     claude_ai(desk)
+    books(desk)
     later = NOON + timedelta(hours=1)
     desk.events(
         UGLY, {"user_email": "old@example.com", "model": "m", "charged_usd": N(9)}, at=NOON, vendor_total_usd=N(9), content_sha256="a"

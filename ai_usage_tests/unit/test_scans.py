@@ -30,6 +30,12 @@ LEDGER = {"raw_fetches": FETCHES} | {
     if t.name.startswith("raw_sheet_")
     or t.name in {"raw_cursor_members", "raw_cursor_spend", "raw_anthropic_users", "raw_anthropic_api_keys", "raw_anthropic_workspaces"}
 }
+# Small whatever the company's size, or asked whole on purpose.
+LEDGER |= {
+    "fct_cost_corrections": "corrections of closed months are few, and all of them are booked to the first open month",
+}
+# Closed months stand in for the facts of theirs: what reads all of the one reads all of the other, for the same reason.
+FROZEN = {"closed_cost": "fct_cost_daily"}
 # What a platform reports at all (lines, commits, tokens) is asked of all days: else a month without commits would look like a platform without.
 REPORTED = "whether a platform reports a count at all is asked of all days, of a few columns"
 MONTHS = "months are summed from days and the card or view shows whole months, so the partition column is not filtered"
@@ -100,6 +106,7 @@ WHOLE = (
         (name, "fct_cost_daily"): MONTHS
         for name in (
             "vw_budget_variance",
+            "vw_month_close",
             "cost_allocation.budgets",
             "executive_summary.month_by_platform",
             "vw_forecast",
@@ -150,7 +157,7 @@ def whole(sql: str) -> set[str]:
 
 def check(name: str, sql: str) -> None:
     found = whole(sql)
-    unexplained = {t for t in found if t not in LEDGER and (name, t) not in WHOLE}
+    unexplained = {t for t in found if t not in LEDGER and (name, FROZEN.get(t, t)) not in WHOLE}
     assert unexplained == set(), (
         f"{name} reads all days of these; filter their day column by @start_date and @end_date, or give the reason here"
     )

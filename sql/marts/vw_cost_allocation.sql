@@ -1,12 +1,13 @@
--- Billed cost per day with person and department as of that day.
--- Grain: one day, platform, person, department, model, cost type, attribution, settle state.
--- Inputs: fct_cost_daily, dim_user_assignments, dim_users.
+-- Billed cost per day with person and department as of that day, as it stands in the books: what came in for a closed month stands in the first
+-- open one and names the month that it corrects.
+-- Grain: one day, platform, person, department, model, cost type, attribution, settle state, corrected month.
+-- Inputs: vw_cost_booked, dim_users.
 SELECT
-  f.cost_date,
+  f.booked_on AS cost_date,
   f.platform,
   f.vendor,
-  COALESCE(a.department, '(no department)') AS department,
-  a.cost_center,
+  COALESCE(f.department, '(no department)') AS department,
+  f.cost_center,
   COALESCE(f.user_email, '(unattributed)') AS user_email,
   CASE
     WHEN f.user_email IS NULL THEN '(unattributed)'
@@ -17,10 +18,10 @@ SELECT
   f.cost_type,
   f.attribution,
   f.settle_state,
+  CASE WHEN f.is_correction THEN DATE_TRUNC(f.cost_date, MONTH) END AS corrects_month,
   SUM(f.cost_usd) AS cost_usd
-FROM fct_cost_daily AS f
-LEFT JOIN dim_user_assignments AS a ON f.user_email = a.email AND f.cost_date BETWEEN a.valid_from AND a.valid_to
+FROM vw_cost_booked AS f
 LEFT JOIN dim_users AS u ON f.user_email = u.email
 GROUP BY
-  f.cost_date, f.platform, f.vendor, a.department, a.cost_center, f.user_email, u.first_name, u.last_name, f.model, f.cost_type,
-  f.attribution, f.settle_state
+  f.booked_on, f.platform, f.vendor, f.department, f.cost_center, f.user_email, u.first_name, u.last_name, f.model, f.cost_type,
+  f.attribution, f.settle_state, CASE WHEN f.is_correction THEN DATE_TRUNC(f.cost_date, MONTH) END

@@ -2,17 +2,18 @@
 -- flat fees ahead are known from the sheet and added as they are. The range holds 8 of 10 of this company's own past outcomes: the same
 -- forecast is made from each earlier day for as many days ahead, and the outcomes divided by their forecasts are ranked (the 10th and 90th
 -- percentile, with the rank corrected for few forecasts). Fewer than 20 past forecasts give no range: NULL. Open days do not count;
--- provisional ones count as they stand; days that a vendor failed to give are left out of every mean. A platform that bills fees only
+-- provisional ones count as they stand; manual adjustments and corrections of closed months
+-- are spent and no sign of what is to come; days that a vendor failed to give are left out of every mean. A platform that bills fees only
 -- is certain: its range is the projection.
 -- Grain: level, platform, cost_date (the days of the latest month with data).
--- Inputs: fct_cost_daily, raw_fetches, stg_current_fetches, stg_snapshots, raw_sheet_subscriptions, raw_sheet_budgets.
+-- Inputs: fct_cost_daily, vw_cost_booked, raw_fetches, stg_current_fetches, stg_snapshots, raw_sheet_subscriptions, raw_sheet_budgets.
 WITH usage AS (
   SELECT
     cost_date,
     platform,
     SUM(cost_usd) AS usage_usd
   FROM fct_cost_daily
-  WHERE cost_type != 'subscription' AND settle_state != 'open'
+  WHERE cost_type != 'subscription' AND source != 'sheet_adjustments' AND settle_state != 'open'
   GROUP BY cost_date, platform
 ),
 
@@ -177,13 +178,13 @@ budgets AS (
 
 spent AS (
   SELECT
-    c.cost_date AS day,
+    c.booked_on AS day,
     c.platform,
     SUM(c.cost_usd) AS cost_usd,
     SUM(CASE WHEN c.settle_state IN ('open', 'provisional') THEN c.cost_usd ELSE CAST(0 AS NUMERIC) END) AS moving_usd
-  FROM fct_cost_daily AS c
-  INNER JOIN frame AS f ON c.cost_date BETWEEN f.month_start AND f.as_of_date
-  GROUP BY c.cost_date, c.platform
+  FROM vw_cost_booked AS c
+  INNER JOIN frame AS f ON c.booked_on BETWEEN f.month_start AND f.as_of_date
+  GROUP BY c.booked_on, c.platform
 ),
 
 everyone AS (

@@ -1,6 +1,6 @@
 -- What each person did on each day with each platform, and what that cost. Seats are no part of a day's cost here.
 -- NULL stays NULL: a platform that does not count commits has no commits, not zero.
--- Grain: usage_date, platform, user_email. Inputs: fct_usage_daily, fct_cost_daily, dim_user_assignments, dim_users.
+-- Grain: usage_date, platform, user_email. Inputs: fct_usage_daily, vw_cost_booked, dim_user_assignments, dim_users.
 WITH rows_of_both AS (
   SELECT
     usage_date, platform, user_email, loc_added, loc_accepted, loc_removed, suggestions_shown, suggestions_accepted,
@@ -9,11 +9,11 @@ WITH rows_of_both AS (
   FROM fct_usage_daily
   UNION ALL
   SELECT
-    cost_date, platform, user_email, CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64),
+    booked_on, platform, user_email, CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64),
     CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64),
     CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64),
     cost_usd, CAST(NULL AS NUMERIC), CAST(NULL AS NUMERIC)
-  FROM fct_cost_daily
+  FROM vw_cost_booked
   WHERE cost_type IN ('usage', 'overage')
 ),
 

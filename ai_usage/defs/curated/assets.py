@@ -7,9 +7,11 @@ from typing import Any
 
 import dagster as dg
 
+from ai_usage import closing
 from ai_usage.defs import checks
 from ai_usage.defs.common import DAYS, OWNERS, RANGES, SAMPLE, check, failed, run_parameters, spent, table_metadata, usd
 from ai_usage.defs.curated import money
+from ai_usage.defs.curated.frozen import stand
 from ai_usage.runtime import Runtime
 from ai_usage.sources.endpoint import Window
 from ai_usage.warehouse import Fact, WarehouseError, models
@@ -136,6 +138,29 @@ def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
 def dim_users(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     _, metadata = _run(context, runtime, "dim_users")
     results = [checks.grain(runtime.warehouse, checks.declared("dim_users"))]
+    return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
+
+
+@dg.asset(
+    **_declared(
+        "fct_cost_corrections",
+        [
+            dg.AssetCheckSpec(
+                "closed_months_stand", asset="fct_cost_corrections", blocking=True,
+                description="The month closed last holds the rows that were closed, by their hash.",
+            )
+        ],
+    ),
+    partitions_def=DAYS, backfill_policy=RANGES, deps=["fct_cost_daily"],
+)  # fmt: skip
+def fct_cost_corrections(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    window, metadata = _run(context, runtime, "fct_cost_corrections", closing.CORRECTION_FACTS)
+    # The latest month alone: a day's run should not read every closed month. `ai-usage close --verify` and every closing look at all of them.
+    latest = closing.closed_months(runtime.warehouse)[-1:]
+    results = [
+        checks.grain(runtime.warehouse, checks.declared("fct_cost_corrections"), window),
+        stand(runtime, latest, "closed_months_stand"),
+    ]
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
 

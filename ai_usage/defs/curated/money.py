@@ -55,7 +55,7 @@ COST_FACTS = (
             WHERE f.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL AND f.vendor_total_usd IS NOT NULL
             UNION ALL
             SELECT cost_date, -cost_usd FROM fct_cost_daily
-            WHERE cost_date BETWEEN @start_date AND @end_date AND source != 'sheet_subscriptions'
+            WHERE cost_date BETWEEN @start_date AND @end_date AND source NOT IN ('sheet_subscriptions', 'sheet_adjustments')
           ) GROUP BY usage_date
         )
         """,

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from ai_usage import tables
 from ai_usage.defs import checks
 from ai_usage.defs.common import OWNERS, check, failed, spent, table_metadata, usd
 from ai_usage.runtime import Runtime
@@ -13,7 +14,7 @@ from ai_usage.tables.schema import Table
 from ai_usage.warehouse import WarehouseError, models
 
 # Views that show money must show all of it.
-CONSERVED = ("vw_cost_allocation", "vw_monthly_finance", "vw_platform_roi", "vw_adoption")
+CONSERVED = ("vw_cost_booked", "vw_cost_allocation", "vw_monthly_finance", "vw_platform_roi", "vw_adoption")
 
 
 def _mart(table: Table) -> dg.AssetsDefinition:
@@ -30,6 +31,7 @@ def _mart(table: Table) -> dg.AssetsDefinition:
     if table.name == "vw_data_health":
         specs.append(dg.AssetCheckSpec("no_failed_days", asset=table.name, description="No day is failed or was never asked for."))
     inputs = [name for name in model.inputs if name.startswith("raw_sheet_") or not name.startswith(("raw_", "stg_"))]
+    inputs = [name for name in inputs if tables.BY_NAME[name].layer != "books"]  # no asset fills them: finance does
     if not inputs:
         inputs = ["fct_cost_daily", "fct_usage_daily"] if table.name != "sheet_issues" else [e.table.name for e in TABS.values()]
 

@@ -32,7 +32,7 @@ def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
 
 
 @dg.asset(
-    group_name="operations", owners=OWNERS, kinds={"html"}, deps=[t.name for t in MARTS] + ["dim_users"],
+    group_name="operations", owners=OWNERS, kinds={"html"}, deps=[t.name for t in MARTS] + ["dim_users", "closed_month"],
     description="All dashboards as one HTML file that needs no network.",
     check_specs=[dg.AssetCheckSpec("yesterday_is_there", asset="html_report", description="Every source that is on holds yesterday, complete or empty.")],
 )  # fmt: skip

@@ -23,9 +23,13 @@ SOURCES = {
 SQL = dg.AssetSelection.groups("curated", "marts") | dg.AssetSelection.assets("html_report")
 
 
+# What no run does unasked: a person decides.
+BY_HAND = dg.AssetSelection.assets("closed_month")
+
+
 def _on() -> dg.AssetSelection:
     """Everything but the sources that are off: their assets stay in the graph and say why when asked for."""
-    selection: dg.AssetSelection = dg.AssetSelection.all()
+    selection: dg.AssetSelection = dg.AssetSelection.all() - BY_HAND
     for name in load_settings().off():
         selection = selection - SOURCES[name]
     return selection
@@ -41,6 +45,13 @@ uploads_job = dg.define_asset_job(
     "load_uploads",
     selection=dg.AssetSelection.assets("uploaded_files") | dg.AssetSelection.groups("claude_ai") | SQL,
     description="Dropped files, then what depends on them.",
+)
+
+
+close_month = dg.define_asset_job(
+    "close_month",
+    selection=dg.AssetSelection.groups("curated", "marts") | BY_HAND,
+    description="A month's facts and marts once more, then the month is frozen. Give it the month's days as range and month and author as config.",
 )
 
 
@@ -97,6 +108,6 @@ def file_dropped(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[
     )
 
 
-JOBS = [daily, rebuild, uploads_job]
+JOBS = [daily, rebuild, uploads_job, close_month]
 SCHEDULES = [every_morning]
 SENSORS = [sheet_changed, file_dropped]

@@ -107,7 +107,17 @@ INVOICES = _tab(
     ),
 )  # fmt: skip
 BUDGETS = _tab(raw.raw_sheet_budgets, ("month", "budget_usd"), ())
-ENDPOINTS = (API_KEYS, PEOPLE, CLAUDE_AI_USAGE, SUBSCRIPTIONS, INVOICES, BUDGETS)
+ADJUSTMENTS = _tab(
+    raw.raw_sheet_adjustments, ("adjustment_date", "platform", "amount_usd", "author", "reason"),
+    (
+        _email_rule("email", optional=True),
+        Rule(
+            "cost_type", '"c:cost_type" IS NULL OR "c:cost_type" IN (\'adjustment\', \'credit\', \'tax\')', "is not a kind of adjustment",
+            "Write adjustment, credit or tax, or leave it empty.",
+        ),
+    ),
+)  # fmt: skip
+ENDPOINTS = (API_KEYS, PEOPLE, CLAUDE_AI_USAGE, SUBSCRIPTIONS, INVOICES, BUDGETS, ADJUSTMENTS)
 TABS = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
 # What people call a column, beside its name.
@@ -175,7 +185,8 @@ _EXAMPLES = {
     "first_name": "First", "last_name": "Last", "department": "Engineering", "cost_center": "CC-100", "aliases": "old.name@example.com",
     "activity_date": "2026-01-31", "conversations": "3", "messages": "21", "platform": "cursor", "plan": "Business", "seats": "24",
     "price_usd": "40.00", "invoice_month": "2026-01-01", "invoice_number": "INV-1", "amount_usd": "960.00", "cost_type": "subscription",
-    "month": "2026-01-01", "budget_usd": "2000.00",
+    "month": "2026-01-01", "budget_usd": "2000.00", "adjustment_date": "2026-01-31", "author": "Controlling",
+    "reason": "Credit note of the vendor that its API does not show",
 }  # fmt: skip
 
 
@@ -184,4 +195,7 @@ def template(tab: str) -> str:
     names = [f.path for f in TABS[tab].fields if f.path != "sheet_row"]
     # A subscription row names seats or a person, never both.
     example = ["" if (tab, name) == ("subscriptions", "email") else _EXAMPLES.get(name, "") for name in names]
+    if tab == "adjustments":
+        example[names.index("cost_type")] = "credit"
+        example[names.index("amount_usd")] = "-120.00"
     return ",".join(names) + "\n" + ",".join(example) + "\n"

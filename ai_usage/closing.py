@@ -1,0 +1,317 @@
+"""Closing a month: what finance has booked stands still, and what vendors change later is booked to the first open month.
+
+Belongs here: what must hold before a month is closed, freezing its rows, reopening it, and proving that frozen rows are still what they were.
+Does not belong here: how corrections are computed (sql/curated/fct_cost_corrections.sql), Dagster, printing.
+
+The rows go first and the row of the ledger last: that row closes the month, so a crash in between closes nothing. Months are closed in order and
+reopened in the opposite one, so that every later correction has exactly one open month to stand in.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from ai_usage import __version__, tables
+from ai_usage.warehouse import Fact, Warehouse, WarehouseError, models
+from ai_usage.warehouse.base import Value
+
+FROZEN = tuple(c for c in tables.BY_NAME["closed_cost"].column_names if c != "closing_id")
+BOOKED = "booked_on BETWEEN @first_day AND @last_day"
+
+CORRECTION_FACTS = (
+    Fact(
+        "what is booked for a closed month's days, plus corrections, is what fct_cost_daily says",
+        """
+        SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
+          SELECT cost_date, SUM(cost_usd) AS difference FROM (
+            SELECT f.cost_date, f.cost_usd FROM fct_cost_daily AS f
+            INNER JOIN stg_closed_months AS k ON DATE_TRUNC(f.cost_date, MONTH) = k.month
+            WHERE f.cost_date BETWEEN @start_date AND @end_date
+            UNION ALL
+            SELECT c.cost_date, -c.cost_usd FROM closed_cost AS c
+            INNER JOIN stg_closed_months AS k ON c.closing_id = k.closing_id
+            WHERE c.cost_date BETWEEN @start_date AND @end_date AND c.booked_on >= @start_date
+            UNION ALL
+            SELECT cost_date, -cost_usd FROM fct_cost_corrections WHERE cost_date BETWEEN @start_date AND @end_date
+          ) GROUP BY cost_date
+        )
+        """,
+        "Look for a dimension that sql/curated/fct_cost_corrections.sql leaves out or a closing that counts twice in stg_closed_months.",
+    ),
+)
+
+
+class ClosingError(WarehouseError):
+    """The month cannot be closed or reopened; one sentence with the remedy."""
+
+
+@dataclass(frozen=True)
+class Closing:
+    """One decision of the ledger. `cost_usd` is what the month holds on the books, `sha256` the hash over its frozen rows."""
+
+    month: date
+    closing_id: str
+    rows: int
+    cost_usd: Decimal
+    sha256: str
+
+
+def month_of(text: str) -> date:
+    """The first day of a month written as 2026-10."""
+    found = re.fullmatch(r"(\d{4})-(\d{2})", text.strip())
+    if not found or not 1 <= int(found.group(2)) <= 12 or int(found.group(1)) < 2000:
+        raise ClosingError(f"{text!r} is no month; write it like 2026-10.")
+    return date(int(found.group(1)), int(found.group(2)), 1)
+
+
+def last_day(month: date) -> date:
+    return (month.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+
+
+def refusal(warehouse: Warehouse, month: date, today: date) -> str | None:
+    """Why the month cannot be closed whatever its facts say; None when they decide."""
+    if last_day(month) >= today:
+        return f"{month:%Y-%m} has not ended in UTC; close it after {last_day(month)}."
+    closed = _closed(warehouse)
+    if month in closed:
+        return f"{month:%Y-%m} was closed on {closed[month].closed_at:%Y-%m-%d}; reopen it first with --reopen and a --reason."
+    return None
+
+
+def open_before(warehouse: Warehouse, month: date) -> list[date]:
+    """Months before this one that have cost and are not closed, in order."""
+    found = warehouse.select(
+        """
+        SELECT DISTINCT DATE_TRUNC(f.cost_date, MONTH) AS month FROM fct_cost_daily AS f
+        LEFT JOIN stg_closed_months AS k ON DATE_TRUNC(f.cost_date, MONTH) = k.month
+        WHERE f.cost_date < @first_day AND k.month IS NULL ORDER BY month
+        """,
+        {"first_day": month},
+    )
+    return list(found["month"].to_pylist())
+
+
+def blockers(warehouse: Warehouse, month: date, today: date) -> list[str]:
+    """Why the month cannot be closed now, one sentence each; empty when it can. The facts should be fresh: run the job `close_month`."""
+    name, scope = f"{month:%Y-%m}", {"first_day": month, "last_day": last_day(month)}
+    refused = refusal(warehouse, month, today)
+    if refused:
+        return [refused]
+    closed = _closed(warehouse)
+    found: list[str] = []
+    earlier = open_before(warehouse, month)
+    if earlier:
+        found.append(f"{earlier[0]:%Y-%m} is still open; months are closed in order, so close it first, or both with --with-earlier.")
+    later = [m for m in closed if m > month]
+    if later:
+        found.append(f"{min(later):%Y-%m} is closed already; reopen it first, since months are closed in order.")
+    moving = warehouse.select(
+        f"""
+        SELECT platform, COUNT(DISTINCT cost_date) AS days, MAX(cost_date) AS last_day, SUM(cost_usd) AS cost_usd
+        FROM vw_cost_booked WHERE {BOOKED} AND settle_state IN ('open', 'provisional') GROUP BY platform ORDER BY platform
+        """,
+        scope,
+    ).to_pylist()
+    found += [
+        f"{row['platform']}: {row['days']} days up to {row['last_day']} ({row['cost_usd']:f} USD) may still be changed by the vendor; "
+        "close when they are settled."
+        for row in moving
+    ]
+    missing = warehouse.select(
+        """
+        WITH billed AS (
+          SELECT DISTINCT source, usage_date FROM stg_current_fetches
+          WHERE vendor_total_usd IS NOT NULL AND source IN (SELECT source FROM raw_fetches WHERE origin = 'api')
+        ),
+        billing AS (SELECT source, MIN(usage_date) AS first_day FROM billed GROUP BY source)
+        SELECT b.source, COUNT(*) AS days, MIN(day) AS first_missing
+        FROM billing AS b
+        CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(@first_day, @last_day)) AS day
+        LEFT JOIN billed AS h ON b.source = h.source AND day = h.usage_date
+        WHERE day >= b.first_day AND h.usage_date IS NULL
+        GROUP BY b.source ORDER BY b.source
+        """,
+        scope,
+    ).to_pylist()
+    found += [
+        f"{row['source']}: {row['days']} days are not held, the first is {row['first_missing']}; run ai-usage run --from {row['first_missing']} "
+        f"--to {last_day(month)}."
+        for row in missing
+    ]
+    if not warehouse.select(f"SELECT COUNT(*) AS n FROM vw_cost_booked WHERE {BOOKED}", scope)["n"][0].as_py():
+        found.append(f"nothing is booked to {name}; check the month, or AI_USAGE_START_DATE.")
+    return found
+
+
+def close(warehouse: Warehouse, month: date, *, author: str, today: date, reason: str | None = None) -> Closing:
+    """Freeze the month. Raises `ClosingError` naming every blocker; then nothing is changed."""
+    author = _author(author)
+    problems = blockers(warehouse, month, today)
+    if problems:
+        raise ClosingError(f"{month:%Y-%m} cannot be closed: " + " ".join(problems))
+    as_of = datetime.now(UTC)
+    closing_id = uuid.uuid4().hex
+    scope = {"first_day": month, "last_day": last_day(month)}
+    # Rows of an attempt that ended before its ledger row.
+    warehouse.execute(f"DELETE FROM closed_cost WHERE {BOOKED} AND closing_id NOT IN (SELECT closing_id FROM month_closings)", scope)
+    columns = ", ".join(FROZEN)
+    expected = warehouse.select(f"SELECT COUNT(*) AS n, SUM(cost_usd) AS usd FROM vw_cost_booked WHERE {BOOKED}", scope).to_pylist()[0]
+    warehouse.execute(
+        f"INSERT INTO closed_cost (closing_id, {columns}) SELECT @closing_id, {columns} FROM vw_cost_booked WHERE {BOOKED}",
+        {"closing_id": closing_id, **scope},
+    )
+    rows, cost_usd, sha256 = frozen(warehouse, closing_id, month)
+    if (rows, cost_usd) != (expected["n"], expected["usd"]):
+        raise ClosingError(
+            f"{month:%Y-%m}: {expected['n']} rows with {expected['usd']} USD were booked and {rows} with {cost_usd} were frozen; another run wrote "
+            "meanwhile, nothing is closed, so close again while no run works."
+        )
+    closing = Closing(month, closing_id, rows, cost_usd, sha256)
+    _decide(warehouse, closing, "close", author, reason, as_of)
+    correct(warehouse)
+    return closing
+
+
+def reopen(warehouse: Warehouse, month: date, *, author: str, reason: str) -> Closing:
+    """Open a closed month again. The frozen rows and both decisions stay in the ledger."""
+    author = _author(author)
+    if not reason.strip():
+        raise ClosingError(f"{month:%Y-%m} is reopened only for a reason; give it with --reason.")
+    closed = _closed(warehouse)
+    if month not in closed:
+        raise ClosingError(f"{month:%Y-%m} is not closed, so it needs no reopening.")
+    if max(closed) != month:
+        raise ClosingError(f"{max(closed):%Y-%m} was closed after {month:%Y-%m} and may hold its corrections; reopen that month first.")
+    was = closed[month]
+    _decide(warehouse, Closing(month, was.closing_id, was.rows, was.cost_usd, was.sha256), "reopen", author, reason, datetime.now(UTC))
+    correct(warehouse, also=month)
+    return Closing(month, was.closing_id, was.rows, was.cost_usd, was.sha256)
+
+
+def correct(warehouse: Warehouse, also: date | None = None) -> None:
+    """Compute the corrections of every closed month anew, and those of `also`, a month that was just reopened."""
+    months = sorted({*_closed(warehouse), *([also] if also else [])})
+    if not months:
+        return
+    model = models.model("fct_cost_corrections")
+    parameters = {"start_date": months[0], "end_date": last_day(months[-1]), "processed_at": datetime.now(UTC)}
+    warehouse.replace(model.table, model.sql, parameters, CORRECTION_FACTS)
+
+
+def frozen(warehouse: Warehouse, closing_id: str, month: date) -> tuple[int, Decimal, str]:
+    """(rows, USD, SHA-256) of a closing as its rows are now. Both engines compute the same hash: money is written without trailing zeros, NULL as -."""
+    found = warehouse.select(
+        f"""
+        WITH lines AS (
+          SELECT booked_on, cost_usd, CONCAT({", '|', ".join(_text(c) for c in tables.BY_NAME["closed_cost"] if c.name != "closing_id")}) AS line
+          FROM closed_cost WHERE closing_id = @closing_id AND {BOOKED}
+        ),
+        days AS (
+          SELECT booked_on, COUNT(*) AS n, SUM(cost_usd) AS usd, TO_HEX(SHA256(STRING_AGG(line, '\\n' ORDER BY line))) AS hash
+          FROM lines GROUP BY booked_on
+        )
+        SELECT
+          COALESCE(SUM(n), 0) AS n, COALESCE(SUM(usd), 0) AS usd,
+          TO_HEX(SHA256(COALESCE(STRING_AGG(CONCAT(CAST(booked_on AS STRING), ' ', hash), '\\n' ORDER BY booked_on), ''))) AS sha256
+        FROM days
+        """,
+        {"closing_id": closing_id, "first_day": month, "last_day": last_day(month)},
+    ).to_pylist()[0]
+    return int(found["n"]), Decimal(found["usd"]), str(found["sha256"]).lower()
+
+
+def damaged(warehouse: Warehouse, months: Sequence[date] | None = None) -> list[str]:
+    """Closed months whose frozen rows are not what was closed, one sentence each; default: all closed months."""
+    closed = _closed(warehouse)
+    said = []
+    for month in closed if months is None else months:
+        rows, cost_usd, sha256 = frozen(warehouse, closed[month].closing_id, month)
+        was = closed[month]
+        if (rows, cost_usd, sha256) != (was.rows, was.cost_usd, was.sha256):
+            said.append(
+                f"{month:%Y-%m} was closed with {was.rows} rows and {was.cost_usd:f} USD and holds {rows} rows and {cost_usd:f} USD with "
+                f"{'the same' if sha256 == was.sha256 else 'another'} hash; somebody changed closed_cost by hand, so restore it from backup."
+            )
+    return said
+
+
+def rewritten(warehouse: Warehouse, author: str, reason: str) -> list[date]:
+    """After a person's data was replaced in `closed_cost`: record the new hash of each closed month whose rows changed while its money did not.
+
+    Returns those months. Raises `ClosingError` when money or rows changed too.
+    """
+    changed = []
+    for month, was in _closed(warehouse).items():
+        rows, cost_usd, sha256 = frozen(warehouse, was.closing_id, month)
+        if (rows, cost_usd) != (was.rows, was.cost_usd):
+            raise ClosingError("; ".join(damaged(warehouse, [month])))
+        if sha256 != was.sha256:
+            closing = Closing(month, was.closing_id, rows, cost_usd, sha256)
+            _decide(warehouse, closing, "rewrite", _author(author), reason, was.as_of)
+            changed.append(month)
+    return changed
+
+
+@dataclass(frozen=True)
+class _Closed:
+    closing_id: str
+    closed_at: datetime
+    as_of: datetime
+    rows: int
+    cost_usd: Decimal
+    sha256: str
+
+
+def _closed(warehouse: Warehouse) -> dict[date, _Closed]:
+    found = warehouse.select(
+        "SELECT month, closing_id, closed_at, as_of, row_count, cost_usd, sha256 FROM stg_closed_months ORDER BY month"
+    )
+    return {
+        r["month"]: _Closed(r["closing_id"], r["closed_at"], r["as_of"], r["row_count"], r["cost_usd"], r["sha256"])
+        for r in found.to_pylist()
+    }
+
+
+def closed_months(warehouse: Warehouse) -> list[date]:
+    """The months that are closed now, in order."""
+    return list(_closed(warehouse))
+
+
+def _author(name: str) -> str:
+    if not name.strip():
+        raise ClosingError("nobody is named who decides; give --author.")
+    return name.strip()
+
+
+def _decide(warehouse: Warehouse, closing: Closing, action: str, author: str, reason: str | None, as_of: datetime) -> None:
+    table = tables.BY_NAME["month_closings"]
+    row: dict[str, Value] = {
+        "month": closing.month, "action": action, "closing_id": closing.closing_id, "decided_at": datetime.now(UTC), "author": author,
+        "reason": reason.strip() if reason and reason.strip() else None, "as_of": as_of, "row_count": closing.rows, "cost_usd": closing.cost_usd,
+        "sha256": closing.sha256, "version": __version__,
+    }  # fmt: skip
+    names = [c for c in table.column_names if row[c] is not None]
+    given = {c: row[c] for c in names}
+    warehouse.execute(f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('@' + c for c in names)})", given)
+
+
+def _text(column: tables.Column) -> str:
+    """The column as text that both engines write alike."""
+    name = column.name
+    if column.type is tables.Type.STRING:
+        text = name
+    elif column.type is tables.Type.BOOL:
+        text = f"CASE WHEN {name} THEN 'yes' ELSE 'no' END"
+    elif column.type is tables.Type.NUMERIC:
+        # 1.500000000 on DuckDB is 1.5 on BigQuery.
+        written = f"CAST({name} AS STRING)"
+        text = f"RTRIM(RTRIM(CASE WHEN STRPOS({written}, '.') > 0 THEN {written} ELSE CONCAT({written}, '.') END, '0'), '.')"
+    else:
+        text = f"CAST({name} AS STRING)"
+    # The length in front keeps two columns apart whatever they say.
+    return f"COALESCE(CONCAT(CAST(LENGTH({text}) AS STRING), ':', {text}), '-')"

@@ -1,0 +1,66 @@
+"""Closing a month: the asset that freezes it, and what it must find green first.
+
+Belongs here: Dagster's side of `ai_usage/closing.py`. The job `close_month` computes the month's facts and marts anew and runs this last.
+"""
+
+import dagster as dg
+
+from ai_usage import closing
+from ai_usage.defs.common import OWNERS, failed, spent, usd
+from ai_usage.defs.curated.frozen import stand
+from ai_usage.runtime import Runtime
+from ai_usage.tables import MARTS
+from ai_usage.warehouse import WarehouseError
+
+
+class MonthToClose(dg.Config):  # type: ignore[misc]
+    """Which month, who decides, and why where it needs saying; with_earlier closes the open months before it too, in order."""
+
+    month: str
+    author: str
+    reason: str = ""
+    with_earlier: bool = False
+
+
+@dg.asset(
+    group_name="operations", owners=OWNERS, kinds={"python"}, deps=[t.name for t in MARTS] + ["dim_users"],
+    description="Freezes a month of booked cost: settled, complete, every blocking check green. Only the job `close_month` runs it.",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "frozen_rows_stand", asset="closed_month", blocking=True, description="Every closed month holds the rows that were closed, by their hash."
+        )
+    ],
+)  # fmt: skip
+def closed_month(context: dg.AssetExecutionContext, config: MonthToClose, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    try:
+        month = closing.month_of(config.month)
+        red = open_checks(context)
+        if red:
+            raise closing.ClosingError(
+                f"{month:%Y-%m} cannot be closed: these blocking checks failed when they ran last: {', '.join(red)}; docs/runbook.md says what to do."
+            )
+        for earlier in closing.open_before(runtime.warehouse, month) if config.with_earlier else ():
+            closing.close(runtime.warehouse, earlier, author=config.author, today=runtime.today, reason=config.reason)
+        closed = closing.close(runtime.warehouse, month, author=config.author, today=runtime.today, reason=config.reason)
+        result = stand(runtime, closing.closed_months(runtime.warehouse), "frozen_rows_stand")
+    except WarehouseError as error:
+        raise failed(error) from None
+    metadata = {
+        "month": f"{month:%Y-%m}", "dagster/row_count": closed.rows, "cost_usd": usd(closed.cost_usd), "sha256": closed.sha256, "author": config.author,
+    }  # fmt: skip
+    return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=[result])
+
+
+def open_checks(context: dg.AssetExecutionContext) -> list[str]:
+    """Blocking checks of any asset whose last evaluation failed."""
+    graph = context.job_def.asset_layer.asset_graph
+    keys = [key for key in graph.asset_check_keys if graph.get_check_spec(key).blocking]
+    found = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    red = []
+    for key, record in found.items():
+        event = record.event.dagster_event if record.event else None
+        if event and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
+                red.append(f"{key.asset_key.to_user_string()}/{key.name}")
+    return sorted(red)

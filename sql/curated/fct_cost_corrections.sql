@@ -1,0 +1,40 @@
+-- What the facts of closed months' days say today, minus what has been booked for those days: in the month itself when it was closed, and as
+-- corrections in months closed after it. The first open month carries it. A cost that found another owner is two rows that sum to 0.
+-- Grain: the table's key. Inputs: fct_cost_daily, closed_cost, stg_closed_months.
+WITH told AS (
+  SELECT
+    f.cost_date, f.platform, f.vendor, f.workspace_id, f.api_key_id, f.user_email, f.model, f.cost_type, f.token_type, f.attribution,
+    f.source, f.settle_state, f.cost_usd
+  FROM fct_cost_daily AS f
+  INNER JOIN stg_closed_months AS k ON DATE_TRUNC(f.cost_date, MONTH) = k.month
+  WHERE f.cost_date BETWEEN @start_date AND @end_date
+  UNION ALL
+  SELECT
+    c.cost_date, c.platform, c.vendor, c.workspace_id, c.api_key_id, c.user_email, c.model, c.cost_type, c.token_type, c.attribution,
+    c.source, 'settled' AS settle_state, -c.cost_usd AS cost_usd
+  FROM closed_cost AS c
+  INNER JOIN stg_closed_months AS k ON c.closing_id = k.closing_id
+  -- Booked on its day or later, which limits the partitions that are read.
+  WHERE c.cost_date BETWEEN @start_date AND @end_date AND c.booked_on >= @start_date
+)
+
+SELECT
+  cost_date,
+  platform,
+  vendor,
+  workspace_id,
+  api_key_id,
+  user_email,
+  model,
+  cost_type,
+  token_type,
+  SUM(cost_usd) AS cost_usd,
+  attribution,
+  -- open, provisional, settled: the first in the alphabet is the least final.
+  MIN(settle_state) AS settle_state,
+  source,
+  @processed_at AS processed_at
+FROM told
+GROUP BY
+  cost_date, platform, vendor, workspace_id, api_key_id, user_email, model, cost_type, token_type, attribution, source
+HAVING SUM(cost_usd) != 0
