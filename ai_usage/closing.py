@@ -17,33 +17,12 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from ai_usage import __version__, tables
-from ai_usage.warehouse import Fact, Warehouse, WarehouseError, models
+from ai_usage.proofs import FACTS
+from ai_usage.warehouse import Warehouse, WarehouseError, models
 from ai_usage.warehouse.base import Value
 
 FROZEN = tuple(c for c in tables.BY_NAME["closed_cost"].column_names if c != "closing_id")
 BOOKED = "booked_on BETWEEN @first_day AND @last_day"
-
-CORRECTION_FACTS = (
-    Fact(
-        "what is booked for a closed month's days, plus corrections, is what fct_cost_daily says",
-        """
-        SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
-          SELECT cost_date, SUM(cost_usd) AS difference FROM (
-            SELECT f.cost_date, f.cost_usd FROM fct_cost_daily AS f
-            INNER JOIN stg_closed_months AS k ON DATE_TRUNC(f.cost_date, MONTH) = k.month
-            WHERE f.cost_date BETWEEN @start_date AND @end_date
-            UNION ALL
-            SELECT c.cost_date, -c.cost_usd FROM closed_cost AS c
-            INNER JOIN stg_closed_months AS k ON c.closing_id = k.closing_id
-            WHERE c.cost_date BETWEEN @start_date AND @end_date AND c.booked_on >= @start_date
-            UNION ALL
-            SELECT cost_date, -cost_usd FROM fct_cost_corrections WHERE cost_date BETWEEN @start_date AND @end_date
-          ) GROUP BY cost_date
-        )
-        """,
-        "Look for a dimension that sql/curated/fct_cost_corrections.sql leaves out or a closing that counts twice in stg_closed_months.",
-    ),
-)
 
 
 class ClosingError(WarehouseError):
@@ -200,7 +179,7 @@ def correct(warehouse: Warehouse, also: date | None = None) -> None:
         return
     model = models.model("fct_cost_corrections")
     parameters = {"start_date": months[0], "end_date": last_day(months[-1]), "processed_at": datetime.now(UTC)}
-    warehouse.replace(model.table, model.sql, parameters, CORRECTION_FACTS)
+    warehouse.replace(model.table, model.sql, parameters, FACTS[model.table.name])
 
 
 def frozen(warehouse: Warehouse, closing_id: str, month: date) -> tuple[int, Decimal, str]:

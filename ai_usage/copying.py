@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from ai_usage import tables
+from ai_usage.proofs import FACTS
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import Warehouse, WarehouseError, models
 
@@ -54,7 +55,8 @@ def copy(
 ) -> CopyReport:
     """Move every published fetch that the target lacks and the closed months, then rebuild. `progress(done, total)` counts fetches.
 
-    Raises `WarehouseError` when rows arrive in another number than they left; nothing of that batch is published then.
+    Raises `WarehouseError` when rows arrive in another number than they left; nothing of that batch is published then, and when
+    what a run proves of its facts does not hold in the target; those facts are not written then.
     """
     report = move_raw(source, target, progress=progress)
     move_books(source, target)
@@ -224,11 +226,11 @@ def _ranges(source: Warehouse) -> list[tuple[date, date]]:
 
 
 def rebuild(target: Warehouse, first: date, last: date, today: date, now: datetime) -> None:
-    """Everything after raw, for these days, as a run of `today` at the moment `now` would."""
+    """Everything after raw, for these days, as a run of `today` at the moment `now` would; facts are proved in their transaction, as there."""
     parameters = {"start_date": first, "end_date": last, "as_of_date": today, "processed_at": now}
     for name in MODELS:
         model = models.model(name)
-        target.replace(model.table, model.sql, parameters)
+        target.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
 
 
 def _differences(source: Warehouse, target: Warehouse) -> list[tuple[date, str, Decimal, Decimal]]:

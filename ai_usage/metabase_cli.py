@@ -104,14 +104,18 @@ def config_of(settings: Settings) -> MetabaseConfig:
         raise SettingsError("METABASE_URL is not set; set it to Metabase's address, for example http://localhost:3001.")
     groups = settings.metabase_groups
     if settings.metabase_engine == "bigquery":
-        project, dataset, key_file = (
-            settings.metabase_bigquery_project,
-            settings.metabase_bigquery_dataset,
-            settings.metabase_bigquery_credentials,
-        )
-        if not project or not dataset or key_file is None:
+        project = settings.metabase_bigquery_project or settings.bigquery_project
+        dataset = settings.metabase_bigquery_dataset or settings.bigquery_dataset
+        key_file = settings.metabase_bigquery_credentials  # an account of its own: the warehouse's may write
+        if not project:
             raise SettingsError(
-                "AI_USAGE_METABASE_ENGINE is bigquery: set AI_USAGE_METABASE_BIGQUERY_PROJECT, _DATASET and _CREDENTIALS as well (docs/settings.md)."
+                "AI_USAGE_METABASE_ENGINE is bigquery and no project is named; set AI_USAGE_BIGQUERY_PROJECT, or "
+                "AI_USAGE_METABASE_BIGQUERY_PROJECT where Metabase reads another one."
+            )
+        if key_file is None:
+            raise SettingsError(
+                "AI_USAGE_METABASE_ENGINE is bigquery and AI_USAGE_METABASE_BIGQUERY_CREDENTIALS is not set; set it to the key file of a service "
+                "account that only reads (docs/how-to/metabase.md)."
             )
         try:
             key = key_file.read_text(encoding="utf-8")

@@ -116,8 +116,12 @@ class Settings(BaseSettings):
     serving_url: SecretStr | None = Field(
         None, description="Where `ai-usage metabase publish` writes the serving copy: the same form, with a user who may create tables."
     )
-    metabase_bigquery_project: str | None = Field(None, description="BigQuery project that Metabase reads.")
-    metabase_bigquery_dataset: str | None = Field(None, description="BigQuery dataset that holds the marts.")
+    metabase_bigquery_project: str | None = Field(
+        None, description="BigQuery project that Metabase reads. Absent: AI_USAGE_BIGQUERY_PROJECT."
+    )
+    metabase_bigquery_dataset: str | None = Field(
+        None, description="BigQuery dataset that holds the marts. Absent: AI_USAGE_BIGQUERY_DATASET."
+    )
     metabase_bigquery_credentials: Path | None = Field(
         None, description="JSON key file of a service account of Metabase's own: Data Viewer, Metadata Viewer, Job User."
     )

@@ -17,8 +17,8 @@ import pytest
 from pydantic import SecretStr
 
 from ai_usage.defs.anthropic.analytics import assets as analytics_assets
-from ai_usage.defs.curated import money
 from ai_usage.loading import Loader
+from ai_usage.proofs import FACTS
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.simulator import Fault
@@ -289,9 +289,8 @@ def test_nothing_before_2026_is_asked(tmp_path: Path) -> None:
 def replaced(found: Both) -> None:
     for name in ("dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily"):
         model = models.model(name)
-        facts = money.COST_FACTS if name == "fct_cost_daily" else ()
         clock = {"start_date": found.base.window.first, "end_date": found.base.window.last, **CLOCK}
-        found.base.warehouse.replace(model.table, model.sql, clock, facts)
+        found.base.warehouse.replace(model.table, model.sql, clock, FACTS.get(name, ()))
 
 
 @pytest.mark.parametrize("endpoint", ["cost_report", "analytics/cost"])
@@ -330,7 +329,7 @@ def test_an_estimate_among_the_bills_is_refused(tmp_path: Path, monkeypatch: pyt
             found.base.warehouse.replace(m.table, m.sql, {"start_date": LAST, "end_date": LAST, **CLOCK})
         clock = {"start_date": found.base.window.first, "end_date": found.base.window.last, **CLOCK}
         with pytest.raises(WarehouseError, match="total counts once"):
-            found.base.warehouse.replace(model.table, spoiled, clock, money.COST_FACTS[1:2])
+            found.base.warehouse.replace(model.table, spoiled, clock, FACTS["fct_cost_daily"][1:2])
 
 
 def test_a_refused_key_that_once_could_read_is_an_error(tmp_path: Path) -> None:

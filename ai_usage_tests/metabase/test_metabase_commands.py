@@ -81,7 +81,11 @@ def test_plan_apply_verify_and_export_check(call, bigquery: BigQuery, tmp_path: 
         ({}, "METABASE_URL is not set"),
         ({"METABASE_URL": "http://m"}, "METABASE_POSTGRES_URL is not set"),
         ({"METABASE_URL": "http://m", "METABASE_POSTGRES_URL": "nonsense"}, "is not of the form postgresql://"),
-        ({"METABASE_URL": "http://m", "AI_USAGE_METABASE_ENGINE": "bigquery"}, "_DATASET and _CREDENTIALS as well"),
+        ({"METABASE_URL": "http://m", "AI_USAGE_METABASE_ENGINE": "bigquery"}, "no project is named; set AI_USAGE_BIGQUERY_PROJECT"),
+        (
+            {"METABASE_URL": "http://m", "AI_USAGE_METABASE_ENGINE": "bigquery", "AI_USAGE_BIGQUERY_PROJECT": "p"},
+            "AI_USAGE_METABASE_BIGQUERY_CREDENTIALS is not set",
+        ),
         ({"METABASE_URL": "m"}, "must begin with http"),
         ({"METABASE_URL": "http://m", "AI_USAGE_METABASE_GROUPS": "Finance"}, "AI_USAGE_METABASE_GROUPS is no JSON"),
         ({"METABASE_URL": "http://m", "METABASE_POSTGRES_URL": "postgresql://u@h/d", "AI_USAGE_METABASE_PERSONAL": "boss"}, "names the audience 'boss'"),
@@ -101,6 +105,28 @@ def test_settings_become_a_configuration(tmp_path: Path) -> None:
     assert (config.url, config.personal, config.recipients) == ("http://m", ("finance", "managers"), {"finance": ("a@example.com",)})
     assert (config.database.engine, config.database.schema, config.database.details["password"]) == ("postgres", "ai_usage", "s3cret")
     assert "s3cret" not in repr(config) and "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "project", "dataset"),
+    [
+        ({}, "warehouse-project", "warehouse"),
+        ({"metabase_bigquery_dataset": "served"}, "warehouse-project", "served"),
+        ({"metabase_bigquery_project": "other", "metabase_bigquery_dataset": "served"}, "other", "served"),
+    ],
+    ids=["the warehouse's", "another dataset", "another project"],
+)
+def test_metabase_reads_the_warehouses_dataset_unless_told_otherwise(
+    given: dict[str, str], project: str, dataset: str, tmp_path: Path
+) -> None:
+    key = tmp_path / "key.json"
+    key.write_text("{}")
+    settings = Settings(
+        _env_file=None, METABASE_URL="http://m", metabase_engine="bigquery", metabase_bigquery_credentials=key,
+        bigquery_project="warehouse-project", bigquery_dataset="warehouse", **given,
+    )  # fmt: skip
+    database = config_of(settings).database
+    assert (database.details["project-id"], database.schema) == (project, dataset)
 
 
 # The serving copy ---------------------------------------------------------------------------------------------

@@ -5,10 +5,19 @@ Belongs here: the imports that let pytest collect those tests a second time, und
 
 from __future__ import annotations
 
-from ai_usage_tests.unit import test_sql_curated, test_sql_marts, test_sql_staging
+import pytest
+
+from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.parity.googlesql import GoogleSQLError
+from ai_usage_tests.unit import test_sql_anthropic, test_sql_curated, test_sql_marts, test_sql_staging
 from ai_usage_tests.unit.test_sql_curated import *  # noqa: F403
 from ai_usage_tests.unit.test_sql_marts import *  # noqa: F403
 from ai_usage_tests.unit.test_sql_staging import *  # noqa: F403
+
+# The arithmetic of a split; the other rows of Anthropic's bill are in test_models_agree.py.
+test_a_credit_is_split_like_the_charge_it_takes_back = test_sql_anthropic.test_a_credit_is_split_like_the_charge_it_takes_back
+test_a_line_is_split_by_tokens = test_sql_anthropic.test_a_line_is_split_by_tokens
+test_searches_are_split_by_requests_whatever_the_model = test_sql_anthropic.test_searches_are_split_by_requests_whatever_the_model
 
 
 def test_no_case_hides_another() -> None:
@@ -16,3 +25,9 @@ def test_no_case_hides_another() -> None:
     modules = (test_sql_curated, test_sql_marts, test_sql_staging)
     names = [name for module in modules for name in vars(module) if name.startswith("test_")]
     assert len(names) == len(set(names)) > 40
+
+
+def test_a_split_too_wide_for_numeric_fails_on_bigquery_and_is_never_wrong(desk: Desk) -> None:
+    """Nano-dollars times tokens from 1e29 on: DuckDB splits it exactly, BigQuery stops the job (docs/decisions/0012-bigquery.md)."""
+    with pytest.raises(GoogleSQLError, match="numeric overflow"):
+        test_sql_anthropic.test_large_lines_over_many_tokens_stay_exact(desk)

@@ -17,9 +17,8 @@ import pytest
 from ai_usage import tables
 from ai_usage.dashboards.query import FilterValues, card_query, preceding_period
 from ai_usage.dashboards.spec import load_dashboards
-from ai_usage.defs.curated.assets import USAGE_FACTS
-from ai_usage.defs.curated.money import COST_FACTS
 from ai_usage.loading import Loader
+from ai_usage.proofs import FACTS
 from ai_usage.simulator import Simulator, World
 from ai_usage.sources.anthropic import analytics_records as analytics
 from ai_usage.sources.anthropic import records as anthropic
@@ -45,7 +44,6 @@ PARAMETERS = {"start_date": "DATE", "end_date": "DATE", "as_of_date": "DATE", "p
 MODELS = list(models.all_models().values())
 VIEWS = [m.table for m in MODELS if m.table.view]
 CARDS = [(d, c) for d in load_dashboards() for c in d.cards if c.kind != "note"]
-FACTS = {"fct_usage_daily": USAGE_FACTS, "fct_cost_daily": COST_FACTS}
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 

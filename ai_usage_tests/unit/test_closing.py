@@ -16,6 +16,7 @@ import pytest
 
 from ai_usage import closing
 from ai_usage.closing import ClosingError
+from ai_usage.proofs import FACTS
 from ai_usage.warehouse import WarehouseError
 from ai_usage_tests.fixtures.helpers import Desk, contents, curated
 
@@ -351,4 +352,4 @@ def test_a_correction_that_does_not_add_up_is_not_written(office: Office, monkey
     office.desk.run("fct_cost_daily", office.first, office.last, LATE)
     scope = {"start_date": OCT, "end_date": D(2026, 10, 31), "processed_at": BASE}
     with pytest.raises(WarehouseError, match="what is booked for a closed month's days, plus corrections"):
-        office.desk.warehouse.replace(models.model("fct_cost_corrections").table, broken, scope, closing.CORRECTION_FACTS)
+        office.desk.warehouse.replace(models.model("fct_cost_corrections").table, broken, scope, FACTS["fct_cost_corrections"])

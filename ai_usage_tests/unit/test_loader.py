@@ -14,7 +14,7 @@ from ai_usage.sources.errors import ContractError, TransientError
 from ai_usage.sources.walk import FailedWalk
 from ai_usage_tests.fixtures.helpers import Desk, event, spooled
 
-pytestmark = pytest.mark.either_engine
+pytestmark = pytest.mark.both_engines
 
 DAY, NEXT = date(2026, 11, 1), date(2026, 11, 2)
 A, B = [event(DAY, cents=10)], [event(DAY, cents=20), event(DAY, cents=5)]
@@ -45,7 +45,6 @@ def test_the_order_of_records_makes_no_version(desk: Desk) -> None:
     assert desk.load_day(EVENTS, DAY, B[::-1]).days_unchanged == 1
 
 
-@pytest.mark.both_engines
 def test_a_day_that_went_there_and_back_has_three_versions(desk: Desk) -> None:
     """A, B, A: the ledger tells each change, and the last one counts."""
     for records, usd in ((A, "0.1"), (B, "0.25"), (A, "0.1")):
@@ -82,7 +81,6 @@ def test_a_corrected_parser_makes_a_new_version_of_the_same_bytes(desk: Desk) ->
     assert total(desk) == Decimal("0.1")
 
 
-@pytest.mark.both_engines
 def test_a_failed_window_is_recorded_as_failed_on_each_of_its_days(desk: Desk) -> None:
     """Nothing is published, nothing is emptied, the reason is kept, and the other windows stand."""
     desk.load_day(EVENTS, DAY, A)
@@ -149,7 +147,6 @@ def test_a_snapshot_that_changed_within_a_day_is_the_later_one(desk: Desk) -> No
     assert desk.one("SELECT COUNT(*) FROM raw_cursor_members") == 3
 
 
-@pytest.mark.both_engines
 def test_rejects_belong_to_the_version_that_brought_them(desk: Desk) -> None:
     """A record that was wrong and is right now is no open reject of the current version; unchanged rejects are not repeated."""
     bad = [event(DAY), event(DAY, cents="n/a")]

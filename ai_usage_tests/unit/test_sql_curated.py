@@ -174,6 +174,7 @@ def test_a_creator_is_remembered_while_the_sheet_names_an_owner(desk: Desk) -> N
 # Facts ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.both_engines
 def test_cost_is_folded_to_the_person_and_nothing_is_dropped(desk: Desk) -> None:
     """Case, plus-tag and alias are one person; the sum is the vendor's: 1 + 2 + 4 + 8 = 15."""
     desk.tab("people", {"email": ANA, "aliases": "a.smith@example.com"})
@@ -227,6 +228,7 @@ def _literal(value: object) -> str:
     return "NULL" if value is None else f"'{value}'"
 
 
+@pytest.mark.both_engines
 def test_a_key_without_a_person_goes_to_its_owner_as_of_the_day(desk: Desk) -> None:
     """Handed over on 2 November: each day to its own owner, an unknown key to nobody, and nothing is dropped or doubled."""
     base = {
@@ -263,6 +265,7 @@ def test_a_key_without_a_person_goes_to_its_owner_as_of_the_day(desk: Desk) -> N
     ]
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize(
     ("as_of", "state"),
     [

@@ -9,7 +9,7 @@ import pytest
 
 from ai_usage_tests.fixtures.helpers import NOON, Desk
 
-pytestmark = pytest.mark.either_engine
+pytestmark = pytest.mark.both_engines
 
 D, N = date, Decimal
 ANA, BEN = "ana@example.com", "ben@example.com"
@@ -111,7 +111,6 @@ def test_productivity_keeps_unknown_unknown_and_repeats_nothing(desk: Desk) -> N
     assert len(rows) == 5 and sum(r["cost_usd"] or 0 for r in rows.values()) == 63
 
 
-@pytest.mark.both_engines
 def test_restatements_tell_when_and_by_how_much(desk: Desk) -> None:
     """1.00 -> 1.50 -> empty: two restatements of +0.50 and -1.50; unchanged and failed reads are none; snapshots never are."""
     day, hour = D(2026, 11, 1), timedelta(hours=1)
@@ -133,7 +132,6 @@ def test_restatements_tell_when_and_by_how_much(desk: Desk) -> None:
     ]
 
 
-@pytest.mark.both_engines
 def test_data_health_tells_complete_empty_failed_and_missing_apart(desk: Desk) -> None:
     """Ten days from 1 to 10 November: two with rows (one of them failed later), one empty, one failed, six that nobody asked for."""
     desk.events(D(2026, 11, 1), {"charged_usd": N(1)}, {"charged_usd": N(2)}, vendor_total_usd=N(3), rejected_count=1)

@@ -12,9 +12,10 @@ from ai_usage.defs import checks
 from ai_usage.defs.common import DAYS, OWNERS, RANGES, SAMPLE, check, failed, run_parameters, spent, table_metadata, usd
 from ai_usage.defs.curated import money
 from ai_usage.defs.curated.frozen import stand
+from ai_usage.proofs import FACTS
 from ai_usage.runtime import Runtime
 from ai_usage.sources.endpoint import Window
-from ai_usage.warehouse import Fact, WarehouseError, models
+from ai_usage.warehouse import WarehouseError, models
 
 ATTRIBUTED_AT_LEAST = Decimal("0.95")
 
@@ -28,11 +29,11 @@ def _declared(name: str, specs: Sequence[dg.AssetCheckSpec] = ()) -> dict[str, A
     }  # fmt: skip
 
 
-def _run(context: dg.AssetExecutionContext, runtime: Runtime, name: str, facts: Sequence[Fact] = ()) -> tuple[Window, dict[str, Any]]:
+def _run(context: dg.AssetExecutionContext, runtime: Runtime, name: str) -> tuple[Window, dict[str, Any]]:
     model = models.model(name)
     parameters = run_parameters(context, runtime)
     try:
-        rows = runtime.warehouse.replace(model.table, model.sql, parameters, facts)
+        rows = runtime.warehouse.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
     except WarehouseError as error:
         raise failed(error) from None
     return Window(parameters["start_date"], parameters["end_date"]), {"dagster/row_count": rows, "model": model.path}
@@ -61,30 +62,6 @@ def dim_api_keys(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Ru
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
 
-USAGE_FACTS = (
-    Fact(
-        "every token, request and accepted line of staging stands in fct_usage_daily once",
-        """
-        SELECT s.requests - f.requests, s.input_tokens - f.input_tokens, s.output_tokens - f.output_tokens, s.loc_accepted - f.loc_accepted,
-          s.included_usd - f.included_usd
-        FROM (
-          SELECT COALESCE(SUM(requests), 0) AS requests, COALESCE(SUM(input_tokens), 0) AS input_tokens,
-            COALESCE(SUM(output_tokens), 0) AS output_tokens, COALESCE(SUM(loc_accepted), 0) AS loc_accepted,
-            COALESCE(SUM(included_usd), 0) AS included_usd
-          FROM stg_usage WHERE usage_date BETWEEN @start_date AND @end_date
-        ) AS s
-        CROSS JOIN (
-          SELECT COALESCE(SUM(requests), 0) AS requests, COALESCE(SUM(input_tokens), 0) AS input_tokens,
-            COALESCE(SUM(output_tokens), 0) AS output_tokens, COALESCE(SUM(loc_accepted), 0) AS loc_accepted,
-            COALESCE(SUM(included_usd), 0) AS included_usd
-          FROM fct_usage_daily WHERE usage_date BETWEEN @start_date AND @end_date
-        ) AS f
-        """,
-        "Look for a join in sql/curated/fct_usage_daily.sql that repeats or drops rows: two owners of a key or alias on a day.",
-    ),
-)
-
-
 @dg.asset(
     **_declared("fct_usage_daily"), partitions_def=DAYS, backfill_policy=RANGES,
     deps=[
@@ -95,7 +72,7 @@ USAGE_FACTS = (
     ],
 )  # fmt: skip
 def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    window, metadata = _run(context, runtime, "fct_usage_daily", USAGE_FACTS)
+    window, metadata = _run(context, runtime, "fct_usage_daily")
     results = [checks.grain(runtime.warehouse, checks.declared("fct_usage_daily"), window)]
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
@@ -117,7 +94,7 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
     ],
 )  # fmt: skip
 def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    window, metadata = _run(context, runtime, "fct_cost_daily", money.COST_FACTS)
+    window, metadata = _run(context, runtime, "fct_cost_daily")
     totals = _cost_totals(runtime, window)
     metadata |= {"cost_usd": usd(totals["fact_usd"]), "settle_state": ", ".join(sorted(totals["states"])) or "none"}
     results = [
@@ -154,7 +131,7 @@ def dim_users(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runti
     partitions_def=DAYS, backfill_policy=RANGES, deps=["fct_cost_daily"],
 )  # fmt: skip
 def fct_cost_corrections(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    window, metadata = _run(context, runtime, "fct_cost_corrections", closing.CORRECTION_FACTS)
+    window, metadata = _run(context, runtime, "fct_cost_corrections")
     # The latest month alone: a day's run should not read every closed month. `ai-usage close --verify` and every closing look at all of them.
     latest = closing.closed_months(runtime.warehouse)[-1:]
     results = [

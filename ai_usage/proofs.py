@@ -1,0 +1,125 @@
+"""What must hold of the facts before they stand: proved inside each transaction that writes them, whoever writes, a run or a copy.
+
+Belongs here: assertions over staging and facts, as SQL whose answer is the difference. Does not belong here: checks after the write (`defs/`), and
+how an engine proves (`warehouse/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ai_usage.warehouse import Fact
+
+# Where both are known, what a day's tokens were billed and what they cost at list price.
+BILLED_BY_LIST = """
+  SELECT b.cost_date, b.billed_usd, l.list_usd
+  FROM (
+    SELECT c.cost_date, SUM(c.cost_usd) AS billed_usd FROM stg_cost AS c
+    INNER JOIN stg_anthropic_list_value AS v ON c.cost_date = v.usage_date AND c.platform = v.platform AND c.model = v.model
+    WHERE c.source IN ('anthropic_cost_report', 'anthropic_analytics_cost') AND c.cost_date BETWEEN @start_date AND @end_date
+    GROUP BY c.cost_date
+  ) AS b
+  INNER JOIN (
+    SELECT usage_date, SUM(list_usd) AS list_usd FROM stg_anthropic_list_value
+    WHERE usage_date BETWEEN @start_date AND @end_date GROUP BY usage_date
+  ) AS l ON b.cost_date = l.usage_date
+  WHERE l.list_usd >= CAST('0.01' AS NUMERIC)
+"""
+
+COST_FACTS = (
+    Fact(
+        "staged cost = fct_cost_daily, per day",
+        """
+        SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
+          SELECT cost_date, SUM(cost_usd) AS difference FROM (
+            SELECT cost_date, cost_usd FROM stg_cost WHERE cost_date BETWEEN @start_date AND @end_date
+            UNION ALL
+            SELECT cost_date, -cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date
+          ) GROUP BY cost_date
+        )
+        """,
+        "Look for a join in sql/curated/fct_cost_daily.sql that repeats or drops rows: two owners of a key or alias on a day.",
+    ),
+    Fact(
+        "each vendor's own total counts once, no estimate and no second report beside it, per day",
+        """
+        SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
+          SELECT usage_date, SUM(usd) AS difference FROM (
+            SELECT f.usage_date, f.vendor_total_usd AS usd FROM stg_current_fetches AS f
+            LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
+            WHERE f.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL AND f.vendor_total_usd IS NOT NULL
+            UNION ALL
+            SELECT cost_date, -cost_usd FROM fct_cost_daily
+            WHERE cost_date BETWEEN @start_date AND @end_date AND source NOT IN ('sheet_subscriptions', 'sheet_adjustments')
+          ) GROUP BY usage_date
+        )
+        """,
+        "A staging model adds money that no vendor's bill holds, or two reports of one bill count: see sql/staging/stg_set_aside.sql.",
+    ),
+    Fact(
+        "billed cost is in dollars (billed by list value, where that is near 100 or 0.01)",
+        f"""
+        SELECT COALESCE(MAX(suspect), 0) FROM (
+          SELECT
+            CASE
+              WHEN billed_usd BETWEEN 30 * list_usd AND 300 * list_usd THEN billed_usd / list_usd
+              WHEN billed_usd > 0 AND list_usd BETWEEN 30 * billed_usd AND 300 * billed_usd THEN billed_usd / list_usd
+              ELSE 0
+            END AS suspect
+          FROM ({BILLED_BY_LIST})
+        )
+        """,
+        "Anthropic's amounts may have changed between cents and dollars: compare a day of the console with raw_anthropic_cost, then correct "
+        "cents() in sources/anthropic/records.py.",
+    ),
+)
+
+USAGE_FACTS = (
+    Fact(
+        "every token, request and accepted line of staging stands in fct_usage_daily once",
+        """
+        SELECT s.requests - f.requests, s.input_tokens - f.input_tokens, s.output_tokens - f.output_tokens, s.loc_accepted - f.loc_accepted,
+          s.included_usd - f.included_usd
+        FROM (
+          SELECT COALESCE(SUM(requests), 0) AS requests, COALESCE(SUM(input_tokens), 0) AS input_tokens,
+            COALESCE(SUM(output_tokens), 0) AS output_tokens, COALESCE(SUM(loc_accepted), 0) AS loc_accepted,
+            COALESCE(SUM(included_usd), 0) AS included_usd
+          FROM stg_usage WHERE usage_date BETWEEN @start_date AND @end_date
+        ) AS s
+        CROSS JOIN (
+          SELECT COALESCE(SUM(requests), 0) AS requests, COALESCE(SUM(input_tokens), 0) AS input_tokens,
+            COALESCE(SUM(output_tokens), 0) AS output_tokens, COALESCE(SUM(loc_accepted), 0) AS loc_accepted,
+            COALESCE(SUM(included_usd), 0) AS included_usd
+          FROM fct_usage_daily WHERE usage_date BETWEEN @start_date AND @end_date
+        ) AS f
+        """,
+        "Look for a join in sql/curated/fct_usage_daily.sql that repeats or drops rows: two owners of a key or alias on a day.",
+    ),
+)
+
+CORRECTION_FACTS = (
+    Fact(
+        "what is booked for a closed month's days, plus corrections, is what fct_cost_daily says",
+        """
+        SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
+          SELECT cost_date, SUM(cost_usd) AS difference FROM (
+            SELECT f.cost_date, f.cost_usd FROM fct_cost_daily AS f
+            INNER JOIN stg_closed_months AS k ON DATE_TRUNC(f.cost_date, MONTH) = k.month
+            WHERE f.cost_date BETWEEN @start_date AND @end_date
+            UNION ALL
+            SELECT c.cost_date, -c.cost_usd FROM closed_cost AS c
+            INNER JOIN stg_closed_months AS k ON c.closing_id = k.closing_id
+            WHERE c.cost_date BETWEEN @start_date AND @end_date AND c.booked_on >= @start_date
+            UNION ALL
+            SELECT cost_date, -cost_usd FROM fct_cost_corrections WHERE cost_date BETWEEN @start_date AND @end_date
+          ) GROUP BY cost_date
+        )
+        """,
+        "Look for a dimension that sql/curated/fct_cost_corrections.sql leaves out or a closing that counts twice in stg_closed_months.",
+    ),
+)
+
+FACTS: Mapping[str, tuple[Fact, ...]] = {
+    "fct_usage_daily": USAGE_FACTS, "fct_cost_daily": COST_FACTS, "fct_cost_corrections": CORRECTION_FACTS,
+}  # fmt: skip
+"""By the table that they are of; no other model has any."""
