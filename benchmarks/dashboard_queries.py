@@ -19,6 +19,7 @@ from common import cpu_s, peak_mb, save, table
 
 LAST = date(2026, 10, 31)
 GOAL_S = 1.0
+ACTIVE_PERCENT = 60
 FACTS = {
     "fct_usage_daily": """
         SELECT d::DATE AS usage_date, ['cursor', 'claude_code', 'claude_api', 'claude_ai'][p + 1] AS platform, 'person' || u || '@example.com' AS user_email,
@@ -48,7 +49,7 @@ def prepare(path: Path, people: int, days: int) -> int:
     first = LAST - timedelta(days=days - 1)
     grid = (
         f"(SELECT d, p, u, hash(d, p, u) % 1000003 AS h FROM range(DATE '{first}', DATE '{LAST}' + 1, INTERVAL 1 DAY) t(d), range(4) p(p), range({people}) u(u) "
-        "WHERE hash(u, d, p) % 7 < 4)"
+        f"WHERE hash(u, d, p) % 100 < {ACTIVE_PERCENT})"
     )
     with duckdb.connect(str(path)) as con:
         con.execute("SET TimeZone = 'UTC'")
