@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     )
     report_path: Path | None = Field(None, description="Where the HTML report is written. Default: `report.html` in the data folder.")
     superseded_keep_days: int = Field(1100, ge=1, description="How long raw rows of versions that a later one replaced are kept, in days.")
+    check_keep_days: int = Field(400, ge=1, description="How long the results of checks are kept in `check_results`, in days.")
     spool_keep_days: int = Field(400, ge=1, description="How long the vendors' bytes are kept as evidence, in days.")
 
     cursor_base_url: str = Field(CURSOR_URL, description="Cursor's Admin API.")

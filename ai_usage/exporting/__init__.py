@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from ai_usage.exporting.export import CHARGEBACK, Export, exportable, month_of, write_export
 from ai_usage.exporting.formats import FORMATS, ExportError, Written
-from ai_usage.exporting.text import cell_text, json_text
+from ai_usage.exporting.text import cell_text, exact_sum, json_text
 
 __all__ = [
-    "CHARGEBACK", "FORMATS", "Export", "ExportError", "Written", "cell_text", "exportable", "json_text", "month_of", "write_export",
+    "CHARGEBACK", "FORMATS", "Export", "ExportError", "Written", "cell_text", "exact_sum", "exportable", "json_text", "month_of", "write_export",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ai_usage.exporting.text import cell_text, json_text
+from ai_usage.exporting.text import cell_text, exact_sum, json_text
 from ai_usage.tables.schema import Table
 
 
@@ -52,7 +52,7 @@ def counted(parts: Iterable[pa.Table], table: Table, into: Written) -> Iterator[
     for part in parts:
         into.rows += part.num_rows
         for name in money:
-            into.totals[name] += sum((v for v in part[name].to_pylist() if v is not None), Decimal(0))
+            into.totals[name] = exact_sum([into.totals[name], *part[name].to_pylist()])
         yield part
 
 

@@ -6,9 +6,21 @@ Belongs here: how one value is written. Does not belong here: files and tables.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
+
+EXACT = Context(prec=76)  # NUMERIC(38, 9) has 38 digits and Decimal's own arithmetic keeps 28
+
+
+def exact_sum(values: Iterable[Decimal | None]) -> Decimal:
+    """The sum to the last digit, NULLs left out."""
+    total = Decimal(0)
+    for value in values:
+        if value is not None:
+            total = EXACT.add(total, value)
+    return total
 
 
 def json_text(value: Any) -> str:

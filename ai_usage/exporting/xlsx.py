@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import xlsxwriter
 
 from ai_usage.exporting.formats import About, ExportError
+from ai_usage.exporting.text import EXACT
 from ai_usage.tables.schema import Column, Type
 
 MAX_ROWS = 1_048_575  # a sheet's rows without the header
@@ -64,7 +65,7 @@ class _Cells:
         if value is None:
             return
         if column.name in self.exact:
-            self.exact[column.name] += value
+            self.exact[column.name] = EXACT.add(self.exact[column.name], value)
         if isinstance(value, bool):
             self._sheet.write_boolean(row, place, value)
         elif isinstance(value, Decimal | int):
@@ -82,7 +83,7 @@ class _Cells:
 
     def _number(self, row: int, place: int, value: Decimal | int, column: Column) -> None:
         exact = Decimal(value)
-        if len(exact.normalize().as_tuple().digits) > DIGITS:
+        if len("".join(map(str, exact.as_tuple().digits)).strip("0")) > DIGITS:
             self.as_text += 1
             self._sheet.write_string(row, place, f"{exact:f}", self._formats["long"])
             return

@@ -78,7 +78,7 @@ class Table:
     """
 
     name: str
-    layer: str  # raw | staging | curated | mart
+    layer: str  # raw | staging | curated | operations | mart
     description: str
     grain: str
     columns: tuple[Column, ...]

@@ -44,6 +44,8 @@ WHOLE = (
             "vw_monthly_finance",
             "fct_cost_daily",
         ): "its day column is a month, DATE_TRUNC of the partition column: ask vw_cost_allocation for a few days",
+        ("vw_chargeback", "fct_cost_daily"): "its day column is a month, DATE_TRUNC of the partition column: whole months are booked",
+        ("cost_allocation.chargeback", "fct_cost_daily"): MONTHS,
         ("sheet_issues", "raw_rejects"): "has no day column: the present sheet's broken rows, few",
         ("cost_allocation.department_by_month", "fct_cost_daily"): "the card shows every month on record, whatever the period",
         ("productivity_analytics.adoption", "fct_cost_daily"): "the card shows every week on record, whatever the period",
