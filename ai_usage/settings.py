@@ -119,7 +119,8 @@ class Settings(BaseSettings):
         description="Where Metabase finds the serving copy: `postgresql://reader:password@host:5432/database?schema=ai_usage`.",
     )
     serving_url: SecretStr | None = Field(
-        None, description="Where `ai-usage metabase publish` writes the serving copy: the same form, with a user who may create tables."
+        None,
+        description="Where each run and `ai-usage metabase publish` write the serving copy: the same form, with a user who may create tables.",
     )
     metabase_bigquery_project: str | None = Field(None, description="BigQuery project that Metabase reads.")
     metabase_bigquery_dataset: str | None = Field(None, description="BigQuery dataset that holds the marts.")

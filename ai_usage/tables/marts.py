@@ -66,7 +66,7 @@ vw_chargeback = _mart(
 vw_cost_allocation = _mart(
     "vw_cost_allocation",
     "Billed cost per day with person and department as of that day.",
-    "one UTC day, platform, person, department, model, cost type, attribution and settle state",
+    "one line of fct_cost_daily",
     (
         date("cost_date", "UTC day.", nullable=False),
         _PLATFORM,
