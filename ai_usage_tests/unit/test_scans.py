@@ -135,12 +135,14 @@ WHOLE = (
         )
     }
     | {
-        (name, table): "groups are judged by whole weeks, DATE_TRUNC of the partition column: ask vw_productivity_metrics for a few days"
+        (
+            name,
+            "fct_usage_daily",
+        ): "groups are judged by whole weeks, DATE_TRUNC of the partition column: ask vw_productivity_metrics for a few days"
         for name in (
             "vw_team_productivity",
             *(f"team_productivity.{card}" for card in ("accepted_lines", "acceptance_rate", "requests", "lines_by_week", "by_department")),
         )
-        for table in ("fct_usage_daily", "fct_cost_daily")
     }
 )
 
