@@ -8,12 +8,10 @@ Belongs here: arguments, printing, exit codes. What a command does lies in `exec
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +19,8 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from ai_usage import __version__, metabase_cli
+from ai_usage import __version__, export_cli, metabase_cli
+from ai_usage.exporting import ExportError, cell_text, json_text
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError, load_settings
 from ai_usage.sources.errors import SourceError
@@ -34,6 +33,7 @@ app = typer.Typer(
     help="Who spent what on AI tools, what came of it, and whether the number is right.",
 )
 app.add_typer(metabase_cli.app, name="metabase")
+app.command()(export_cli.export)
 out = Console()
 err = Console(stderr=True)
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
@@ -161,40 +161,17 @@ def query(
     rows = found.to_pylist()
     names = found.column_names
     if format_ == "json":
-        sys.stdout.write(_json(rows) + "\n")
+        sys.stdout.write(json_text(rows) + "\n")
     elif format_ == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([_cell(row[n]) for n in names] for row in rows)
+        writer.writerows([cell_text(row[n]) for n in names] for row in rows)
     else:
         grid = Grid(*names)
         for row in rows:
-            grid.add_row(*[_cell(row[n]) or "–" for n in names])
+            grid.add_row(*[cell_text(row[n]) or "–" for n in names])
         out.print(grid)
         err.print(f"{len(rows)} rows")
-
-
-def _json(value: Any) -> str:
-    """JSON with decimals as numbers, digit for digit: json.dumps would turn them into floats."""
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_json(v) for v in value) + "]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(str(k))}: {_json(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, date | datetime):
-        return json.dumps(_cell(value))
-    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
-        return "null"
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if value.tzinfo else value.isoformat()
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 @app.command()
@@ -408,7 +385,7 @@ def main() -> None:
     """Entry point: every known error is one sentence on standard error."""
     try:
         app(standalone_mode=True)
-    except (SettingsError, WarehouseError, SourceError) as error:
+    except (SettingsError, WarehouseError, SourceError, ExportError) as error:
         err.print("[red]error[/red]: ", end="", soft_wrap=True)
         err.print(str(error), markup=False, soft_wrap=True, highlight=False)
         sys.exit(1)

@@ -34,6 +34,7 @@ LAYERS = {
     "curated": ("Curated", "People, keys, usage and cost in one shape for every vendor."),
     "books": ("Books", "What finance closed, as it was. Written by `ai-usage close` alone, and never changed."),
     "mart": ("Marts", "Views that people and dashboards read."),
+    "operations": ("Operations", "What the platform notes of its own work."),
 }
 SHARED = ("raw_fetches", "raw_rejects")  # written by the load of every raw table
 COMPOSE = {
@@ -48,7 +49,7 @@ GROUPS = {
     "claude_ai": "One asset for each export of claude.ai's console; it loads the files that wait in the drop folder.",
     "curated": "Each runs one file under `sql/curated/` for the days of its run, in one transaction.",
     "marts": "Each deploys one view of `sql/marts/`.",
-    "operations": "Dropped files, cleaning, the offline report.",
+    "operations": "Dropped files, cleaning, the offline report, files for other systems, the serving copy, the record of checks.",
 }
 
 
@@ -102,6 +103,7 @@ def _table(table: Table) -> str:
     else:
         made = "Filled by every load" if table.name in SHARED else "Filled by its asset"
         made = "Filled by `ai-usage close`" if table.layer == "books" else made
+        made = "Filled at the end of each run" if table.layer == "operations" else made
     return table.markdown().rstrip("\n") + f"\n\n{made}{', a view' if table.view else ''}.\n"
 
 
@@ -140,7 +142,9 @@ def assets_page() -> str:
     for job in sorted(defs.jobs or [], key=lambda j: j.name):
         held = sorted(k.to_user_string() for k in defs.resolve_job_def(job.name).asset_layer.executable_asset_keys)
         lines.append(f"| `{job.name}` | {job.description} | {len(held)}: {', '.join(f'`{name}`' for name in held)} |")
-    lines.append("\nA source that is off is left out of the jobs; the lists above are with every source on.\n")
+    lines.append(
+        "\nA source that is off is left out of the jobs, as is the serving copy without its setting; the lists above are with everything on.\n"
+    )
     lines += ["## Schedules\n", "| schedule | job | when | starts | meaning |", "|---|---|---|---|---|"]
     for schedule in defs.schedules or []:
         lines.append(
@@ -286,7 +290,14 @@ def _lineage_text() -> str:
 
 def _alone() -> None:
     """Settings under which the definitions are complete, whatever the environment says. The values are never used."""
-    only_these({"CURSOR_ADMIN_API_KEY": "unused", "ANTHROPIC_ADMIN_API_KEY": "unused", "AI_USAGE_SHEET_ID": "unused"})
+    only_these(
+        {
+            "CURSOR_ADMIN_API_KEY": "unused",
+            "ANTHROPIC_ADMIN_API_KEY": "unused",
+            "AI_USAGE_SHEET_ID": "unused",
+            "AI_USAGE_SERVING_URL": "unused",
+        }
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

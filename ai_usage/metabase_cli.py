@@ -74,21 +74,13 @@ def verify(
 
 @app.command()
 def publish() -> None:
-    """Copy the marts that the dashboards read into the serving Postgres, in one transaction. Run it after `ai-usage run`."""
-    from ai_usage import tables
-    from ai_usage.dashboards.metabase.config import postgres_details
+    """Copy the marts that the dashboards read into the serving Postgres, in one transaction. Every run does it too, as the asset serving_copy."""
+    from ai_usage.outputs import publish_serving_copy
     from ai_usage.runtime import Runtime
-    from ai_usage.warehouse.postgres_copy import copy_marts
 
-    settings = load_settings()
-    if settings.serving_url is None:
-        raise SettingsError("AI_USAGE_SERVING_URL is not set; set it to postgresql://user:password@host:5432/database?schema=ai_usage.")
-    url = settings.serving_url.get_secret_value()
-    with _worded():
-        schema, _ = postgres_details(url)
-    runtime = Runtime(settings)
+    runtime = Runtime(load_settings())
     try:
-        copied = copy_marts(runtime.warehouse, url, schema, tables.MARTS)
+        copied = publish_serving_copy(runtime)
     finally:
         runtime.close()
     for name, rows in copied.items():

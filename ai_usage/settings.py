@@ -55,8 +55,13 @@ class Settings(BaseSettings):
     start_date: date = Field(date(2026, 1, 1), description="First UTC day of history, YYYY-MM-DD; no day before it is read.")
     settle_days: int = Field(35, ge=1, le=366, description="How many past days the daily run reads again, since vendors still change them.")
     uploads_dir: Path | None = Field(None, description="Drop folder for CSV files. Default: `uploads` in the data folder.")
+    export_dir: Path | None = Field(
+        None,
+        description="Where the daily job writes the files for other systems, such as the chargeback. Default: `exports` in the data folder.",
+    )
     report_path: Path | None = Field(None, description="Where the HTML report is written. Default: `report.html` in the data folder.")
     superseded_keep_days: int = Field(1100, ge=1, description="How long raw rows of versions that a later one replaced are kept, in days.")
+    check_keep_days: int = Field(400, ge=1, description="How long the results of checks are kept in `check_results`, in days.")
     spool_keep_days: int = Field(400, ge=1, description="How long the vendors' bytes are kept as evidence, in days.")
 
     cursor_base_url: str = Field(CURSOR_URL, description="Cursor's Admin API.")
@@ -114,7 +119,8 @@ class Settings(BaseSettings):
         description="Where Metabase finds the serving copy: `postgresql://reader:password@host:5432/database?schema=ai_usage`.",
     )
     serving_url: SecretStr | None = Field(
-        None, description="Where `ai-usage metabase publish` writes the serving copy: the same form, with a user who may create tables."
+        None,
+        description="Where each run and `ai-usage metabase publish` write the serving copy: the same form, with a user who may create tables.",
     )
     metabase_bigquery_project: str | None = Field(
         None, description="BigQuery project that Metabase reads. Absent: AI_USAGE_BIGQUERY_PROJECT."
@@ -193,6 +199,10 @@ class Settings(BaseSettings):
     @property
     def report_file(self) -> Path:
         return (self.report_path or self.data_dir / "report.html").resolve()
+
+    @property
+    def exports(self) -> Path:
+        return (self.export_dir or self.data_dir / "exports").resolve()
 
     @property
     def cursor_is_on(self) -> bool:

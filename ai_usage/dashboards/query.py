@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
+
+import sqlglot
+from sqlglot import exp
 
 from ai_usage.dashboards.spec import Card, Dimension, Measure, SpecError, Term
 
@@ -82,13 +86,52 @@ def card_query(card: Card, values: FilterValues | None = None, *, grain: str = "
     columns = [f"{_dimension(d, grain)} AS `{d.column}`" for d in dimensions]
     columns += [f"{measure_sql(m)} AS `{m.key}`" for m in card.measures]
     where, params = _where(card, values)
-    lines = ["SELECT " + ",\n  ".join(columns), "FROM (", card.source.text, ") AS card"]
+    rows = lines_of(card.source.text, *_needed(card, dimensions, values))
+    lines = ["SELECT " + ",\n  ".join(columns), "FROM (", rows, ") AS card"]
     if where:
         lines.append("WHERE " + " AND ".join(where))
     if dimensions:
         lines.append("GROUP BY " + ", ".join(str(i + 1) for i in range(len(dimensions))))
         lines.append("ORDER BY " + ", ".join(_order(card, dimensions)))
     return CardQuery("\n".join(lines), params)
+
+
+@lru_cache(maxsize=256)
+def lines_of(text: str, added: frozenset[str], plain: frozenset[str]) -> str:
+    """The card's SQL for a question that sums the columns `added` and only reads or counts the columns `plain`.
+
+    Rows that the card's SQL groups would be grouped twice: once by all its columns, which is most of the cost, and once by the question's. Where it
+    groups and every column in `added` is a SUM of lines, and no column in `plain` depends on a sum, the lines are given as they are, with the
+    same answer. Otherwise the SQL is returned unchanged.
+    """
+    select = sqlglot.parse_one(text, read="bigquery")
+    if not isinstance(select, exp.Select) or not select.args.get("group") or select.args.get("having"):
+        return text
+    kept = []
+    for projection in select.expressions:
+        name, inner = projection.alias_or_name, projection.unalias()
+        if name in added and isinstance(inner, exp.Sum) and name not in plain:
+            kept.append(exp.alias_(inner.this, name))
+        elif name in plain and name not in added and not inner.find(exp.AggFunc):
+            kept.append(projection)
+        elif name in added | plain:
+            return text
+    select.set("expressions", kept)
+    select.set("group", None)
+    return select.sql(dialect="bigquery", pretty=True, comments=False)
+
+
+def _needed(card: Card, dimensions: Sequence[Dimension], values: FilterValues) -> tuple[frozenset[str], frozenset[str]]:
+    """Columns of the card's SQL that the question sums, and those that it groups by, filters on, counts or takes the least or greatest of."""
+    added, plain = set(), {d.column for d in dimensions}
+    plain |= {column for key, column in card.filters.items() if key == "date" or values.chosen.get(key)}
+    for measure in card.measures:
+        for term in measure.ratio or ():
+            added |= {term.sum} if term.sum is not None else set()
+            plain |= {term.count_distinct} if term.count_distinct is not None else set()
+        added |= {c for c in (measure.sum, measure.share) if c is not None}
+        plain |= {c for c in (measure.count_distinct, measure.min, measure.max) if c is not None}
+    return frozenset(added), frozenset(plain)
 
 
 def _dimension(dimension: Dimension, auto: str) -> str:

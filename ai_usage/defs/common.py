@@ -18,6 +18,7 @@ import dagster as dg
 import pyarrow as pa
 
 from ai_usage import tables
+from ai_usage.exporting import ExportError
 from ai_usage.loading import LoadReport
 from ai_usage.runtime import Runtime
 from ai_usage.settings import load_settings
@@ -56,7 +57,7 @@ def _job_range(context: dg.AssetExecutionContext, runtime: Runtime) -> Window:
     return Window(runtime.yesterday, runtime.yesterday)
 
 
-def failed(error: SourceError | WarehouseError) -> dg.Failure:
+def failed(error: SourceError | WarehouseError | ExportError) -> dg.Failure:
     """A source's or the warehouse's error as Dagster's. Retries were made below; a permanent error must not be tried again at all."""
     kind = "permanent" if isinstance(error, PermanentError) else "transient"
     return dg.Failure(str(error), metadata={"kind": kind}, allow_retries=False)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from ai_usage.tables import books, claude_ai, curated, raw
+from ai_usage.tables import books, checks, claude_ai, curated, marts, raw
 from ai_usage.tables.books import BOOKS
-from ai_usage.tables.marts import MARTS
+from ai_usage.tables.checks import CHECKS
 from ai_usage.tables.raw_analytics import ANALYTICS
 from ai_usage.tables.schema import Column, Table, Type
 
 STAGING: tuple[Table, ...] = (*curated.STAGING, *books.STAGING)
 CURATED: tuple[Table, ...] = (*curated.CURATED, books.fct_cost_corrections)
 RAW: tuple[Table, ...] = (*raw.RAW, *claude_ai.RAW, *ANALYTICS)
-ALL: tuple[Table, ...] = (*RAW, *STAGING, *CURATED, *BOOKS, *MARTS)
+MARTS: tuple[Table, ...] = (*marts.MARTS, *checks.MARTS)
+ALL: tuple[Table, ...] = (*RAW, *CHECKS, *STAGING, *CURATED, *BOOKS, *MARTS)
 BY_NAME: dict[str, Table] = {table.name: table for table in ALL}
 
-__all__ = ["ALL", "BOOKS", "BY_NAME", "CURATED", "MARTS", "RAW", "STAGING", "Column", "Table", "Type"]
+__all__ = ["ALL", "BOOKS", "BY_NAME", "CHECKS", "CURATED", "MARTS", "RAW", "STAGING", "Column", "Table", "Type"]

@@ -45,10 +45,30 @@ vw_monthly_finance = _mart(
     key=("month", "platform", "vendor", "department", "cost_center", "cost_type", "settle_state"),
     date_column="month",
 )
+vw_chargeback = _mart(
+    "vw_chargeback",
+    "The lines to book for a month, by cost center and person. Names, meaning and order of its columns change only with a new version.",
+    "one month, cost center, department, person, platform, vendor, cost type, settle state and corrected month",
+    (
+        date("month", "First day of the month.", nullable=False),
+        string("cost_center", "Cost center on the day of the cost; NULL when nobody said."),
+        string("department", "Department on the day of the cost; '(no department)' when nobody said.", nullable=False),
+        *_USER,
+        _PLATFORM,
+        string("vendor", "Who sends the invoice.", nullable=False),
+        string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
+        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
+        date("corrects_month", "First day of the closed month that the line corrects; NULL for the month's own cost."),
+        usd("cost_usd", "Billed cost.", nullable=False),
+    ),
+    key=("month", "cost_center", "department", "user_email", "platform", "vendor", "cost_type", "settle_state", "corrects_month"),
+    date_column="month",
+    tags={"columns_version": "1"},
+)
 vw_cost_allocation = _mart(
     "vw_cost_allocation",
     "Billed cost per day with person and department as of that day, as it stands in the books.",
-    "one UTC day, platform, person, department, model, cost type, attribution, settle state and corrected month",
+    "one line of vw_cost_booked",
     (
         date("cost_date", "UTC day.", nullable=False),
         _PLATFORM,
@@ -429,6 +449,7 @@ vw_rejects = _mart(
 
 MARTS: tuple[Table, ...] = (
     vw_monthly_finance,
+    vw_chargeback,
     vw_cost_allocation,
     vw_cost_booked,
     vw_month_close,

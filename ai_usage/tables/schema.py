@@ -78,7 +78,7 @@ class Table:
     """
 
     name: str
-    layer: str  # raw | staging | curated | books | mart
+    layer: str  # raw | staging | curated | books | operations | mart
     description: str
     grain: str
     columns: tuple[Column, ...]

@@ -7,6 +7,7 @@ a reader sees the old copy or the new one. Does not belong here: the warehouse's
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -35,11 +36,43 @@ def copy_marts(warehouse: Warehouse, url: str, schema: str, marts: Iterable[Tabl
             for table, rows in wanted:
                 _copy(con, schema, table, rows)
     except psycopg.Error as error:
-        said = " ".join(str(error).split())
-        raise WarehouseError(
-            f"the serving copy was not written, the old one stands: Postgres said {said[:300]!r}; see AI_USAGE_SERVING_URL."
-        ) from None
+        raise _worded(error) from None
     return {table.name: rows.num_rows for table, rows in wanted}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of a mart that is not the same on both sides: `what` is rows or a USD column."""
+
+    mart: str
+    what: str
+    warehouse: str
+    serving: str
+
+
+def differences(warehouse: Warehouse, url: str, schema: str, marts: Iterable[Table]) -> list[Difference]:
+    """Where the published copy has other rows or other sums of money than the marts; asked of both sides anew."""
+    found = []
+    try:
+        with psycopg.connect(_without_schema(url), connect_timeout=20) as con:
+            for table in marts:
+                names = ["rows", *(c.name for c in table.columns if c.unit == "USD")]
+                sums = ", ".join(["COUNT(*) AS n", *(f"SUM({name}) AS {name}" for name in names[1:])])
+                held = tuple(warehouse.select(f"SELECT {sums} FROM {table.name}").to_pylist()[0].values())
+                asked = [sql.SQL("count(*)"), *(sql.SQL("sum({})").format(sql.Identifier(name)) for name in names[1:])]
+                there = con.execute(
+                    sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(asked), sql.Identifier(schema, table.name))
+                ).fetchone()
+                pairs = zip(names, held, there or [None] * len(names), strict=True)
+                found += [Difference(table.name, name, str(ours), str(theirs)) for name, ours, theirs in pairs if ours != theirs]
+    except psycopg.Error as error:
+        raise _worded(error) from None
+    return found
+
+
+def _worded(error: psycopg.Error) -> WarehouseError:
+    said = " ".join(str(error).split())
+    return WarehouseError(f"the serving copy was not written, the old one stands: Postgres said {said[:300]!r}; see AI_USAGE_SERVING_URL.")
 
 
 def _without_schema(url: str) -> str:

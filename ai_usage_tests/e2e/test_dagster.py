@@ -32,16 +32,18 @@ FACTS = {"fct_usage_daily", "fct_cost_daily"}
 MARTS = {
     "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_restatements", "vw_data_health",
     "sheet_issues", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation", "vw_unmapped",
-    "vw_rejects",
+    "vw_rejects", "vw_chargeback", "vw_check_results",
 }  # fmt: skip
 ANTHROPIC = ("raw_anthropic_", "raw_claude_code_", "raw_claude_enterprise_")  # other vendors, with tests of their own
 EXPORTS = {"raw_claude_ai_audit_log", "raw_claude_ai_spend"}
-OPERATIONS = {"uploaded_files", "cleaning", "html_report"}
+OPERATIONS = {"uploaded_files", "cleaning", "html_report", "chargeback", "serving_copy", "check_results"}
 
 # Written from the design's sections 1, 4 and 5, not from the code: what must have been made before what.
 EDGES = {
     # Raw comes from vendors alone, but a spend snapshot is compared with the events before it.
     **{name: set() for name in SHEETS | CURSOR | EXPORTS | {"cleaning"}},
+    # A failure of anything may not keep it from being recorded.
+    "check_results": set(),
     "raw_cursor_spend": {"raw_cursor_events"},
     # A file stands in for an API that is down, so it may not wait for the API to succeed.
     "uploaded_files": set(),
@@ -81,6 +83,10 @@ EDGES = {
     "vw_cost_allocation": {"fct_cost_daily", "dim_user_assignments", "dim_users"},
     "vw_monthly_finance": {"vw_cost_allocation"},
     "vw_productivity_metrics": {"fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "dim_users"},
+    "vw_chargeback": {"vw_cost_allocation"},
+    "chargeback": {"vw_chargeback"},
+    "vw_check_results": {"check_results"},
+    "serving_copy": MARTS,
     "vw_team_productivity": {"vw_productivity_metrics"},
     "vw_platform_roi": {"vw_productivity_metrics", "vw_cost_allocation", "fct_usage_daily"},
     "vw_adoption": {"vw_platform_roi"},

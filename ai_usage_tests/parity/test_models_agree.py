@@ -229,6 +229,12 @@ def ugly(desk: Desk) -> None:
         {**day, "cost_type": "tokens", "token_type": "output_tokens", "amount_usd": N("-0.00000001"), "description": "out"},
         {"usage_date": UGLY, "cost_type": "code_execution", "amount_usd": N("0.05")},
     )  # fmt: skip
+    told = {"asset": "a", "check_name": "c", "expected": "1", "what_to_do": "é"}
+    desk.lay(
+        "check_results", {**told, "run_id": "1", "state": "failed", "blocking": True, "checked_at": NOON},
+        {**told, "run_id": "2", "state": "passed", "checked_at": later, "what_to_do": None},
+        {**told, "run_id": "3", "state": "warning", "checked_at": later}, {**told, "run_id": "1", "asset": "b", "state": "failed"},
+    )  # fmt: skip
     tab = desk.one("SELECT version_fetch_id FROM stg_snapshots WHERE source = 'google_sheets' AND endpoint = 'people'")
     for fetch in (tab, "superseded"):
         desk.lay(

@@ -50,6 +50,8 @@ WHOLE = (
             "vw_monthly_finance",
             "fct_cost_daily",
         ): "its day column is a month, DATE_TRUNC of the partition column: ask vw_cost_allocation for a few days",
+        ("vw_chargeback", "fct_cost_daily"): "its day column is a month, DATE_TRUNC of the partition column: whole months are booked",
+        ("cost_allocation.chargeback", "fct_cost_daily"): MONTHS,
         ("sheet_issues", "raw_rejects"): "has no day column: the present sheet's broken rows, few",
         ("cost_allocation.department_by_month", "fct_cost_daily"): "the card shows every month on record, whatever the period",
         ("productivity_analytics.adoption", "fct_cost_daily"): "the card shows every week on record, whatever the period",
@@ -140,12 +142,14 @@ WHOLE = (
         )
     }
     | {
-        (name, table): "groups are judged by whole weeks, DATE_TRUNC of the partition column: ask vw_productivity_metrics for a few days"
+        (
+            name,
+            "fct_usage_daily",
+        ): "groups are judged by whole weeks, DATE_TRUNC of the partition column: ask vw_productivity_metrics for a few days"
         for name in (
             "vw_team_productivity",
             *(f"team_productivity.{card}" for card in ("accepted_lines", "acceptance_rate", "requests", "lines_by_week", "by_department")),
         )
-        for table in ("fct_usage_daily", "fct_cost_daily")
     }
 )
 

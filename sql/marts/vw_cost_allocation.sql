@@ -1,7 +1,6 @@
 -- Billed cost per day with person and department as of that day, as it stands in the books: what came in for a closed month stands in the first
--- open one and names the month that it corrects.
--- Grain: one day, platform, person, department, model, cost type, attribution, settle state, corrected month.
--- Inputs: vw_cost_booked, dim_users.
+-- open one and names the month that it corrects. Not added up here: whoever reads it does that once, over the columns it needs.
+-- Grain: one row of vw_cost_booked. Inputs: vw_cost_booked, dim_users.
 SELECT
   f.booked_on AS cost_date,
   f.platform,
@@ -9,19 +8,21 @@ SELECT
   COALESCE(f.department, '(no department)') AS department,
   f.cost_center,
   COALESCE(f.user_email, '(unattributed)') AS user_email,
-  CASE
-    WHEN f.user_email IS NULL THEN '(unattributed)'
-    WHEN u.first_name IS NULL AND u.last_name IS NULL THEN f.user_email
-    ELSE TRIM(CONCAT(COALESCE(u.first_name, ''), ' ', COALESCE(u.last_name, '')))
-  END AS user_name,
+  COALESCE(u.user_name, f.user_email, '(unattributed)') AS user_name,
   f.model,
   f.cost_type,
   f.attribution,
   f.settle_state,
   CASE WHEN f.is_correction THEN DATE_TRUNC(f.cost_date, MONTH) END AS corrects_month,
-  SUM(f.cost_usd) AS cost_usd
+  f.cost_usd
 FROM vw_cost_booked AS f
-LEFT JOIN dim_users AS u ON f.user_email = u.email
-GROUP BY
-  f.booked_on, f.platform, f.vendor, f.department, f.cost_center, f.user_email, u.first_name, u.last_name, f.model, f.cost_type,
-  f.attribution, f.settle_state, CASE WHEN f.is_correction THEN DATE_TRUNC(f.cost_date, MONTH) END
+LEFT JOIN (
+  -- Names are put together here, once for each person and not for each line.
+  SELECT
+    email,
+    CASE
+      WHEN first_name IS NOT NULL OR last_name IS NOT NULL
+        THEN TRIM(CONCAT(COALESCE(first_name, ''), ' ', COALESCE(last_name, '')))
+    END AS user_name
+  FROM dim_users
+) AS u ON f.user_email = u.email

@@ -1,6 +1,7 @@
 -- What each person's day on a platform cost in all (usage, seats, credits), beside what came of it. Nothing is repeated per model, and a
 -- platform's cost stands against a count only where that platform reports the count at all: else the cost of the others would be missing
--- its lines. Grain: usage_date, platform, department, user_email. Inputs: vw_productivity_metrics, vw_cost_allocation, fct_usage_daily.
+-- its lines. Facts are added up once, here, and not in views before it: that is most of what a card costs.
+-- Grain: usage_date, platform, department, user_email. Inputs: fct_usage_daily, vw_cost_allocation, dim_user_assignments, dim_users.
 WITH reported AS (
   SELECT
     platform,
@@ -14,15 +15,17 @@ WITH reported AS (
 
 both_sides AS (
   SELECT
-    usage_date, platform, department, user_email, user_name, is_active, loc_added, loc_accepted, suggestions_shown, suggestions_accepted,
-    suggestions_rejected, requests, sessions, commits, pull_requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+    f.usage_date, f.platform, COALESCE(a.department, '(no department)') AS department, COALESCE(f.user_email, '(unattributed)') AS user_email,
+    f.loc_added, f.loc_accepted, f.loc_removed, f.suggestions_shown, f.suggestions_accepted, f.suggestions_rejected, f.requests, f.sessions,
+    f.commits, f.pull_requests, f.conversations, f.messages, f.input_tokens, f.output_tokens, f.cache_read_tokens, f.cache_write_tokens,
     CAST(NULL AS NUMERIC) AS cost_usd, CAST(NULL AS NUMERIC) AS seat_usd
-  FROM vw_productivity_metrics
+  FROM fct_usage_daily AS f
+  LEFT JOIN dim_user_assignments AS a ON f.user_email = a.email AND f.usage_date BETWEEN a.valid_from AND a.valid_to
   UNION ALL
   SELECT
-    cost_date, platform, department, user_email, user_name, FALSE, CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64),
+    cost_date, platform, department, user_email, CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64),
     CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64),
-    CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64),
+    CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64),
     cost_usd, CASE WHEN cost_type = 'subscription' THEN cost_usd END
   FROM vw_cost_allocation
 ),
@@ -33,8 +36,6 @@ days AS (
     platform,
     department,
     user_email,
-    user_name,
-    LOGICAL_OR(is_active) AS is_active,
     SUM(loc_added) AS loc_added,
     SUM(loc_accepted) AS loc_accepted,
     SUM(suggestions_shown) AS suggestions_shown,
@@ -48,10 +49,12 @@ days AS (
     SUM(output_tokens) AS output_tokens,
     SUM(cache_read_tokens) AS cache_read_tokens,
     SUM(cache_write_tokens) AS cache_write_tokens,
+    COALESCE(SUM(requests), 0) + COALESCE(SUM(loc_added), 0) + COALESCE(SUM(loc_removed), 0) + COALESCE(SUM(suggestions_shown), 0)
+    + COALESCE(SUM(sessions), 0) + COALESCE(SUM(messages), 0) + COALESCE(SUM(conversations), 0) > 0 AS is_active,
     SUM(cost_usd) AS cost_usd,
     SUM(seat_usd) AS seat_usd
   FROM both_sides
-  GROUP BY usage_date, platform, department, user_email, user_name
+  GROUP BY usage_date, platform, department, user_email
 )
 
 SELECT
@@ -59,7 +62,7 @@ SELECT
   d.platform,
   d.department,
   d.user_email,
-  d.user_name,
+  COALESCE(u.user_name, d.user_email) AS user_name,
   d.is_active,
   CASE WHEN r.has_days THEN CASE WHEN d.is_active AND d.user_email != '(unattributed)' THEN 1 ELSE 0 END END AS active_days,
   d.loc_added,
@@ -92,3 +95,13 @@ SELECT
   CASE WHEN r.has_tokens THEN d.cost_usd END AS cost_with_tokens_usd
 FROM days AS d
 LEFT JOIN reported AS r ON d.platform = r.platform
+LEFT JOIN (
+  -- Names are put together here, once for each person and not for each line.
+  SELECT
+    email,
+    CASE
+      WHEN first_name IS NOT NULL OR last_name IS NOT NULL
+        THEN TRIM(CONCAT(COALESCE(first_name, ''), ' ', COALESCE(last_name, '')))
+    END AS user_name
+  FROM dim_users
+) AS u ON d.user_email = u.email

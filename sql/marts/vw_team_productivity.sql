@@ -1,20 +1,56 @@
 -- What groups of people did in a week, without anybody's name: groups of fewer than 3 active people are left out.
 -- Grain: ISO week, platform, department. Rows do not overlap, so that no difference of two rows shows a single person.
--- Inputs: vw_productivity_metrics.
+-- Inputs: fct_usage_daily, dim_user_assignments.
+WITH days AS (
+  SELECT
+    usage_date,
+    platform,
+    user_email,
+    SUM(loc_accepted) AS loc_accepted,
+    SUM(suggestions_shown) AS suggestions_shown,
+    SUM(suggestions_accepted) AS suggestions_accepted,
+    SUM(suggestions_rejected) AS suggestions_rejected,
+    SUM(requests) AS requests,
+    SUM(sessions) AS sessions,
+    SUM(commits) AS commits,
+    SUM(pull_requests) AS pull_requests,
+    COALESCE(SUM(requests), 0) + COALESCE(SUM(loc_added), 0) + COALESCE(SUM(loc_removed), 0) + COALESCE(SUM(suggestions_shown), 0)
+    + COALESCE(SUM(sessions), 0) + COALESCE(SUM(messages), 0) + COALESCE(SUM(conversations), 0) > 0 AS is_active
+  FROM fct_usage_daily
+  GROUP BY usage_date, platform, user_email
+),
+
+placed AS (
+  SELECT
+    d.usage_date,
+    d.platform,
+    COALESCE(a.department, '(no department)') AS department,
+    CASE WHEN d.is_active THEN d.user_email END AS active_person,
+    d.loc_accepted,
+    COALESCE(d.suggestions_shown, d.suggestions_accepted + d.suggestions_rejected) AS suggestions_decided,
+    CASE
+      WHEN COALESCE(d.suggestions_shown, d.suggestions_accepted + d.suggestions_rejected) IS NOT NULL THEN d.suggestions_accepted
+    END AS suggestions_accepted,
+    d.requests,
+    d.sessions,
+    d.commits,
+    d.pull_requests
+  FROM days AS d
+  LEFT JOIN dim_user_assignments AS a ON d.user_email = a.email AND d.usage_date BETWEEN a.valid_from AND a.valid_to
+)
+
 SELECT
   CAST(DATE_TRUNC(usage_date, ISOWEEK) AS DATE) AS week,
   platform,
   department,
-  COUNT(DISTINCT CASE WHEN is_active AND user_email <> '(unattributed)' THEN user_email END) AS people,
+  COUNT(DISTINCT active_person) AS people,
   SUM(loc_accepted) AS loc_accepted,
-  SUM(COALESCE(suggestions_shown, suggestions_accepted + suggestions_rejected)) AS suggestions_decided,
-  SUM(CASE
-    WHEN COALESCE(suggestions_shown, suggestions_accepted + suggestions_rejected) IS NOT NULL THEN suggestions_accepted
-  END) AS suggestions_accepted,
+  SUM(suggestions_decided) AS suggestions_decided,
+  SUM(suggestions_accepted) AS suggestions_accepted,
   SUM(requests) AS requests,
   SUM(sessions) AS sessions,
   SUM(commits) AS commits,
   SUM(pull_requests) AS pull_requests
-FROM vw_productivity_metrics
+FROM placed
 GROUP BY CAST(DATE_TRUNC(usage_date, ISOWEEK) AS DATE), platform, department
-HAVING COUNT(DISTINCT CASE WHEN is_active AND user_email <> '(unattributed)' THEN user_email END) >= 3
+HAVING COUNT(DISTINCT active_person) >= 3

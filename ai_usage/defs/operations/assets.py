@@ -4,6 +4,7 @@ import dagster as dg
 
 from ai_usage.dashboards.meta import Checks
 from ai_usage.defs.common import OWNERS, check, failed, spent
+from ai_usage.defs.operations.outputs import remember
 from ai_usage.operations import clean_up, load_uploads, write_html_report
 from ai_usage.runtime import Runtime
 from ai_usage.sources.errors import SourceError
@@ -38,12 +39,13 @@ def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
 )  # fmt: skip
 def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
+        result = _yesterday(runtime)
+        remember(runtime, context.run_id, "html_report", result)
         path, size = write_html_report(runtime, checks=run_checks(context.instance, context.run_id))
     except WarehouseError as error:
         raise failed(error) from None
-    results = [_yesterday(runtime)]
     return dg.MaterializeResult(
-        metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size} | spent(runtime), check_results=results
+        metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size} | spent(runtime), check_results=[result]
     )
 
 

@@ -20,7 +20,9 @@ SOURCES = {
     "claude_enterprise": dg.AssetSelection.groups("claude_enterprise"),
     "google_sheets": dg.AssetSelection.groups("google_sheets"),
 }
-SQL = dg.AssetSelection.groups("curated", "marts") | dg.AssetSelection.assets("html_report")
+SERVING = dg.AssetSelection.assets("serving_copy")
+_SQL = dg.AssetSelection.groups("curated", "marts") | dg.AssetSelection.assets("html_report", "chargeback", "check_results")
+SQL = _SQL if load_settings().serving_url is None else _SQL | SERVING
 
 
 # What no run does unasked: a person decides.
@@ -28,11 +30,11 @@ BY_HAND = dg.AssetSelection.assets("closed_month")
 
 
 def _on() -> dg.AssetSelection:
-    """Everything but the sources that are off: their assets stay in the graph and say why when asked for."""
+    """Everything but the sources that are off, and the serving copy without a place: their assets stay in the graph and say why when asked for."""
     selection: dg.AssetSelection = dg.AssetSelection.all() - BY_HAND
     for name in load_settings().off():
         selection = selection - SOURCES[name]
-    return selection
+    return selection - SERVING if load_settings().serving_url is None else selection
 
 
 daily = dg.define_asset_job("daily", selection=_on(), description="Every source that is on, every table, every check.")

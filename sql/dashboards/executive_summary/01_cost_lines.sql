@@ -1,4 +1,4 @@
--- Grain: day x platform x department x person x cost type x settle state x corrected month. Additive: cost_usd, unattributed_usd, final_usd.
+-- Grain: day x platform x department x person x cost type x settle state. Additive: cost_usd, unattributed_usd, final_usd.
 -- Billed money only. Every card of these dashboards reads these rows, so that all of them tell one story.
 SELECT
   cost_date,
@@ -9,7 +9,6 @@ SELECT
   user_name,
   cost_type,
   settle_state,
-  corrects_month,
   CASE settle_state
     WHEN 'closed' THEN 'Final: finance has closed the month'
     WHEN 'settled' THEN 'Final: past the days in which the vendor corrects'
@@ -21,4 +20,4 @@ SELECT
   SUM(CASE WHEN attribution = 'unattributed' THEN cost_usd ELSE 0 END) AS unattributed_usd,
   SUM(CASE WHEN settle_state IN ('settled', 'closed') THEN cost_usd ELSE 0 END) AS final_usd
 FROM vw_cost_allocation
-GROUP BY cost_date, platform, department, cost_center, user_email, user_name, cost_type, settle_state, corrects_month
+GROUP BY cost_date, platform, department, cost_center, user_email, user_name, cost_type, settle_state

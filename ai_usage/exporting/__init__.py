@@ -1,0 +1,14 @@
+"""Tables as files for other programs: CSV, JSON, Parquet and XLSX, exact and streamed.
+
+Belongs here: which tables can be had, in which order their rows stand, the formats, the month's chargeback. Does not belong here: Dagster, printing.
+"""
+
+from __future__ import annotations
+
+from ai_usage.exporting.export import CHARGEBACK, Export, exportable, month_of, write_export
+from ai_usage.exporting.formats import FORMATS, ExportError, Written
+from ai_usage.exporting.text import cell_text, exact_sum, json_text
+
+__all__ = [
+    "CHARGEBACK", "FORMATS", "Export", "ExportError", "Written", "cell_text", "exact_sum", "exportable", "json_text", "month_of", "write_export",
+]  # fmt: skip
