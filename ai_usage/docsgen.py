@@ -32,9 +32,11 @@ LAYERS = {
     "raw": ("Raw", "What the sources said, typed and versioned. Read them only together with `raw_fetches`."),
     "staging": ("Staging", "Views. They choose the current version of each day and bring every source into one shape."),
     "curated": ("Curated", "People, keys, usage and cost in one shape for every vendor."),
+    "operations": ("Operations", "What the platform notes about its own work."),
     "mart": ("Marts", "Views that people and dashboards read."),
 }
 SHARED = ("raw_fetches", "raw_rejects")  # written by the load of every raw table
+COMMANDS = {"forgotten_people": "ai-usage forget", "forget_log": "ai-usage forget"}
 COMPOSE = {
     "PLATFORM_IMAGE": "ai-usage-analytics:0.1.0",
     "SECRETS_DIR": "./deploy/secrets",
@@ -98,6 +100,8 @@ def tables_page() -> str:
 def _table(table: Table) -> str:
     if table.name in models.all_models():
         made = f"Made by `{models.model(table.name).path}`"
+    elif table.name in COMMANDS:
+        made = f"Filled by `{COMMANDS[table.name]}`"
     else:
         made = "Filled by every load" if table.name in SHARED else "Filled by its asset"
     return table.markdown().rstrip("\n") + f"\n\n{made}{', a view' if table.view else ''}.\n"

@@ -191,6 +191,11 @@ class Settings(BaseSettings):
         return (self.report_path or self.data_dir / "report.html").resolve()
 
     @property
+    def dagster_home(self) -> Path:
+        """DAGSTER_HOME, or `dagster/` in the data folder."""
+        return Path(os.environ.get("DAGSTER_HOME") or self.data_dir / "dagster").resolve()
+
+    @property
     def cursor_is_on(self) -> bool:
         return self.cursor_admin_api_key is not None
 

@@ -7,7 +7,7 @@ only: below them unknown is NULL.
 from __future__ import annotations
 
 from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
-from ai_usage.tables.schema import Column, Table, boolean, count, date, integer, string, timestamp, usd
+from ai_usage.tables.schema import Column, Table, boolean, count, date, email, integer, string, timestamp, usd
 
 SEAT_STATES = ("used", "idle", "unheld", "unknown", "no_seat")
 BUDGET_SCOPES = ("company", "department", "platform", "department_platform")
@@ -18,7 +18,7 @@ RECONCILIATION_REASONS = (
 _PLATFORM = string("platform", "Platform.", nullable=False)
 _DEPARTMENT = string("department", "Department on that day; '(no department)' when nobody said.", nullable=False)
 _USER = (
-    string("user_email", "Canonical e-mail; '(unattributed)' when nobody is known.", nullable=False),
+    email("user_email", "Canonical e-mail; '(unattributed)' when nobody is known.", nullable=False),
     string("user_name", "First and last name, or the e-mail.", nullable=False),
 )
 
