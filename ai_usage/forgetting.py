@@ -135,25 +135,26 @@ def _texts(table: Table) -> list[Column]:
     return [c for c in table.columns if c.type is Type.STRING and not c.allowed and c.personal is not Personal.DIGEST]
 
 
-def _mentions(name: str) -> str:
-    return f"(STRPOS(COALESCE({name}, ''), '@') > 0 AND REGEXP_CONTAINS(COALESCE({name}, ''), @found))"
+def _mentions(columns: Sequence[Column]) -> str:
+    """Whether any of these holds one of the addresses, looked for once a row."""
+    return "REGEXP_CONTAINS(CONCAT(" + ", '\\n', ".join(f"COALESCE({c.name}, '')" for c in columns) + ", '\\n'), @found)"
 
 
 def _clean(name: str) -> str:
     """Twice, since two addresses side by side share the character between them."""
-    return f"CASE WHEN {_mentions(name)} THEN REGEXP_REPLACE(REGEXP_REPLACE({name}, @found, @kept), @found, @kept) ELSE {name} END"
+    return f"REGEXP_REPLACE(REGEXP_REPLACE({name}, @found, @kept), @found, @kept)"
 
 
 def _own(table: Table) -> str:
     """Whether a row is the person's own."""
     named = [f"REGEXP_CONTAINS(COALESCE({c.name}, ''), @whole)" for c in table.personal(Personal.EMAIL)]
-    named = named or [_mentions(c.name) for c in table.personal(Personal.RECORD)]
-    return "(" + " OR ".join(named or ["FALSE"]) + ")"
+    records = table.personal(Personal.RECORD)
+    return "(" + " OR ".join(named or ([_mentions(records)] if records else ["FALSE"])) + ")"
 
 
 def _where(table: Table) -> str:
     digests = [f"{c.name} IN UNNEST(@digests)" for c in table.personal(Personal.DIGEST)]
-    any_of = " OR ".join([_own(table), *(_mentions(c.name) for c in _texts(table)), *digests])
+    any_of = " OR ".join([_mentions(_texts(table)), *digests])
     return f"({any_of})" + (f" AND {_days(table.date_column)}" if table.date_column else "")
 
 
@@ -256,7 +257,7 @@ def _count_files(runtime: Runtime, swap: redaction.Swap, outcome: Outcome, *, dr
 
 def _left(runtime: Runtime, mine: Sequence[str]) -> Iterator[Path]:
     """Files of the platform that still hold an address in plain bytes: Dagster's records of old checks, copies of reports, files not loaded yet."""
-    pattern = re.compile(b"|".join(re.escape(a.encode()) for a in mine), re.IGNORECASE)
+    pattern = re.compile(rb"(?<![\w.%+-])(?:" + b"|".join(re.escape(a.encode()) for a in mine) + rb")", re.IGNORECASE)
     settings = runtime.settings
     homes = {settings.data_dir.resolve(), settings.dagster_home, settings.uploads}
     files = {p for home in homes for p in home.rglob("*") if p.is_file() and p.stat().st_size}
