@@ -34,7 +34,7 @@ from ai_usage.sources.registry import ENDPOINTS
 from ai_usage.tables.schema import Column, Personal, Table, Type
 from ai_usage.warehouse import DuckDBWarehouse, Warehouse
 
-_ADDRESS = re.compile(r"[^@\s<>\"',;:]+@[^@\s<>\"',;:]+\.[^@\s<>\"',;:]+")
+_ADDRESS = re.compile(r"[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+")
 _OWN_TABLES = {t.name for t in tables.OPERATIONS if t.name in {"forgotten_people", "forget_log"}}
 STORED = tuple(t for t in tables.ALL if not t.view and t.name not in _OWN_TABLES)
 """Every table that is searched."""
