@@ -14,7 +14,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = "ai-usage-analytics"
 ALLOWED = (
-    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "HPND", "ISC", "MIT", "MIT-CMU", "MIT-0", "PSF-2.0", "Python-2.0", "Unlicense", "Zlib", "CNRI-Python",
+    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "HPND", "ISC", "MIT", "MIT-CMU", "MIT-0", "PSF-2.0",
+    "Python-2.0", "Unlicense", "Zlib", "CNRI-Python",
 )  # fmt: skip
 # Not permissive, and used as they are from their own wheels: nothing of ours is derived from them, and each can be exchanged by its user.
 EXCEPTED = {
@@ -76,6 +77,8 @@ def licence(held: Distribution) -> str:
 def permitted(expression: str) -> bool:
     """Whether an SPDX expression can be kept by keeping allowed licences alone: one of OR, all of AND."""
     plain = expression.replace("(", " ").replace(")", " ")
+    if plain != expression:  # with brackets every licence that is named must be allowed: no choice is made here
+        return all(part.strip().partition(" WITH ")[0] in ALLOWED for part in re.split(r"\s+(?:AND|OR)\s+", plain))
     return any(
         all(part.strip().partition(" WITH ")[0] in ALLOWED for part in re.split(r"\s+AND\s+", choice))
         for choice in re.split(r"\s+OR\s+", plain)

@@ -32,8 +32,9 @@ from ai_usage_tests.helpers import (
 def firm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     """All days but the last, read by the command; a file was loaded, and one waits."""
     with company(tmp_path_factory.mktemp("backup")) as found:
-        done = found.run(FIRST, LAST - timedelta(days=1))
-        assert done.returncode == 0, plain(done.stderr)
+        found.patience_s = 900.0
+        found.load(FIRST, LAST - timedelta(days=1))
+        assert found.cli("status").returncode == 0  # makes Dagster's databases
         (found.data / "uploads" / "loaded").mkdir(parents=True)
         (found.data / "uploads" / "loaded" / "old.csv").write_text("a\n1\n")
         (found.data / "uploads" / "cursor_members-2.txt").write_text("waits")
@@ -63,29 +64,6 @@ def files(data: Path) -> dict[str, bytes]:
         for p in (data / top).rglob("*")
         if p.is_file() and p.suffix != ".part"
     }
-
-
-def test_what_is_lost_comes_back_to_the_last_digit_and_the_next_day_runs_on_it(firm: Company, backup: Path) -> None:
-    before, evidence, marts = contents(firm.db), files(firm.data), snapshot(firm.db)
-    assert sum(map(len, before.values())) > 500 and len(evidence) > 20
-    [(runs,)] = sqlite3.connect(firm.home / "history" / "runs.db").execute("SELECT count(*) FROM runs").fetchall()
-    shutil.rmtree(firm.data)
-    done = firm.cli("restore", str(backup))
-    assert done.returncode == 0, plain(done.stderr)
-    assert contents(firm.db) == before and files(firm.data) == evidence
-    assert_same(snapshot(firm.db), marts, "marts")
-    assert sqlite3.connect(firm.home / "history" / "runs.db").execute("SELECT count(*) FROM runs").fetchall() == [(runs,)]
-    fetched = len(before["raw_fetches"])
-    day = firm.run(FIRST, LAST)
-    assert day.returncode == 0, plain(day.stderr)
-    assert_books(firm.db, firm.world)
-    [(changed, asked)] = rows(
-        firm.db,
-        "SELECT count(*) FILTER (changed AND usage_date < ?), count(*) FROM raw_fetches WHERE endpoint = 'filtered-usage-events'",
-        [LAST],
-    )
-    assert changed == 9 and asked == 9 + 10, "the days of the backup are known again: nothing of them was loaded twice"
-    assert len(contents(firm.db)["raw_fetches"]) > fetched
 
 
 def test_a_backup_says_what_it_holds_and_holds_no_key(backup: Path) -> None:
@@ -123,3 +101,29 @@ def test_a_backup_into_itself_and_of_nothing(firm: Company, tmp_path: Path) -> N
     assert_sentence(firm.cli("backup", str(firm.data / "spool" / "b")), "lies inside a folder that is backed up")
     said = assert_sentence(firm.cli("backup", str(tmp_path / "safe"), AI_USAGE_DATA_DIR=str(tmp_path / "none")), "to back up")
     assert "run `ai-usage run` first" in said and not list((tmp_path / "safe").glob("*"))
+
+
+def test_what_is_lost_comes_back_to_the_last_digit_and_the_next_day_runs_on_it(firm: Company, backup: Path) -> None:
+    before, evidence, marts = contents(firm.db), files(firm.data), snapshot(firm.db)
+    assert sum(map(len, before.values())) > 500 and len(evidence) > 20
+    with sqlite3.connect(firm.home / "history" / "runs.db") as con:
+        con.execute("CREATE TABLE planted AS SELECT 7 AS seven")
+    shutil.rmtree(backup)
+    assert firm.cli("backup", str(backup.parent)).returncode == 0
+    [backup] = backup.parent.iterdir()
+    shutil.rmtree(firm.data)
+    done = firm.cli("restore", str(backup))
+    assert done.returncode == 0, plain(done.stderr)
+    assert contents(firm.db) == before and files(firm.data) == evidence
+    assert_same(snapshot(firm.db), marts, "marts")
+    assert sqlite3.connect(firm.home / "history" / "runs.db").execute("SELECT seven FROM planted").fetchall() == [(7,)]
+    fetched = len(before["raw_fetches"])
+    firm.load(FIRST, LAST)
+    assert_books(firm.db, firm.world)
+    [(changed, asked)] = rows(
+        firm.db,
+        "SELECT count(*) FILTER (changed AND usage_date < ?), count(*) FROM raw_fetches WHERE endpoint = 'filtered-usage-events'",
+        [LAST],
+    )
+    assert changed == 9 and asked == 9 + 10, "the days of the backup are known again: nothing of them was loaded twice"
+    assert len(contents(firm.db)["raw_fetches"]) > fetched
