@@ -256,7 +256,9 @@ def doctor() -> None:
     with _runtime() as runtime:
         found = examine(runtime)
     for finding in found:
-        mark = {"ok": "[green]ok[/green] ", "off": "[yellow]off[/yellow]", "bad": "[red]bad[/red]"}[finding.state]
+        mark = {"ok": "[green]ok[/green] ", "off": "[yellow]off[/yellow]", "warn": "[yellow]warn[/yellow]", "bad": "[red]bad[/red]"}[
+            finding.state
+        ]
         out.print(f"{mark}  {finding.what}: ", end="", soft_wrap=True)
         out.print(finding.sentence, markup=False, soft_wrap=True)
     if any(f.state == "bad" for f in found):
@@ -313,6 +315,10 @@ def dev(
     home = dagster_home(settings)
     for reason in settings.off().values():
         err.print(reason, style="yellow", soft_wrap=True)
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        err.print(
+            f"everybody who reaches {host}:{port} may start and change runs: the pages have no login (docs/how-to/login.md).", style="red"
+        )
     err.print(f"DAGSTER_HOME={home}\nhttp://{host}:{port}", highlight=False, soft_wrap=True)
     command = Path(sys.executable).with_name("dagster")
     os.execv(command, [str(command), "dev", "-m", "ai_usage.definitions", "--host", host, "--port", str(port)])  # noqa: S606

@@ -209,7 +209,8 @@ def test_a_run_and_every_command_before_such_vendors(parrot: Parrot, tmp_path: P
         for done in spoken:
             assert_unheard(done.stdout + done.stderr, " ".join(done.args))
             assert "Traceback" not in done.stderr
-        assert CANARIES["metabase_api_key"] in parrot.heard
+        vendors = ("cursor_admin_api_key", "anthropic_admin_api_key", "anthropic_analytics_api_key")
+        assert {CANARIES[name] for name in vendors} <= parrot.heard
         seen = [path for path, content in everything_below(firm.folder) if assert_unheard(content, str(path)) is None]
         assert any(p.suffix == ".db" and "dagster" in p.parts for p in seen) and any(p.suffix == ".duckdb" for p in seen)
         assert any(".zst" in p.name for p in seen)
