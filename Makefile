@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help demo test test-bigquery test-metabase setup dev lint format docs lock chromium postgres bench infra clean
+.PHONY: help demo test test-bigquery test-metabase setup dev lint format docs lock chromium postgres bench infra audit licences clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,12 @@ postgres: ## PostgreSQL for the deployment test: found, or installed where that 
 
 infra: setup ## Linters of Dockerfile, Compose and Terraform, each fetched in one version
 	@scripts/infra
+
+audit: setup ## Known vulnerabilities of the locked packages; needs the network of the vulnerability service
+	@scripts/audit
+
+licences: setup ## The licence of every package that the product installs, against the list of allowed ones
+	@$(BIN)/python scripts/licences.py
 
 bench: setup ## The benchmarks; each prints ratios
 	@for script in benchmarks/[a-z]*.py; do case $$script in */common.py) ;; *) $(BIN)/python $$script || exit 1;; esac; done

@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from ai_usage import __version__, export_cli, metabase_cli
+from ai_usage import __version__, care_cli, export_cli, metabase_cli
 from ai_usage.exporting import ExportError, cell_text, json_text
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError, load_settings
@@ -34,6 +34,9 @@ app = typer.Typer(
 )
 app.add_typer(metabase_cli.app, name="metabase")
 app.command()(export_cli.export)
+app.command()(care_cli.backup)
+app.command()(care_cli.restore)
+app.command()(care_cli.forget)
 out = Console()
 err = Console(stderr=True)
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
@@ -296,7 +299,9 @@ def doctor() -> None:
     with _runtime() as runtime:
         found = examine(runtime)
     for finding in found:
-        mark = {"ok": "[green]ok[/green] ", "off": "[yellow]off[/yellow]", "bad": "[red]bad[/red]"}[finding.state]
+        mark = {"ok": "[green]ok[/green] ", "off": "[yellow]off[/yellow]", "warn": "[yellow]warn[/yellow]", "bad": "[red]bad[/red]"}[
+            finding.state
+        ]
         out.print(f"{mark}  {finding.what}: ", end="", soft_wrap=True)
         out.print(finding.sentence, markup=False, soft_wrap=True)
     if any(f.state == "bad" for f in found):
@@ -353,6 +358,10 @@ def dev(
     home = dagster_home(settings)
     for reason in settings.off().values():
         err.print(reason, style="yellow", soft_wrap=True)
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        err.print(
+            f"everybody who reaches {host}:{port} may start and change runs: the pages have no login (docs/how-to/login.md).", style="red"
+        )
     err.print(f"DAGSTER_HOME={home}\nhttp://{host}:{port}", highlight=False, soft_wrap=True)
     command = Path(sys.executable).with_name("dagster")
     os.execv(command, [str(command), "dev", "-m", "ai_usage.definitions", "--host", host, "--port", str(port)])  # noqa: S606

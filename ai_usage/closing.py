@@ -182,26 +182,28 @@ def correct(warehouse: Warehouse, also: date | None = None) -> None:
     warehouse.replace(model.table, model.sql, parameters, FACTS[model.table.name])
 
 
+def _hashes(where: str) -> str:
+    """SQL: rows, USD and SHA-256 of each closing whose rows `where` names."""
+    columns = ", '|', ".join(_text(c) for c in tables.BY_NAME["closed_cost"] if c.name != "closing_id")
+    return f"""
+        WITH lines AS (SELECT closing_id, booked_on, cost_usd, CONCAT({columns}) AS line FROM closed_cost WHERE {where}),
+        days AS (
+          SELECT closing_id, booked_on, COUNT(*) AS n, SUM(cost_usd) AS usd, TO_HEX(SHA256(STRING_AGG(line, '\\n' ORDER BY line))) AS hash
+          FROM lines GROUP BY closing_id, booked_on
+        )
+        SELECT
+          closing_id, SUM(n) AS n, SUM(usd) AS usd,
+          LOWER(TO_HEX(SHA256(STRING_AGG(CONCAT(CAST(booked_on AS STRING), ' ', hash), '\\n' ORDER BY booked_on)))) AS sha256
+        FROM days GROUP BY closing_id
+    """
+
+
 def frozen(warehouse: Warehouse, closing_id: str, month: date) -> tuple[int, Decimal, str]:
     """(rows, USD, SHA-256) of a closing as its rows are now. Both engines compute the same hash: money is written without trailing zeros, NULL as -."""
     found = warehouse.select(
-        f"""
-        WITH lines AS (
-          SELECT booked_on, cost_usd, CONCAT({", '|', ".join(_text(c) for c in tables.BY_NAME["closed_cost"] if c.name != "closing_id")}) AS line
-          FROM closed_cost WHERE closing_id = @closing_id AND {BOOKED}
-        ),
-        days AS (
-          SELECT booked_on, COUNT(*) AS n, SUM(cost_usd) AS usd, TO_HEX(SHA256(STRING_AGG(line, '\\n' ORDER BY line))) AS hash
-          FROM lines GROUP BY booked_on
-        )
-        SELECT
-          COALESCE(SUM(n), 0) AS n, COALESCE(SUM(usd), 0) AS usd,
-          TO_HEX(SHA256(COALESCE(STRING_AGG(CONCAT(CAST(booked_on AS STRING), ' ', hash), '\\n' ORDER BY booked_on), ''))) AS sha256
-        FROM days
-        """,
-        {"closing_id": closing_id, "first_day": month, "last_day": last_day(month)},
-    ).to_pylist()[0]
-    return int(found["n"]), Decimal(found["usd"]), str(found["sha256"]).lower()
+        _hashes(f"closing_id = @closing_id AND {BOOKED}"), {"closing_id": closing_id, "first_day": month, "last_day": last_day(month)}
+    ).to_pylist()
+    return (int(found[0]["n"]), Decimal(found[0]["usd"]), str(found[0]["sha256"])) if found else (0, Decimal(0), "no rows")
 
 
 def damaged(warehouse: Warehouse, months: Sequence[date] | None = None) -> list[str]:
@@ -219,21 +221,21 @@ def damaged(warehouse: Warehouse, months: Sequence[date] | None = None) -> list[
     return said
 
 
-def rewritten(warehouse: Warehouse, author: str, reason: str) -> list[date]:
-    """After a person's data was replaced in `closed_cost`: record the new hash of each closed month whose rows changed while its money did not.
-
-    Returns those months. Raises `ClosingError` when money or rows changed too.
-    """
-    changed = []
-    for month, was in _closed(warehouse).items():
-        rows, cost_usd, sha256 = frozen(warehouse, was.closing_id, month)
-        if (rows, cost_usd) != (was.rows, was.cost_usd):
-            raise ClosingError("; ".join(damaged(warehouse, [month])))
-        if sha256 != was.sha256:
-            closing = Closing(month, was.closing_id, rows, cost_usd, sha256)
-            _decide(warehouse, closing, "rewrite", _author(author), reason, was.as_of)
-            changed.append(month)
-    return changed
+def rewritten() -> list[str]:
+    """Statements for the transaction that removes a person from frozen rows: each closed month whose rows changed gets its new hash on record, with
+    rows and money as they were, which the transaction proves. They name @acted_at and @acted_by."""
+    table = tables.BY_NAME["month_closings"]
+    return [
+        f"""
+        INSERT INTO {table.name} ({", ".join(table.column_names)})
+        SELECT
+          k.month, 'rewrite', k.closing_id, @acted_at, @acted_by, 'a person was forgotten', k.as_of, k.row_count, k.cost_usd, h.sha256,
+          '{__version__}'
+        FROM stg_closed_months AS k
+        INNER JOIN ({_hashes("booked_on BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'")}) AS h ON k.closing_id = h.closing_id
+        WHERE h.sha256 != k.sha256
+        """
+    ]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from ai_usage import tables
 from ai_usage.proofs import FACTS
+from ai_usage.tables.forgetting import forget_log, forgotten_people
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import Warehouse, WarehouseError, models
 
@@ -73,6 +74,8 @@ def move_raw(
 ) -> CopyReport:
     """Move every published fetch that the target lacks; `until` leaves out what was fetched after it."""
     target.ensure()
+    for table in (forgotten_people, forget_log):  # first of all: the next load must know whom it may not name
+        _add_missing(source, target, table)
     report = CopyReport()
     published = set(target.select("SELECT fetch_id FROM raw_fetches")["fetch_id"].to_pylist())
     wanted: list[_Fetch] = []
@@ -112,6 +115,15 @@ def move_books(source: Warehouse, target: Warehouse, *, until: datetime | None =
         for piece in _pieces(source.stream(asked, {"ids": ids}), target.publish_bytes):
             target.publish({frozen: _marked(frozen, piece)}, no_fetches)
     target.publish({ledger: _marked(ledger, decisions.take(new))}, no_fetches)
+
+
+def _add_missing(source: Warehouse, target: Warehouse, table: Table) -> None:
+    """Rows of a small table whose key the target lacks."""
+    sql = f"SELECT {', '.join(table.column_names)} FROM {table.name}"
+    held = {tuple(row[k] for k in table.key) for row in target.select(sql).to_pylist()}
+    lacking = [row for row in source.select(sql).to_pylist() if tuple(row[k] for k in table.key) not in held]
+    no_fetches = tables.BY_NAME["raw_fetches"].arrow_schema().empty_table()
+    target.publish({table: pa.Table.from_pylist(lacking, schema=table.arrow_schema())}, no_fetches)
 
 
 def _counts(warehouse: Warehouse, table: Table, ids: set[str]) -> dict[str, int]:

@@ -37,6 +37,7 @@ LAYERS = {
     "operations": ("Operations", "What the platform notes of its own work."),
 }
 SHARED = ("raw_fetches", "raw_rejects")  # written by the load of every raw table
+COMMANDS = {"forgotten_people": "ai-usage forget", "forget_log": "ai-usage forget"}
 COMPOSE = {
     "PLATFORM_IMAGE": "ai-usage-analytics:0.1.0",
     "SECRETS_DIR": "./deploy/secrets",
@@ -100,6 +101,8 @@ def tables_page() -> str:
 def _table(table: Table) -> str:
     if table.name in models.all_models():
         made = f"Made by `{models.model(table.name).path}`"
+    elif table.name in COMMANDS:
+        made = f"Filled by `{COMMANDS[table.name]}`"
     else:
         made = "Filled by every load" if table.name in SHARED else "Filled by its asset"
         made = "Filled by `ai-usage close`" if table.layer == "books" else made

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import requests
 
 from ai_usage.runtime import Runtime
-from ai_usage.secrets import Secret
+from ai_usage.secrets import Secret, exposed
 from ai_usage.settings import SettingsError
 from ai_usage.sources.anthropic import analytics_records
 from ai_usage.sources.endpoint import Window
@@ -31,7 +33,7 @@ class Finding:
     """One thing examined."""
 
     what: str
-    state: Literal["ok", "off", "bad"]
+    state: Literal["ok", "off", "warn", "bad"]
     sentence: str
 
 
@@ -39,6 +41,7 @@ def examine(runtime: Runtime) -> list[Finding]:
     """Data folder, warehouse, where each key comes from, each source (reachable, authorised), the clock."""
     off = runtime.settings.off()
     findings = [_try("data folder", lambda: _folder(runtime)), _try("warehouse", lambda: _warehouse(runtime))]
+    findings += _privileges(runtime)
     findings += [_try(key.setting, lambda key=key: _key(key)) for key in runtime.settings.given_keys()]  # type: ignore[misc]
     if "cursor" in off:
         findings.append(Finding("Cursor", "off", off["cursor"]))
@@ -87,6 +90,22 @@ def _key(key: Secret) -> str:
     """Where a key comes from. `.env` and the environment are told apart here: to the settings they are one."""
     whence = key.whence()
     return "from .env." if key.form == "value" and key.setting not in os.environ else f"{whence}."
+
+
+def _privileges(runtime: Runtime) -> list[Finding]:
+    """What can be seen without asking anybody: key files and data that everybody on this machine may read, and one account for two tasks."""
+    settings = runtime.settings
+    files = (settings.google_application_credentials, settings.metabase_bigquery_credentials, Path(".env"), settings.duckdb_file)
+    found = [Finding("privileges", "warn", f"{said}.") for path in files if path and path.is_file() and (said := exposed(path.resolve()))]
+    reads, writes = settings.metabase_postgres_url, settings.serving_url
+    try:
+        users = [urlsplit(url.get_secret_value()).username for url in (reads, writes) if url is not None]
+    except (SettingsError, ValueError):  # the line of that key says so
+        users = []
+    if len(users) == 2 and users[0] == users[1]:
+        sentence = f"METABASE_POSTGRES_URL and AI_USAGE_SERVING_URL name one user, {users[0]}, who may write; give Metabase a user who may only read."
+        found.append(Finding("privileges", "warn", sentence))
+    return found
 
 
 def _cursor(runtime: Runtime) -> str:

@@ -62,8 +62,8 @@ class RunOutcome:
 
 
 def dagster_home(settings: Settings) -> Path:
-    """DAGSTER_HOME, or `dagster/` in the data folder; made, with the repository's dagster.yaml, when it is not there."""
-    home = Path(os.environ.get("DAGSTER_HOME") or settings.data_dir / "dagster").resolve()
+    """The settings' home; made, with the repository's dagster.yaml, when it is not there."""
+    home = settings.dagster_home
     config = home / "dagster.yaml"
     ours = Path(__file__).resolve().parents[1] / "dagster.yaml"
     try:

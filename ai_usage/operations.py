@@ -20,7 +20,7 @@ from ai_usage.dashboards.meta import Checks
 from ai_usage.loading import exports
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
-from ai_usage.sources import spool
+from ai_usage.sources import redaction, spool
 from ai_usage.sources.claude_ai import exports as claude_ai
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import SourceError
@@ -55,7 +55,9 @@ def load_uploads(
         try:
             outcome = _load_file(runtime, run_id, found, within)
         except SourceError as error:
-            uploads.put_away(found.path, "refused", str(error))
+            # Nothing of a refused file counts, so rows of forgotten people need not be kept.
+            redaction.redact_file(found.path, swap := _swap(runtime), keep_rows=False)
+            uploads.put_away(found.path, "refused", redaction.replaced(str(error), swap))
             outcome = FileOutcome(found.path.name, 0, str(error))
         outcomes.append(outcome)
     return outcomes
@@ -108,7 +110,9 @@ def _load_file(runtime: Runtime, run_id: str | None, found: uploads.Dropped, wit
     walks: Sequence[Spooled]
     if found.kind in uploads.EXPORTS:
         runtime.warehouse.ensure()
-        export = exports.read_export(runtime.warehouse, path, found.kind, settings.spool_dir, runtime.today, settings.start_date)
+        export = exports.read_export(
+            runtime.warehouse, path, found.kind, settings.spool_dir, runtime.today, settings.start_date, _swap(runtime)
+        )
         if within and not _covers(within, export.days, settings.start_date, runtime.yesterday):
             days = f"{max(export.days.first, settings.start_date)} to {min(export.days.last, runtime.yesterday)}"
             return FileOutcome(path.name, 0, waits=f"{path.name} holds {days}, which this run does not rebuild; run ai-usage upload.")
@@ -124,8 +128,15 @@ def _load_file(runtime: Runtime, run_id: str | None, found: uploads.Dropped, wit
         raise SourceError(f"{path.name} was not used: {report.skipped[0]}; the vendor's own data stands.")
     if found.kind == "claude_ai_audit_log":
         claude_ai.strip_personal(path)
+    redaction.redact_file(path, _swap(runtime))
     uploads.put_away(path, "loaded", "\n".join(report.skipped) or None)
     return FileOutcome(path.name, report.rows_written, unknown_fields=tuple(sorted(report.unknown_fields)))
+
+
+def _swap(runtime: Runtime) -> redaction.Swap:
+    """Whose addresses may not be kept; nobody's while there is no warehouse."""
+    runtime.warehouse.ensure()
+    return runtime.forgotten if runtime.forgotten.anyone() else lambda address: None
 
 
 def _covers(run: Window, days: Window, start: date, yesterday: date) -> bool:

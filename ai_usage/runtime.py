@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ai_usage.loading import Loader
+from ai_usage.loading import Forgotten, Loader
 from ai_usage.settings import Settings, SettingsError, load_settings, variable
 from ai_usage.sources.anthropic.analytics import AnalyticsClient
 from ai_usage.sources.anthropic.client import AnthropicClient
@@ -122,8 +122,12 @@ class Runtime:
             del self.__dict__["sheets"]
         return self.sheets
 
+    @cached_property
+    def forgotten(self) -> Forgotten:
+        return Forgotten(self.warehouse)
+
     def loader(self, run_id: str | None = None) -> Loader:
-        return Loader(self.warehouse, run_id)
+        return Loader(self.warehouse, run_id, self.forgotten)
 
     @property
     def today(self) -> date:

@@ -108,7 +108,7 @@ class Secret(SecretStr):
         """In words and without the value: where the key comes from. Reads it, so that what is wrong is an error here too."""
         self.get_secret_value()
         if self.form == "file":
-            warned = f"; {_exposed(self.path)}" if _exposed(self.path) else ""
+            warned = f"; {exposed(self.path)}" if exposed(self.path) else ""
             return f"from the file {self.path}{warned}"
         if self.form == "secret manager":
             return f"from Secret Manager, {self._name}, version {self._fetched().version}"
@@ -146,13 +146,13 @@ def _read(path: Path, setting: str) -> str:
         raise SettingsError(f"{setting}: the file {path} is not UTF-8 text; it must hold the key and nothing else.") from None
     except OSError as error:
         raise SettingsError(f"{setting}: the file {path} cannot be read ({error.strerror}); let this user read it.") from None
-    exposed = _exposed(path)
-    if exposed:
-        _log.warning("%s: %s", setting, exposed)
+    warned = exposed(path)
+    if warned:
+        _log.warning("%s: %s", setting, warned)
     return text
 
 
-def _exposed(path: Path) -> str | None:
+def exposed(path: Path) -> str | None:
     """A warning when everybody on this machine may read the file."""
     if path.is_relative_to(_MOUNTED) or not path.stat().st_mode & stat.S_IROTH:
         return None

@@ -205,6 +205,11 @@ class Settings(BaseSettings):
         return (self.export_dir or self.data_dir / "exports").resolve()
 
     @property
+    def dagster_home(self) -> Path:
+        """DAGSTER_HOME, or `dagster/` in the data folder."""
+        return Path(os.environ.get("DAGSTER_HOME") or self.data_dir / "dagster").resolve()
+
+    @property
     def cursor_is_on(self) -> bool:
         return self.cursor_admin_api_key is not None
 

@@ -1,5 +1,6 @@
 """From walks to published versions: the glue between sources and the warehouse, without Dagster."""
 
+from ai_usage.loading.forgotten import Forgotten
 from ai_usage.loading.loader import Loader, LoadReport
 
-__all__ = ["LoadReport", "Loader"]
+__all__ = ["Forgotten", "LoadReport", "Loader"]

@@ -15,6 +15,7 @@ from datetime import UTC, date
 from pathlib import Path
 from typing import Any
 
+from ai_usage.sources import redaction
 from ai_usage.sources.claude_ai import exports
 from ai_usage.sources.claude_ai.records import AUDIT_LOG, SPEND
 from ai_usage.sources.endpoint import Endpoint, Window
@@ -22,6 +23,10 @@ from ai_usage.sources.errors import ContractError
 from ai_usage.sources.spool import Spooled
 from ai_usage.sources.uploads.client import replaces, spool_records
 from ai_usage.warehouse.base import Warehouse
+
+
+def _nobody(address: str) -> None:
+    """Nobody was forgotten."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,18 @@ class Export:
     days: Window
 
 
-def read_export(warehouse: Warehouse, path: Path, kind: str, spool: Path, today: date, start: date) -> Export:
+def read_export(
+    warehouse: Warehouse, path: Path, kind: str, spool: Path, today: date, start: date, swap: redaction.Swap = _nobody
+) -> Export:
     """The file as walks that can be loaded. Raises `ContractError` when it cannot be read or may not stand beside what is held."""
-    return _audit_log(warehouse, path, spool, today) if kind == "claude_ai_audit_log" else _spend(warehouse, path, spool, today, start)
+    return (
+        _audit_log(warehouse, path, spool, today, swap) if kind == "claude_ai_audit_log" else _spend(warehouse, path, spool, today, start)
+    )
 
 
-def _audit_log(warehouse: Warehouse, path: Path, spool: Path, today: date) -> Export:
-    new = exports.audit_events(path)
+def _audit_log(warehouse: Warehouse, path: Path, spool: Path, today: date, swap: redaction.Swap) -> Export:
+    # A forgotten person's held events stand under the token, and an event without the actor's id is known again by its address alone.
+    new = [{**r, "actor_email": redaction.replaced(r.get("actor_email") or "", swap) or None} for r in exports.audit_events(path)]
     days = {day for record in new if (day := exports.event_day(record)) is not None}
     if not days:
         raise ContractError(f"no row of {path.name} names an instant; drop it as it was downloaded, without opening it in a spreadsheet.")
@@ -90,7 +100,8 @@ def _held_events(warehouse: Warehouse, window: Window, days: set[date]) -> list[
         for row in found
         if row["usage_date"] in days
     ]
-    return records + [json.loads(row["payload"]) for row in rejected if row["usage_date"] in days]
+    # The record of a forgotten person was emptied: it says nothing that could be rejected again.
+    return records + [json.loads(row["payload"]) for row in rejected if row["usage_date"] in days and row["payload"] != redaction.EMPTIED]
 
 
 def held_ranges(warehouse: Warehouse) -> list[Range]:

@@ -17,6 +17,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from ai_usage.loading.forgotten import Forgotten
+from ai_usage.sources import redaction
 from ai_usage.sources.decode import Day, Decoder
 from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.errors import SourceError
@@ -105,9 +107,10 @@ class _Outgoing:
 class Loader:
     """Publishes walks of one run into one warehouse."""
 
-    def __init__(self, warehouse: Warehouse, run_id: str | None = None) -> None:
+    def __init__(self, warehouse: Warehouse, run_id: str | None = None, forgotten: Forgotten | None = None) -> None:
         self._warehouse = warehouse
         self._run_id = run_id
+        self._forgotten = forgotten or Forgotten(warehouse)
 
     def load(self, endpoint: Endpoint, walks: Iterable[Spooled | FailedWalk], origin: str = "api", replace: bool = False) -> LoadReport:
         """Decode and publish every walk; failed ones are recorded and reported, the rest stands.
@@ -151,6 +154,7 @@ class Loader:
             days = decoder.load(walks)
         except SourceError as error:
             if len(walks) == 1:
+                self._redact_spool(walks)
                 report.failures.append(FailedWalk(endpoint, walks[0].window, error))
             else:  # each for itself: a changed day must not take the days beside it along
                 for walk in walks:
@@ -192,8 +196,19 @@ class Loader:
         report.absent_fields |= set(decoder.absent_fields)
         rows = decoder.rows(new, now) if new else endpoint.table.arrow_schema().empty_table()
         rejects = decoder.rejects(new, now) if any(d.rejected for d in days) and new else raw_rejects.arrow_schema().empty_table()
+        if self._forgotten.anyone() and self._forgotten.among(decoder.addresses()):
+            # After the hash, which is of what the vendor sent: an unchanged answer is then known again. Before the publication.
+            rows = redaction.redact_rows(endpoint.table, rows, self._forgotten)
+            rejects = redaction.redact_rows(raw_rejects, rejects, self._forgotten)
+            self._redact_spool(walks)
         decoder.clear()
         outgoing.add(rows, rejects, fetches)
+
+    def _redact_spool(self, walks: Sequence[Spooled]) -> None:
+        """The evidence names nobody whom the tables may not name."""
+        if self._forgotten.anyone():
+            for walk in walks:
+                redaction.redact_spool(walk.path, walk.endpoint, self._forgotten)
 
     def _current(self, endpoint: Endpoint, snapshot: bool) -> dict[date | None, _Current]:
         """What counts now: by day, or under None the latest snapshot."""
@@ -267,7 +282,7 @@ class Loader:
                 "origin": origin,
                 "window_start": None if failed.endpoint.usage_date is None else failed.window.start,
                 "window_end": None if failed.endpoint.usage_date is None else failed.window.end,
-                "error": str(failed.error),
+                "error": redaction.replaced(str(failed.error), self._forgotten) if self._forgotten.anyone() else str(failed.error),
             }
             for failed in failures
             for day in failed.window.days

@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from ai_usage.sources.endpoint import Endpoint, Field
 from ai_usage.sources.errors import ContractError
+from ai_usage.sources.redaction import ADDRESS
 from ai_usage.sources.spool import Spooled
 from ai_usage.tables.schema import Column, Type
 
@@ -152,6 +153,13 @@ class Decoder:
                 total = None if endpoint.vendor_total is None or total is None else Decimal(total)
                 days.append(Day(day, walk, records, rejected, sha, total))
         return days
+
+    def addresses(self) -> list[str]:
+        """What looks like an e-mail address in the records' text, each spelling once."""
+        if not self._filled:
+            return []
+        sql = "SELECT DISTINCT unnest(regexp_extract_all(__json, ?)) FROM lines WHERE contains(__json, '@')"
+        return [found for (found,) in self._con.execute(sql, [ADDRESS]).fetchall()]
 
     def rows(self, fetches: Mapping[tuple[str, date], str], fetched_at: datetime) -> pa.Table:
         """Arrow rows in the raw table's schema, of the days named by (spool path, day) -> fetch_id."""

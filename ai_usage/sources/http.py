@@ -7,6 +7,7 @@ and page chains (each vendor's `client.py`). Bodies are read in one piece from t
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections import deque
@@ -113,7 +114,7 @@ class HttpClient:
         self.vendor = vendor
         self.base_url = base_url.rstrip("/")
         self.stats = Stats()
-        self._secrets = tuple(s for s in secrets if s)
+        self._secrets = tuple(form for s in secrets if s for form in _forms(s))
         self._key_setting = key_setting
         self._tries, self._patience_s, self._timeout_s, self._backoff_s = tries, patience_s, timeout_s, backoff_s
         self._hints = hints or {}
@@ -213,7 +214,8 @@ class HttpClient:
             refusal = self._error(where, answer, content)
             refusal.status = answer.status_code
             raise refusal
-        return Body(content, answer.headers.get("request-id") or answer.headers.get("x-request-id"))
+        request_id = answer.headers.get("request-id") or answer.headers.get("x-request-id")
+        return Body(self._without_secrets(content), request_id and self._safe(request_id))
 
     def _error(self, where: str, answer: requests.Response, content: bytes) -> SourceError:
         """Status -> class, kind and a sentence: the one place where statuses are judged."""
@@ -246,9 +248,27 @@ class HttpClient:
         return self._safe(content[: 20 * _EXCERPT].decode("utf-8", "replace").replace("\n", " "))[:length]
 
     def _safe(self, text: str) -> str:
-        for secret in self._secrets:
+        for secret in self._hidden():
             text = text.replace(secret, "***")
         return text
+
+    def _without_secrets(self, content: bytes) -> bytes:
+        """A good answer that repeats the key, as debugging gateways do, would carry it into the spool and into the column `extra`."""
+        for secret in self._hidden():
+            found = secret.encode()
+            content = content.replace(found, b"***") if found in content else content
+        return content
+
+    def _hidden(self) -> tuple[str, ...]:
+        """The keys, and the token that Google's session fetched with one."""
+        token = getattr(getattr(self._session, "credentials", None), "token", None)
+        return (*self._secrets, token) if isinstance(token, str) and token else self._secrets
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """A key as it may come back: as it is, and as Basic authentication writes it, as name and as password."""
+    basic = {base64.b64encode(text.encode()).decode().rstrip("=") for text in (secret, f"{secret}:", f":{secret}")}
+    return (secret, *sorted(basic, key=len, reverse=True))
 
 
 def retry_after(header: str | None, now: datetime | None = None) -> float | None:

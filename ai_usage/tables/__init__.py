@@ -5,14 +5,15 @@ from __future__ import annotations
 from ai_usage.tables import books, checks, claude_ai, curated, marts, raw
 from ai_usage.tables.books import BOOKS
 from ai_usage.tables.checks import CHECKS
+from ai_usage.tables.forgetting import OPERATIONS
 from ai_usage.tables.raw_analytics import ANALYTICS
-from ai_usage.tables.schema import Column, Table, Type
+from ai_usage.tables.schema import Column, Personal, Table, Type
 
 STAGING: tuple[Table, ...] = (*curated.STAGING, *books.STAGING)
 CURATED: tuple[Table, ...] = (*curated.CURATED, books.fct_cost_corrections)
 RAW: tuple[Table, ...] = (*raw.RAW, *claude_ai.RAW, *ANALYTICS)
 MARTS: tuple[Table, ...] = (*marts.MARTS, *checks.MARTS)
-ALL: tuple[Table, ...] = (*RAW, *CHECKS, *STAGING, *CURATED, *BOOKS, *MARTS)
+ALL: tuple[Table, ...] = (*RAW, *CHECKS, *STAGING, *CURATED, *BOOKS, *OPERATIONS, *MARTS)
 BY_NAME: dict[str, Table] = {table.name: table for table in ALL}
 
-__all__ = ["ALL", "BOOKS", "BY_NAME", "CHECKS", "CURATED", "MARTS", "RAW", "STAGING", "Column", "Table", "Type"]
+__all__ = ["ALL", "BOOKS", "BY_NAME", "CHECKS", "CURATED", "MARTS", "OPERATIONS", "RAW", "STAGING", "Column", "Personal", "Table", "Type"]

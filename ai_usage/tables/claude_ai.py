@@ -6,7 +6,7 @@ Belongs here: the raw tables of the two exports. Does not belong here: the sheet
 from __future__ import annotations
 
 from ai_usage.tables.raw import raw_table
-from ai_usage.tables.schema import Table, count, date, string, timestamp, usd
+from ai_usage.tables.schema import Table, count, date, email, string, timestamp, usd
 
 raw_claude_ai_audit_log = raw_table(
     "raw_claude_ai_audit_log",
@@ -16,7 +16,7 @@ raw_claude_ai_audit_log = raw_table(
         timestamp("event_at", "created_at: when the event happened.", nullable=False),
         string("event", "What happened: conversation_created, file_uploaded, or newer.", nullable=False),
         string("actor_uuid", "actor_info.uuid: who did it; NULL where nobody is signed in."),
-        string("actor_email", "actor_info.metadata.email_address, as the log writes it."),
+        email("actor_email", "actor_info.metadata.email_address, as the log writes it."),
         string("entity_type", "entity_info.type: chat_conversation, file, project, or newer."),
         string("entity_uuid", "entity_info.uuid: which one."),
         string("project_uuid", "entity_info.metadata.project_uuid: the project that it lies in."),
@@ -33,7 +33,7 @@ raw_claude_ai_spend = raw_table(
     (
         date("period_start", "First UTC day of the range that the amounts are summed over.", nullable=False),
         date("period_end", "Last UTC day of that range, inclusive.", nullable=False),
-        string("user_email", "The person's e-mail, as the report writes it; NULL is nobody named."),
+        email("user_email", "The person's e-mail, as the report writes it; NULL is nobody named."),
         string("account_uuid", "claude.ai's id of the person."),
         string("product", "Chat, Claude Code, or another product."),
         string("model", "Model."),

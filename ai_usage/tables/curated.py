@@ -6,7 +6,7 @@ Belongs here: dimensions, facts, and the common shape that every staging model m
 
 from __future__ import annotations
 
-from ai_usage.tables.schema import Column, Table, boolean, count, date, string, timestamp, usd
+from ai_usage.tables.schema import Column, Personal, Table, boolean, count, date, email, string, timestamp, usd
 
 COST_TYPES = ("usage", "subscription", "overage", "credit", "tax", "adjustment")
 ATTRIBUTIONS = ("direct", "token_share", "seat", "key_owner", "unattributed")
@@ -40,7 +40,7 @@ _USAGE_MEASURES: tuple[Column, ...] = (
 _USAGE_DIMENSIONS: tuple[Column, ...] = (
     date("usage_date", "UTC day.", nullable=False),
     _PLATFORM,
-    string("user_email", "The person's canonical e-mail; NULL is nobody known."),
+    email("user_email", "The person's canonical e-mail; NULL is nobody known."),
     string("api_key_id", "API key or service account, where the vendor names one."),
     string("workspace_id", "Workspace, where the vendor has one."),
     string("model", "Model; NULL where the measure is of the person's day, not of a model."),
@@ -51,7 +51,7 @@ _COST_DIMENSIONS: tuple[Column, ...] = (
     string("vendor", "Who sends the invoice.", nullable=False),
     string("workspace_id", "Workspace, where the vendor has one."),
     string("api_key_id", "API key or service account, where the vendor names one."),
-    string("user_email", "The person's canonical e-mail; NULL is nobody known."),
+    email("user_email", "The person's canonical e-mail; NULL is nobody known."),
     string("model", "Model."),
     string("cost_type", "What kind of charge.", nullable=False, allowed=COST_TYPES),
     string("token_type", "Which tokens the line charges, where the vendor says."),
@@ -72,21 +72,21 @@ STAGING_KEYS: tuple[Column, ...] = (
     string("api_key_name", "Its name."),
     _PLATFORM,
     string("workspace_id", "Workspace, where the vendor has one."),
-    string("creator_email", "Who created it, as the vendor writes it."),
+    email("creator_email", "Who created it, as the vendor writes it."),
     boolean("is_active", "Whether the vendor calls it active."),
     date("seen_on", "UTC day on which the vendor showed it.", nullable=False),
     boolean("is_directory", "True where the vendor has a list of keys; false where keys are learned from use.", nullable=False),
 )
 STAGING_PEOPLE: tuple[Column, ...] = (
-    string("email", "E-mail, as the vendor writes it.", nullable=False),
-    string("name", "Display name."),
+    email("email", "E-mail, as the vendor writes it.", nullable=False),
+    string("name", "Display name.", personal=Personal.NAME),
     boolean("is_active", "Whether the vendor calls the person active.", nullable=False),
     date("seen_on", "UTC day of the vendor's list.", nullable=False),
 )
 STAGING_SEATS: tuple[Column, ...] = (
     date("seat_date", "UTC day.", nullable=False),
     _PLATFORM,
-    string("user_email", "E-mail of the person who holds a seat, as the vendor writes it.", nullable=False),
+    email("user_email", "E-mail of the person who holds a seat, as the vendor writes it.", nullable=False),
 )
 
 
@@ -164,8 +164,8 @@ stg_email_aliases = Table(
     key=("alias",),
     view=True,
     columns=(
-        string("alias", "E-mail, lower case, without plus-tag.", nullable=False),
-        string("email", "The person's main e-mail, lower case, without plus-tag.", nullable=False),
+        email("alias", "E-mail, lower case, without plus-tag.", nullable=False),
+        email("email", "The person's main e-mail, lower case, without plus-tag.", nullable=False),
     ),
 )
 stg_cursor_usage = _staging("stg_cursor_usage", "Cursor's usage in the common shape.", STAGING_USAGE, "usage_date")
@@ -187,8 +187,8 @@ stg_anthropic_users = _staging(
     "Everybody whom Anthropic's directory ever listed, as it listed them last.",
     (
         string("user_id", "Anthropic's id.", nullable=False),
-        string("email", "E-mail as Anthropic spells it.", nullable=False),
-        string("name", "Name."),
+        email("email", "E-mail as Anthropic spells it.", nullable=False),
+        string("name", "Name.", personal=Personal.NAME),
         boolean("is_active", "Whether the latest directory lists them.", nullable=False),
         date("first_seen_on", "The first UTC day whose directory lists them.", nullable=False),
     ),
@@ -263,7 +263,7 @@ stg_claude_ai_days = _staging(
     "What each person did in claude.ai on each UTC day, by Claude Enterprise's count or else the audit log.",
     (
         date("usage_date", "UTC day.", nullable=False),
-        string("user_email", "The person's canonical e-mail; NULL is nobody known."),
+        email("user_email", "The person's canonical e-mail; NULL is nobody known."),
         count("conversations", "Different conversations; NULL where the log names none.", "conversations"),
         count("messages", "Messages; NULL where the log has none.", "messages"),
         count("projects", "Different projects.", "projects"),
@@ -282,10 +282,10 @@ dim_users = Table(
     key=("user_id",),
     cluster_by=("email",),
     columns=(
-        string("user_id", "SHA-256 of the canonical e-mail, hexadecimal.", nullable=False),
-        string("email", "Canonical e-mail: lower case, plus-tag cut, alias resolved.", nullable=False),
-        string("first_name", "First name."),
-        string("last_name", "Last name."),
+        string("user_id", "SHA-256 of the canonical e-mail, hexadecimal.", nullable=False, personal=Personal.DIGEST),
+        email("email", "Canonical e-mail: lower case, plus-tag cut, alias resolved.", nullable=False),
+        string("first_name", "First name.", personal=Personal.NAME),
+        string("last_name", "Last name.", personal=Personal.NAME),
         string("department", "Department today."),
         string("cost_center", "Cost center today."),
         boolean("is_active", "False once every vendor that lists the person says removed; NULL when none lists them."),
@@ -301,7 +301,7 @@ dim_user_assignments = Table(
     key=("email", "valid_from"),
     cluster_by=("email",),
     columns=(
-        string("email", "Canonical e-mail.", nullable=False),
+        email("email", "Canonical e-mail.", nullable=False),
         string("department", "Department."),
         string("cost_center", "Cost center."),
         date("valid_from", "First UTC day.", nullable=False),
@@ -320,8 +320,8 @@ dim_api_keys = Table(
         string("api_key_name", "Name in the vendor's console."),
         string("platform", "Platform; NULL until a vendor lists the key."),
         string("workspace_id", "Workspace."),
-        string("email", "Owner's canonical e-mail in this period."),
-        string("creator_email", "Canonical e-mail of whoever created the key, by the vendor."),
+        email("email", "Owner's canonical e-mail in this period."),
+        email("creator_email", "Canonical e-mail of whoever created the key, by the vendor."),
         string("description", "Purpose."),
         boolean("is_active", "Whether the vendor calls the key active; NULL until one lists it."),
         date("valid_from", "First UTC day.", nullable=False),

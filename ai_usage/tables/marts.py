@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ai_usage.tables.books import BOOKED
 from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
-from ai_usage.tables.schema import Column, Table, boolean, count, date, integer, string, timestamp, usd
+from ai_usage.tables.schema import Column, Table, boolean, count, date, email, integer, string, timestamp, usd
 
 SEAT_STATES = ("used", "idle", "unheld", "unknown", "no_seat")
 BUDGET_SCOPES = ("company", "department", "platform", "department_platform")
@@ -19,7 +19,7 @@ RECONCILIATION_REASONS = (
 _PLATFORM = string("platform", "Platform.", nullable=False)
 _DEPARTMENT = string("department", "Department on that day; '(no department)' when nobody said.", nullable=False)
 _USER = (
-    string("user_email", "Canonical e-mail; '(unattributed)' when nobody is known.", nullable=False),
+    email("user_email", "Canonical e-mail; '(unattributed)' when nobody is known.", nullable=False),
     string("user_name", "First and last name, or the e-mail.", nullable=False),
 )
 
@@ -127,7 +127,7 @@ vw_adjustments = _mart(
         date("month", "First day of its month.", nullable=False),
         _PLATFORM,
         string("cost_type", "Kind of charge.", nullable=False, allowed=("adjustment", "credit", "tax")),
-        string("user_email", "Whose cost it is; '(unattributed)' when nobody's.", nullable=False),
+        email("user_email", "Whose cost it is; '(unattributed)' when nobody's.", nullable=False),
         usd("amount_usd", "Added to the cost.", nullable=False),
         string("author", "Who decided it.", nullable=False),
         string("reason", "Why.", nullable=False),

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ai_usage.tables.schema import Column, Table, boolean, count, date, integer, numeric, string, timestamp, usd
+from ai_usage.tables.schema import Column, Personal, Table, boolean, count, date, email, integer, numeric, string, timestamp, usd
 
 LINEAGE: tuple[Column, ...] = (
     date("usage_date", "The UTC day that the row speaks of; for snapshots the day they were taken.", nullable=False),
     string("fetch_id", "The fetch that brought the row; visible once `raw_fetches` names it.", nullable=False),
     timestamp("fetched_at", "When the fetch ended.", nullable=False),
     date("ingest_date", "The UTC day of `fetched_at`.", nullable=False),
-    string("extra", "Fields that the vendor sent and this table does not know, as JSON text."),
+    string("extra", "Fields that the vendor sent and this table does not know, as JSON text.", personal=Personal.RECORD),
 )
 
 
@@ -78,10 +78,10 @@ raw_rejects = Table(
         string("endpoint", "The endpoint, sheet tab or file kind.", nullable=False),
         integer("record_number", "The record's place in the fetch, from 1; for a sheet or a file the row as a person counts it."),
         string("column_name", "The field that broke the rule."),
-        string("value", "What stood there."),
+        string("value", "What stood there.", personal=Personal.NAME),
         string("reason", "The rule that was broken.", nullable=False),
         string("remedy", "What a person can do.", nullable=False),
-        string("payload", "The record as it came, JSON text.", nullable=False),
+        string("payload", "The record as it came, JSON text.", nullable=False, personal=Personal.RECORD),
     ),
 )
 
@@ -91,8 +91,8 @@ raw_cursor_members = raw_table(
     "one member of one snapshot",
     (
         string("user_id", "Cursor's member id.", nullable=False),
-        string("name", "Display name."),
-        string("email", "E-mail as Cursor sends it.", nullable=False),
+        string("name", "Display name.", personal=Personal.NAME),
+        email("email", "E-mail as Cursor sends it.", nullable=False),
         string("role", "owner, member, free-owner or newer."),
         boolean("is_removed", "True once the member has left the team."),
     ),
@@ -105,7 +105,7 @@ raw_cursor_usage = raw_table(
     "one member and UTC day of one fetch",
     (
         string("user_id", "Cursor's member id, text whatever JSON type it came in.", nullable=False),
-        string("email", "E-mail as Cursor sends it."),
+        email("email", "E-mail as Cursor sends it."),
         boolean("is_active", "Whether Cursor calls the member active on that day."),
         count("lines_added", "totalLinesAdded: lines written in the editor.", "lines"),
         count("lines_deleted", "totalLinesDeleted.", "lines"),
@@ -139,7 +139,7 @@ raw_cursor_events = raw_table(
     "one usage event of one fetch; equal events are real, Cursor gives them no id",
     (
         timestamp("event_at", "When the event happened.", nullable=False),
-        string("user_email", "E-mail as Cursor sends it; set for service accounts too.", nullable=False),
+        email("user_email", "E-mail as Cursor sends it; set for service accounts too.", nullable=False),
         string("service_account_id", "serviceAccountId, when a machine made the request."),
         string("service_account_name", "serviceAccountName."),
         string("cloud_agent_id", "cloudAgentId."),
@@ -170,8 +170,8 @@ raw_cursor_spend = raw_table(
     "one member of one snapshot",
     (
         string("user_id", "Cursor's member id.", nullable=False),
-        string("name", "Display name."),
-        string("email", "E-mail as Cursor sends it."),
+        string("name", "Display name.", personal=Personal.NAME),
+        email("email", "E-mail as Cursor sends it."),
         string("role", "Role in the team."),
         timestamp("cycle_start_at", "subscriptionCycleStart: where the running total began.", nullable=False),
         usd("cycle_spend_usd", "spendCents / 100: on-demand spend, cycle to date.", nullable=False),
@@ -235,7 +235,7 @@ raw_claude_code_usage = raw_table(
     "one actor, customer type, terminal and place (remote or not) of one UTC day of one fetch",
     (
         string("actor_type", "user_actor or api_actor."),
-        string("actor_email", "The user's e-mail."),
+        email("actor_email", "The user's e-mail."),
         string("api_key_name", "The key's name, where a key acted."),
         string("organization_id", "Organisation."),
         string("customer_type", "api: billed by tokens. subscription: inside a seat.", nullable=False),
@@ -263,8 +263,8 @@ raw_anthropic_users = raw_table(
     "one user of one snapshot",
     (
         string("user_id", "Anthropic's user id.", nullable=False),
-        string("email", "E-mail.", nullable=False),
-        string("name", "Display name."),
+        email("email", "E-mail.", nullable=False),
+        string("name", "Display name.", personal=Personal.NAME),
         string("role", "Role in the organisation."),
         timestamp("added_at", "When the user joined."),
     ),
@@ -329,7 +329,7 @@ raw_sheet_api_keys = _sheet(
     "one row of the tab in one snapshot",
     (
         string("api_key_name", "The key's name in the vendor's console.", nullable=False),
-        string("email", "The owner's e-mail.", nullable=False),
+        email("email", "The owner's e-mail.", nullable=False),
         string("description", "What the key is for."),
         date("valid_from", "First UTC day of this ownership; NULL is from the beginning."),
         date("valid_to", "Last UTC day of this ownership; NULL is until further notice."),
@@ -341,12 +341,12 @@ raw_sheet_people = _sheet(
     "Sheet tab `people`: names, departments and cost centers, and when they held.",
     "one row of the tab in one snapshot",
     (
-        string("email", "The person's main e-mail.", nullable=False),
-        string("first_name", "First name."),
-        string("last_name", "Last name."),
+        email("email", "The person's main e-mail.", nullable=False),
+        string("first_name", "First name.", personal=Personal.NAME),
+        string("last_name", "Last name.", personal=Personal.NAME),
         string("department", "Department."),
         string("cost_center", "Cost center."),
-        string("aliases", "Other e-mails of the same person, separated by ; or ,."),
+        string("aliases", "Other e-mails of the same person, separated by ; or ,.", personal=Personal.ADDRESSES),
         date("valid_from", "First UTC day of this assignment; NULL is from the beginning."),
         date("valid_to", "Last UTC day of this assignment; NULL is until further notice."),
     ),
@@ -358,7 +358,7 @@ raw_sheet_claude_ai_usage = _sheet(
     "one row of the tab in one snapshot",
     (
         date("activity_date", "The UTC day of the activity.", nullable=False),
-        string("email", "The person's e-mail.", nullable=False),
+        email("email", "The person's e-mail.", nullable=False),
         count("conversations", "Conversations.", "conversations"),
         count("messages", "Messages.", "messages"),
         count("projects", "Projects used.", "projects"),
@@ -374,7 +374,7 @@ raw_sheet_subscriptions = _sheet(
         string("platform", "claude_api, claude_code, claude_ai, cursor or another.", nullable=False),
         string("plan", "The plan's name.", nullable=False),
         count("seats", "Seats bought; empty when the row names one person.", "seats"),
-        string("email", "The person whose seat it is; empty when the row counts seats."),
+        email("email", "The person whose seat it is; empty when the row counts seats."),
         usd("price_usd", "Price of one seat for one calendar month.", nullable=False, minimum=0),
         date("valid_from", "First UTC day paid; NULL is from the beginning."),
         date("valid_to", "Last UTC day paid; NULL is until further notice."),
@@ -416,7 +416,7 @@ raw_sheet_adjustments = _sheet(
         string("platform", "claude_api, claude_code, claude_ai, cursor or another.", nullable=False),
         usd("amount_usd", "Added to the cost; negative lowers it.", nullable=False),
         string("cost_type", "adjustment, credit or tax; empty is adjustment."),
-        string("email", "The person whose cost it is; empty is nobody's."),
+        email("email", "The person whose cost it is; empty is nobody's."),
         string("author", "Who decided it.", nullable=False),
         string("reason", "Why.", nullable=False),
     ),

@@ -7,12 +7,12 @@ two bills, so each has tables of its own, of one shape.
 from __future__ import annotations
 
 from ai_usage.tables.raw import raw_table
-from ai_usage.tables.schema import Column, Table, boolean, count, string, usd
+from ai_usage.tables.schema import Column, Table, boolean, count, email, string, usd
 
 _GROUP: tuple[Column, ...] = (
     string("actor_type", "user_actor, service_account_actor, api_actor, federated_actor; NULL is nobody in particular."),
     string("actor_user_id", "The user who acted."),
-    string("actor_email", "The user's e-mail; NULL for a deleted user."),
+    email("actor_email", "The user's e-mail; NULL for a deleted user."),
     boolean("actor_deleted", "Whether that user was deleted since."),
     string("service_account_id", "The service account that acted."),
     string("federated_subject", "The subject of a federated identity."),
@@ -73,7 +73,7 @@ raw_claude_enterprise_users = raw_table(
     "one person of one UTC day of one fetch",
     (
         string("user_id", "Anthropic's user id."),
-        string("email", "E-mail; NULL where the vendor names nobody."),
+        email("email", "E-mail; NULL where the vendor names nobody."),
         count("conversations", "chat_metrics.distinct_conversation_count.", "conversations"),
         count("messages", "chat_metrics.message_count.", "messages"),
         count("thinking_messages", "chat_metrics.thinking_message_count.", "messages"),

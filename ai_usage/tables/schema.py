@@ -28,6 +28,16 @@ class Type(StrEnum):
     TIMESTAMP = "TIMESTAMP"
 
 
+class Personal(StrEnum):
+    """How a column names a person; `forgetting.py` acts on it. A text column without it is searched for addresses all the same."""
+
+    EMAIL = "email"  # one address: it becomes the token
+    ADDRESSES = "addresses"  # a list of a person's addresses: emptied in the person's rows
+    NAME = "name"  # emptied in the person's rows
+    RECORD = "record"  # what a vendor sent, as text: emptied in the person's rows; without an EMAIL column it says whose row it is
+    DIGEST = "digest"  # SHA-256 of the address: becomes the token's
+
+
 _DUCKDB = {
     Type.STRING: "VARCHAR",
     Type.INT64: "BIGINT",
@@ -57,6 +67,7 @@ class Column:
     unit: str | None = None
     allowed: tuple[str, ...] = ()
     minimum: int | None = None
+    personal: Personal | None = None
 
     @property
     def duckdb_type(self) -> str:
@@ -115,6 +126,10 @@ class Table:
                 return column
         raise KeyError(f"table {self.name} has no column {name!r}")
 
+    def personal(self, *kinds: Personal) -> tuple[Column, ...]:
+        """The columns that name a person in one of these ways."""
+        return tuple(c for c in self.columns if c.personal in kinds)
+
     def duckdb_ddl(self) -> str:
         """CREATE TABLE IF NOT EXISTS for DuckDB."""
         lines = [f'"{c.name}" {c.duckdb_type}{"" if c.nullable else " NOT NULL"}' for c in self.columns]
@@ -163,6 +178,11 @@ class Table:
 
 def string(name: str, description: str, **more: Any) -> Column:
     return Column(name, Type.STRING, description, **more)
+
+
+def email(name: str, description: str, **more: Any) -> Column:
+    """One person's e-mail address."""
+    return Column(name, Type.STRING, description, personal=Personal.EMAIL, **more)
 
 
 def integer(name: str, description: str, **more: Any) -> Column:

@@ -69,11 +69,20 @@ class Warehouse(Protocol):
     def execute(self, sql: str, parameters: Parameters | None = None) -> int:
         """Run one data-changing statement, for cleaners; returns the rows changed, -1 where the engine does not say."""
 
+    def rewrite(self, changes: Sequence[str], parameters: Parameters, unchanged: Mapping[str, str]) -> None:
+        """Run data-changing statements as one transaction, in which each question of `unchanged` has the same answer before and after,
+        row by row; otherwise nothing is changed and `WarehouseError` names the question. Parameters are shared by all."""
+
     def probe(self) -> str:
         """One sentence about what is there and may be done; writes nothing. Raises `WarehouseError` with the remedy."""
 
     def spent(self) -> Mapping[str, int]:
         """What the engine says that the work since the last call cost: `jobs`, `bytes_billed`, `slot_ms`; empty where nothing is billed."""
+
+
+def not_the_same(name: str, row: str) -> str:
+    """The sentence of a rewrite that would change what it must not."""
+    return f"{name} would not stay as it was, at {row}; nothing was changed, so run the job rebuild over these days and try again."
 
 
 def used(sql_parameters: frozenset[str], parameters: Parameters) -> dict[str, Value]:

@@ -27,7 +27,7 @@ from ai_usage import tables
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import bigquery_sql as sql_for
 from ai_usage.warehouse import dialect, models
-from ai_usage.warehouse.base import Fact, Parameters, WarehouseError, used
+from ai_usage.warehouse.base import Fact, Parameters, WarehouseError, not_the_same, used
 from ai_usage.warehouse.bigquery_jobs import PATIENT, Jobs
 
 STAMP = "ai_usage_schema"  # a label of raw_fetches: what is deployed
@@ -141,6 +141,19 @@ class BigQueryWarehouse:
         self.ensure()
         job = self._ask(sql, self._bound(dialect.parameters(sql), parameters or {}), writes=True)
         return -1 if job.num_dml_affected_rows is None else int(job.num_dml_affected_rows)
+
+    def rewrite(self, changes: Sequence[str], parameters: Parameters, unchanged: Mapping[str, str]) -> None:
+        self.ensure()
+        names = frozenset[str]().union(*(dialect.parameters(sql) for sql in (*changes, *unchanged.values())))
+        try:
+            job = self._ask(sql_for.rewriting(changes, list(unchanged.values())), self._bound(names, parameters), writes=True)
+            with self._jobs.words():
+                job.result()
+        except WarehouseError as error:
+            found = re.search(r"question (\d+) \[(.*?)\]", str(error.__cause__))
+            if not found:
+                raise
+            raise WarehouseError(not_the_same(list(unchanged)[int(found[1])], found[2])) from None
 
     def probe(self) -> str:
         with self._jobs.words():

@@ -81,6 +81,25 @@ def replacement(table: Table, model: str, facts: Sequence[Fact]) -> str:
     return "\n".join(lines)
 
 
+def rewriting(changes: Sequence[str], unchanged: Sequence[str]) -> str:
+    """One script: ask, change, ask again, compare, commit; a script that ends before COMMIT is rolled back."""
+    lines = ["DECLARE wrong STRING;", "BEGIN TRANSACTION;"]
+    lines += [f"CREATE TEMP TABLE before_{n} AS {_bare(sql)};" for n, sql in enumerate(unchanged)]
+    lines += [f"{_bare(sql)};" for sql in changes]
+    for n, sql in enumerate(unchanged):
+        one, other = f"SELECT * FROM before_{n}", f"SELECT * FROM after_{n}"
+        lines += [
+            f"CREATE TEMP TABLE after_{n} AS {_bare(sql)};",
+            f"SET wrong = (SELECT MIN(TO_JSON_STRING(d)) FROM (({one} EXCEPT DISTINCT {other}) UNION ALL ({other} EXCEPT DISTINCT {one})) AS d);",
+            f"IF wrong IS NOT NULL THEN RAISE USING MESSAGE = CONCAT('question {n} [', wrong, ']'); END IF;",
+        ]
+    return "\n".join([*lines, "COMMIT TRANSACTION;"])
+
+
+def _bare(sql: str) -> str:
+    return sql.strip().rstrip(";")
+
+
 def _difference(fact: Fact) -> str:
     """The first row of a fact that is not all zeros, as text; 'no row' where there is none; NULL where the fact holds.
 

@@ -7,9 +7,10 @@ through Arrow only: `.df()` would turn them into float64.
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ import pyarrow as pa
 from ai_usage import tables
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import dialect, models
-from ai_usage.warehouse.base import Fact, Parameters, WarehouseBusyError, WarehouseError, used
+from ai_usage.warehouse.base import Fact, Parameters, WarehouseBusyError, WarehouseError, not_the_same, used
 
 _BUSY = ("Could not set lock", "Conflicting lock", "being used by another process", "different configuration")
 _FULL = ("No space left", "write file", "not enough space", "disk is full", "Disk quota")
@@ -138,6 +139,87 @@ class DuckDBWarehouse:
         with self._open() as con, self._transaction(con):
             answer = con.execute(translated, _used(sql, parameters or {})).fetchall()
         return int(answer[0][0]) if answer and answer[0] and isinstance(answer[0][0], int) else -1
+
+    def rewrite(self, changes: Sequence[str], parameters: Parameters, unchanged: Mapping[str, str]) -> None:
+        self.ensure()
+        with self._open() as con, self._transaction(con):
+            for number, sql in enumerate(unchanged.values()):
+                con.execute(f"CREATE OR REPLACE TEMP TABLE before_{number} AS {dialect.to_duckdb(sql)}", _used(sql, parameters))
+            for sql in changes:
+                con.execute(dialect.to_duckdb(sql), _used(sql, parameters))
+            for number, (name, sql) in enumerate(unchanged.items()):
+                con.execute(f"CREATE OR REPLACE TEMP TABLE after_{number} AS {dialect.to_duckdb(sql)}", _used(sql, parameters))
+                one, other = f"SELECT * FROM before_{number}", f"SELECT * FROM after_{number}"
+                wrong = con.execute(f"SELECT * FROM (({one} EXCEPT ALL {other}) UNION ALL ({other} EXCEPT ALL {one})) LIMIT 1").fetchone()
+                if wrong:
+                    raise WarehouseError(not_the_same(name, ", ".join(map(str, wrong))))
+                con.execute(f"DROP TABLE before_{number}; DROP TABLE after_{number}")
+
+    def compact(self) -> None:
+        """Write the file anew: blocks that deleted and changed rows left behind hold their bytes until they are used again.
+
+        Needs as much free space as the file takes. Readers wait, and a crash leaves the old file as it was.
+        """
+        part = self.path.with_name(self.path.name + ".compacting")
+
+        def stands(_: duckdb.DuckDBPyConnection) -> bool:
+            if Path(f"{self.path}.wal").exists():
+                return False  # another process wrote between the checkpoint and the copy, and its log belongs to the old file
+            part.chmod(self.path.stat().st_mode & 0o777)
+            part.replace(self.path)
+            return True
+
+        with self._here:
+            self._copied(part, stands)
+            self._ensured = False
+        self.ensure()  # a copy has no comments, so the mark of a made schema is set again
+
+    def copy_to(self, target: Path) -> dict[str, int]:
+        """A whole, consistent copy of the file while nobody writes; returns the rows of each table."""
+        self.ensure()
+        counts: dict[str, int] = {}
+
+        def counted(con: duckdb.DuckDBPyConnection) -> bool:
+            for table in tables.ALL:
+                if not table.view:
+                    counts[table.name] = int(con.execute(f'SELECT count(*) FROM held."{table.name}"').fetchall()[0][0])
+            return True
+
+        with self._here:
+            self._copied(target, counted)
+        return counts
+
+    def _copied(self, target: Path, then: Callable[[duckdb.DuckDBPyConnection], bool]) -> None:
+        """Copy every table and view into a new file; `then` runs while the old one is held for reading, so that nobody writes into it. It
+        answers whether the copy is good; otherwise all begins again, within the patience for a lock."""
+        if shutil.disk_usage(target.parent).free < 1.1 * self.path.stat().st_size:
+            raise WarehouseError(
+                f"{self.path} cannot be copied to {target.parent}, which has less free space than it takes; free space there."
+            )
+        deadline = time.monotonic() + self._lock_wait_s
+        held = "'" + str(self.path).replace("'", "''") + "'"
+        while True:
+            with self._open() as con:
+                con.execute("CHECKPOINT")
+            for name in (target, target.with_name(target.name + ".wal")):
+                name.unlink(missing_ok=True)
+            con = duckdb.connect(str(target), config=self._config)
+            try:
+                con.execute(f"ATTACH {held} AS held (READ_ONLY)")
+                con.execute(f'COPY FROM DATABASE held TO "{con.execute("SELECT current_database()").fetchall()[0][0]}"')
+                con.execute("CHECKPOINT")
+                if then(con):
+                    return
+            except duckdb.Error as error:
+                if not any(sign in str(error) for sign in _BUSY):
+                    raise _worded(error, self.path) from error
+            finally:
+                con.close()
+            if time.monotonic() > deadline:
+                raise WarehouseBusyError(
+                    f"{self.path} is written by another process for more than {self._lock_wait_s:.0f} s; end it and run again."
+                )
+            time.sleep(0.1)
 
     def probe(self) -> str:
         if not self.path.exists():

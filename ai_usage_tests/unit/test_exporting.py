@@ -103,10 +103,10 @@ def test_the_chargeback_has_the_promised_columns_and_nobodys_cost_in_rows_of_its
     head, *rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline=""))
     assert head == CHARGEBACK_V1, "another set of columns is another version: raise columns_version of vw_chargeback, then this list"
     assert [r for r in rows if r[3] == "(unattributed)"] == [
-        ["2026-10-01", "", "(no department)", "(unattributed)", "(unattributed)", "cursor", "V", "usage", "settled", "0.100000000"]
+        ["2026-10-01", "", "(no department)", "(unattributed)", "(unattributed)", "cursor", "V", "usage", "settled", "", "0.100000000"]
     ]
     ana = next(r for r in rows if r[3] == "ana@example.com")
-    assert (ana[1], ana[2], ana[9]) == ("+1", "-R&D", "100000000000000000000.199999999"), "her two days are one line of the month"
+    assert (ana[1], ana[2], ana[10]) == ("+1", "-R&D", "100000000000000000000.199999999"), "her two days are one line of the month"
 
 
 def test_csv_is_rfc_4180(filled_desk: Desk, tmp_path: Path) -> None:
