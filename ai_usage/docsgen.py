@@ -33,6 +33,7 @@ LAYERS = {
     "staging": ("Staging", "Views. They choose the current version of each day and bring every source into one shape."),
     "curated": ("Curated", "People, keys, usage and cost in one shape for every vendor."),
     "mart": ("Marts", "Views that people and dashboards read."),
+    "operations": ("Operations", "What the platform notes of its own work."),
 }
 SHARED = ("raw_fetches", "raw_rejects")  # written by the load of every raw table
 COMPOSE = {
@@ -100,6 +101,7 @@ def _table(table: Table) -> str:
         made = f"Made by `{models.model(table.name).path}`"
     else:
         made = "Filled by every load" if table.name in SHARED else "Filled by its asset"
+        made = "Filled at the end of each run" if table.layer == "operations" else made
     return table.markdown().rstrip("\n") + f"\n\n{made}{', a view' if table.view else ''}.\n"
 
 

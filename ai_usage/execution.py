@@ -119,7 +119,10 @@ def execute(
                 run_id=run_id,
                 raise_on_error=False,
                 tags={"dagster/asset_partition_range_start": first.isoformat(), "dagster/asset_partition_range_end": last.isoformat()},
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                # The display shows what goes on; a collector wants to read it.
+                run_config={
+                    "loggers": {"console": {"config": {"log_level": "DEBUG" if runtime.settings.log_format == "json" else "CRITICAL"}}}
+                },
             )
             if any(e.is_step_failure and _interrupted(e) for e in result.all_events):
                 raise KeyboardInterrupt

@@ -19,6 +19,7 @@ from ai_usage.sources.anthropic.client import AnthropicClient
 from ai_usage.sources.cursor.client import CursorClient
 from ai_usage.sources.errors import PermanentError
 from ai_usage.sources.google_sheets.client import SheetsClient
+from ai_usage.sources.traffic import Traffic
 from ai_usage.warehouse import DuckDBWarehouse, Warehouse
 
 A = TypeVar("A", bound=AnthropicClient)
@@ -31,6 +32,8 @@ class Runtime:
         self.settings = settings or load_settings()
         self.job_labels: Callable[[], Mapping[str, str]] = dict
         """What BigQuery's jobs are labelled with; Dagster's definitions put asset, run and partition here."""
+        self.traffic = Traffic()
+        """What the vendors were asked since it was last taken: all clients of this process count here."""
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -69,7 +72,7 @@ class Runtime:
         return CursorClient(
             settings.cursor_base_url, settings.cursor_admin_api_key.get_secret_value(), settings.spool_dir,
             rate_factor=settings.cursor_rate_factor, patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
-            connections=settings.windows_in_flight,
+            connections=settings.windows_in_flight, source="cursor", traffic=self.traffic,
         )  # fmt: skip
 
     @cached_property
@@ -94,7 +97,7 @@ class Runtime:
         return kind(
             settings.anthropic_base_url, key.get_secret_value(), settings.spool_dir, key_setting=variable(name),
             rate_factor=settings.anthropic_rate_factor, patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
-            connections=settings.windows_in_flight,
+            connections=settings.windows_in_flight, source=source, traffic=self.traffic,
         )  # fmt: skip
 
     @cached_property
@@ -112,7 +115,7 @@ class Runtime:
             )
         return SheetsClient(
             settings.sheets_base_url, settings.sheet_id, given, settings.spool_dir,
-            patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
+            patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s, source="google_sheets", traffic=self.traffic,
         )  # fmt: skip
 
     def fresh_sheets(self) -> SheetsClient:

@@ -4,8 +4,8 @@ from typing import Any
 
 import dagster as dg
 
-from ai_usage.defs import checks
-from ai_usage.defs.common import OWNERS, check, failed, spent, table_metadata, usd
+from ai_usage.defs import checks, completeness
+from ai_usage.defs.common import OWNERS, check, failed, job_range, spent, table_metadata, usd
 from ai_usage.runtime import Runtime
 from ai_usage.sources.google_sheets.records import TABS
 from ai_usage.tables import MARTS
@@ -29,6 +29,8 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         specs.append(dg.AssetCheckSpec("sheet_is_clean", asset=table.name, description="Every row of the sheet could be used."))
     if table.name == "vw_data_health":
         specs.append(dg.AssetCheckSpec("no_failed_days", asset=table.name, description="No day is failed or was never asked for."))
+    if table.name == "vw_certificate":
+        specs += completeness.SPECS
     inputs = [name for name in model.inputs if name.startswith("raw_sheet_") or not name.startswith(("raw_", "stg_"))]
     if not inputs:
         inputs = ["fct_cost_daily", "fct_usage_daily"] if table.name != "sheet_issues" else [e.table.name for e in TABS.values()]
@@ -37,7 +39,7 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         name=table.name, description=table.description, metadata=table_metadata(table), group_name="marts", owners=OWNERS,
         kinds={"sql", "view"}, deps=inputs, check_specs=specs,
     )  # fmt: skip
-    def mart(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    def mart(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
         try:
             runtime.warehouse.create_view(table)
             rows = runtime.warehouse.select(f"SELECT COUNT(*) AS n FROM {table.name}")["n"][0].as_py()
@@ -53,6 +55,8 @@ def _mart(table: Table) -> dg.AssetsDefinition:
             results.append(_sheet(runtime))
         elif table.name == "vw_data_health":
             results.append(_inventory(runtime))
+        elif table.name == "vw_certificate":
+            results += completeness.results(runtime, job_range(context, runtime))
         return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
     return mart
