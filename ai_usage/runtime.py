@@ -6,6 +6,7 @@ first used, so that a wrong key of one vendor troubles nobody else.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -124,6 +125,13 @@ class Runtime:
             self.sheets.close()
             del self.__dict__["sheets"]
         return self.sheets
+
+    def hurried(self, lock_wait_s: float = 10.0) -> Runtime:
+        """The same with a short wait for the DuckDB file: Dagster ends a schedule or sensor that thinks for a minute."""
+        found = copy.copy(self)
+        found.settings = self.settings.model_copy(update={"duckdb_lock_wait_s": min(lock_wait_s, self.settings.duckdb_lock_wait_s)})
+        found.__dict__.pop("warehouse", None)
+        return found
 
     def loader(self, run_id: str | None = None) -> Loader:
         return Loader(self.warehouse, run_id)

@@ -91,8 +91,8 @@ class Body:
 class HttpClient:
     """Requests to one vendor.
 
-    Every request is counted in `traffic` under `source`, and its endpoint. `read` turns a body into a value and may raise `TransientError` for a body that cannot be the answer (HTML, cut
-    JSON): then the request is made again. At most `tries` requests are made for one answer and none begins later than
+    Every request is counted in `traffic` under `source` and its endpoint. `read` turns a body into a value and may raise `TransientError`
+    for a body that cannot be the answer (HTML, cut JSON): then the request is made again. At most `tries` requests are made for one answer and none begins later than
     `patience_s` after the first; both end in a `TransientError` that says so.
     """
 

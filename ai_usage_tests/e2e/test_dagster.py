@@ -32,16 +32,16 @@ FACTS = {"fct_usage_daily", "fct_cost_daily"}
 MARTS = {
     "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_restatements", "vw_data_health",
     "sheet_issues", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation", "vw_unmapped",
-    "vw_rejects",
+    "vw_rejects", "vw_certificate",
 }  # fmt: skip
 ANTHROPIC = ("raw_anthropic_", "raw_claude_code_", "raw_claude_enterprise_")  # other vendors, with tests of their own
 EXPORTS = {"raw_claude_ai_audit_log", "raw_claude_ai_spend"}
-OPERATIONS = {"uploaded_files", "cleaning", "html_report"}
+OPERATIONS = {"uploaded_files", "cleaning", "html_report", "today"}
 
 # Written from the design's sections 1, 4 and 5, not from the code: what must have been made before what.
 EDGES = {
     # Raw comes from vendors alone, but a spend snapshot is compared with the events before it.
-    **{name: set() for name in SHEETS | CURSOR | EXPORTS | {"cleaning"}},
+    **{name: set() for name in SHEETS | CURSOR | EXPORTS | {"cleaning", "today"}},
     "raw_cursor_spend": {"raw_cursor_events"},
     # A file stands in for an API that is down, so it may not wait for the API to succeed.
     "uploaded_files": set(),
@@ -92,7 +92,7 @@ EDGES = {
     "html_report": MARTS | {"dim_users"},
 }
 # These read only the ledger of fetches or the sheet's rejects: which assets they wait for is the code's choice, but some of raw or curated.
-LEDGER_VIEWS = {"vw_restatements", "vw_data_health", "sheet_issues", "vw_rejects"}
+LEDGER_VIEWS = {"vw_restatements", "vw_data_health", "sheet_issues", "vw_rejects", "vw_certificate"}
 
 
 def runtime_of(firm: Company | None, folder: Path, **changes: object) -> Runtime:
@@ -125,9 +125,9 @@ def test_the_definitions_load_and_are_whole(tmp_path: Path) -> None:
     dg.Definitions.validate_loadable(definitions)
     assert definitions.executor is dg.in_process_executor
     repository = definitions.get_repository_def()
-    assert {s.name for s in repository.schedule_defs} == {"every_morning"}
-    assert {s.name for s in repository.sensor_defs} == {"sheet_changed", "file_dropped"}
-    assert {"daily", "rebuild", "load_uploads"} <= {j.name for j in repository.get_all_jobs()}
+    assert {s.name for s in repository.schedule_defs} == {"every_morning", "every_hour"}
+    assert {s.name for s in repository.sensor_defs} == {"sheet_changed", "file_dropped", "failed_runs"}
+    assert {"daily", "rebuild", "load_uploads", "hourly"} <= {j.name for j in repository.get_all_jobs()}
 
 
 def test_the_graph_is_the_designs(nodes: dict) -> None:

@@ -10,7 +10,7 @@ WITH asked AS (
     MIN(usage_date) AS first_day,
     MAX(usage_date) AS last_day
   FROM raw_fetches
-  WHERE window_start IS NOT NULL AND origin = 'api'
+  WHERE window_start IS NOT NULL AND origin = 'api' AND DATE(fetched_at) > usage_date
   GROUP BY source, endpoint
 ),
 

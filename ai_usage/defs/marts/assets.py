@@ -87,7 +87,7 @@ def _inventory(runtime: Runtime) -> dg.AssetCheckResult:
         SELECT r.source, r.endpoint, r.usage_date, ANY_VALUE(r.error HAVING MAX r.fetched_at) AS error
         FROM raw_fetches AS r
         LEFT JOIN stg_current_fetches AS c ON r.source = c.source AND r.endpoint = c.endpoint AND r.usage_date = c.usage_date
-        WHERE c.fetch_id IS NULL AND r.window_start IS NOT NULL
+        WHERE c.fetch_id IS NULL AND r.window_start IS NOT NULL AND (r.origin != 'api' OR DATE(r.fetched_at) > r.usage_date)
         GROUP BY r.source, r.endpoint, r.usage_date ORDER BY r.usage_date
         """
     )
