@@ -76,16 +76,17 @@ def test_a_run_tells_its_steps_and_ours_once_each(spoken: Callable[[], str]) -> 
     overrides = {"python_logs": {"managed_python_loggers": ["ai_usage"], "python_log_level": "INFO"}}
     with dg.instance_for_test(overrides=overrides) as instance:
         definitions = dg.Definitions(
-            assets=[made], jobs=[dg.define_asset_job("daily", selection="made", config={"loggers": {"console": {"config": {}}}})], loggers={"console": telemetry.json_console()},
+            assets=[made], jobs=[dg.define_asset_job("daily", selection="made", config={"loggers": {"console": {"config": {}}}})],
+            loggers={"console": telemetry.json_console()},
             executor=dg.in_process_executor,
         )  # fmt: skip
         done = definitions.resolve_job_def("daily").execute_in_process(instance=instance, partition_key="2026-11-05", raise_on_error=False)
         page = [entry.user_message for entry in instance.all_logs(done.run_id)]
     said = lines(spoken())
     run, step = {"run_id": done.run_id}, {"run_id": done.run_id, "asset": "made", "partition": "2026-11-05"}
-    for message, facts in (
-        ("from the step", step | {"job": "daily"}), ("ours", step | {"status": 503}), ("from a thread", step), ('Execution of run for "daily" failed. Steps failed: [\'made\'].', run),
-    ):  # fmt: skip
+    end = "Execution of run for \"daily\" failed. Steps failed: ['made']."
+    told = {"from the step": step | {"job": "daily"}, "ours": step | {"status": 503}, "from a thread": step, end: run}
+    for message, facts in told.items():
         [line] = [line for line in said if line["message"] == message]
         assert facts.items() <= line.items(), message
     events = [line["event"] for line in said if "event" in line]

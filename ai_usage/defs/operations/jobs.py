@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from ai_usage.settings import load_settings
+from ai_usage.settings import Settings, load_settings
 
 SOURCES = {
     "cursor": dg.AssetSelection.groups("cursor"),
@@ -18,10 +18,10 @@ SOURCES = {
 SQL = dg.AssetSelection.groups("curated", "marts") | dg.AssetSelection.assets("html_report")
 
 
-def everything_on() -> dg.AssetSelection:
+def everything_on(settings: Settings) -> dg.AssetSelection:
     """Everything but the sources that are off: their assets stay in the graph and say why when asked for."""
     selection: dg.AssetSelection = dg.AssetSelection.all() - dg.AssetSelection.assets("today")
-    for name in load_settings().off():
+    for name in settings.off():
         selection = selection - SOURCES[name]
     return selection
 
@@ -30,7 +30,7 @@ def everything_on() -> dg.AssetSelection:
 LOGS: dict[str, Any] | None = {"loggers": {"console": {"config": {}}}} if load_settings().log_format == "json" else None
 
 daily = dg.define_asset_job(
-    "daily", config=LOGS, selection=everything_on(), description="Every source that is on, every table, every check."
+    "daily", config=LOGS, selection=everything_on(load_settings()), description="Every source that is on, every table, every check."
 )
 hourly = dg.define_asset_job(
     "hourly",

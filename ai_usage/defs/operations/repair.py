@@ -13,6 +13,7 @@ import dagster as dg
 
 from ai_usage.defs.operations.jobs import daily, everything_on, range_tags
 from ai_usage.runtime import Runtime
+from ai_usage.settings import Settings
 
 LOOKBACK = timedelta(days=1)
 REPAIRS, REPAIRED_DAYS = "ai_usage/repairs", "ai_usage/repaired_days"
@@ -39,7 +40,7 @@ def failed_runs(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[R
             continue
         ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else record.update_timestamp.replace(tzinfo=UTC)
         due = ended + timedelta(minutes=runtime.settings.repair_after_minutes)
-        reason, assets = _judge(context, record)
+        reason, assets = _judge(context, record, runtime.settings)
         if reason is None and now < due:
             waits.append(f"The run {run.run_id} is repaired at {due:%H:%M} UTC.")
             continue
@@ -59,7 +60,7 @@ def _days(run: dg.DagsterRun) -> tuple[str, str]:
     return run.tags.get(FIRST, day), run.tags.get(LAST, day)
 
 
-def _judge(context: dg.SensorEvaluationContext, record: dg.RunRecord) -> tuple[str | None, list[dg.AssetKey]]:
+def _judge(context: dg.SensorEvaluationContext, record: dg.RunRecord, settings: Settings) -> tuple[str | None, list[dg.AssetKey]]:
     """(why a failed run is not repaired, or None; the assets that a repair makes)"""
     run, instance = record.dagster_run, context.instance
     first, last = _days(run)
@@ -80,7 +81,7 @@ def _judge(context: dg.SensorEvaluationContext, record: dg.RunRecord) -> tuple[s
     )
     if any(REPAIRS not in r.dagster_run.tags and _days(r.dagster_run)[0] <= first and last <= _days(r.dagster_run)[1] for r in later):
         return "a later run has read these days", []
-    assets = _worth_making(context, passing, permanent)
+    assets = _worth_making(context, passing, permanent, settings)
     return (None, assets) if assets else ("its assets are not part of the daily job", [])
 
 
@@ -112,7 +113,7 @@ def _is_passing(data: Any) -> bool:
     return False
 
 
-def _worth_making(context: dg.SensorEvaluationContext, passing: set[str], permanent: set[str]) -> list[dg.AssetKey]:
+def _worth_making(context: dg.SensorEvaluationContext, passing: set[str], permanent: set[str], settings: Settings) -> list[dg.AssetKey]:
     """The assets that may succeed and what comes after them, but nothing that waits for one that will fail again."""
     if context.repository_def is None:
         return []
@@ -123,7 +124,7 @@ def _worth_making(context: dg.SensorEvaluationContext, passing: set[str], perman
     }
     if not keys["passing"]:
         return []
-    selection = dg.AssetSelection.assets(*keys["passing"]).downstream() & everything_on()
+    selection = dg.AssetSelection.assets(*keys["passing"]).downstream() & everything_on(settings)
     if keys["permanent"]:
         selection = selection - dg.AssetSelection.assets(*keys["permanent"]).downstream()
     return sorted(selection.resolve(graph), key=lambda key: key.to_user_string())
