@@ -28,6 +28,7 @@ pytestmark = pytest.mark.slow
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, subprocess.CompletedProcess[str], Path]]:
     """One run with a vendor that refuses three times, as a service would start it: JSON lines and a metrics file."""
     with company(tmp_path_factory.mktemp("told")) as firm:
+        firm.patience_s = 540
         firm.sim.add_fault(Fault("429", PATHS["filtered-usage-events"], times=3))
         metrics = firm.folder / "collected" / "ai_usage.prom"
         done = firm.run(AI_USAGE_LOG_FORMAT="json", AI_USAGE_METRICS_FILE=str(metrics))
@@ -114,6 +115,7 @@ def test_a_certificate_finds_the_gap_and_names_the_command_that_closes_it(
 def test_the_daemon_makes_a_failed_run_again_once(tmp_path: Path) -> None:
     """The vendor is down for longer than the client's patience; then it is up, and nobody does anything."""
     with company(tmp_path) as firm:
+        firm.patience_s = 540
         firm.sim.add_fault(Fault("500", PATHS["filtered-usage-events"], times=None))
         down = firm.run(AI_USAGE_HTTP_PATIENCE_S="0.5")
         assert down.returncode == 1 and firm.cli("certify").returncode == 1

@@ -7,13 +7,17 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
+import yaml
 
 from ai_usage.definitions import build_defs
+from ai_usage.defs.common import failed
 from ai_usage.defs.operations import automation, repair
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources.endpoint import Window
+from ai_usage.sources.errors import AuthError, TransientError
 from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.helpers import ROOT
 
 ONE = timedelta(days=1)
 YESTERDAY = datetime.now(UTC).date() - ONE
@@ -211,9 +215,9 @@ def test_a_vendor_that_was_down_is_asked_once_more(runtime: Callable[..., Runtim
     """The same days; the asset that failed and what waited for it, and nothing that succeeded."""
     watch = Watch(runtime(), instance)
     first, last = str(YESTERDAY - 34 * ONE), str(YESTERDAY)
-    failed = ended(instance, {"raw_cursor_events": TRANSIENT}, "raw_cursor_events", "raw_cursor_members", first=first, last=last)
+    first_run = ended(instance, {"raw_cursor_events": TRANSIENT}, "raw_cursor_events", "raw_cursor_members", first=first, last=last)
     [request] = watch.look()
-    assert (request.tags[FIRST], request.tags[LAST], request.tags[repair.REPAIRS]) == (first, last, failed)
+    assert (request.tags[FIRST], request.tags[LAST], request.tags[repair.REPAIRS]) == (first, last, first_run)
     made = {key.to_user_string() for key in request.asset_selection or []}
     assert {"raw_cursor_events", "fct_cost_daily", "vw_cost_allocation", "html_report"} <= made
     assert not made & {"raw_cursor_members", "raw_cursor_usage", "raw_sheet_people", "cleaning", "today"}
@@ -263,7 +267,6 @@ def test_what_a_person_must_mend_is_not_repeated(runtime: Callable[..., Runtime]
 def test_errors_of_ours_that_reach_dagster_unworded_are_judged_by_their_class(
     runtime: Callable[..., Runtime], instance: dg.DagsterInstance
 ) -> None:
-    from ai_usage.sources.errors import AuthError
     from ai_usage.warehouse import WarehouseBusyError
 
     watch = Watch(runtime(), instance)
@@ -275,11 +278,11 @@ def test_errors_of_ours_that_reach_dagster_unworded_are_judged_by_their_class(
 
 def test_a_repair_waits_and_is_left_when_somebody_ran_the_days_again(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
     watch = Watch(runtime(repair_after_minutes=30), instance)
-    failed = ended(instance, {"raw_cursor_events": TRANSIENT})
-    assert not watch.look() and failed in watch.said and not watch.verdict(failed), "judged when its time has come"
+    first_run = ended(instance, {"raw_cursor_events": TRANSIENT})
+    assert not watch.look() and first_run in watch.said and not watch.verdict(first_run), "judged when its time has come"
     watch.runtime = runtime(repair_after_minutes=0)
     ended(instance, first=str(YESTERDAY - 34 * ONE))
-    assert not watch.look() and "later run" in watch.verdict(failed)
+    assert not watch.look() and "later run" in watch.verdict(first_run)
 
 
 def test_a_crashed_run_an_upload_without_days_and_a_success_are_left_alone(
@@ -301,3 +304,19 @@ def test_the_cursor_forgets_what_is_older_than_a_day(runtime: Callable[..., Runt
     watch.cursor = json.dumps({f"old-{n}": "repaired" for n in range(1000)})
     ended(instance, {"raw_cursor_events": PERMANENT})
     assert not watch.look() and len(json.loads(watch.cursor)) == 1
+
+
+# Trying again is done in one place ------------------------------------------------------------------------------------
+
+
+def test_dagster_itself_tries_no_failed_asset_again(runtime: Callable[..., Runtime]) -> None:
+    """Requests are the client's to repeat and failed runs the sensor's: Dagster starts again only what died without a word."""
+    for path in (ROOT / "dagster.yaml", ROOT / "deploy" / "dagster.yaml"):
+        said = yaml.safe_load(path.read_text(encoding="utf-8"))["run_retries"]
+        assert said == {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False}, path
+    for asset in build_defs(runtime=runtime()).assets or []:
+        if isinstance(asset, dg.AssetsDefinition):
+            assert asset.op.retry_policy is None, asset.key
+    for error, kind in ((TransientError("later"), "transient"), (AuthError("no"), "permanent")):
+        failure = failed(error)
+        assert failure.allow_retries is False and failure.metadata["kind"].value == kind
