@@ -8,6 +8,7 @@ Belongs here: arguments, printing, exit codes. What a command does lies in `exec
 from __future__ import annotations
 
 import csv
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from ai_usage import __version__, care_cli, export_cli, metabase_cli
+from ai_usage import __version__, care_cli, export_cli, logs, metabase_cli
 from ai_usage.exporting import ExportError, cell_text, json_text
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError, load_settings
@@ -39,12 +40,14 @@ app.command()(care_cli.restore)
 app.command()(care_cli.forget)
 out = Console()
 err = Console(stderr=True)
+log = logging.getLogger(__name__)
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
 
 
 @contextmanager
 def _runtime(**overrides: object) -> Iterator[Runtime]:
     runtime = Runtime(load_settings(**overrides))
+    logs.configure(runtime.settings.log_format)
     try:
         yield runtime
     finally:
@@ -292,6 +295,41 @@ def status() -> None:
 
 
 @app.command()
+def certify(
+    from_: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day; default: the first that was ever asked for.")
+    ] = None,
+    to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last UTC day, inclusive; default: yesterday.")] = None,
+    format_: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
+) -> None:
+    """Days and endpoints with state, rows and hash, and the commands that would close the gaps. Exit code 1 when there are gaps."""
+    from ai_usage import certify as certificates
+    from ai_usage import completeness
+
+    if format_ not in ("table", "json", "csv"):
+        raise SettingsError(f"--format is {format_!r}; use table, json or csv.")
+    with _runtime() as runtime:
+        last = _day(to, runtime.yesterday)
+        first = _day(from_, min(last, max(runtime.settings.start_date, completeness.first_day(runtime) or last)))
+        _check_days(first, last, runtime.settings, runtime.yesterday)
+        days = completeness.certificate(runtime, first, last)
+        plan = completeness.plan(days, runtime.settings)
+    gaps = sum(d.is_gap for d in days)
+    if format_ == "json":
+        sys.stdout.write(json_text(certificates.document(first, last, days, plan)) + "\n")
+    elif format_ == "csv":
+        sys.stdout.write(certificates.as_csv(days, cell_text))
+    else:
+        out.print(certificates.grid(days))
+    for line in plan:
+        err.print(f"[yellow]gap[/yellow] {line}", highlight=False, soft_wrap=True)
+    word = "[red]not complete[/red]" if gaps else "[green]complete[/green]"
+    err.print(f"{word}: {first} to {last}, {len(days) - gaps} of {len(days)} days of endpoints are held.", soft_wrap=True)
+    if gaps:
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor() -> None:
     """Try each source and the warehouse: reachable, authorised, clock. One sentence and the remedy for what is not."""
     from ai_usage.doctor import examine
@@ -364,7 +402,8 @@ def dev(
         )
     err.print(f"DAGSTER_HOME={home}\nhttp://{host}:{port}", highlight=False, soft_wrap=True)
     command = Path(sys.executable).with_name("dagster")
-    os.execv(command, [str(command), "dev", "-m", "ai_usage.definitions", "--host", host, "--port", str(port)])  # noqa: S606
+    shape = ["--log-format", "json"] if settings.log_format == "json" else []
+    os.execv(command, [str(command), "dev", "-m", "ai_usage.definitions", "--host", host, "--port", str(port), *shape])  # noqa: S606
 
 
 @app.command()
@@ -395,8 +434,11 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except (SettingsError, WarehouseError, SourceError, ExportError) as error:
-        err.print("[red]error[/red]: ", end="", soft_wrap=True)
-        err.print(str(error), markup=False, soft_wrap=True, highlight=False)
+        if logs.is_json():
+            log.error(str(error))
+        else:
+            err.print("[red]error[/red]: ", end="", soft_wrap=True)
+            err.print(str(error), markup=False, soft_wrap=True, highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
         err.print("interrupted; what was published stands, nothing is half-written.")

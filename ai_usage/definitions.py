@@ -8,7 +8,9 @@ from __future__ import annotations
 import dagster as dg
 
 from ai_usage import defs as everything
+from ai_usage import logs
 from ai_usage.defs.operations import automation
+from ai_usage.defs.telemetry import json_console, log_context, runtime_resource
 from ai_usage.runtime import Runtime
 
 
@@ -19,11 +21,13 @@ def build_defs(**overrides: object) -> dg.Definitions:
     the default multiprocess executor. BigQuery does its work elsewhere anyway.
     """
     runtime = overrides.pop("runtime", None) or Runtime()
-    resources: dict[str, object] = {"runtime": runtime}
+    resources: dict[str, object] = {"runtime": runtime_resource(runtime) if isinstance(runtime, Runtime) else runtime}
     if isinstance(runtime, Runtime) and runtime.settings.warehouse == "bigquery":
         from ai_usage.defs.resources import bind  # dagster-gcp and Google's libraries take seconds to import
 
         resources |= bind(runtime)
+    as_json = isinstance(runtime, Runtime) and runtime.settings.log_format == "json"
+    logs.configure("json" if as_json else "text", log_context)
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(everything),
         jobs=automation.JOBS,
@@ -31,6 +35,7 @@ def build_defs(**overrides: object) -> dg.Definitions:
         sensors=automation.SENSORS,
         resources=resources | overrides,
         executor=dg.in_process_executor,
+        loggers={"console": json_console()} if as_json else None,
     )
 
 

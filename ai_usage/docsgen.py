@@ -50,7 +50,7 @@ GROUPS = {
     "claude_ai": "One asset for each export of claude.ai's console; it loads the files that wait in the drop folder.",
     "curated": "Each runs one file under `sql/curated/` for the days of its run, in one transaction.",
     "marts": "Each deploys one view of `sql/marts/`.",
-    "operations": "Dropped files, cleaning, the offline report, files for other systems, the serving copy, the record of checks.",
+    "operations": "Dropped files, cleaning, the offline report, files for other systems, the serving copy, the record of checks, today so far, closing months.",
 }
 
 

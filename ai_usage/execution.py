@@ -128,8 +128,9 @@ def execute(
                 run_id=run_id,
                 raise_on_error=False,
                 tags={"dagster/asset_partition_range_start": first.isoformat(), "dagster/asset_partition_range_end": last.isoformat()},
+                # The display shows what goes on; a collector wants to read it.
                 run_config={
-                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                    "loggers": {"console": {"config": {"log_level": "DEBUG" if runtime.settings.log_format == "json" else "CRITICAL"}}},
                     **({"ops": {name: {"config": dict(values)} for name, values in config.items()}} if config else {}),
                 },
             )

@@ -6,6 +6,7 @@ first used, so that a wrong key of one vendor troubles nobody else.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -19,6 +20,7 @@ from ai_usage.sources.anthropic.client import AnthropicClient
 from ai_usage.sources.cursor.client import CursorClient
 from ai_usage.sources.errors import PermanentError
 from ai_usage.sources.google_sheets.client import SheetsClient
+from ai_usage.sources.traffic import Traffic
 from ai_usage.warehouse import DuckDBWarehouse, Warehouse
 
 A = TypeVar("A", bound=AnthropicClient)
@@ -31,6 +33,8 @@ class Runtime:
         self.settings = settings or load_settings()
         self.job_labels: Callable[[], Mapping[str, str]] = dict
         """What BigQuery's jobs are labelled with; Dagster's definitions put asset, run and partition here."""
+        self.traffic = Traffic()
+        """What the vendors were asked since it was last taken: all clients of this process count here."""
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -69,7 +73,7 @@ class Runtime:
         return CursorClient(
             settings.cursor_base_url, settings.cursor_admin_api_key.get_secret_value(), settings.spool_dir,
             rate_factor=settings.cursor_rate_factor, patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
-            connections=settings.windows_in_flight,
+            connections=settings.windows_in_flight, source="cursor", traffic=self.traffic,
         )  # fmt: skip
 
     @cached_property
@@ -94,7 +98,7 @@ class Runtime:
         return kind(
             settings.anthropic_base_url, key.get_secret_value(), settings.spool_dir, key_setting=variable(name),
             rate_factor=settings.anthropic_rate_factor, patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
-            connections=settings.windows_in_flight,
+            connections=settings.windows_in_flight, source=source, traffic=self.traffic,
         )  # fmt: skip
 
     @cached_property
@@ -112,7 +116,7 @@ class Runtime:
             )
         return SheetsClient(
             settings.sheets_base_url, settings.sheet_id, given, settings.spool_dir,
-            patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
+            patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s, source="google_sheets", traffic=self.traffic,
         )  # fmt: skip
 
     def fresh_sheets(self) -> SheetsClient:
@@ -125,6 +129,13 @@ class Runtime:
     @cached_property
     def forgotten(self) -> Forgotten:
         return Forgotten(self.warehouse)
+
+    def hurried(self, lock_wait_s: float = 10.0) -> Runtime:
+        """The same with a short wait for the DuckDB file: Dagster ends a schedule or sensor that thinks for a minute."""
+        found = copy.copy(self)
+        found.settings = self.settings.model_copy(update={"duckdb_lock_wait_s": min(lock_wait_s, self.settings.duckdb_lock_wait_s)})
+        found.__dict__.pop("warehouse", None)
+        return found
 
     def loader(self, run_id: str | None = None) -> Loader:
         return Loader(self.warehouse, run_id, self.forgotten)

@@ -147,6 +147,22 @@ class Settings(BaseSettings):
         True, description="False when others use this Metabase too: its instance-wide cache is then left alone."
     )
     metabase_patience_s: float = Field(300, gt=0, description="Seconds to wait for Metabase to start, and for it to read the tables.")
+    history_days: dict[str, int] = Field(
+        {},
+        description='How many days back a vendor answers, where you know better than its documentation: `{"cursor": 90, '
+        '"anthropic/cost_report": 400}`, by source or source/endpoint.',
+    )
+    history_warn_days: int = Field(30, ge=1, description="A day that is not held is warned of so many days before its vendor forgets it.")
+    hourly_refresh: bool = Field(False, description="True: the schedule `every_hour`, once it is started, reads today so far.")
+    repair_after_minutes: int = Field(30, ge=0, description="How long after its end a failed run is repaired, once, by the daemon.")
+    catch_up_runs: int = Field(
+        4, ge=0, le=50, description="How many runs of up to 30 forgotten days each morning adds; 0 turns catching up off."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="json: one JSON object a line, for a log collector.")
+    metrics_file: Path | None = Field(
+        None,
+        description="Prometheus text file that each run writes when it ends, for node_exporter's textfile collector; it must end in .prom.",
+    )
     demo: bool = Field(False, description="True in the demo: pages say that the people in them do not exist.")
 
     @field_validator(
@@ -159,6 +175,20 @@ class Settings(BaseSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("history_days")
+    @classmethod
+    def _are_days(cls, value: dict[str, int]) -> dict[str, int]:
+        if any(days < 1 for days in value.values()):
+            raise ValueError("a history has at least 1 day")
+        return value
+
+    @field_validator("metrics_file")
+    @classmethod
+    def _is_collected(cls, value: Path | None) -> Path | None:
+        if value is not None and value.suffix != ".prom":
+            raise ValueError("the collector reads files whose names end in .prom only")
+        return value
 
     @field_validator("*", mode="after")
     @classmethod

@@ -24,6 +24,7 @@ from ai_usage.runtime import Runtime
 from ai_usage.settings import load_settings
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import PermanentError, SourceError
+from ai_usage.sources.traffic import Line, quantile
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import WarehouseError
 
@@ -41,13 +42,13 @@ def day_range(context: dg.AssetExecutionContext) -> Window:
 
 def run_parameters(context: dg.AssetExecutionContext, runtime: Runtime) -> dict[str, Any]:
     """Parameters of a model: its day range (yesterday alone for an asset without partitions) and the run's clock."""
-    window = day_range(context) if context.has_partition_key or context.has_partition_key_range else _job_range(context, runtime)
+    window = day_range(context) if context.has_partition_key or context.has_partition_key_range else job_range(context, runtime)
     return {
         "start_date": window.first, "end_date": window.last, "as_of_date": runtime.today, "processed_at": datetime.now(UTC),
     }  # fmt: skip
 
 
-def _job_range(context: dg.AssetExecutionContext, runtime: Runtime) -> Window:
+def job_range(context: dg.AssetExecutionContext, runtime: Runtime) -> Window:
     """Assets without partitions look at the days that their run is about: its range tags, its partition, or yesterday."""
     tags = context.run.tags
     first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
@@ -116,13 +117,21 @@ def usd(value: Decimal | None) -> dg.MetadataValue:
     return dg.MetadataValue.text("unknown" if value is None else f"{value:f}")
 
 
-def load_metadata(report: LoadReport, settle_days: int) -> dict[str, Any]:
-    """What a load did, as the run's page shows it."""
+def load_metadata(report: LoadReport, settle_days: int, lines: Sequence[Line] = ()) -> dict[str, Any]:
+    """What a load did, as the run's page shows it; `lines` are its endpoint's requests in this run."""
     metadata: dict[str, Any] = {
         "dagster/row_count": report.rows, "rows_written": report.rows_written, "days": report.days, "days_empty": report.days_empty,
         "days_unchanged": report.days_unchanged, "rejected": report.rejected, "pages": report.pages, "requests": report.requests,
         "retries": max(0, report.requests - report.pages), "settle_days": settle_days,
     }  # fmt: skip
+    if lines:
+        metadata |= {
+            "retries": sum(line.retries for line in lines),
+            "rate_limited": sum(line.requests for line in lines if line.status == 429),
+            "answered_200": f"{sum(line.requests for line in lines if line.status == 200)} of {sum(line.requests for line in lines)}",
+            "response_p50_s": round(quantile(lines, 0.5) or 0.0, 3),
+            "response_p95_s": round(quantile(lines, 0.95) or 0.0, 3),
+        }
     if report.vendor_total_usd is not None:
         metadata["cost_usd"] = usd(report.vendor_total_usd)
     if report.unknown_fields:
@@ -141,10 +150,12 @@ def check(
     remedy: str,
     sample: pa.Table | Sequence[Mapping[str, Any]] = (),
     blocking: bool = False,
+    severe: bool = False,
     difference: Any = None,
     description: str | None = None,
 ) -> dg.AssetCheckResult:
-    """A check's result in one wording: expected, actual, difference, at most 20 sample rows, and what to do."""
+    """A check's result in one wording: expected, actual, difference, at most 20 sample rows, and what to do. `severe`: an error, though
+    nothing downstream is stopped."""
     rows = sample.slice(0, SAMPLE).to_pylist() if isinstance(sample, pa.Table) else list(sample)[:SAMPLE]
     metadata: dict[str, Any] = {"expected": str(expected), "actual": str(actual)}
     if difference is not None:
@@ -153,7 +164,7 @@ def check(
         metadata["what_to_do"] = remedy
     if rows:
         metadata["sample"] = dg.MetadataValue.md(_markdown(rows))
-    severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
+    severity = dg.AssetCheckSeverity.ERROR if blocking or severe else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(check_name=name, passed=passed, severity=severity, metadata=metadata, description=description)
 
 
@@ -178,5 +189,6 @@ def load_result(endpoint: Endpoint, report: LoadReport, runtime: Runtime, checks
     if error is not None:
         raise failed(error)
     settle = runtime.settings.settle_days if endpoint.usage_date else 0
+    lines = [line for line in runtime.traffic.lines() if (line.source, line.endpoint) == (endpoint.source, endpoint.name)]
     results = list(checks)
-    return dg.MaterializeResult(metadata=load_metadata(report, settle) | spent(runtime), check_results=results)
+    return dg.MaterializeResult(metadata=load_metadata(report, settle, lines) | spent(runtime), check_results=results)

@@ -4,15 +4,15 @@ Belongs here: resources and what binds them to the runtime. With `AI_USAGE_WAREH
 that an asset of your own that asks for `bigquery` talks to the same project, location and address.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 from dagster_gcp import BigQueryResource
 from pydantic import Field
 
+from ai_usage.defs.telemetry import job_labels
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.warehouse.bigquery import connect
@@ -39,21 +39,6 @@ class EndpointBigQueryResource(BigQueryResource):
             project=settings.bigquery_project, location=settings.bigquery_location, endpoint=settings.bigquery_endpoint,
             key_file=str(key) if key else None,
         )  # fmt: skip
-
-
-def job_labels() -> Mapping[str, str]:
-    """Asset, run and partition of the step that this thread is in; nothing outside of one."""
-    try:
-        context = dg.AssetExecutionContext.get()
-    except dg.DagsterInvariantViolationError:
-        return {}
-    labels = {"asset": context.asset_key.to_user_string(), "run": context.run_id}
-    if context.has_partition_key_range:
-        found = context.partition_key_range
-        labels["partition"] = found.start if found.start == found.end else f"{found.start}_{found.end}"
-    elif context.has_partition_key:
-        labels["partition"] = context.partition_key
-    return labels
 
 
 def bind(runtime: Runtime) -> dict[str, Any]:

@@ -47,6 +47,8 @@ class Endpoint:
     expression for the record's UTC day, None for snapshots, whose day is the window's. `vendor_total` sums, over every
     record, to the billed USD that the vendor claims; None where the endpoint bills nothing. `staged_as` is then the `source` of its rows in `stg_cost`.
     `whole_window`: a file speaks of its window as a whole and stands on the window's last day; without rows it says that nothing happened.
+    `history_days`: how many days back the vendor answers, None where it documents none. `lag_days`: how many whole days after a day's end the
+    vendor may still call it unfinished. `by_permission`: only some keys may read it, so it is expected once it has been held.
     """
 
     source: str
@@ -60,6 +62,9 @@ class Endpoint:
     staged_as: str | None = None
     record_number: str | None = None
     whole_window: bool = False
+    history_days: int | None = None
+    lag_days: int = 0
+    by_permission: bool = False
     remedies: Mapping[Type, str] = field(default_factory=dict, hash=False)
     remedy: str = "Report it to the vendor; the day is read again with the next run, or can be replaced by a dropped .replace.csv file."
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 
 class SourceError(Exception):
-    """A source could not give what was asked. `status` is the HTTP status that said so, where one did."""
+    """A source could not give what was asked. `status` is the HTTP status that said so, where one did, and `request_id` the vendor's name for
+    the request."""
 
     status: int | None = None
+    request_id: str | None = None
 
 
 class TransientError(SourceError):

@@ -8,6 +8,7 @@ and page chains (each vendor's `client.py`). Bodies are read in one piece from t
 from __future__ import annotations
 
 import base64
+import logging
 import threading
 import time
 from collections import deque
@@ -26,7 +27,9 @@ import urllib3
 
 from ai_usage import __version__
 from ai_usage.sources.errors import AuthError, PermanentError, SourceError, TransientError
+from ai_usage.sources.traffic import Traffic
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 Params = Mapping[str, Any] | Sequence[tuple[str, str]] | None
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
@@ -89,8 +92,8 @@ class Body:
 class HttpClient:
     """Requests to one vendor.
 
-    `read` turns a body into a value and may raise `TransientError` for a body that cannot be the answer (HTML, cut
-    JSON): then the request is made again. At most `tries` requests are made for one answer and none begins later than
+    Every request is counted in `traffic` under `source` and its endpoint. `read` turns a body into a value and may raise `TransientError`
+    for a body that cannot be the answer (HTML, cut JSON): then the request is made again. At most `tries` requests are made for one answer and none begins later than
     `patience_s` after the first; both end in a `TransientError` that says so.
     """
 
@@ -110,8 +113,12 @@ class HttpClient:
         connections: int = 8,
         session: requests.Session | None = None,
         hints: Mapping[int, str] | None = None,
+        source: str | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self.vendor = vendor
+        self.source = source or vendor
+        self.traffic = traffic or Traffic()
         self.base_url = base_url.rstrip("/")
         self.stats = Stats()
         self._secrets = tuple(form for s in secrets if s for form in _forms(s))
@@ -143,8 +150,9 @@ class HttpClient:
         json: Any = None,
         limit: RateLimit | None = None,
         stats: Stats | None = None,
+        endpoint: str | None = None,
     ) -> T:
-        """Make one request, again where that can help, and return what `read` makes of the answer."""
+        """Make one request, again where that can help, and return what `read` makes of the answer. `endpoint` is its name in counts and logs."""
         begun = time.monotonic()
 
         chosen: dict[int, float] = {}
@@ -165,14 +173,21 @@ class HttpClient:
             ahead = wait(state) if state.outcome and state.outcome.failed else 0.0
             return state.attempt_number >= self._tries or time.monotonic() - begun + ahead > self._patience_s
 
+        def again(state: tenacity.RetryCallState) -> None:
+            self.stats.add(retries=1)
+            error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, SourceError):
+                self._tell(error, name, state.attempt_number, f"; try {state.attempt_number + 1} of {self._tries} in {wait(state):.1f} s.")
+
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
             wait=wait,
             stop=give_up,
-            before_sleep=lambda _: self.stats.add(retries=1),
+            before_sleep=again,
             reraise=True,
         )
         attempts = 0
+        name = endpoint or path
 
         def attempt() -> T:
             nonlocal attempts
@@ -181,17 +196,45 @@ class HttpClient:
                 time.sleep(limit.reserve())
             if stats is not None:
                 stats.add(requests=1)
-            return read(self._once(method, path, params, json))
+            return read(self._once(method, path, params, json, name, attempts))
 
         try:
             return retrying(attempt)
+        except PermanentError as error:
+            self._tell(error, name, attempts, ".")
+            raise
         except TransientError as error:
+            self._tell(error, name, attempts, "; given up.")
             said = str(error).rstrip(".")
             raise type(error)(
                 f"{said}; {attempts} tries in {time.monotonic() - begun:.0f} s did not help, so run again later.", error.retry_after
             ) from None
 
-    def _once(self, method: str, path: str, params: Params, json: Any) -> Body:
+    def _tell(self, error: SourceError, endpoint: str, attempt: int, ending: str) -> None:
+        """One line of the log for a request that did not bring what was asked; the sentence holds no key."""
+        facts = {"source": self.source, "endpoint": endpoint, "attempt": attempt, "status": error.status, "request_id": error.request_id}
+        log.warning("%s%s", str(error).rstrip("."), ending, extra=facts)
+
+    def _once(self, method: str, path: str, params: Params, json: Any, endpoint: str, attempt: int) -> Body:
+        """One request, counted and logged however it ends."""
+        begun = time.monotonic()
+        status: int | None = None
+        request_id: str | None = None
+        try:
+            body = self._send(method, path, params, json)
+            status, request_id = 200, body.request_id
+            return body
+        except SourceError as error:
+            status, request_id = error.status, error.request_id
+            raise
+        finally:
+            seconds = time.monotonic() - begun
+            self.traffic.add(self.source, endpoint, status, seconds, retried=attempt > 1)
+            if log.isEnabledFor(logging.DEBUG):
+                facts = {"source": self.source, "endpoint": endpoint, "attempt": attempt, "status": status, "request_id": request_id}
+                log.debug("%s %s %s answered %s", self.vendor, method, path, status, extra=facts | {"duration_s": round(seconds, 6)})
+
+    def _send(self, method: str, path: str, params: Params, json: Any) -> Body:
         self.stats.add(requests=1)
         where = f"{self.vendor} {method} {path}"
         try:
@@ -212,10 +255,9 @@ class HttpClient:
         self.stats.add(bytes=len(content))
         if answer.status_code != 200:
             refusal = self._error(where, answer, content)
-            refusal.status = answer.status_code
+            refusal.status, refusal.request_id = answer.status_code, self._request_id(answer)
             raise refusal
-        request_id = answer.headers.get("request-id") or answer.headers.get("x-request-id")
-        return Body(self._without_secrets(content), request_id and self._safe(request_id))
+        return Body(self._without_secrets(content), self._request_id(answer))
 
     def _error(self, where: str, answer: requests.Response, content: bytes) -> SourceError:
         """Status -> class, kind and a sentence: the one place where statuses are judged."""
@@ -252,6 +294,10 @@ class HttpClient:
             text = text.replace(secret, "***")
         return text
 
+    def _request_id(self, answer: requests.Response) -> str | None:
+        found = _request_id(answer)
+        return found and self._safe(found)
+
     def _without_secrets(self, content: bytes) -> bytes:
         """A good answer that repeats the key, as debugging gateways do, would carry it into the spool and into the column `extra`."""
         for secret in self._hidden():
@@ -285,6 +331,12 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+
+
+def _request_id(answer: requests.Response) -> str | None:
+    """The vendor's own name for the request, which its support asks for."""
+    found = answer.headers.get("request-id") or answer.headers.get("x-request-id")
+    return found[:100] if found else None
 
 
 def _first(error: Exception) -> str:

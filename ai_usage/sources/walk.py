@@ -6,6 +6,7 @@ run. Does not belong here: what a page looks like (each vendor's `client.py`).
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -77,6 +78,7 @@ def walk_all(
         except SourceError as error:
             return FailedWalk(endpoint, window, error)
 
+    # Each window carries the caller's context along, so that what its requests log names the run and the asset.
     pool = ThreadPoolExecutor(in_flight, thread_name_prefix=f"{endpoint.source}-{endpoint.name}")
     pending: set[Future[Spooled | FailedWalk | None]] = set()
     ahead = iter(windows)
@@ -88,7 +90,7 @@ def walk_all(
                 if window is None:
                     exhausted = True
                 else:
-                    pending.add(pool.submit(guarded, window))
+                    pending.add(pool.submit(contextvars.copy_context().run, guarded, window))
             done, pending = wait(pending, return_when=FIRST_COMPLETED) if pending else (set(), pending)
             for future in done:
                 result = future.result()

@@ -25,23 +25,23 @@ from ai_usage.settings import Settings
 from ai_usage.simulator import Fault
 from ai_usage_tests.helpers import COMMAND, DAYS, FIRST, LAST, PATHS, ROOT, Company, company, free_port, rows, wait_until
 
-SHEETS = {f"raw_sheet_{tab}" for tab in ("api_keys", "people", "claude_ai_usage", "subscriptions", "invoices", "budgets")}
+SHEETS = {f"raw_sheet_{tab}" for tab in ("api_keys", "people", "claude_ai_usage", "subscriptions", "invoices", "budgets", "adjustments")}
 CURSOR = {"raw_cursor_events", "raw_cursor_usage", "raw_cursor_members", "raw_cursor_spend"}
 DIMENSIONS = {"dim_users", "dim_user_assignments", "dim_api_keys"}
-FACTS = {"fct_usage_daily", "fct_cost_daily"}
+FACTS = {"fct_usage_daily", "fct_cost_daily", "fct_cost_corrections"}
 MARTS = {
     "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_restatements", "vw_data_health",
     "sheet_issues", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation", "vw_unmapped",
-    "vw_rejects", "vw_chargeback", "vw_check_results",
+    "vw_rejects", "vw_chargeback", "vw_check_results", "vw_certificate", "vw_cost_booked", "vw_month_close", "vw_adjustments",
 }  # fmt: skip
 ANTHROPIC = ("raw_anthropic_", "raw_claude_code_", "raw_claude_enterprise_")  # other vendors, with tests of their own
 EXPORTS = {"raw_claude_ai_audit_log", "raw_claude_ai_spend"}
-OPERATIONS = {"uploaded_files", "cleaning", "html_report", "chargeback", "serving_copy", "check_results"}
+OPERATIONS = {"uploaded_files", "cleaning", "html_report", "chargeback", "serving_copy", "check_results", "today", "closed_month"}
 
 # Written from the design's sections 1, 4 and 5, not from the code: what must have been made before what.
 EDGES = {
     # Raw comes from vendors alone, but a spend snapshot is compared with the events before it.
-    **{name: set() for name in SHEETS | CURSOR | EXPORTS | {"cleaning"}},
+    **{name: set() for name in SHEETS | CURSOR | EXPORTS | {"cleaning", "today"}},
     # A failure of anything may not keep it from being recorded.
     "check_results": set(),
     "raw_cursor_spend": {"raw_cursor_events"},
@@ -66,11 +66,19 @@ EDGES = {
         "raw_cursor_usage",
         "raw_cursor_members",
         "raw_sheet_subscriptions",
+        "raw_sheet_adjustments",
         "raw_sheet_people",
         "dim_api_keys",
         "uploaded_files",
         "raw_claude_ai_spend",
     },
+    # What closed months' days say today beyond what was booked.
+    "fct_cost_corrections": {"fct_cost_daily"},
+    "vw_cost_booked": {"fct_cost_daily", "fct_cost_corrections", "dim_user_assignments"},
+    "vw_month_close": {"vw_cost_booked"},
+    "vw_adjustments": {"raw_sheet_adjustments"},
+    # A month is frozen when everything that shows it has been computed and checked.
+    "closed_month": MARTS | {"dim_users"},
     "dim_users": {
         "fct_usage_daily",
         "fct_cost_daily",
@@ -80,9 +88,9 @@ EDGES = {
         "raw_sheet_subscriptions",
         "raw_cursor_members",
     },
-    "vw_cost_allocation": {"fct_cost_daily", "dim_user_assignments", "dim_users"},
+    "vw_cost_allocation": {"vw_cost_booked", "dim_users"},
     "vw_monthly_finance": {"vw_cost_allocation"},
-    "vw_productivity_metrics": {"fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "dim_users"},
+    "vw_productivity_metrics": {"fct_usage_daily", "vw_cost_booked", "dim_user_assignments", "dim_users"},
     "vw_chargeback": {"vw_cost_allocation"},
     "chargeback": {"vw_chargeback"},
     "vw_check_results": {"check_results"},
@@ -92,13 +100,13 @@ EDGES = {
     "vw_adoption": {"vw_platform_roi"},
     "vw_model_mix": {"vw_cost_allocation", "fct_usage_daily", "dim_user_assignments"},
     "vw_budget_variance": {"raw_sheet_budgets", "vw_monthly_finance"},
-    "vw_forecast": {"fct_cost_daily", "raw_sheet_subscriptions", "raw_sheet_budgets"},
+    "vw_forecast": {"fct_cost_daily", "vw_cost_booked", "raw_sheet_subscriptions", "raw_sheet_budgets"},
     "vw_reconciliation": {"fct_cost_daily", "raw_sheet_invoices"},
     "vw_unmapped": {"fct_cost_daily", "dim_api_keys", "vw_platform_roi"},
-    "html_report": MARTS | {"dim_users"},
+    "html_report": MARTS | {"dim_users", "closed_month"},
 }
 # These read only the ledger of fetches or the sheet's rejects: which assets they wait for is the code's choice, but some of raw or curated.
-LEDGER_VIEWS = {"vw_restatements", "vw_data_health", "sheet_issues", "vw_rejects"}
+LEDGER_VIEWS = {"vw_restatements", "vw_data_health", "sheet_issues", "vw_rejects", "vw_certificate"}
 
 
 def runtime_of(firm: Company | None, folder: Path, **changes: object) -> Runtime:
@@ -131,9 +139,9 @@ def test_the_definitions_load_and_are_whole(tmp_path: Path) -> None:
     dg.Definitions.validate_loadable(definitions)
     assert definitions.executor is dg.in_process_executor
     repository = definitions.get_repository_def()
-    assert {s.name for s in repository.schedule_defs} == {"every_morning"}
-    assert {s.name for s in repository.sensor_defs} == {"sheet_changed", "file_dropped"}
-    assert {"daily", "rebuild", "load_uploads"} <= {j.name for j in repository.get_all_jobs()}
+    assert {s.name for s in repository.schedule_defs} == {"every_morning", "every_hour"}
+    assert {s.name for s in repository.sensor_defs} == {"sheet_changed", "file_dropped", "failed_runs"}
+    assert {"daily", "rebuild", "load_uploads", "hourly", "close_month"} <= {j.name for j in repository.get_all_jobs()}
 
 
 def test_the_graph_is_the_designs(nodes: dict) -> None:

@@ -1,5 +1,6 @@
 -- For each endpoint: which days we hold, which failed, which nobody asked for. Snapshots are expected only on days they were tried.
--- A file claims only the days that it has rows of: an endpoint that came by files alone misses none.
+-- A file claims only the days that it has rows of: an endpoint that came by files alone misses none. A day that was read before it ended does
+-- not count as asked.
 -- Grain: source, endpoint. Inputs: raw_fetches, stg_current_fetches,
 -- stg_set_aside.
 WITH asked AS (
@@ -11,21 +12,24 @@ WITH asked AS (
     COUNT(DISTINCT usage_date) AS days_asked,
     LOGICAL_OR(window_start IS NOT NULL AND origin = 'api') AS has_window
   FROM raw_fetches
+  WHERE window_start IS NULL OR origin != 'api' OR DATE(fetched_at) > usage_date
   GROUP BY source, endpoint
 ),
 
 held AS (
   SELECT
-    source,
-    endpoint,
-    COUNTIF(state = 'complete') AS days_complete,
-    COUNTIF(state = 'empty') AS days_empty,
-    MAX(fetched_at) AS last_fetched_at,
-    SUM(row_count) AS row_count,
-    SUM(rejected_count) AS rejected_rows,
-    SUM(vendor_total_usd) AS vendor_total_usd
-  FROM stg_current_fetches
-  GROUP BY source, endpoint
+    f.source,
+    f.endpoint,
+    COUNTIF(f.state = 'complete') AS days_complete,
+    COUNTIF(f.state = 'empty') AS days_empty,
+    MAX(f.fetched_at) AS last_fetched_at,
+    SUM(f.row_count) AS row_count,
+    SUM(f.rejected_count) AS rejected_rows,
+    SUM(f.vendor_total_usd) AS vendor_total_usd
+  FROM stg_current_fetches AS f
+  INNER JOIN asked AS a ON f.source = a.source AND f.endpoint = a.endpoint
+  WHERE NOT a.has_window OR f.origin != 'api' OR DATE(f.fetched_at) > f.usage_date
+  GROUP BY f.source, f.endpoint
 ),
 
 aside AS (

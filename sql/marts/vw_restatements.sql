@@ -1,11 +1,21 @@
--- What vendors changed after they first said it. Only days that a vendor reports on (a window was asked), not snapshots.
+-- What vendors changed after they first said it. Only days that a vendor reports on (a window was asked), not snapshots; a day that was read
+-- before it ended was not said yet.
 -- Grain: source, endpoint, usage_date, version_no. Inputs: raw_fetches, stg_set_aside.
-WITH said AS (
+WITH ended AS (
+  SELECT
+    *,
+    ROW_NUMBER() OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id) AS place
+  FROM raw_fetches
+  WHERE state IN ('complete', 'empty') AND window_start IS NOT NULL AND (origin != 'api' OR DATE(fetched_at) > usage_date)
+),
+
+said AS (
   SELECT
     *,
     LAG(content_sha256) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id) AS previous_sha256
-  FROM raw_fetches
-  WHERE state IN ('complete', 'empty') AND changed AND window_start IS NOT NULL
+  FROM ended
+  -- The first one counts even when it equals what was read before the day ended.
+  WHERE changed OR place = 1
 ),
 
 versions AS (

@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 
 from ai_usage import tables
-from ai_usage.defs import checks
-from ai_usage.defs.common import OWNERS, check, failed, spent, table_metadata, usd
+from ai_usage.defs import checks, completeness
+from ai_usage.defs.common import OWNERS, check, failed, job_range, spent, table_metadata, usd
 from ai_usage.runtime import Runtime
 from ai_usage.sources.google_sheets.records import TABS
 from ai_usage.tables import MARTS
@@ -30,6 +30,8 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         specs.append(dg.AssetCheckSpec("sheet_is_clean", asset=table.name, description="Every row of the sheet could be used."))
     if table.name == "vw_data_health":
         specs.append(dg.AssetCheckSpec("no_failed_days", asset=table.name, description="No day is failed or was never asked for."))
+    if table.name == "vw_certificate":
+        specs += completeness.SPECS
     inputs = [name for name in model.inputs if name.startswith("raw_sheet_") or not name.startswith(("raw_", "stg_"))]
     inputs = [name for name in inputs if tables.BY_NAME[name].layer != "books"]  # no asset fills them: finance does
     if not inputs:
@@ -39,7 +41,7 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         name=table.name, description=table.description, metadata=table_metadata(table), group_name="marts", owners=OWNERS,
         kinds={"sql", "view"}, deps=inputs, check_specs=specs,
     )  # fmt: skip
-    def mart(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    def mart(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
         try:
             runtime.warehouse.create_view(table)
             rows = runtime.warehouse.select(f"SELECT COUNT(*) AS n FROM {table.name}")["n"][0].as_py()
@@ -55,6 +57,8 @@ def _mart(table: Table) -> dg.AssetsDefinition:
             results.append(_sheet(runtime))
         elif table.name == "vw_data_health":
             results.append(_inventory(runtime))
+        elif table.name == "vw_certificate":
+            results += completeness.results(runtime, job_range(context, runtime))
         return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
     return mart
@@ -85,7 +89,7 @@ def _inventory(runtime: Runtime) -> dg.AssetCheckResult:
         SELECT r.source, r.endpoint, r.usage_date, ANY_VALUE(r.error HAVING MAX r.fetched_at) AS error
         FROM raw_fetches AS r
         LEFT JOIN stg_current_fetches AS c ON r.source = c.source AND r.endpoint = c.endpoint AND r.usage_date = c.usage_date
-        WHERE c.fetch_id IS NULL AND r.window_start IS NOT NULL
+        WHERE c.fetch_id IS NULL AND r.window_start IS NOT NULL AND (r.origin != 'api' OR DATE(r.fetched_at) > r.usage_date)
         GROUP BY r.source, r.endpoint, r.usage_date ORDER BY r.usage_date
         """
     )

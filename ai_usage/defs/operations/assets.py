@@ -4,6 +4,7 @@ import dagster as dg
 
 from ai_usage.dashboards.meta import Checks
 from ai_usage.defs.common import OWNERS, check, failed, spent
+from ai_usage.defs.completeness import yesterday_is_there
 from ai_usage.defs.operations.outputs import remember
 from ai_usage.operations import clean_up, load_uploads, write_html_report
 from ai_usage.runtime import Runtime
@@ -35,11 +36,15 @@ def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
 @dg.asset(
     group_name="operations", owners=OWNERS, kinds={"html"}, deps=[t.name for t in MARTS] + ["dim_users", "closed_month"],
     description="All dashboards as one HTML file that needs no network.",
-    check_specs=[dg.AssetCheckSpec("yesterday_is_there", asset="html_report", description="Every source that is on holds yesterday, complete or empty.")],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "yesterday_is_there", asset="html_report", description="Every endpoint that is on holds yesterday; every snapshot is of yesterday or today."
+        )
+    ],
 )  # fmt: skip
 def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
-        result = _yesterday(runtime)
+        result = yesterday_is_there(runtime)
         remember(runtime, context.run_id, "html_report", result)
         path, size = write_html_report(runtime, checks=run_checks(context.instance, context.run_id))
     except WarehouseError as error:
@@ -72,17 +77,3 @@ def run_checks(instance: dg.DagsterInstance, run_id: str) -> Checks:
     failed = [c for c in found if not c.passed]
     errors = sum(c.severity == dg.AssetCheckSeverity.ERROR for c in failed)
     return Checks(passed=len(found) - len(failed), warnings=len(failed) - errors, failed=errors)
-
-
-def _yesterday(runtime: Runtime) -> dg.AssetCheckResult:
-    """Freshness by content: a policy on materialization times alone turns green after the backfill of an old day."""
-    held = runtime.warehouse.select(
-        "SELECT endpoint FROM stg_current_fetches WHERE source = 'cursor' AND usage_date = @yesterday", {"yesterday": runtime.yesterday}
-    )["endpoint"].to_pylist()
-    expected = ["daily-usage-data", "filtered-usage-events"] if runtime.settings.cursor_is_on else []
-    missing = [name for name in expected if name not in held]
-    return check(
-        "yesterday_is_there", not missing, expected=len(expected), actual=len(expected) - len(missing),
-        sample=[{"source": "cursor", "endpoint": name, "missing_day": runtime.yesterday} for name in missing],
-        remedy=f"Run yesterday again: ai-usage run --from {runtime.yesterday} --to {runtime.yesterday}.",
-    )  # fmt: skip

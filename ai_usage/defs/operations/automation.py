@@ -1,50 +1,33 @@
-"""Jobs, the daily schedule, and the sensors.
+"""Jobs, schedules, and the sensors for the sheet and for dropped files.
 
-Belongs here: when things run and over which days. The daily job reads the trailing settle window again as one ranged run.
+Belongs here: when things run and over which days. The daily job reads the trailing settle window again as one ranged run; days before it that
+nobody has read, because the machine slept, are added. What failed is repaired by `repair.py`.
 """
 
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from ai_usage import completeness
+from ai_usage.defs.operations.jobs import BY_HAND, LOGS, SOURCES, SQL, daily, hourly, range_tags
+from ai_usage.defs.operations.repair import failed_runs
 from ai_usage.runtime import Runtime
 from ai_usage.settings import SettingsError, load_settings
 from ai_usage.sources.errors import SourceError
 from ai_usage.sources.uploads import client as uploads
+from ai_usage.warehouse import WarehouseError
 
-SOURCES = {
-    "cursor": dg.AssetSelection.groups("cursor"),
-    "anthropic": dg.AssetSelection.groups("anthropic"),
-    "claude_enterprise": dg.AssetSelection.groups("claude_enterprise"),
-    "google_sheets": dg.AssetSelection.groups("google_sheets"),
-}
-SERVING = dg.AssetSelection.assets("serving_copy")
-_SQL = dg.AssetSelection.groups("curated", "marts") | dg.AssetSelection.assets("html_report", "chargeback", "check_results")
-SQL = _SQL if load_settings().serving_url is None else _SQL | SERVING
-
-
-# What no run does unasked: a person decides.
-BY_HAND = dg.AssetSelection.assets("closed_month")
-
-
-def _on() -> dg.AssetSelection:
-    """Everything but the sources that are off, and the serving copy without a place: their assets stay in the graph and say why when asked for."""
-    selection: dg.AssetSelection = dg.AssetSelection.all() - BY_HAND
-    for name in load_settings().off():
-        selection = selection - SOURCES[name]
-    return selection - SERVING if load_settings().serving_url is None else selection
-
-
-daily = dg.define_asset_job("daily", selection=_on(), description="Every source that is on, every table, every check.")
 rebuild = dg.define_asset_job(
     "rebuild",
+    config=LOGS,
     selection=SQL | SOURCES["google_sheets"] if load_settings().sheet_is_on else SQL,
     description="Dimensions, facts and marts from what raw holds; asks no vendor.",
 )
 uploads_job = dg.define_asset_job(
     "load_uploads",
+    config=LOGS,
     selection=dg.AssetSelection.assets("uploaded_files") | dg.AssetSelection.groups("claude_ai") | SQL,
     description="Dropped files, then what depends on them.",
 )
@@ -52,14 +35,10 @@ uploads_job = dg.define_asset_job(
 
 close_month = dg.define_asset_job(
     "close_month",
+    config=LOGS,
     selection=dg.AssetSelection.groups("curated", "marts") | BY_HAND,
     description="A month's facts and marts once more, then the month is frozen. Give it the month's days as range and month and author as config.",
 )
-
-
-def range_tags(first: str, last: str) -> dict[str, str]:
-    """Run tags that make one run of a range of days."""
-    return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
 
 
 def settle_window(runtime: Runtime, at: datetime) -> tuple[str, str]:
@@ -72,11 +51,45 @@ def settle_window(runtime: Runtime, at: datetime) -> tuple[str, str]:
 @dg.schedule(
     job=daily, cron_schedule="0 6 * * *", execution_timezone="America/Los_Angeles", default_status=dg.DefaultScheduleStatus.RUNNING
 )
-def every_morning(context: dg.ScheduleEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.RunRequest:
-    """06:00 in Los Angeles: the UTC day has ended and the vendors have aggregated it."""
-    return dg.RunRequest(
-        run_key=f"{context.scheduled_execution_time:%Y-%m-%d}", tags=range_tags(*settle_window(runtime, context.scheduled_execution_time))
-    )
+def every_morning(context: dg.ScheduleEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> list[dg.RunRequest]:
+    """06:00 in Los Angeles: the UTC day has ended and the vendors have aggregated it. Forgotten days follow, oldest first, behind the window."""
+    at = context.scheduled_execution_time
+    first, last = settle_window(runtime, at)
+    requests = [dg.RunRequest(run_key=f"{at:%Y-%m-%d}", tags=range_tags(first, last))]
+    try:
+        days = completeness.forgotten(runtime.hurried(), date.fromisoformat(first)) if runtime.settings.catch_up_runs else []
+    except WarehouseError as error:  # there is none yet, or a run has it: the next morning looks again
+        context.log.info(f"No look for forgotten days this morning: {error}")
+        return requests
+    for window in completeness.ranges(days)[: runtime.settings.catch_up_runs]:
+        requests.append(
+            dg.RunRequest(
+                run_key=f"{at:%Y-%m-%d} {window.first}",
+                tags={
+                    **range_tags(window.first.isoformat(), window.last.isoformat()),
+                    "ai_usage/catch_up": "true",
+                    "dagster/priority": "-1",
+                },
+            )
+        )
+    return requests
+
+
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]  # fmt: skip
+
+
+@dg.schedule(job=hourly, cron_schedule="30 * * * *", execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.STOPPED)
+def every_hour(context: dg.ScheduleEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.RunRequest | dg.SkipReason:
+    """Half past each hour, where `AI_USAGE_HOURLY_REFRESH` is true: today so far. It gives way to every other run."""
+    if not runtime.settings.hourly_refresh:
+        return dg.SkipReason("AI_USAGE_HOURLY_REFRESH is not set to true.")
+    busy = context.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1)
+    if busy:
+        return dg.SkipReason(f"The run {busy[0].run_id} of {busy[0].job_name} has not ended; today can wait an hour.")
+    return dg.RunRequest(run_key=f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}", tags={"dagster/priority": "-2"})
 
 
 @dg.sensor(job=rebuild, minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -110,6 +123,6 @@ def file_dropped(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[
     )
 
 
-JOBS = [daily, rebuild, uploads_job, close_month]
-SCHEDULES = [every_morning]
-SENSORS = [sheet_changed, file_dropped]
+JOBS = [daily, rebuild, uploads_job, hourly, close_month]
+SCHEDULES = [every_morning, every_hour]
+SENSORS = [sheet_changed, file_dropped, failed_runs]

@@ -25,7 +25,6 @@ from ai_usage.sources.spool import Spooled
 from ai_usage.sources.walk import Page, walk
 
 EARLIEST = date(2026, 1, 1)  # the vendor has nothing before
-HISTORY = 365  # days back, at most
 DAYS = 31  # a question may span at most 31 days
 BETA = "analytics-usage-cost-2026-08-24"
 # At most 5 dimensions count, beside cost_type and token_type. These five name the payer exactly; tier, window and geo are given up for that.
@@ -110,7 +109,7 @@ class AnalyticsClient(AnthropicClient):
 
         403, and 404 in older answers, mean "not for this key" and are no error. A day counts as finished when `data_refreshed_at` is past its end.
         """
-        first = max(EARLIEST, datetime.now(UTC).date() - timedelta(days=HISTORY - 1))
+        first = max(EARLIEST, datetime.now(UTC).date() - timedelta(days=records.HISTORY - 1))
         if window.last < first:
             return Reach(refused=f"Anthropic {endpoint.name} has nothing before {first}.")
         try:

@@ -7,11 +7,16 @@ and only what money and days hang on is required.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ai_usage.sources.anthropic.records import SOURCE, cents, sum_inside
 from ai_usage.sources.endpoint import Endpoint, Field, Rule
 from ai_usage.tables import raw_analytics
 
 ENTERPRISE = "claude_enterprise"
+HISTORY = 365  # days back, at most
+# A day is finished up to 24 hours after its end, only some organisations' keys may read these, and a day older than the history is gone.
+_BETA: Any = {"history_days": HISTORY, "lag_days": 1, "by_permission": True}
 _DAY = 'substr("starting_at", 1, 10)'
 _DIMENSIONS = (
     "actor_type", "agent_id", "api_key_id", "claude_tag_category", "claude_tag_user_id", "context_window", "cost_type", "deployment_id",
@@ -67,19 +72,19 @@ _WHOLE = (
 
 COST = Endpoint(
     source=SOURCE, name="analytics/cost", table=raw_analytics.raw_anthropic_analytics_cost, fields=_COST_FIELDS, columns=_WHO | _PLACE | _COST,
-    usage_date=_DAY, vendor_total=_BILLED, staged_as="anthropic_analytics_cost",
+    usage_date=_DAY, vendor_total=_BILLED, staged_as="anthropic_analytics_cost", **_BETA,
 )  # fmt: skip
 USAGE = Endpoint(
     source=SOURCE, name="analytics/usage", table=raw_analytics.raw_anthropic_analytics_usage, fields=_USAGE_FIELDS,
-    columns=_WHO | _PLACE | _TOKENS, usage_date=_DAY, rules=_WHOLE,
+    columns=_WHO | _PLACE | _TOKENS, usage_date=_DAY, rules=_WHOLE, **_BETA,
 )  # fmt: skip
 ENTERPRISE_COST = Endpoint(
     source=ENTERPRISE, name="analytics/cost", table=raw_analytics.raw_claude_enterprise_cost, fields=_COST_FIELDS, columns=_WHO | _COST,
-    usage_date=_DAY, vendor_total=_BILLED, staged_as="claude_enterprise_cost",
+    usage_date=_DAY, vendor_total=_BILLED, staged_as="claude_enterprise_cost", **_BETA,
 )  # fmt: skip
 ENTERPRISE_USAGE = Endpoint(
     source=ENTERPRISE, name="analytics/usage", table=raw_analytics.raw_claude_enterprise_usage, fields=_USAGE_FIELDS, columns=_WHO | _TOKENS,
-    usage_date=_DAY, rules=_WHOLE,
+    usage_date=_DAY, rules=_WHOLE, **_BETA,
 )  # fmt: skip
 
 _CHAT = {
@@ -119,6 +124,7 @@ ENTERPRISE_USERS = Endpoint(
         "code_rejected": sum_inside("claude_code_metrics.tool_actions", "$.*.rejected_count", "DOUBLE"),
     },
     usage_date='"date"',
+    **_BETA,
 )  # fmt: skip
 
 ENTERPRISE_ENDPOINTS = (ENTERPRISE_COST, ENTERPRISE_USAGE, ENTERPRISE_USERS)

@@ -247,7 +247,7 @@ class AnthropicClient:
                 start = self.http.excerpt(body.content, 40)
                 raise TransientError(f"Anthropic {name} answered 200 with something that is not JSON (it begins {start!r})") from None
 
-        return self.http.ask("GET", path, read, params=params, limit=self._limit, stats=stats)
+        return self.http.ask("GET", path, read, params=params, limit=self._limit, stats=stats, endpoint=name)
 
 
 def _inside(start: bytes, record: bytes, endpoint: Endpoint) -> bytes:

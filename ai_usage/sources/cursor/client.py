@@ -191,7 +191,7 @@ class CursorClient:
             check(page)
             return body.content, page
 
-        return self.http.ask(method, path, read, json=request, limit=self._limits[endpoint.name], stats=stats)
+        return self.http.ask(method, path, read, json=request, limit=self._limits[endpoint.name], stats=stats, endpoint=endpoint.name)
 
 
 def _same(page: list[msgspec.Raw], previous: list[msgspec.Raw]) -> bool:

@@ -52,7 +52,7 @@ class _Transport(gspread.http_client.HTTPClient):
             return answer
 
         path = endpoint.removeprefix(DEFAULT_BASE_URL)
-        return self._http.ask(method, path, read, params=params, limit=self._limit, stats=self._stats)
+        return self._http.ask(method, path, read, params=params, limit=self._limit, stats=self._stats, endpoint="spreadsheet")
 
 
 class SheetsClient:

@@ -1,0 +1,62 @@
+"""Today so far: usage and cost of the UTC day that has not ended, for those who want to look before the morning.
+
+Belongs here: the one asset of the job `hourly`. A partition is a day that has ended, so today is none: the asset stands beside the partitions and
+calls what their assets call, and no backfill, window or certificate ever takes a part of a day for a day. The versions that it publishes are read
+before their day ends; the next morning replaces them, and `vw_certificate` calls a day open that has nothing better.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+
+from ai_usage.defs.anthropic.assets import DAILY
+from ai_usage.defs.common import OWNERS, failed, spent, usd
+from ai_usage.proofs import FACTS
+from ai_usage.runtime import Runtime
+from ai_usage.sources.cursor import records as cursor
+from ai_usage.sources.endpoint import Endpoint, Window
+from ai_usage.sources.errors import SourceError
+from ai_usage.sources.walk import walk_all
+from ai_usage.warehouse import WarehouseError, models
+
+MODELS = ("fct_usage_daily", "fct_cost_daily")
+
+
+def _sources(runtime: Runtime) -> Iterator[tuple[Endpoint, Callable[[Window], Any]]]:
+    """Endpoints that answer about a day that has not ended. The analytics endpoints do not: they have finished days only."""
+    if runtime.settings.cursor_is_on:
+        yield cursor.EVENTS, runtime.cursor.events
+        yield cursor.DAILY_USAGE, runtime.cursor.daily_usage
+    if runtime.settings.anthropic_is_on:
+        for endpoint, method, _ in DAILY:
+            yield endpoint, getattr(runtime.anthropic, method)
+
+
+@dg.asset(
+    group_name="operations", owners=OWNERS, kinds={"python"},
+    description="Usage and cost of today so far, open until the day has ended. Owners and departments are those of the last whole run.",
+)  # fmt: skip
+def today(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    window = Window(runtime.today, runtime.today)
+    loader = runtime.loader(context.run_id)
+    errors: list[SourceError] = []
+    try:
+        for endpoint, one in _sources(runtime):
+            error = loader.load(endpoint, walk_all([window], one, endpoint)).error()
+            errors += [error] if error else []
+        parameters = {"start_date": window.first, "end_date": window.last, "as_of_date": window.last, "processed_at": datetime.now(UTC)}
+        for name in MODELS:
+            model = models.model(name)
+            runtime.warehouse.replace(model.table, model.sql, parameters, FACTS[name])
+        billed = runtime.warehouse.select(
+            "SELECT COALESCE(SUM(cost_usd), 0) AS cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date",
+            {"start_date": window.first, "end_date": window.last},
+        )["cost_usd"][0].as_py()
+    except WarehouseError as error:
+        raise failed(error) from None
+    if errors:  # what could be read is shown; the next hour tries again
+        raise failed(errors[0])
+    return dg.MaterializeResult(metadata={"day": str(window.first), "cost_usd": usd(billed or Decimal(0))} | spent(runtime))

@@ -1,0 +1,112 @@
+"""The end of a run: its requests go into `vendor_requests`, the metrics file is written. A run that fails ends here too.
+
+Belongs here: what Dagster knows of a run, handed to `ai_usage.metrics` and to `ai_usage.logs`. The resource `runtime` ends when the last step has: a sensor would learn
+of a run's end in another process, which has not counted its requests, and an asset at the end would be skipped when one before it fails.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from ai_usage import logs, metrics
+from ai_usage.runtime import Runtime
+
+EVENTS = {
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.STEP_SUCCESS,
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+}
+RECENT = 29  # runs before this one
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+
+
+def job_labels() -> Mapping[str, str]:
+    """Asset, run and partition of the step that this thread is in; nothing outside of one."""
+    try:
+        context = dg.AssetExecutionContext.get()
+    except dg.DagsterInvariantViolationError:
+        return {}
+    labels = {"asset": context.asset_key.to_user_string(), "run": context.run_id}
+    if context.has_partition_key_range:
+        found = context.partition_key_range
+        labels["partition"] = found.start if found.start == found.end else f"{found.start}_{found.end}"
+    elif context.has_partition_key:
+        labels["partition"] = context.partition_key
+    return labels
+
+
+def json_console() -> dg.LoggerDefinition:
+    """Dagster's console logger where `AI_USAGE_LOG_FORMAT` is json; it takes the default one's place and its configuration."""
+
+    @dg.logger({"log_level": dg.Field(str, is_required=False, default_value="DEBUG")}, description="One JSON object a line.")
+    def console(context: dg.InitLoggerContext) -> logging.Logger:
+        return logs.console(str(context.logger_config["log_level"]))
+
+    return console
+
+
+def log_context() -> Mapping[str, Any]:
+    """`job_labels` in the words of the log."""
+    found = dict(job_labels())
+    return ({"run_id": found.pop("run")} | found) if "run" in found else found
+
+
+def runtime_resource(runtime: Runtime) -> dg.ResourceDefinition:
+    """The runtime as a resource that knows when its run ends."""
+
+    @dg.resource(description="Settings, warehouse and the vendors' clients.")
+    def bound(context: dg.InitResourceContext) -> Iterator[Runtime]:
+        began = datetime.now(UTC)
+        if context.run is not None:
+            runtime.traffic.take()  # what a sensor asked in this process is no request of the run
+        try:
+            yield runtime
+        finally:
+            if context.run is not None and context.instance is not None:
+                try:
+                    end(runtime, context.instance, context.run, began)
+                except Exception as error:  # the run's own result must not depend on its statistics
+                    said = f"{type(error).__name__}: {error}"
+                    if context.log is not None:
+                        context.log.warning(f"The run's requests or metrics could not be written ({said}); its data stand.")
+
+    return bound
+
+
+def end(runtime: Runtime, instance: dg.DagsterInstance, run: dg.DagsterRun, began: datetime) -> None:
+    """Append the run's requests; write the metrics file where one is set."""
+    lines = runtime.traffic.take()
+    metrics.record(runtime, run.run_id, lines)
+    if runtime.settings.metrics_file is not None:
+        metrics.write(runtime, runtime.settings.metrics_file, facts(instance, run, began), lines)
+
+
+def facts(instance: dg.DagsterInstance, run: dg.DagsterRun, began: datetime) -> metrics.RunFacts:
+    events = [e.dagster_event for e in instance.all_logs(run.run_id, EVENTS) if e.dagster_event]
+    checks = {"passed": 0, "warning": 0, "failed": 0}
+    seconds: dict[str, float] = {}
+    for event in events:
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            said: Any = event.asset_check_evaluation_data
+            severe = said.severity == dg.AssetCheckSeverity.ERROR
+            checks["passed" if said.passed else "failed" if severe else "warning"] += 1
+        elif event.event_type == dg.DagsterEventType.STEP_SUCCESS and event.step_key:
+            seconds[event.step_key] = event.step_success_data.duration_ms / 1000
+    recent = instance.get_runs(dg.RunsFilter(statuses=ENDED), limit=RECENT)
+    return metrics.RunFacts(
+        job=run.job_name, run_id=run.run_id, success=not any(e.is_step_failure for e in events), began=began, ended=datetime.now(UTC),
+        checks=checks, asset_seconds=seconds, last_success=last_success(instance), recent_runs=len(recent),
+        recent_successes=sum(r.status == dg.DagsterRunStatus.SUCCESS for r in recent),
+    )  # fmt: skip
+
+
+def last_success(instance: dg.DagsterInstance) -> dict[str, datetime]:
+    """{job: when its last successful run ended}, of the jobs among the last 200 successful runs."""
+    found: dict[str, datetime] = {}
+    for record in instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]), limit=200):
+        if record.end_time is not None:
+            found.setdefault(record.dagster_run.job_name, datetime.fromtimestamp(record.end_time, UTC))
+    return found

@@ -1,0 +1,59 @@
+"""How the platform itself fares: what vendors were asked and how they answered, and which day is held.
+
+Belongs here: declarations about the platform's own work. Does not belong here: what vendors said (`raw.py`) and what it means (`marts.py`).
+"""
+
+from __future__ import annotations
+
+from ai_usage.tables.schema import Table, count, date, integer, numeric, string, timestamp, usd
+
+vendor_requests = Table(
+    name="vendor_requests",
+    layer="operations",
+    description="HTTP requests to vendors, counted. Each run appends its own when it ends; requests outside of runs are not counted.",
+    grain="one run, UTC hour, source, endpoint and HTTP status",
+    key=("run_id", "hour", "source", "endpoint", "status"),
+    columns=(
+        timestamp("hour", "Beginning of the UTC hour in which the requests ended.", nullable=False),
+        string("source", "The vendor asked.", nullable=False),
+        string("endpoint", "The endpoint.", nullable=False),
+        integer("status", "HTTP status; NULL where no answer came."),
+        count("requests", "Requests that ended so.", "requests", nullable=False),
+        count("retries", "Those among them that repeated one before.", "requests", nullable=False),
+        numeric("seconds", "Time from request to whole answer, summed.", unit="seconds", nullable=False),
+        string("run_id", "The Dagster run.", nullable=False),
+    ),
+)
+
+vw_certificate = Table(
+    name="vw_certificate",
+    layer="mart",
+    view=True,
+    description="For each endpoint that is asked about days, and each UTC day since its source's first: what is held, or why nothing is.",
+    grain="one source, endpoint and UTC day",
+    columns=(
+        string("source", "Source.", nullable=False),
+        string("endpoint", "Endpoint.", nullable=False),
+        date("usage_date", "UTC day.", nullable=False),
+        string(
+            "state",
+            "complete and empty are held. open: read before the day ended. failed: every attempt failed. missing: nobody asked.",
+            nullable=False,
+            allowed=("complete", "empty", "open", "failed", "missing"),
+        ),
+        string("origin", "api, or upload where a file holds the day."),
+        count("row_count", "Rows of the current version.", "rows"),
+        count("rejected_count", "Rejected records of the current version.", "records"),
+        usd("vendor_total_usd", "Billed USD by the vendor's records."),
+        string("content_sha256", "SHA-256 over the day's sorted records and the parser's version."),
+        string("fetch_id", "The latest fetch that did not fail."),
+        string("version_fetch_id", "The fetch whose rows hold the content."),
+        timestamp("fetched_at", "When the latest fetch that did not fail ended."),
+        timestamp("failed_at", "When an attempt failed since; NULL where none did."),
+        string("error", "What that attempt said."),
+    ),
+    key=("source", "endpoint", "usage_date"),
+    date_column="usage_date",
+)
+
+OPERATIONS: tuple[Table, ...] = (vendor_requests,)

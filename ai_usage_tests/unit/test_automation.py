@@ -1,0 +1,322 @@
+"""Left alone: what the morning adds after a long sleep, when today is read, which failed run is made again. Real Dagster instances and real runs
+of small jobs; the daemon's part is in e2e/test_running_by_itself.py."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+import yaml
+
+from ai_usage.definitions import build_defs
+from ai_usage.defs.common import failed
+from ai_usage.defs.operations import automation, repair
+from ai_usage.runtime import Runtime
+from ai_usage.settings import Settings
+from ai_usage.sources.endpoint import Window
+from ai_usage.sources.errors import AuthError, TransientError
+from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.helpers import ROOT
+
+ONE = timedelta(days=1)
+YESTERDAY = datetime.now(UTC).date() - ONE
+FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+@pytest.fixture
+def runtime(desk: Desk) -> Callable[..., Runtime]:
+    def make(**changes: object) -> Runtime:
+        fields = {
+            "cursor_admin_api_key": "k", "start_date": YESTERDAY - 400 * ONE, "data_dir": desk.folder, "duckdb_path": desk.warehouse.path,
+            "repair_after_minutes": 0,
+        }  # fmt: skip
+        return Runtime(Settings(_env_file=None, **(fields | changes)))  # type: ignore[call-arg]
+
+    return make
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as found:
+        yield found
+
+
+def held(desk: Desk, *days: date) -> None:
+    for day in days:
+        at = datetime(day.year, day.month, day.day, 14, tzinfo=UTC) + ONE
+        for endpoint in ("filtered-usage-events", "daily-usage-data"):
+            desk.fetch("cursor", endpoint, day, at=at)
+
+
+# The morning --------------------------------------------------------------------------------------------------------
+
+
+def morning(runtime: Runtime, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime.now(UTC), resources={"runtime": runtime})
+    return list(automation.every_morning.evaluate_tick(context).run_requests or [])
+
+
+def spans(requests: list[dg.RunRequest]) -> list[tuple[str, str]]:
+    return [(r.tags[FIRST], r.tags[LAST]) for r in requests]
+
+
+def test_after_a_long_sleep_the_morning_asks_for_every_forgotten_day(
+    desk: Desk, runtime: Callable[..., Runtime], instance: dg.DagsterInstance
+) -> None:
+    """Slept 80 days, the window is 35: the window first, then 45 days as 30 and 15, oldest first, behind it in the queue. Then they are held."""
+    asleep = YESTERDAY - 80 * ONE
+    held(desk, *Window(asleep - 3 * ONE, asleep).days)
+    window = (str(YESTERDAY - 34 * ONE), str(YESTERDAY))
+    requests = morning(runtime(), instance)
+    assert spans(requests) == [
+        window, (str(asleep + ONE), str(asleep + 30 * ONE)), (str(asleep + 31 * ONE), str(YESTERDAY - 35 * ONE)),
+    ]  # fmt: skip
+    assert [r.tags.get("dagster/priority") for r in requests] == [None, "-1", "-1"]
+    assert len({r.run_key for r in requests}) == 3, "Dagster drops a run key that it has seen"
+    assert spans(morning(runtime(catch_up_runs=1), instance)) == spans(requests)[:2]
+    assert spans(morning(runtime(catch_up_runs=0), instance)) == [window]
+    held(desk, *Window(asleep + ONE, YESTERDAY - 35 * ONE).days)
+    assert spans(morning(runtime(), instance)) == [window]
+
+
+def test_a_short_sleep_and_a_fresh_start_add_nothing(desk: Desk, runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    """Three days lie inside the window; before the first run there is no warehouse, and history is nobody's to read unasked."""
+    assert len(morning(runtime(duckdb_path=desk.folder / "none.duckdb"), instance)) == 1
+    assert len(morning(runtime(), instance)) == 1
+    held(desk, YESTERDAY - 3 * ONE)
+    assert len(morning(runtime(), instance)) == 1
+
+
+def test_a_warehouse_that_is_held_by_another_process_delays_nothing(
+    desk: Desk, runtime: Callable[..., Runtime], instance: dg.DagsterInstance
+) -> None:
+    import subprocess
+    import sys
+
+    held(desk, YESTERDAY - 80 * ONE)
+    code = "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code, str(desk.warehouse.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline()
+        assert len(morning(runtime(duckdb_lock_wait_s=0), instance)) == 1, "the window is asked for all the same"
+        holder.communicate()
+    assert len(morning(runtime(), instance)) > 1
+
+
+# Today --------------------------------------------------------------------------------------------------------------
+
+
+def hour(runtime: Runtime, instance: dg.DagsterInstance) -> tuple[list[dg.RunRequest], str]:
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=datetime.now(UTC), resources={"runtime": runtime})
+    data = automation.every_hour.evaluate_tick(context)
+    return list(data.run_requests or []), data.skip_message or ""
+
+
+def test_today_is_off_by_default_and_gives_way_to_every_other_run(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    assert automation.every_hour.default_status == dg.DefaultScheduleStatus.STOPPED
+    requests, said = hour(runtime(), instance)
+    assert not requests and "AI_USAGE_HOURLY_REFRESH" in said
+    on = runtime(hourly_refresh=True)
+    [request] = hour(on, instance)[0]
+    assert FIRST not in request.tags and request.tags["dagster/priority"] == "-2", "today is no partition"
+    for status in (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING):
+        run = instance.create_run_for_job(small("raw_cursor_events"), status=status)
+        requests, said = hour(on, instance)
+        assert not requests and run.run_id in said, status
+        instance.delete_run(run.run_id)
+    assert dg.DagsterRunStatus.QUEUED in automation.UNFINISHED
+    instance.create_run_for_job(small("raw_cursor_events"), status=dg.DagsterRunStatus.FAILURE)
+    assert hour(on, instance)[0], "a run that has ended is in nobody's way"
+
+
+def test_no_run_of_days_contains_today(runtime: Callable[..., Runtime]) -> None:
+    definitions = build_defs(runtime=runtime())
+    graph = definitions.resolve_asset_graph()
+    for job in ("daily", "rebuild", "load_uploads"):
+        assert dg.AssetKey("today") not in definitions.resolve_job_def(job).asset_layer.executable_asset_keys
+    partitions = graph.get(dg.AssetKey("fct_cost_daily")).partitions_def
+    assert partitions is not None and max(partitions.get_partition_keys()) == str(YESTERDAY)
+
+
+# Repairs ------------------------------------------------------------------------------------------------------------
+
+TRANSIENT = dg.Failure("the vendor is down", metadata={"kind": "transient"}, allow_retries=False)
+PERMANENT = dg.Failure("the key is wrong", metadata={"kind": "permanent"}, allow_retries=False)
+
+
+def small(*names: str, errors: dict[str, Exception] | None = None, job: str = "daily") -> dg.JobDefinition:
+    """A job of the daily one's name whose assets only end as told."""
+
+    def made(name: str) -> dg.AssetsDefinition:
+        @dg.asset(name=name)
+        def asset() -> None:
+            if errors and name in errors:
+                raise errors[name]
+
+        return asset
+
+    selection = list(names)
+    return dg.Definitions(
+        assets=[made(n) for n in names], jobs=[dg.define_asset_job(job, selection=selection)], executor=dg.in_process_executor
+    ).resolve_job_def(job)
+
+
+def ended(
+    instance: dg.DagsterInstance,
+    errors: dict[str, Exception] | None = None,
+    *names: str,
+    job: str = "daily",
+    first: str = "",
+    last: str = "",
+    **tags: str,
+) -> str:
+    """A real run of these days that has ended; returns its id."""
+    days = {FIRST: first or str(YESTERDAY), LAST: last or str(YESTERDAY)}
+    wanted = names or tuple(errors or ("raw_cursor_events",))
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    return (
+        small(*wanted, errors=errors, job=job)
+        .execute_in_process(instance=instance, raise_on_error=False, tags=days | tags, run_config=quiet)
+        .run_id
+    )
+
+
+class Watch:
+    """The sensor's looks, one after another, with the cursor that the daemon would keep."""
+
+    def __init__(self, runtime: Runtime, instance: dg.DagsterInstance) -> None:
+        self.runtime, self.instance, self.cursor = runtime, instance, None
+        self.definitions = build_defs(runtime=runtime)
+        self.said = ""
+
+    def look(self) -> list[dg.RunRequest]:
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, definitions=self.definitions, resources={"runtime": self.runtime}
+        )
+        data = repair.failed_runs.evaluate_tick(context)
+        self.cursor, self.said = data.cursor, data.skip_message or ""
+        return list(data.run_requests or ())
+
+    def verdict(self, run_id: str) -> str:
+        return json.loads(self.cursor or "{}").get(run_id, "")
+
+    def make(self, request: dg.RunRequest, error: Exception | None = None) -> str:
+        """The repair that the daemon would launch."""
+        return ended(
+            self.instance,
+            {"raw_cursor_events": error} if error else None,
+            first=request.tags[FIRST],
+            last=request.tags[LAST],
+            **request.tags,
+        )
+
+
+def test_a_vendor_that_was_down_is_asked_once_more(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    """The same days; the asset that failed and what waited for it, and nothing that succeeded."""
+    watch = Watch(runtime(), instance)
+    first, last = str(YESTERDAY - 34 * ONE), str(YESTERDAY)
+    first_run = ended(instance, {"raw_cursor_events": TRANSIENT}, "raw_cursor_events", "raw_cursor_members", first=first, last=last)
+    [request] = watch.look()
+    assert (request.tags[FIRST], request.tags[LAST], request.tags[repair.REPAIRS]) == (first, last, first_run)
+    made = {key.to_user_string() for key in request.asset_selection or []}
+    assert {"raw_cursor_events", "fct_cost_daily", "vw_cost_allocation", "html_report"} <= made
+    assert not made & {"raw_cursor_members", "raw_cursor_usage", "raw_sheet_people", "cleaning", "today"}
+    assert request.run_key and not watch.look(), "one failure, one repair"
+    watch.make(request)
+    assert not watch.look()
+
+
+def test_a_repair_that_fails_is_not_repaired_and_its_days_rest_until_tomorrow(
+    runtime: Callable[..., Runtime], instance: dg.DagsterInstance
+) -> None:
+    watch = Watch(runtime(), instance)
+    ended(instance, {"raw_cursor_events": TRANSIENT})
+    [request] = watch.look()
+    again = watch.make(request, TRANSIENT)
+    assert not watch.look() and "repair" in watch.verdict(again)
+    other = ended(instance, {"raw_cursor_events": TRANSIENT})
+    assert not watch.look() and "today already" in watch.verdict(other), "the same days failed once more today"
+    older = str(YESTERDAY - ONE)
+    ended(instance, {"raw_cursor_events": TRANSIENT}, first=older, last=older)
+    assert len(watch.look()) == 1, "other days are another matter"
+
+
+def test_many_failures_of_the_same_days_make_one_repair(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    """A storm that began while the daemon was away: five failures in a row, one look after another."""
+    watch = Watch(runtime(), instance)
+    for _ in range(5):
+        ended(instance, {"raw_cursor_events": TRANSIENT})
+    requests = watch.look()
+    assert len(requests) == 1
+    watch.make(requests[0], TRANSIENT)
+    assert [watch.look() for _ in range(6)] == [[]] * 6
+
+
+def test_what_a_person_must_mend_is_not_repeated(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    watch = Watch(runtime(), instance)
+    denied = ended(instance, {"raw_cursor_events": PERMANENT})
+    unknown = ended(instance, {"raw_cursor_events": ValueError("a defect")})
+    assert not watch.look() and "raw_cursor_events" in watch.verdict(denied) and "a person" in watch.verdict(unknown)
+    both = ended(instance, {"raw_cursor_events": PERMANENT, "raw_cursor_members": TRANSIENT})
+    [request] = watch.look()
+    made = {key.to_user_string() for key in request.asset_selection or []}
+    assert request.tags[repair.REPAIRS] == both
+    assert "raw_cursor_members" in made and not made & {"raw_cursor_events", "fct_cost_daily", "html_report"}, "facts wait for both"
+
+
+def test_errors_of_ours_that_reach_dagster_unworded_are_judged_by_their_class(
+    runtime: Callable[..., Runtime], instance: dg.DagsterInstance
+) -> None:
+    from ai_usage.warehouse import WarehouseBusyError
+
+    watch = Watch(runtime(), instance)
+    ended(instance, {"raw_cursor_events": AuthError("no key")})
+    assert not watch.look()
+    ended(instance, {"raw_cursor_events": WarehouseBusyError("held")})
+    assert len(watch.look()) == 1
+
+
+def test_a_repair_waits_and_is_left_when_somebody_ran_the_days_again(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    watch = Watch(runtime(repair_after_minutes=30), instance)
+    first_run = ended(instance, {"raw_cursor_events": TRANSIENT})
+    assert not watch.look() and first_run in watch.said and not watch.verdict(first_run), "judged when its time has come"
+    watch.runtime = runtime(repair_after_minutes=0)
+    ended(instance, first=str(YESTERDAY - 34 * ONE))
+    assert not watch.look() and "later run" in watch.verdict(first_run)
+
+
+def test_a_crashed_run_an_upload_without_days_and_a_success_are_left_alone(
+    runtime: Callable[..., Runtime], instance: dg.DagsterInstance
+) -> None:
+    watch = Watch(runtime(), instance)
+    days = {FIRST: str(YESTERDAY), LAST: str(YESTERDAY)}
+    crashed = instance.create_run_for_job(small("raw_cursor_events"), tags=days, status=dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(crashed, "the process is gone")
+    today = small("today", errors={"today": TRANSIENT}, job="hourly").execute_in_process(instance=instance, raise_on_error=False).run_id
+    ended(instance)
+    assert not watch.look()
+    assert "Dagster itself" in watch.verdict(crashed.run_id) and "no days" in watch.verdict(today)
+    assert len(json.loads(watch.cursor or "{}")) == 2
+
+
+def test_the_cursor_forgets_what_is_older_than_a_day(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    watch = Watch(runtime(), instance)
+    watch.cursor = json.dumps({f"old-{n}": "repaired" for n in range(1000)})
+    ended(instance, {"raw_cursor_events": PERMANENT})
+    assert not watch.look() and len(json.loads(watch.cursor)) == 1
+
+
+# Trying again is done in one place ------------------------------------------------------------------------------------
+
+
+def test_dagster_itself_tries_no_failed_asset_again(runtime: Callable[..., Runtime]) -> None:
+    """Requests are the client's to repeat and failed runs the sensor's: Dagster starts again only what died without a word."""
+    for path in (ROOT / "dagster.yaml", ROOT / "deploy" / "dagster.yaml"):
+        said = yaml.safe_load(path.read_text(encoding="utf-8"))["run_retries"]
+        assert said == {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False}, path
+    for asset in build_defs(runtime=runtime()).assets or []:
+        if isinstance(asset, dg.AssetsDefinition):
+            assert asset.op.retry_policy is None, asset.key
+    for error, kind in ((TransientError("later"), "transient"), (AuthError("no"), "permanent")):
+        failure = failed(error)
+        assert failure.allow_retries is False and failure.metadata["kind"].value == kind

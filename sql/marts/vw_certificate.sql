@@ -1,0 +1,88 @@
+-- For each endpoint that is asked about days, and each UTC day since its source's first: what is held, or why nothing is.
+-- A day that was read before it ended is open: a part of it is held, and the whole must still be read. Files claim only the days that they hold.
+-- Grain: source, endpoint, usage_date. Inputs: raw_fetches, stg_current_fetches.
+WITH asked AS (
+  SELECT
+    source,
+    endpoint,
+    -- Only some keys may read these, and only some days: they begin when they were first read, and end when they were last.
+    endpoint LIKE 'analytics/%' AS has_own_days,
+    MIN(usage_date) AS first_day,
+    MAX(usage_date) AS last_day
+  FROM raw_fetches
+  WHERE window_start IS NOT NULL AND origin = 'api' AND DATE(fetched_at) > usage_date
+  GROUP BY source, endpoint
+),
+
+sources AS (
+  SELECT
+    source,
+    MIN(first_day) AS first_day,
+    MAX(last_day) AS last_day
+  FROM asked
+  WHERE NOT has_own_days
+  GROUP BY source
+),
+
+spans AS (
+  SELECT
+    a.source,
+    a.endpoint,
+    CASE WHEN a.has_own_days THEN a.first_day ELSE s.first_day END AS first_day,
+    CASE WHEN a.has_own_days THEN a.last_day ELSE s.last_day END AS last_day
+  FROM asked AS a
+  LEFT JOIN sources AS s ON a.source = s.source
+),
+
+days AS (
+  SELECT
+    s.source,
+    s.endpoint,
+    usage_date
+  FROM spans AS s
+  CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(s.first_day, s.last_day)) AS usage_date
+  UNION DISTINCT
+  SELECT
+    source,
+    endpoint,
+    usage_date
+  FROM raw_fetches
+  WHERE window_start IS NOT NULL AND origin = 'upload' AND state IN ('complete', 'empty')
+),
+
+failures AS (
+  SELECT
+    source,
+    endpoint,
+    usage_date,
+    fetched_at,
+    error
+  FROM raw_fetches
+  WHERE state = 'failed'
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at DESC, fetch_id DESC) = 1
+)
+
+SELECT
+  d.source,
+  d.endpoint,
+  d.usage_date,
+  CASE
+    WHEN h.fetch_id IS NULL AND f.fetched_at IS NULL THEN 'missing'
+    WHEN h.fetch_id IS NULL THEN 'failed'
+    WHEN h.origin = 'api' AND DATE(h.fetched_at) <= d.usage_date THEN 'open'
+    ELSE h.state
+  END AS state,
+  h.origin,
+  h.row_count,
+  h.rejected_count,
+  h.vendor_total_usd,
+  r.content_sha256,
+  h.fetch_id,
+  h.version_fetch_id,
+  h.fetched_at,
+  CASE WHEN h.fetch_id IS NULL OR f.fetched_at > h.fetched_at THEN f.fetched_at END AS failed_at,
+  CASE WHEN h.fetch_id IS NULL OR f.fetched_at > h.fetched_at THEN f.error END AS error
+FROM days AS d
+LEFT JOIN stg_current_fetches AS h ON d.source = h.source AND d.endpoint = h.endpoint AND d.usage_date = h.usage_date
+LEFT JOIN raw_fetches AS r ON h.fetch_id = r.fetch_id AND h.usage_date = r.usage_date
+LEFT JOIN failures AS f ON d.source = f.source AND d.endpoint = f.endpoint AND d.usage_date = f.usage_date
