@@ -32,6 +32,7 @@ LAYERS = {
     "raw": ("Raw", "What the sources said, typed and versioned. Read them only together with `raw_fetches`."),
     "staging": ("Staging", "Views. They choose the current version of each day and bring every source into one shape."),
     "curated": ("Curated", "People, keys, usage and cost in one shape for every vendor."),
+    "operations": ("Operations", "What the platform did, as it did it. Append only; nothing is computed from them again."),
     "mart": ("Marts", "Views that people and dashboards read."),
 }
 SHARED = ("raw_fetches", "raw_rejects")  # written by the load of every raw table

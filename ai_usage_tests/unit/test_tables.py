@@ -100,7 +100,7 @@ def test_names_say_the_type(table: Table) -> None:
 
 @every_table
 def test_every_table_is_described(table: Table) -> None:
-    assert table.description.endswith(".") and table.grain and table.layer in {"raw", "staging", "curated", "mart"}
+    assert table.description.endswith(".") and table.grain and table.layer in {"raw", "staging", "curated", "operations", "mart"}
     assert all(c.description for c in table.columns)
     text = table.markdown()
     assert all(f"| `{c.name}` | {c.type} |" in text for c in table.columns)
