@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from ai_usage import __version__, metabase_cli
+from ai_usage import __version__, alerts_cli, metabase_cli
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError, load_settings
 from ai_usage.sources.errors import SourceError
@@ -34,6 +34,7 @@ app = typer.Typer(
     help="Who spent what on AI tools, what came of it, and whether the number is right.",
 )
 app.add_typer(metabase_cli.app, name="metabase")
+app.command("alerts")(alerts_cli.alerts)
 out = Console()
 err = Console(stderr=True)
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]

@@ -60,12 +60,13 @@ class Cause:
 
 @dataclass
 class Found:
-    """What was found. `looked_at` are the alerts whose answer is known and the first day that each looked at (None: all days); of any other
-    alert, with its reason in `skipped`, nothing is known, so that its causes stay as they were."""
+    """What was found. `looked_at` are the alerts whose answer is known and the first day that each looked at (None: all days). Of any other alert
+    nothing is known, so that its causes stay as they were: `skipped` says why nobody asked, `broken` why there was no answer."""
 
     causes: list[Cause] = field(default_factory=list)
     looked_at: dict[str, date | None] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
 
 
 def bound(alert: Alert, today: date, now: datetime, sources: Sequence[str]) -> dict[str, Value]:
@@ -114,7 +115,7 @@ def look(
             try:
                 answer = query(alert.sql, bound(alert, today, now, sources))
             except WarehouseError as error:
-                found.skipped[alert.name] = str(error)
+                found.broken[alert.name] = str(error)
                 continue
             found.causes += causes_of(alert.name, answer)
             found.looked_at[alert.name] = first_day(alert, today)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from ai_usage.defs.operations.alerts import alerts_hourly, alerts_job, run_failed
 from ai_usage.runtime import Runtime
 from ai_usage.settings import SettingsError, load_settings
 from ai_usage.sources.errors import SourceError
@@ -97,6 +98,6 @@ def file_dropped(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[
     )
 
 
-JOBS = [daily, rebuild, uploads_job]
+JOBS = [daily, rebuild, uploads_job, alerts_job]
 SCHEDULES = [every_morning]
-SENSORS = [sheet_changed, file_dropped]
+SENSORS = [sheet_changed, file_dropped, alerts_hourly, run_failed]
