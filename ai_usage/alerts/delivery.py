@@ -126,7 +126,8 @@ def _send(to: Destination, message: Message) -> str | None:
 
 
 class _Listening(logging.Handler):
-    """The HTTP status that apprise mentions in its log: the one thing in it that is no secret. `status` is None where it names none."""
+    """The HTTP status that apprise mentions in its log: the one thing in it that is no secret. `status` is None where it names none. Meanwhile
+    urllib3, which logs the path of a request at DEBUG, and so a webhook's token, is kept from it."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -138,7 +139,9 @@ class _Listening(logging.Handler):
         self.status = found[1] if found else self.status
 
     def __enter__(self) -> _Listening:
-        self._before = (self._logger.level, self._logger.propagate)
+        self._http = logging.getLogger("urllib3.connectionpool")
+        self._before = (self._logger.level, self._logger.propagate, self._http.level)
+        self._http.setLevel(logging.WARNING)
         self._logger.setLevel(logging.WARNING)
         self._logger.propagate = False
         self._logger.addHandler(self)
@@ -146,7 +149,9 @@ class _Listening(logging.Handler):
 
     def __exit__(self, *_: object) -> None:
         self._logger.removeHandler(self)
-        self._logger.level, self._logger.propagate = self._before
+        level, self._logger.propagate, http = self._before
+        self._logger.setLevel(level)
+        self._http.setLevel(http)
 
 
 def _mail(to: Destination, plugin: Any, message: Message) -> str | None:
