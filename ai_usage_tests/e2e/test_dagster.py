@@ -323,7 +323,7 @@ def graphql(port: int, query: str) -> dict:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:  # a busy machine is no failure
         return json.load(answer)["data"]
 
 
@@ -399,7 +399,7 @@ def test_the_webserver_shows_every_asset(served: tuple[Company, int]) -> None:
     _, port = served
     found = wait_until(
         lambda: _answers(port, "{ assetNodes { assetKey { path } groupName owners { __typename } hasMaterializePermission } }"),
-        150,
+        400,
         "an answer of the webserver",
     )
     names = {node["assetKey"]["path"][-1] for node in found["assetNodes"]}
@@ -423,7 +423,7 @@ def test_the_daemon_loads_a_dropped_file(served: tuple[Company, int]) -> None:
         results = answer["runsOrError"]["results"] if answer else []
         return results if len(results) >= 2 and all(r["status"] in {"SUCCESS", "FAILURE", "CANCELED"} for r in results) else None
 
-    runs = wait_until(ended, 200, "the end of the sensor's run")
+    runs = wait_until(ended, 500, "the end of the sensor's runs")
     # The first tick of the hourly sensor finds data that no pass has seen.
     assert {r["jobName"]: r["status"] for r in runs} == {"load_uploads": "SUCCESS", "alerts": "SUCCESS"}, (
         firm.folder / "dagster.log"
@@ -437,6 +437,7 @@ def test_the_daemon_loads_a_dropped_file(served: tuple[Company, int]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_failed_run_is_told_although_what_comes_after_is_skipped(served: tuple[Company, int], webhook: Webhook) -> None:
     """Cursor refuses: the facts are not rebuilt, the daily run's own pass of the alerts is skipped, and the sensor for failed runs makes one."""
     firm, port = served
@@ -447,7 +448,7 @@ def test_a_failed_run_is_told_although_what_comes_after_is_skipped(served: tuple
     launch = f"mutation {{ launchRun(executionParams: {{selector: {{{where}}}, runConfigData: {{}}, executionMetadata: {{tags: [{tags}]}}}}) {{ __typename }} }}"
     assert graphql(port, launch)["launchRun"]["__typename"] == "LaunchRunSuccess"
     try:
-        got = wait_until(lambda: webhook.got[before:], 240, "a message about the failed run")
+        got = wait_until(lambda: webhook.got[before:], 500, "a message about the failed run")
     finally:
         firm.sim.clear_faults()
     said = got[0]["title"] + got[0]["message"]
