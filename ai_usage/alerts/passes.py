@@ -133,7 +133,13 @@ def _decided(
     warehouse = runtime.warehouse
     warehouse.ensure()
     found = look(
-        config, warehouse.select, today=at.astimezone(UTC).date(), now=at, sources=sources_on(runtime.settings), failed_runs=failed_runs, only=only
+        config,
+        warehouse.select,
+        today=at.astimezone(UTC).date(),
+        now=at,
+        sources=sources_on(runtime.settings),
+        failed_runs=failed_runs,
+        only=only,
     )
     words = wording.labelled(found.causes, config)
     log = read_log(warehouse)

@@ -131,7 +131,7 @@ def _shown(alert: Alert, item: Due, base_url: str | None) -> dict[str, Any]:
     since = f"since {day(event.since)}" if event.since else ""
     return {
         "told": TOLD[item.told], "kind": "resolved" if is_over else event.severity, "title": alert.title, "subject": event.subject,
-        "headline": event.headline, "figure": quantity(event.figure, event.unit), "usual": quantity(event.usual, event.unit),
+        "headline": event.headline, "figure": None if event.figure is None else quantity(event.figure, event.unit), "usual": quantity(event.usual, event.unit),
         "usual_label": {"budget": "Budget", "invoice_difference": "Expected"}.get(alert.name, "Allowed" if event.unit in ("share", "hours") else "Usual"),
         "reason": None if is_over else event.likely_reason, "movers": [] if is_over else (event.moved_by or "").splitlines(),
         "since": since, "link": _url(base_url, alert.dashboard), "is_over": is_over,

@@ -171,7 +171,16 @@ def claude_ai(desk: Desk) -> None:
 
 def told(desk: Desk) -> None:
     """Alerts in every state: open, over, told, not told."""
-    event = {"alert": "budget", "cause_key": "a", "severity": "warning", "level": 1, "subject": "A", "headline": "A.", "unit": "USD", "figure": N("-0.01")}
+    event = {
+        "alert": "budget",
+        "cause_key": "a",
+        "severity": "warning",
+        "level": 1,
+        "subject": "A",
+        "headline": "A.",
+        "unit": "USD",
+        "figure": N("-0.01"),
+    }
     said = {"audience": "finance", "destination": "finance 1 (mailtos)", "told": "open"}
     hour = timedelta(hours=1)
     desk.lay(
