@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from ai_usage import __version__, care_cli, export_cli, logs, metabase_cli
+from ai_usage import __version__, alerts_cli, care_cli, export_cli, logs, metabase_cli
 from ai_usage.exporting import ExportError, cell_text, json_text
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError, load_settings
@@ -38,6 +38,7 @@ app.command()(export_cli.export)
 app.command()(care_cli.backup)
 app.command()(care_cli.restore)
 app.command()(care_cli.forget)
+app.command("alerts")(alerts_cli.alerts)
 out = Console()
 err = Console(stderr=True)
 log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from ai_usage.secrets import SettingsError as SettingsError
 CURSOR_URL = "https://api.cursor.com"
 SHEETS_URL = "https://sheets.googleapis.com"
 ANTHROPIC_URL = "https://api.anthropic.com"
-WITH_LINES = frozenset({"sheet_credentials"})  # a JSON file: every other key is one line
+WITH_LINES = frozenset({"sheet_credentials", "alert_urls"})  # a JSON file, a list of addresses: every other key is one line
 
 
 def _plain(name: str) -> AliasChoices:
@@ -163,10 +163,25 @@ class Settings(BaseSettings):
         None,
         description="Prometheus text file that each run writes when it ends, for node_exporter's textfile collector; it must end in .prom.",
     )
+    alert_urls: SecretStr | None = Field(
+        None,
+        description="Where alerts go: each audience with its address or a list of them, as YAML or JSON. Absent: alerts are shown, not sent.",
+    )
+    alerts_file: Path | None = Field(None, description="A file of your own that changes thresholds, audiences and quiet periods of alerts.")
+    alerts_link: str | None = Field(
+        None,
+        description="Where a message's link leads: the address of the report, or of Metabase. `{dashboard}` in it is replaced by the page's key.",
+    )
     demo: bool = Field(False, description="True in the demo: pages say that the people in them do not exist.")
 
     @field_validator(
-        "cursor_base_url", "sheets_base_url", "anthropic_base_url", "secret_manager_base_url", "metabase_url", "bigquery_endpoint"
+        "cursor_base_url",
+        "sheets_base_url",
+        "anthropic_base_url",
+        "secret_manager_base_url",
+        "metabase_url",
+        "bigquery_endpoint",
+        "alerts_link",
     )
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:

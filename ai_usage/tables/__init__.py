@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ai_usage.tables import books, checks, claude_ai, curated, forgetting, marts, operations, raw
+from ai_usage.tables import alerts, books, checks, claude_ai, curated, forgetting, marts, operations, raw
 from ai_usage.tables.books import BOOKS
 from ai_usage.tables.checks import CHECKS
 from ai_usage.tables.raw_analytics import ANALYTICS
@@ -11,8 +11,8 @@ from ai_usage.tables.schema import Column, Personal, Table, Type
 STAGING: tuple[Table, ...] = (*curated.STAGING, *books.STAGING)
 CURATED: tuple[Table, ...] = (*curated.CURATED, books.fct_cost_corrections)
 RAW: tuple[Table, ...] = (*raw.RAW, *claude_ai.RAW, *ANALYTICS)
-MARTS: tuple[Table, ...] = (*marts.MARTS, *checks.MARTS, operations.vw_certificate)
-OPERATIONS: tuple[Table, ...] = (*forgetting.OPERATIONS, *operations.OPERATIONS)
+MARTS: tuple[Table, ...] = (*marts.MARTS, *checks.MARTS, operations.vw_certificate, alerts.vw_alerts)
+OPERATIONS: tuple[Table, ...] = (*forgetting.OPERATIONS, *operations.OPERATIONS, *alerts.ALERTS)
 ALL: tuple[Table, ...] = (*RAW, *CHECKS, *STAGING, *CURATED, *BOOKS, *OPERATIONS, *MARTS)
 BY_NAME: dict[str, Table] = {table.name: table for table in ALL}
 

@@ -156,6 +156,19 @@ stg_set_aside = Table(
         string("counted_endpoint", "Endpoint whose day counts instead.", nullable=False),
     ),
 )
+stg_unknown_days = Table(
+    name="stg_unknown_days",
+    layer="staging",
+    description="Days whose cost is not known whole, since a source that bills told other days and not this one: comparisons leave them out.",
+    grain="one source and UTC day",
+    key=("source", "usage_date"),
+    date_column="usage_date",
+    view=True,
+    columns=(
+        string("source", "Source whose bill of that day is not held.", nullable=False),
+        date("usage_date", "UTC day.", nullable=False),
+    ),
+)
 stg_email_aliases = Table(
     name="stg_email_aliases",
     layer="staging",
@@ -377,6 +390,7 @@ STAGING: tuple[Table, ...] = (
     stg_current_fetches,
     stg_snapshots,
     stg_set_aside,
+    stg_unknown_days,
     stg_email_aliases,
     stg_cursor_usage,
     stg_cursor_cost,

@@ -360,3 +360,18 @@ def test_the_licence_is_apache_2() -> None:
     assert "Apache License" in text
     assert "Version 2.0, January 2004" in text
     assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_every_alert_is_in_the_runbook_and_in_its_how_to() -> None:
+    """Each alert has a section of what it means, how to confirm it, what to run and when to worry, and a row with its audience."""
+    from ai_usage.alerts.config import load_config
+
+    config = load_config()
+    sections = said(RUNBOOK).partition("\n## Alerts\n")[2].partition("\n## ")[0]
+    found = {block.splitlines()[0].strip("` "): block for block in re.split(r"^### ", sections, flags=re.MULTILINE)[1:]}
+    assert set(found) == set(config.alerts)
+    for name, block in found.items():
+        if "[the check]" not in block:
+            assert all(f"- {word}:" in block for word in ("Confirm", "Run", "Worry")), f"docs/runbook.md, alert {name}"
+    rows = dict(re.findall(r"^\| `(\w+)` \| .* \| (\w+) \| [^|]+ \|$", said(ROOT / "docs" / "how-to" / "alerts.md"), re.MULTILINE))
+    assert rows == {name: a.audience[0] if len(a.audience) == 1 else "both" for name, a in config.alerts.items()}

@@ -295,4 +295,8 @@ def test_marts_are_named_here() -> None:
     """The snapshot compares every mart that there is, but for what checks found: that is a run's, and not the data's."""
     from ai_usage import tables
 
-    assert {t.name for t in tables.MARTS} == {*MARTS, "vw_check_results"}
+    assert {t.name for t in tables.MARTS} == {
+        *MARTS,
+        "vw_check_results",
+        "vw_alerts",
+    }  # both record what happened when, which no two runs share

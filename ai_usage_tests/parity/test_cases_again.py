@@ -9,7 +9,8 @@ import pytest
 
 from ai_usage_tests.fixtures.helpers import Desk
 from ai_usage_tests.parity.googlesql import GoogleSQLError
-from ai_usage_tests.unit import test_sql_anthropic, test_sql_curated, test_sql_marts, test_sql_staging
+from ai_usage_tests.unit import test_sql_alerts, test_sql_anthropic, test_sql_curated, test_sql_marts, test_sql_staging
+from ai_usage_tests.unit.test_sql_alerts import *  # noqa: F403
 from ai_usage_tests.unit.test_sql_curated import *  # noqa: F403
 from ai_usage_tests.unit.test_sql_marts import *  # noqa: F403
 from ai_usage_tests.unit.test_sql_staging import *  # noqa: F403
@@ -22,7 +23,7 @@ test_searches_are_split_by_requests_whatever_the_model = test_sql_anthropic.test
 
 def test_no_case_hides_another() -> None:
     """Two modules with a test of one name would leave one of them out here."""
-    modules = (test_sql_curated, test_sql_marts, test_sql_staging)
+    modules = (test_sql_alerts, test_sql_curated, test_sql_marts, test_sql_staging)
     names = [name for module in modules for name in vars(module) if name.startswith("test_")]
     assert len(names) == len(set(names)) > 40
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,8 @@ import duckdb
 import pytest
 
 from ai_usage import tables
+from ai_usage.alerts.conditions import COLUMNS, bound
+from ai_usage.alerts.config import load_config
 from ai_usage.dashboards.query import FilterValues, card_query, preceding_period
 from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.loading import Loader
@@ -30,8 +33,9 @@ from ai_usage.sources.endpoint import Window
 from ai_usage.sources.google_sheets import records as sheets
 from ai_usage.sources.google_sheets.client import SheetsClient
 from ai_usage.sources.walk import walk_all
-from ai_usage.warehouse import models
+from ai_usage.warehouse import dialect, models
 from ai_usage_tests.fixtures.helpers import CURATED, Desk
+from ai_usage_tests.parity import googlesql
 from ai_usage_tests.parity.googlesql import GoogleSQL
 from ai_usage_tests.parity.witness import Disagreement, Witnessed
 
@@ -45,6 +49,9 @@ MODELS = list(models.all_models().values())
 VIEWS = [m.table for m in MODELS if m.table.view]
 CARDS = [(d, c) for d in load_dashboards() for c in d.cards if c.kind != "note"]
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+# Conditions whose tables this version has; their rows on hand-made days are compared in test_cases_again.py.
+ALERTS = [a for a in load_config().alerts.values() if a.sql and not dialect.references(a.sql) - tables.BY_NAME.keys()]
+SOURCES = ["cursor", "anthropic", "claude_enterprise", "google_sheets", "claude_ai"]
 
 
 # What a statement means ---------------------------------------------------------------------------------------------
@@ -68,6 +75,16 @@ def test_a_card_is_googlesql_and_names_what_its_yaml_names(google: GoogleSQL, da
     found = dict(google.columns(card.source.text))
     assert tuple(found) == card.source.columns
     assert "FLOAT64" not in found.values(), "a card's rows are exact"
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda a: a.name)
+def test_an_alert_has_the_columns_of_alerts(google: GoogleSQL, alert) -> None:
+    """As the file says it, and as a pass sends it (ranged staging in front)."""
+    given = bound(alert, AS_OF, NOON, SOURCES)
+    kinds = {name: googlesql._type_of(value) for name, value in given.items()}
+    statements = {alert.sql, models.question(alert.sql, given)}
+    for statement in statements:
+        assert dict(google.columns(statement, kinds)) == COLUMNS
 
 
 # What it answers ----------------------------------------------------------------------------------------------------
@@ -195,10 +212,34 @@ def books(desk: Desk) -> None:
     )  # fmt: skip
 
 
+def alerted(desk: Desk) -> None:
+    """Alerts in every state: open, over, told, not told."""
+    event = {
+        "alert": "budget",
+        "cause_key": "a",
+        "severity": "warning",
+        "level": 1,
+        "subject": "A",
+        "headline": "A.",
+        "unit": "USD",
+        "figure": N("-0.01"),
+    }
+    said = {"audience": "finance", "destination": "finance 1 (mailtos)", "told": "open"}
+    hour = timedelta(hours=1)
+    desk.lay(
+        "alert_log", {**event, "logged_at": NOON, "seq": 1, "event": "opened"}, {**event, **said, "logged_at": NOON, "seq": 2, "event": "sent"},
+        {**event, "logged_at": NOON + hour, "seq": 1, "event": "resolved", "ending": "over"},
+        {**event, "cause_key": "b", "logged_at": NOON, "seq": 3, "event": "opened", "figure": N("99999999999.99"), "since": UGLY},
+        {**event, **said, "cause_key": "b", "logged_at": NOON + hour, "seq": 2, "event": "delivery_failed", "error": "no answer"},
+        {**event, "cause_key": "b", "logged_at": NOON + hour, "seq": 3, "event": "worsened", "level": 2},
+    )  # fmt: skip
+
+
 def ugly(desk: Desk) -> None:
     """What simulated days lack: a restated day, one restated to nothing, failures, white space, the smallest money, shares that leave a rest."""
     claude_ai(desk)
     books(desk)
+    alerted(desk)
     later = NOON + timedelta(hours=1)
     desk.events(
         UGLY, {"user_email": "old@example.com", "model": "m", "charged_usd": N(9)}, at=NOON, vendor_total_usd=N(9), content_sha256="a"
@@ -330,6 +371,16 @@ def test_a_card_agrees(built: Desk, nothing: Desk, dashboard, card) -> None:
     for query in asked:
         built.ask(query.sql, **query.params)
     nothing.ask(asked[0].sql, **asked[0].params)
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda a: a.name)
+def test_an_alert_agrees(built: Desk, nothing: Desk, alert) -> None:
+    """On the day after the ugly one, so that it is judged; and on nothing."""
+    today = UGLY + timedelta(days=1)
+    built.ask(alert.sql, **bound(alert, today, NOON, SOURCES))
+    loose = {name: type(value)(0) if name not in ("hours", "factor") else value for name, value in alert.parameters.items()}
+    built.ask(alert.sql, **bound(replace(alert, parameters=loose), today, NOON, SOURCES))
+    assert nothing.ask(alert.sql, **bound(alert, today, NOON, SOURCES)) == []
 
 
 @pytest.mark.parametrize("text", sorted({card.source.text for _, card in CARDS}), ids=lambda text: text.split("FROM ")[-1].split()[0])

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from ai_usage import completeness
+from ai_usage.defs.operations.alerts import alerts_hourly, alerts_job, run_failed
 from ai_usage.defs.operations.jobs import BY_HAND, LOGS, SOURCES, SQL, daily, hourly, range_tags
 from ai_usage.defs.operations.repair import failed_runs
 from ai_usage.runtime import Runtime
@@ -123,6 +124,6 @@ def file_dropped(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[
     )
 
 
-JOBS = [daily, rebuild, uploads_job, hourly, close_month]
+JOBS = [daily, rebuild, uploads_job, hourly, close_month, alerts_job]
 SCHEDULES = [every_morning, every_hour]
-SENSORS = [sheet_changed, file_dropped, failed_runs]
+SENSORS = [sheet_changed, file_dropped, failed_runs, alerts_hourly, run_failed]
