@@ -63,6 +63,34 @@ vw_cost_allocation = _mart(
     ),
     date_column="cost_date",
 )
+vw_cost_booked = _mart(
+    "vw_cost_booked",
+    "Billed cost as the books hold it: the month that books it, beside the day on which it arose.",
+    "one row of fct_cost_daily",
+    (
+        date("booked_on", "UTC day that books it.", nullable=False),
+        date("booked_month", "First day of the month that books it.", nullable=False),
+        date("cost_date", "UTC day on which the cost arose.", nullable=False),
+        _PLATFORM,
+        string("vendor", "Who sends the invoice.", nullable=False),
+        string("workspace_id", "Workspace, where the vendor has one."),
+        string("api_key_id", "API key or service account, where the vendor names one."),
+        string("user_email", "The person's canonical e-mail; NULL is nobody known."),
+        string("department", "Department on the day of the cost; NULL when nobody said."),
+        string("cost_center", "Cost center on the day of the cost."),
+        string("model", "Model."),
+        string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
+        string("token_type", "Which tokens the line charges, where the vendor says."),
+        usd("cost_usd", "Billed cost.", nullable=False),
+        string("attribution", "How the cost found its owner.", nullable=False, allowed=ATTRIBUTIONS),
+        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
+        string("source", "The staging model that the row came through.", nullable=False),
+        boolean("is_correction", "Whether it corrects a month that was closed.", nullable=False),
+        string("note", "Why, in the words of whoever booked the correction."),
+        string("author", "Who booked it."),
+    ),
+    date_column="booked_on",
+)
 vw_productivity_metrics = _mart(
     "vw_productivity_metrics",
     "What each person did on each day with each platform, and what it cost.",
@@ -378,6 +406,7 @@ vw_rejects = _mart(
 MARTS: tuple[Table, ...] = (
     vw_monthly_finance,
     vw_cost_allocation,
+    vw_cost_booked,
     vw_productivity_metrics,
     vw_team_productivity,
     vw_platform_roi,
