@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     settle_days: int = Field(35, ge=1, le=366, description="How many past days the daily run reads again, since vendors still change them.")
     uploads_dir: Path | None = Field(None, description="Drop folder for CSV files. Default: `uploads` in the data folder.")
     report_path: Path | None = Field(None, description="Where the HTML report is written. Default: `report.html` in the data folder.")
+    export_dir: Path | None = Field(None, description="Where files for other systems are written. Default: `exports` in the data folder.")
     superseded_keep_days: int = Field(1100, ge=1, description="How long raw rows of versions that a later one replaced are kept, in days.")
     spool_keep_days: int = Field(400, ge=1, description="How long the vendors' bytes are kept as evidence, in days.")
 
@@ -189,6 +190,10 @@ class Settings(BaseSettings):
     @property
     def report_file(self) -> Path:
         return (self.report_path or self.data_dir / "report.html").resolve()
+
+    @property
+    def exports(self) -> Path:
+        return (self.export_dir or self.data_dir / "exports").resolve()
 
     @property
     def cursor_is_on(self) -> bool:

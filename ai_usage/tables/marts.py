@@ -7,6 +7,7 @@ only: below them unknown is NULL.
 from __future__ import annotations
 
 from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
+from ai_usage.tables.focus import vw_focus
 from ai_usage.tables.schema import Column, Table, boolean, count, date, integer, string, timestamp, usd
 
 SEAT_STATES = ("used", "idle", "unheld", "unknown", "no_seat")
@@ -407,6 +408,7 @@ MARTS: tuple[Table, ...] = (
     vw_monthly_finance,
     vw_cost_allocation,
     vw_cost_booked,
+    vw_focus,
     vw_productivity_metrics,
     vw_team_productivity,
     vw_platform_roi,
