@@ -112,7 +112,9 @@ def export(runtime: Runtime, month: date, folder: Path | None = None, version: s
                     lines.writerows(_as_text(texts, group, version))
                     _count(written, group)
             _prove(runtime.warehouse, written)
-            parts[2].write_text(json.dumps(_metadata(written, dict(zip(paths, parts[:2], strict=False))), indent=2) + "\n", encoding="utf-8")
+            parts[2].write_text(
+                json.dumps(_metadata(written, dict(zip(paths, parts[:2], strict=False))), indent=2) + "\n", encoding="utf-8"
+            )
             paths[2].unlink(missing_ok=True)  # it described the files of before
             for part, path in zip(parts, paths, strict=True):
                 part.replace(path)
@@ -137,14 +139,18 @@ def schema_id(version: str) -> str:
 
 
 def _asked(warehouse: Warehouse, month: date, version: str) -> Iterator[pa.Table]:
-    """The month's rows in one order. The model is asked, not its view: the day range then reaches the raw tables, and a month costs a month."""
+    """The month's rows in one order."""
+    return warehouse.stream(statement(version), {"start_date": month, "end_date": last_day(month)})
+
+
+def statement(version: str) -> str:
+    """What is asked. The model, not its view: the day range then reaches the raw tables, and a month costs a month."""
     names = [c.name for c in focus_columns(version)]
     order = [*FIRST_IN_ORDER, *(name for name in names if name not in FIRST_IN_ORDER)]
-    sql = (
+    return (
         f"SELECT {', '.join(names)} FROM (\n{models.model('vw_focus').sql}\n) AS focus "
         f"WHERE x_BookedOn BETWEEN @start_date AND @end_date ORDER BY {', '.join(order)}"
     )
-    return warehouse.stream(sql, {"start_date": month, "end_date": last_day(month)})
 
 
 def _schema(version: str) -> pa.Schema:

@@ -86,7 +86,10 @@ CUSTOM_COLUMNS: tuple[Column, ...] = (
     string("x_CostType", "Kind of charge in this platform's words.", nullable=False, allowed=COST_TYPES),
     string("x_Department", "Department on the day of the cost; NULL when nobody said."),
     string(
-        "x_ListCostBasis", "vendor: ListCost is the vendor's own; billed: no list price is known.", nullable=False, allowed=("vendor", "billed")
+        "x_ListCostBasis",
+        "vendor: ListCost is the vendor's own; billed: no list price is known.",
+        nullable=False,
+        allowed=("vendor", "billed"),
     ),
     string("x_Model", "Model."),
     string("x_Note", "Why a correction was booked."),

@@ -32,11 +32,11 @@ FACTS = {"fct_usage_daily", "fct_cost_daily"}
 MARTS = {
     "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_restatements", "vw_data_health",
     "sheet_issues", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation", "vw_unmapped",
-    "vw_rejects",
+    "vw_rejects", "vw_cost_booked", "vw_focus",
 }  # fmt: skip
 ANTHROPIC = ("raw_anthropic_", "raw_claude_code_", "raw_claude_enterprise_")  # other vendors, with tests of their own
 EXPORTS = {"raw_claude_ai_audit_log", "raw_claude_ai_spend"}
-OPERATIONS = {"uploaded_files", "cleaning", "html_report"}
+OPERATIONS = {"uploaded_files", "cleaning", "html_report", "focus_export"}
 
 # Written from the design's sections 1, 4 and 5, not from the code: what must have been made before what.
 EDGES = {
@@ -89,6 +89,9 @@ EDGES = {
     "vw_forecast": {"fct_cost_daily", "raw_sheet_subscriptions", "raw_sheet_budgets"},
     "vw_reconciliation": {"fct_cost_daily", "raw_sheet_invoices"},
     "vw_unmapped": {"fct_cost_daily", "dim_api_keys", "vw_platform_roi"},
+    "vw_cost_booked": {"fct_cost_daily", "dim_user_assignments"},
+    "vw_focus": {"vw_cost_booked", "dim_api_keys", "raw_sheet_invoices"},
+    "focus_export": {"vw_focus"},
     "html_report": MARTS | {"dim_users"},
 }
 # These read only the ledger of fetches or the sheet's rejects: which assets they wait for is the code's choice, but some of raw or curated.

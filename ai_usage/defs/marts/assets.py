@@ -28,7 +28,9 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         )
     if table.name == "vw_focus":
         specs.append(
-            dg.AssetCheckSpec("conservation", asset=table.name, blocking=True, description="BilledCost of each month is vw_cost_booked's, to 1e-9 USD.")
+            dg.AssetCheckSpec(
+                "conservation", asset=table.name, blocking=True, description="BilledCost of each month is vw_cost_booked's, to 1e-9 USD."
+            )
         )
     if table.name == "sheet_issues":
         specs.append(dg.AssetCheckSpec("sheet_is_clean", asset=table.name, description="Every row of the sheet could be used."))
