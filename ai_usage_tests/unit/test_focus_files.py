@@ -12,12 +12,16 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import dagster as dg
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from ai_usage import cli, focus
+from ai_usage.defs.marts import assets as marts
+from ai_usage.defs.operations.assets import focus_export
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError
 from ai_usage.tables.focus import VERSIONS, focus_columns
@@ -231,3 +235,37 @@ def test_the_command_says_what_it_wrote(desk: Desk, monkeypatch: pytest.MonkeyPa
     assert all(hashlib.sha256(Path(path).read_bytes()).hexdigest() == digest for path, digest in said.items())
     wrong = CliRunner().invoke(cli.app, ["focus", "--month", "2026-10", "--version", "1.3"])
     assert isinstance(wrong.exception, SettingsError) and "use 1.2 or 1.4" in str(wrong.exception)
+
+
+# In the daily run ---------------------------------------------------------------------------------------------------
+
+
+def test_the_daily_asset_writes_this_month_and_the_one_before(desk: Desk) -> None:
+    """And fails, in one sentence and without a retry, where the files would not be the books."""
+    held = runtime(desk)
+    months = focus.recent_months(held.today, held.settings.start_date)
+    desk.lay("fct_cost_daily", *(cost(month, "1.5") for month in months))
+    done = dg.materialize([focus_export], resources={"runtime": held})
+    (made,) = done.asset_materializations_for_node("focus_export")
+    assert [made.metadata[f"{month:%Y-%m}/cost_usd"].value for month in months] == ["1.500000000"] * 2
+    names = {p.name for p in (desk.folder / "data/exports/focus").iterdir()}
+    assert names == {f"focus-1.2-{month:%Y-%m}.{kind}" for month in months for kind in ("csv", "parquet", "json")}
+    line = {"platform": "cursor", "is_correction": False, "cost_date": months[0], "booked_on": months[0], "cost_usd": N(1)}
+    book(desk, {**line, "booked_month": months[1]})
+    failed = dg.materialize([focus_export], resources={"runtime": held}, raise_on_error=False)
+    assert not failed.success and "nothing was written" in str(failed.failure_data_for_node("focus_export"))
+
+
+def test_the_view_is_compared_with_the_books_month_by_month(desk: Desk) -> None:
+    """A charge that the view shows in another month leaves the total as it is, and is seen."""
+    desk.lay("fct_cost_daily", *CHARGES)
+    assert marts._focus(runtime(desk)).passed
+    with duckdb.connect(str(desk.warehouse.path)) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute("ALTER VIEW vw_focus RENAME TO kept")
+        later = "BillingPeriodStart + INTERVAL 1 MONTH"
+        con.execute(
+            f"CREATE VIEW vw_focus AS SELECT * REPLACE (CASE WHEN BilledCost = 7 THEN {later} ELSE BillingPeriodStart END AS BillingPeriodStart) FROM kept"
+        )
+    found = marts._focus(runtime(desk))
+    assert not found.passed and N(found.metadata["difference"].value) == 0
