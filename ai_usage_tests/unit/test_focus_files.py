@@ -96,9 +96,10 @@ def test_the_columns_are_the_specifications(desk: Desk, version: str) -> None:
 
 def test_the_same_content_is_the_same_bytes(desk: Desk, new_desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the order in which rows were written, and the engine's pieces; one nano-dollar more is another file."""
-    desk.lay("fct_cost_daily", *CHARGES)
+    many = [*CHARGES, *(cost(D(2026, 11, 1 + n % 28), str(n), model=f"m{n % 7}") for n in range(60))]
+    desk.lay("fct_cost_daily", *many)
     other = new_desk()
-    other.lay("fct_cost_daily", *reversed(CHARGES))
+    other.lay("fct_cost_daily", *reversed(many))
     first = [path.read_bytes() for path in focus.export(runtime(desk), NOV).files]
     pieces = runtime(other)
     stream = pieces.warehouse.stream
