@@ -76,6 +76,7 @@ def key_owner(desk: Desk, key: str = "apikey_1", email: str | None = ANA, name: 
 # Kinds of charges ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.either_engine
 def test_each_kind_of_charge_has_its_category(desk: Desk) -> None:
     """Credits stay negative, seats are a recurring purchase counted in days, tax and credits have no price and nobody consumes a seat."""
     kinds = [("credit", "-5"), ("adjustment", "-1"), ("tax", "2"), ("usage", "3"), ("overage", "4"), ("subscription", "6")]
@@ -96,6 +97,7 @@ def test_each_kind_of_charge_has_its_category(desk: Desk) -> None:
     assert charges(desk, "BilledCost", "EffectiveCost", "ContractedCost", "ListCost") == [(N(usd),) * 4 for _, usd in kinds]
 
 
+@pytest.mark.either_engine
 def test_a_charge_stands_in_its_day_and_month(desk: Desk) -> None:
     """The last day of a year: both periods end where the next begin."""
     desk.lay("fct_cost_daily", cost(D(2026, 12, 31), "1"))
@@ -104,6 +106,7 @@ def test_a_charge_stands_in_its_day_and_month(desk: Desk) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.either_engine
 def test_accounts_services_and_workspaces_are_named(desk: Desk) -> None:
     """Two invoices of Anthropic are two accounts; NULL is a name only for Anthropic's default workspace; a new vendor needs no code."""
     desk.fetch("anthropic", "workspaces", DAY, "raw_anthropic_workspaces", {"usage_date": DAY, "workspace_id": "w1", "name": "Production"})
@@ -128,6 +131,7 @@ def test_accounts_services_and_workspaces_are_named(desk: Desk) -> None:
     ]
 
 
+@pytest.mark.either_engine
 def test_tags_are_json_whatever_a_sheet_holds_and_leave_out_what_is_unknown(desk: Desk) -> None:
     """A department with quotation marks, a backslash and a line break in it; a charge of nobody says only that."""
     desk.lay(
@@ -145,6 +149,7 @@ def test_tags_are_json_whatever_a_sheet_holds_and_leave_out_what_is_unknown(desk
 # How much ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.either_engine
 def test_tokens_are_those_that_the_bill_prices(desk: Desk) -> None:
     """1,234,567 output tokens, 7 of them batch: priced by the million. Priority tier is in no cost report, so its tokens are not the charge's."""
     usage_row(
@@ -165,6 +170,7 @@ def test_tokens_are_those_that_the_bill_prices(desk: Desk) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.either_engine
 def test_a_quantity_is_never_said_twice(desk: Desk) -> None:
     """Two charges of what was measured once: neither can claim it, so each is its own unit."""
     usage_row(desk, {"output_tokens": 100})
@@ -173,6 +179,7 @@ def test_a_quantity_is_never_said_twice(desk: Desk) -> None:
     assert charges(desk, "ConsumedQuantity", "ConsumedUnit") == [(1, "Units"), (1, "Units")]
 
 
+@pytest.mark.either_engine
 def test_cursor_counts_the_requests_that_are_billed(desk: Desk) -> None:
     """Two of three events are chargeable; the writing of the address does not matter."""
     event = {"user_email": "Ana+x@Example.com", "model": "m"}
@@ -181,6 +188,7 @@ def test_cursor_counts_the_requests_that_are_billed(desk: Desk) -> None:
     assert one(desk, "ConsumedQuantity", "ConsumedUnit", "PricingQuantity", "PricingUnit") == (2, "Requests", 2, "Requests")
 
 
+@pytest.mark.either_engine
 def test_list_cost_is_the_vendors_own_or_what_was_billed(desk: Desk) -> None:
     """claude.ai's report says gross beside net; where it leaves one out the sum is not known, and nothing is made up from price lists."""
     spent = {"usage_date": DAY, "period_start": DAY, "period_end": DAY, "net_usd": N(1), "requests": 2}
@@ -200,6 +208,7 @@ def test_list_cost_is_the_vendors_own_or_what_was_billed(desk: Desk) -> None:
 # Invoices and corrections ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.either_engine
 @pytest.mark.parametrize(
     ("lines", "usage", "seats"),
     [
