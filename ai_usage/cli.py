@@ -287,6 +287,22 @@ def report(
 
 
 @app.command()
+def focus(
+    month: Annotated[str, typer.Option(help="The month that books the cost, as 2026-10.")],
+    output: Annotated[Path | None, typer.Option(help="Folder for the files; default: focus in AI_USAGE_EXPORT_DIR.")] = None,
+    version: Annotated[str, typer.Option("--version", help="FOCUS version: 1.2 or 1.4.")] = "1.2",
+) -> None:
+    """Write a month's booked cost as FOCUS (FinOps Open Cost and Usage Specification): CSV, Parquet and metadata."""
+    from ai_usage.focus import export, parse_month, sha256
+
+    with _runtime() as runtime:
+        written = export(runtime, parse_month(month, runtime.today), output, version)
+    for path in written.files:
+        out.print(f"{path} sha256 {sha256(path)}", soft_wrap=True, highlight=False)
+    err.print(f"{written.rows:,} rows, BilledCost {written.billed_usd:f} USD: the books' {month} to the last digit.", soft_wrap=True)
+
+
+@app.command()
 def status() -> None:
     """What is held: each source's days, the cost by platform, the last run."""
     from ai_usage.progress import show_status

@@ -52,7 +52,7 @@ CURATED = ("dim_users", "dim_user_assignments", "dim_api_keys", "fct_usage_daily
 MARTS = (
     "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_data_health", "sheet_issues",
     "vw_restatements", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation",
-    "vw_unmapped", "vw_rejects", "vw_chargeback",
+    "vw_unmapped", "vw_rejects", "vw_chargeback", "vw_cost_booked", "vw_focus", "vw_month_close", "vw_adjustments",
 )  # fmt: skip
 RAW = (
     "raw_cursor_events",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ai_usage.tables.books import BOOKED
 from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
+from ai_usage.tables.focus import vw_focus
 from ai_usage.tables.schema import Column, Table, boolean, count, date, email, integer, string, timestamp, usd
 
 SEAT_STATES = ("used", "idle", "unheld", "unknown", "no_seat")
@@ -454,6 +455,7 @@ MARTS: tuple[Table, ...] = (
     vw_cost_booked,
     vw_month_close,
     vw_adjustments,
+    vw_focus,
     vw_productivity_metrics,
     vw_team_productivity,
     vw_platform_roi,

@@ -33,7 +33,7 @@ FACTS = {"fct_usage_daily", "fct_cost_daily", "fct_cost_corrections"}
 MARTS = {
     "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_restatements", "vw_data_health",
     "sheet_issues", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation", "vw_unmapped",
-    "vw_rejects", "vw_chargeback", "vw_check_results", "vw_certificate", "vw_cost_booked", "vw_month_close", "vw_adjustments", "vw_alerts",
+    "vw_rejects", "vw_chargeback", "vw_check_results", "vw_certificate", "vw_cost_booked", "vw_month_close", "vw_adjustments", "vw_alerts", "vw_focus",
 }  # fmt: skip
 ANTHROPIC = ("raw_anthropic_", "raw_claude_code_", "raw_claude_enterprise_")  # other vendors, with tests of their own
 EXPORTS = {"raw_claude_ai_audit_log", "raw_claude_ai_spend"}
@@ -47,6 +47,7 @@ OPERATIONS = {
     "today",
     "closed_month",
     "alert_log",
+    "focus_export",
 }
 
 # Written from the design's sections 1, 4 and 5, not from the code: what must have been made before what.
@@ -117,6 +118,8 @@ EDGES = {
     # What is told rests on every mart, and the report shows what was told.
     "alert_log": MARTS - {"vw_alerts"},
     "vw_alerts": {"alert_log"},
+    "vw_focus": {"vw_cost_booked", "dim_api_keys", "raw_sheet_invoices"},
+    "focus_export": {"vw_focus"},
     "html_report": MARTS | {"dim_users", "closed_month"},
 }
 # These read only the ledger of fetches or the sheet's rejects: which assets they wait for is the code's choice, but some of raw or curated.

@@ -9,10 +9,11 @@ from datetime import date
 
 import pytest
 
-from ai_usage import tables
+from ai_usage import focus, tables
 from ai_usage.dashboards.query import FilterValues, card_query
 from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.scans import scans
+from ai_usage.tables.focus import VERSIONS
 from ai_usage.warehouse import models
 
 CURATED = [m for m in models.all_models().values() if m.table.layer == "curated"]
@@ -119,6 +120,21 @@ WHOLE = (
         )
     }
     | {
+        (
+            "vw_focus",
+            table,
+        ): "what was measured is looked up beside a charge; an export asks the model instead of the view, and reads its month"
+        for table in (
+            "raw_anthropic_usage",
+            "raw_anthropic_analytics_cost",
+            "raw_anthropic_analytics_usage",
+            "raw_claude_ai_spend",
+            "raw_claude_enterprise_cost",
+            "raw_claude_enterprise_usage",
+            "raw_cursor_events",
+        )
+    }
+    | {
         (name, "raw_rejects"): "rejects are few, and those of every day are shown until they are repaired"
         for name in ("vw_rejects", "data_trust.rejected", "data_trust.rejects")
     }
@@ -186,6 +202,11 @@ def test_a_day_range_asked_of_a_mart_reaches_the_facts(model: models.Model) -> N
 def test_a_period_chosen_on_a_dashboard_reaches_the_facts(dashboard, card) -> None:
     """Through the view and the card's own grouping; cards without a date filter are named with their reason."""
     check(f"{dashboard.key}.{card.key}", card_query(card, PERIOD).sql)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_exported_month_reads_its_own_days(version: str) -> None:
+    check("focus", models.question(focus.statement(version), {"start_date": None}))
 
 
 def test_every_exception_is_of_a_statement_that_exists() -> None:

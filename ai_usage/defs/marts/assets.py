@@ -1,5 +1,6 @@
 """Marts: each asset deploys one view from sql/marts/ and proves what it shows."""
 
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
@@ -24,6 +25,12 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         specs.append(
             dg.AssetCheckSpec(
                 "conservation", asset=table.name, blocking=True, description="The view's total is fct_cost_daily's, to 1e-9 USD."
+            )
+        )
+    if table.name == "vw_focus":
+        specs.append(
+            dg.AssetCheckSpec(
+                "conservation", asset=table.name, blocking=True, description="BilledCost of each month is vw_cost_booked's, to 1e-9 USD."
             )
         )
     if table.name == "sheet_issues":
@@ -53,6 +60,8 @@ def _mart(table: Table) -> dg.AssetsDefinition:
             result, total = _conserved(runtime, table)
             results.append(result)
             metadata["cost_usd"] = usd(total)
+        elif table.name == "vw_focus":
+            results.append(_focus(runtime))
         elif table.name == "sheet_issues":
             results.append(_sheet(runtime))
         elif table.name == "vw_data_health":
@@ -73,6 +82,27 @@ def _conserved(runtime: Runtime, table: Table) -> tuple[dg.AssetCheckResult, Any
         "conservation", abs(difference) <= checks.TOLERANCE_USD, expected=row["fact_usd"], actual=row["shown_usd"], difference=difference,
         blocking=True, remedy=f"A join in the view repeats or drops cost; see {models.model(table.name).path}.",
     ), row["shown_usd"]  # fmt: skip
+
+
+def _focus(runtime: Runtime) -> dg.AssetCheckResult:
+    """Month by month: a charge in the wrong month would leave the total as it is."""
+    months = runtime.warehouse.select(
+        """
+        SELECT month, SUM(booked_usd) AS booked_usd, SUM(focus_usd) AS focus_usd
+        FROM (
+          SELECT booked_month AS month, cost_usd AS booked_usd, CAST(0 AS NUMERIC) AS focus_usd FROM vw_cost_booked
+          UNION ALL
+          SELECT DATE(BillingPeriodStart) AS month, CAST(0 AS NUMERIC) AS booked_usd, BilledCost AS focus_usd FROM vw_focus
+        ) AS both_sides
+        GROUP BY month ORDER BY month
+        """
+    ).to_pylist()
+    wrong = [m for m in months if m["booked_usd"] != m["focus_usd"]]
+    booked, shown = (sum((m[name] for m in months), Decimal(0)) for name in ("booked_usd", "focus_usd"))
+    return check(
+        "conservation", not wrong, expected=booked, actual=shown, difference=booked - shown, sample=wrong, blocking=True,
+        remedy="A join in the view repeats or drops cost; see sql/marts/vw_focus.sql.",
+    )  # fmt: skip
 
 
 def _sheet(runtime: Runtime) -> dg.AssetCheckResult:

@@ -1,9 +1,12 @@
 """Operations: dropped files, cleaning, freshness, and the offline report."""
 
+from typing import Any
+
 import dagster as dg
 
+from ai_usage import focus
 from ai_usage.dashboards.meta import Checks
-from ai_usage.defs.common import OWNERS, check, failed, spent
+from ai_usage.defs.common import OWNERS, check, failed, spent, usd
 from ai_usage.defs.completeness import yesterday_is_there
 from ai_usage.defs.operations.outputs import remember
 from ai_usage.operations import clean_up, load_uploads, write_html_report
@@ -52,6 +55,24 @@ def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Run
     return dg.MaterializeResult(
         metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size} | spent(runtime), check_results=[result]
     )
+
+
+@dg.asset(
+    group_name="operations", owners=OWNERS, kinds={"parquet", "csv"}, deps=["vw_focus"],
+    description="This month and the one before as FOCUS files in the export folder; fails where they do not hold the books' money.",
+)  # fmt: skip
+def focus_export(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    metadata: dict[str, Any] = {}
+    try:
+        for month in focus.recent_months(runtime.today, runtime.settings.start_date):
+            written = focus.export(runtime, month)
+            metadata |= {
+                f"{month:%Y-%m}/path": dg.MetadataValue.path(str(written.files[0])), f"{month:%Y-%m}/rows": written.rows,
+                f"{month:%Y-%m}/cost_usd": usd(written.billed_usd), f"{month:%Y-%m}/sha256": focus.sha256(written.files[0]),
+            }  # fmt: skip
+    except WarehouseError as error:
+        raise failed(error) from None
+    return dg.MaterializeResult(metadata=metadata | spent(runtime))
 
 
 @dg.asset(
