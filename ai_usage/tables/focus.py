@@ -80,7 +80,6 @@ FOCUS_COLUMNS: tuple[Column, ...] = (
 
 CUSTOM_COLUMNS: tuple[Column, ...] = (
     string("x_Attribution", "How the cost found its owner.", nullable=False, allowed=ATTRIBUTIONS),
-    string("x_Author", "Who booked a correction."),
     date("x_BookedOn", "UTC day that books the charge.", nullable=False),
     string("x_CostCenter", "Cost center on the day of the cost."),
     string("x_CostType", "Kind of charge in this platform's words.", nullable=False, allowed=COST_TYPES),

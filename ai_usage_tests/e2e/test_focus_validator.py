@@ -114,7 +114,7 @@ def test_without_seats_and_with_invoices_another_rule_fails(desk: Desk, validate
 def test_corrections_conform_and_leave_the_month_half_invoiced(desk: Desk, validate: Validate) -> None:
     """A correction has no quantity and no invoice. Reproduces the defect that a file may not mix charges with and without an invoice."""
     desk.tab("invoices", {"platform": "cursor", "invoice_month": NOV, "invoice_number": "INV-1", "cost_type": "usage", "amount_usd": N(3)})
-    line = {"platform": "cursor", "booked_month": NOV, "note": "restated", "author": "fin@example.com"}
+    line = {"platform": "cursor", "booked_month": NOV, "note": "restated"}
     book(
         desk,
         {**line, "cost_date": D(2026, 11, 2), "booked_on": D(2026, 11, 2), "cost_usd": N(4), "is_correction": False},

@@ -159,7 +159,7 @@ def test_a_month_without_cost_makes_files_without_rows(desk: Desk) -> None:
 
 def test_a_correction_stands_in_the_month_that_books_it(desk: Desk) -> None:
     """October 10 stays 10; November has its own 4 and October's -2.5."""
-    line = {"platform": "cursor", "is_correction": False, "note": None, "author": None}
+    line = {"platform": "cursor", "is_correction": False, "note": None}
     book(
         desk,
         {**line, "cost_date": D(2026, 10, 9), "booked_on": D(2026, 10, 9), "booked_month": OCT, "cost_usd": N(10)},
@@ -189,7 +189,6 @@ def test_other_money_than_the_books_is_not_written(desk: Desk) -> None:
         "platform": "cursor",
         "is_correction": False,
         "note": None,
-        "author": None,
         "cost_date": D(2026, 11, 2),
         "booked_on": D(2026, 11, 2),
     }

@@ -240,21 +240,20 @@ def test_a_correction_is_booked_later_and_says_what_it_corrects(desk: Desk) -> N
     book(
         desk,
         {**october, "booked_on": D(2026, 10, 9), "booked_month": D(2026, 10, 1), "cost_usd": N(10), "is_correction": False, "settle_state": "closed",
-         "note": None, "author": None},
-        {**october, "booked_on": D(2026, 11, 20), "booked_month": D(2026, 11, 1), "cost_usd": N("-2.5"), "is_correction": True, "note": "restated",
-         "author": "fin@example.com"},
+         "note": None},
+        {**october, "booked_on": D(2026, 11, 20), "booked_month": D(2026, 11, 1), "cost_usd": N("-2.5"), "is_correction": True, "note": "restated"},
     )  # fmt: skip
     month, day = "DATE(BillingPeriodStart)", "DATE(ChargePeriodStart)"
     shown = desk.ask(
         f"SELECT {month} AS m, {day} AS d, x_BookedOn, BilledCost, ListCost, ChargeCategory, ChargeClass, PricingQuantity, PricingUnit, ConsumedQuantity, "
-        "ConsumedUnit, InvoiceId, x_Note, x_Author, x_OriginalChargeDate, x_SettleState, ChargeDescription FROM vw_focus ORDER BY BilledCost"
+        "ConsumedUnit, InvoiceId, x_Note, x_OriginalChargeDate, x_SettleState, ChargeDescription FROM vw_focus ORDER BY BilledCost"
     )
     correction, closed = (tuple(row.values()) for row in shown)
     assert correction == (
         D(2026, 11, 1), D(2026, 10, 9), D(2026, 11, 20), N("-2.5"), N("-2.5"), "Usage", "Correction", None, None, None, None, None, "restated",
-        "fin@example.com", D(2026, 10, 9), "settled", "Correction: Cursor usage, m",
+        D(2026, 10, 9), "settled", "Correction: Cursor usage, m",
     )  # fmt: skip
     assert closed == (
-        D(2026, 10, 1), D(2026, 10, 9), D(2026, 10, 9), 10, 10, "Usage", None, 1, "Requests", 1, "Requests", None, None, None, D(2026, 10, 9),
+        D(2026, 10, 1), D(2026, 10, 9), D(2026, 10, 9), 10, 10, "Usage", None, 1, "Requests", 1, "Requests", None, None, D(2026, 10, 9),
         "closed", "Cursor usage, m",
     )  # fmt: skip

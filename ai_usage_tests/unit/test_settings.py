@@ -57,6 +57,13 @@ GOOD = {
     "AI_USAGE_ALERT_URLS": ("alert_urls", "finance: json://h/", "finance: json://h/"),
     "AI_USAGE_ALERTS_FILE": ("alerts_file", "/a.yaml", Path("/a.yaml")),
     "AI_USAGE_ALERTS_LINK": ("alerts_link", "https://h/r.html/", "https://h/r.html"),
+    "AI_USAGE_HISTORY_DAYS": ("history_days", '{"cursor": 90}', {"cursor": 90}),
+    "AI_USAGE_HISTORY_WARN_DAYS": ("history_warn_days", "14", 14),
+    "AI_USAGE_HOURLY_REFRESH": ("hourly_refresh", "true", True),
+    "AI_USAGE_REPAIR_AFTER_MINUTES": ("repair_after_minutes", "0", 0),
+    "AI_USAGE_CATCH_UP_RUNS": ("catch_up_runs", "2", 2),
+    "AI_USAGE_LOG_FORMAT": ("log_format", "json", "json"),
+    "AI_USAGE_METRICS_FILE": ("metrics_file", "/m/a.prom", Path("/m/a.prom")),
     "AI_USAGE_DEMO": ("demo", "true", True),
     "AI_USAGE_BIGQUERY_PROJECT": ("bigquery_project", "p", "p"),
     "AI_USAGE_BIGQUERY_DATASET": ("bigquery_dataset", "d", "d"),
@@ -84,6 +91,12 @@ WRONG = {
     "AI_USAGE_METABASE_MINIMUM_GROUP": ["2", "few"],
     "AI_USAGE_METABASE_PATIENCE_S": ["0"],
     "AI_USAGE_ALERTS_LINK": ["reports.example.com"],
+    "AI_USAGE_HISTORY_WARN_DAYS": ["0"],
+    "AI_USAGE_HOURLY_REFRESH": ["hourly"],
+    "AI_USAGE_REPAIR_AFTER_MINUTES": ["-1"],
+    "AI_USAGE_CATCH_UP_RUNS": ["-1", "51"],
+    "AI_USAGE_LOG_FORMAT": ["xml"],
+    "AI_USAGE_METRICS_FILE": ["/m/a.txt"],
     "AI_USAGE_DEMO": ["perhaps"],
     "AI_USAGE_BIGQUERY_ENDPOINT": ["localhost:9050"],
     "AI_USAGE_BIGQUERY_MAX_BYTES_BILLED": ["0", "9999999", "1 TB"],
@@ -179,3 +192,10 @@ def test_the_table_of_settings_is_complete() -> None:
     table = markdown()
     for name in GOOD:
         assert f"| `{name}` |" in table
+
+
+def test_a_history_has_at_least_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, said in (('{"cursor": 0}', "at least 1 day"), ('{"cursor": "long"}', "valid integer"), ("90", "AI_USAGE_HISTORY_DAYS")):
+        monkeypatch.setenv("AI_USAGE_HISTORY_DAYS", text)
+        with pytest.raises(SettingsError, match=said):
+            load_settings()

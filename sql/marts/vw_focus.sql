@@ -223,7 +223,6 @@ SELECT
     '}'
   ) AS Tags,
   attribution AS x_Attribution,
-  author AS x_Author,
   booked_on AS x_BookedOn,
   cost_center AS x_CostCenter,
   cost_type AS x_CostType,
