@@ -53,6 +53,12 @@ def run(runtime: Runtime, *assets: str) -> dg.ExecuteInProcessResult:
         )
 
 
+def told(result: dg.ExecuteInProcessResult) -> list[str]:
+    """Why its steps failed, in their own words."""
+    failed = [e.step_failure_data for e in result.all_events if e.is_step_failure]
+    return [str(f.user_failure_data.description if f.user_failure_data else f.error) for f in failed]
+
+
 def begun(result: dg.ExecuteInProcessResult) -> list[str]:
     return [e.step_key for e in result.all_events if e.event_type == dg.DagsterEventType.STEP_START]
 
@@ -174,9 +180,11 @@ def server() -> Iterator[str]:
 
 def test_a_run_publishes_the_marts_and_proves_the_copy(costs: Desk, server: str) -> None:
     result = run(runtime_of(costs, serving_url=f"{server}?schema=whole"), "check_results", "serving_copy")
-    assert result.success, result.all_events
-    told = next(e for e in result.all_events if e.is_step_materialization and e.step_key == "serving_copy").materialization.metadata
-    assert (told["rows/vw_cost_allocation"].value, told["rows/vw_chargeback"].value) == (3, 2), "lines; and the two of one month in one"
+    assert result.success, told(result)
+    metadata = next(e for e in result.all_events if e.is_step_materialization and e.step_key == "serving_copy").materialization.metadata
+    assert (metadata["rows/vw_cost_allocation"].value, metadata["rows/vw_chargeback"].value) == (3, 2), (
+        "lines; and the two of one month in one"
+    )
     with psycopg.connect(server) as con:
         assert con.execute("SELECT SUM(cost_usd) FROM whole.vw_cost_allocation").fetchone() == (N("15.500000001"),)
         assert {n for (n,) in con.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'whole'")} == {
@@ -188,7 +196,8 @@ def test_a_run_publishes_the_marts_and_proves_the_copy(costs: Desk, server: str)
 def test_a_copy_that_something_else_changes_fails_its_check(costs: Desk, server: str) -> None:
     """A deferred trigger adds a billionth of a dollar as the copy is committed, after the copy's own proof."""
     runtime = runtime_of(costs, serving_url=f"{server}?schema=spoiled")
-    assert run(runtime, "serving_copy").success
+    first = run(runtime, "serving_copy")
+    assert first.success, told(first)
     with psycopg.connect(server, autocommit=True) as con:
         con.execute(
             "CREATE FUNCTION spoiled.add() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
