@@ -1,0 +1,70 @@
+"""`python -m ai_usage_tests.soak --seed 7 --days 30`: the rehearsal, its table, its report; exit code 1 when a target is missed.
+
+Belongs here: arguments and the two steps, outside (the clock's environment) and inside (simulated time).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from ai_usage_tests.soak import clock, plan
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m ai_usage_tests.soak", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--folder", type=Path, help="where everything lies; default: a temporary folder, removed when all went well")
+    parser.add_argument("--report", type=Path, help="the Markdown file to write")
+    given = parser.parse_args()
+    return inside(given) if clock.FILE in os.environ else outside(given)
+
+
+def outside(given: argparse.Namespace) -> int:
+    """Start this program again in simulated time, where possible with the right to mount a small disk."""
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="rehearsal-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    from ai_usage_tests.soak.rehearsal import begins
+
+    env = clock.prepare(folder.resolve(), begins(plan.draw(given.seed, given.days)))
+    own = subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0 if shutil.which("unshare") else False
+    argv = [sys.executable, "-m", "ai_usage_tests.soak", "--seed", str(given.seed), "--days", str(given.days), "--folder", str(folder)]
+    argv += ["--report", str(given.report)] if given.report else []
+    done = subprocess.run([*(["unshare", "-rm"] if own else []), *argv], env=os.environ | env, check=False)
+    if done.returncode == 0 and given.folder is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        print(f"logs: {folder}", file=sys.stderr)
+    return done.returncode
+
+
+def inside(given: argparse.Namespace) -> int:
+    from ai_usage_tests.soak import report
+    from ai_usage_tests.soak.rehearsal import Rehearsal
+
+    out = Console(soft_wrap=True)
+    mornings = plan.draw(given.seed, given.days)
+    result = Rehearsal(given.folder.resolve(), given.seed, mornings, lambda line: out.print(line, markup=False, highlight=False)).hold()
+    out.print(report.grid(result))
+    text = report.markdown(result, f"make soak SEED={given.seed} DAYS={given.days}", f"{os.cpu_count()} cores, {platform.system()}")
+    (given.folder / "report.md").write_text(text, encoding="utf-8")
+    if given.report:
+        given.report.parent.mkdir(parents=True, exist_ok=True)
+        given.report.write_text(text, encoding="utf-8")
+    if not report.passed(result):
+        out.print(text, markup=False, highlight=False)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,141 @@
+"""The report of a rehearsal: one table for eyes and the same as Markdown.
+
+Belongs here: targets, words, layout. Does not belong here: how anything was found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from rich.table import Table as Grid
+
+from ai_usage_tests.soak.plan import BLOCKING, TRIALS
+from ai_usage_tests.soak.rehearsal import Looked, Result
+
+TARGET_ON_TIME = 0.999
+NO_ALERTS = "alerts: not in this build"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the score: what, its target, what was found; `met` is None where nothing is asked."""
+
+    what: str
+    target: str
+    found: str
+    met: bool | None
+
+
+def lines(result: Result) -> list[Line]:
+    """The score against its targets."""
+    due, late = result.due, [d for d in result.due if not d.on_time]
+    excused = [d for d in result.days if d.excused]
+    v = result.verdict
+    share = (len(due) - len(late)) / len(due) if due else 0.0
+    found = [
+        Line("days complete by 08:00 in Los Angeles", "99.9 %", f"{share:.1%} ({len(due) - len(late)} of {len(due)})", share >= TARGET_ON_TIME),
+        Line("figures lost", "0", str(v.lost), v.lost == 0),
+        Line("figures doubled", "0", str(v.doubled), v.doubled == 0),
+        Line("figures wrong", "0", f"{v.wrong} ({v.usd_off:f} USD off)", v.wrong == 0 and v.usd_off == 0),
+        Line("mornings at which any figure of any day differed", "0", str(len(result.worst)), not result.worst),
+        Line("versions of days, one for each thing the vendor said", str(result.versions_expected),
+             "equal" if not result.versions else f"{len(result.versions)} days differ", not result.versions),
+        Line("06:00 fired once a day, also when clocks change", "each", "each" if not result.ticks_missing else f"{len(result.ticks_missing)} not",
+             not result.ticks_missing),
+        Line("runs or services stuck until somebody came", "0", str(len(result.stuck)), not result.stuck),
+    ]  # fmt: skip
+    if excused:
+        whole = sum(d.on_time for d in excused)
+        found.append(Line("days while the machine slept, whole 2 h after it woke", str(len(excused)), str(whole), whole == len(excused)))
+    return found + alert_lines(result)
+
+
+def alert_lines(result: Result) -> list[Line]:
+    """Each trial that kept data away past 08:00 must have opened an alert about data that did not come, once; other mornings none."""
+    if result.alerts is None:
+        return [Line("alerts right, missed, false", "-", NO_ALERTS, None)]
+    opened = [a for a in result.alerts if a["event"] in ("opened", "reopened")]
+    right = missed = 0
+    left = list(opened)
+    for one in result.days:
+        if not _was_away(one):
+            continue
+        begin = one.deadline - timedelta(hours=2.5) if one.deadline else None
+        mine = [a for a in left if begin and begin <= a["at"] < begin + timedelta(hours=24)]
+        right, missed = right + bool(mine), missed + (not mine)
+        left = [a for a in left if a not in mine]
+    calm = [a for a in left if not _near_trouble(a, result.days)]
+    return [
+        Line("alerts right", "all", str(right), None),
+        Line("alerts missed", "0", str(missed), missed == 0),
+        Line("alerts false: on a morning on which nothing was kept away", "0", str(len(calm)), not calm),
+    ]
+
+
+def _was_away(one: Looked) -> bool:
+    return one.trial in BLOCKING and not one.on_time
+
+
+def _near_trouble(alert: dict[str, object], days: list[Looked]) -> bool:
+    """Trials that stop a run for a while may open an alert about it, and close it."""
+    return any(
+        d.trial != "calm" and d.deadline and abs((alert["at"] - d.deadline).total_seconds()) < 86_400  # type: ignore[operator]
+        for d in days
+    )
+
+
+def passed(result: Result) -> bool:
+    return all(line.met is not False for line in lines(result))
+
+
+def grid(result: Result) -> Grid:
+    """For the terminal."""
+    made = Grid(title=f"Rehearsal, seed {result.seed}, {len(result.days)} days", title_justify="left")
+    for name in ("what", "target", "found", ""):
+        made.add_column(name)
+    for line in lines(result):
+        mark = {True: "[green]met[/green]", False: "[red]missed[/red]", None: "-"}[line.met]
+        made.add_row(line.what, line.target, line.found, mark)
+    return made
+
+
+def markdown(result: Result, command: str, machine: str) -> str:
+    """For the repository."""
+    first, last = result.days[0].morning, result.days[-1].morning
+    said = "Every target was met." if passed(result) else "Not every target was met; see below."
+    out = [
+        f"# Rehearsal, seed {result.seed}", "",
+        f"`{command}` on {machine}: {len(result.days)} simulated days, mornings {first} to {last} in Los Angeles, in {result.wall_s / 60:.0f} minutes. "
+        f"{said} {result.verdict.compared:,} figures were compared with the simulator's books at the end, and all days so far each morning; "
+        f"{result.restated} days were restated meanwhile. Runs: {', '.join(f'{n} {s.lower()}' for s, n in sorted(result.runs.items()))}.", "",
+        "| what | target | found | |", "|---|---|---|---|",
+        *(f"| {line.what} | {line.target} | {line.found} | {_mark(line)} |" for line in lines(result)), "",
+        "| trial | what it is | mornings | on time |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for trial, what in TRIALS.items():
+        mine = [d for d in result.days if d.trial == trial]
+        if mine:
+            asked = [d for d in mine if not d.excused]
+            state = (
+                f"{sum(d.on_time for d in asked)} of {len(asked)}"
+                if asked
+                else f"not asked; {sum(d.on_time for d in mine)} of {len(mine)} 2 h after waking"
+            )
+            out.append(f"| {trial} | {what} | {len(mine)} | {state} |")
+    out += ["", "| UTC day | trial | published (UTC) | | notes |", "|---|---|---|---|---|"]
+    for one in result.days:
+        at = f"{one.published:%Y-%m-%d %H:%M:%S}" if one.published else "-"
+        state = "asleep" if one.excused and one.on_time else "on time" if one.on_time else "**late**"
+        out.append(f"| {one.day} | {one.trial} | {at} | {state} | {'; '.join(one.notes)} |")
+    for title, found in (
+        ("Differences at the end", result.verdict.samples), ("Differences on mornings", result.worst), ("Versions", result.versions),
+        ("Ticks", result.ticks_missing), ("Stuck", result.stuck), ("Not rehearsed", sorted(set(result.skipped))),
+    ):  # fmt: skip
+        if found:
+            out += ["", f"{title}:", "", *(f"- {line}" for line in found)]
+    return "\n".join(out) + "\n"
+
+
+def _mark(line: Line) -> str:
+    return {True: "met", False: "**missed**", None: ""}[line.met]
