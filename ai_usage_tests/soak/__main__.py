@@ -36,6 +36,7 @@ def outside(given: argparse.Namespace) -> int:
     from ai_usage_tests.soak.rehearsal import begins
 
     env = clock.prepare(folder.resolve(), begins(plan.draw(given.seed, given.days)))
+    # A namespace of its own: what is mounted there is gone with the process, and nobody else sees it.
     own = subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0 if shutil.which("unshare") else False
     argv = [sys.executable, "-m", "ai_usage_tests.soak", "--seed", str(given.seed), "--days", str(given.days), "--folder", str(folder)]
     argv += ["--report", str(given.report)] if given.report else []
@@ -60,6 +61,8 @@ def inside(given: argparse.Namespace) -> int:
     if given.report:
         given.report.parent.mkdir(parents=True, exist_ok=True)
         given.report.write_text(text, encoding="utf-8")
+    shutil.copytree(given.folder / "records", given.folder / "records.kept", dirs_exist_ok=True)
+    shutil.copytree(given.folder / "disk", given.folder / "disk.kept", dirs_exist_ok=True)
     if not report.passed(result):
         out.print(text, markup=False, highlight=False)
         return 1

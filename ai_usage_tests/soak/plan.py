@@ -42,16 +42,15 @@ class Morning:
 
 
 def draw(seed: int, days: int) -> list[Morning]:
-    """Mornings in order; over at least 20 days every trial is among them, and the change of the clocks always is."""
+    """Mornings in order; over at least 15 days every trial is among them; the change of the clocks always is."""
     rng = random.Random(f"rehearsal/{seed}")
     first = CLOCK_CHANGE - timedelta(days=days // 2)
-    if days >= 20:
-        trials = list(TRIALS)
-        while sum(3 if t == "asleep" else 1 for t in trials) < days:
-            trials.append(rng.choice(OFTEN))
-        rng.shuffle(trials)
-    else:
-        trials = (["run killed", "rough vendors", "code server killed", "power cut"] * days)[:days]
+    trials = [t for t in TRIALS if t != "asleep" or days >= 15]
+    if len(trials) + 2 * ("asleep" in trials) > days:
+        trials = (["run killed", "code server killed", *rng.sample(trials, len(trials))])[:days]
+    while sum(3 if t == "asleep" else 1 for t in trials) < days:
+        trials.append(rng.choice(OFTEN))
+    rng.shuffle(trials)
     mornings, day = [], first
     for trial in trials:
         kinds = tuple((vendor, rng.choice(["up", "down", "empty"])) for vendor in ("cursor", "anthropic") if rng.random() < 0.3)

@@ -48,7 +48,7 @@ class Stack:
     """One code server, one daemon, one folder for Dagster's records."""
 
     def __init__(self, folder: Path, settings: dict[str, str]) -> None:
-        self.home, self.log = folder / "dagster", folder / "services.log"
+        self.home, self.log = folder / "records" / "dagster", folder / "services.log"
         self.cwd = folder / "cwd"
         for made in (self.home, self.cwd):
             made.mkdir(parents=True, exist_ok=True)
