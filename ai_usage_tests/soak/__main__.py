@@ -9,6 +9,7 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,7 @@ def inside(given: argparse.Namespace) -> int:
     from ai_usage_tests.soak import report
     from ai_usage_tests.soak.rehearsal import Rehearsal
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the services end with it
     out = Console(soft_wrap=True)
     mornings = plan.draw(given.seed, given.days)
     result = Rehearsal(given.folder.resolve(), given.seed, mornings, lambda line: out.print(line, markup=False, highlight=False)).hold()

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +105,7 @@ class Rehearsal:
         with Simulator(self.world, cursor_key="simulator", anthropic_key="simulator") as self.sim:
             self.stack = Stack(self.folder, self._settings())
             try:
-                self._reach(self.mornings[0].day)
-                self.stack.ensure()
-                self.stack.wait_for_schedule()
+                self._open(self.mornings[0].day - timedelta(days=1))
                 for morning in self.mornings:
                     self._morning(morning)
                 self._end()
@@ -126,6 +124,15 @@ class Rehearsal:
             "AI_USAGE_SHEET_ID": self.sim.sheet_id, "AI_USAGE_HTTP_BACKOFF_S": "0.05", "AI_USAGE_HTTP_PATIENCE_S": str(PATIENCE_S),
             "AI_USAGE_DUCKDB_LOCK_WAIT_S": str(LOCK_WAIT_S),
         }  # fmt: skip
+
+    def _open(self, eve: date) -> None:
+        """The morning before the first: the history is read in peace."""
+        self._reach(eve)
+        self.stack.ensure()
+        self.stack.wait_for_schedule()
+        self._tick(eve, set())
+        self._quiet()
+        self.say(f"{eve} {'opening':<20} {'read' if self._whole(eve - timedelta(days=1)) else 'NOT READ'}")
 
     # A morning ------------------------------------------------------------------------------------------------
 
@@ -416,4 +423,4 @@ def _mounted(folder: Path, size: str) -> bool:
 
 def begins(mornings: list[Morning]) -> datetime:
     """The instant at which the clock starts."""
-    return pacific(mornings[0].day - timedelta(days=1), 20).astimezone(UTC)
+    return pacific(mornings[0].day - timedelta(days=1), 4)
