@@ -24,6 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ai_usage_tests.soak", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no morning after so many minutes of real time")
     parser.add_argument("--folder", type=Path, help="where everything lies; default: a temporary folder, removed when all went well")
     parser.add_argument("--report", type=Path, help="the Markdown file to write")
     given = parser.parse_args()
@@ -40,7 +41,7 @@ def outside(given: argparse.Namespace) -> int:
     # A namespace of its own: what is mounted there is gone with the process, and nobody else sees it.
     own = subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0 if shutil.which("unshare") else False
     argv = [sys.executable, "-m", "ai_usage_tests.soak", "--seed", str(given.seed), "--days", str(given.days), "--folder", str(folder)]
-    argv += ["--report", str(given.report)] if given.report else []
+    argv += ["--minutes", str(given.minutes), *(["--report", str(given.report)] if given.report else [])]
     done = subprocess.run([*(["unshare", "-rm"] if own else []), *argv], env=os.environ | env, check=False)
     if done.returncode == 0 and given.folder is None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -56,7 +57,9 @@ def inside(given: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the services end with it
     out = Console(soft_wrap=True)
     mornings = plan.draw(given.seed, given.days)
-    result = Rehearsal(given.folder.resolve(), given.seed, mornings, lambda line: out.print(line, markup=False, highlight=False)).hold()
+    result = Rehearsal(given.folder.resolve(), given.seed, mornings, lambda line: out.print(line, markup=False, highlight=False)).hold(
+        60 * given.minutes
+    )
     out.print(report.grid(result))
     text = report.markdown(result, f"make soak SEED={given.seed} DAYS={given.days}", f"{os.cpu_count()} cores, {platform.system()}")
     (given.folder / "report.md").write_text(text, encoding="utf-8")

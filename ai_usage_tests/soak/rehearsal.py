@@ -99,14 +99,16 @@ class Rehearsal:
         self.holder: subprocess.Popen[bytes] | None = None
         self.vendors_back: datetime | None = None
 
-    def hold(self) -> Result:
-        """All mornings; the log of each lies in `days.jsonl`."""
+    def hold(self, seconds: float = float("inf")) -> Result:
+        """All mornings that can begin within so many real seconds; the log of each lies in `days.jsonl`."""
         begun = time.monotonic()
         with Simulator(self.world, cursor_key="simulator", anthropic_key="simulator") as self.sim:
             self.stack = Stack(self.folder, self._settings())
             try:
                 self._open(self.mornings[0].day - timedelta(days=1))
                 for morning in self.mornings:
+                    if time.monotonic() - begun > seconds:
+                        break
                     self._morning(morning)
                 self._end()
             finally:
@@ -407,7 +409,7 @@ class Rehearsal:
         for run in self.stack.runs():
             self.result.runs[run.status] = self.result.runs.get(run.status, 0) + 1
         ticks = self.stack.ticks()
-        for n in range((self.end - self.mornings[0].day).days + 1):
+        for n in range(len(self.result.days)):
             at = pacific(self.mornings[0].day + timedelta(days=n), 6)
             found = sum(t == at for t in ticks)
             if found != 1:

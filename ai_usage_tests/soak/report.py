@@ -103,10 +103,16 @@ def grid(result: Result) -> Grid:
 def markdown(result: Result, command: str, machine: str) -> str:
     """For the repository."""
     first, last = result.days[0].morning, result.days[-1].morning
+    planned = sum(m.nights for m in result.mornings)
+    told = (
+        f"{len(result.days)} simulated days"
+        if len(result.days) == planned
+        else f"{len(result.days)} of {planned} simulated days (its time was limited)"
+    )
     said = "Every target was met." if passed(result) else "Not every target was met; see below."
     out = [
         f"# Rehearsal, seed {result.seed}", "",
-        f"`{command}` on {machine}: {len(result.days)} simulated days, mornings {first} to {last} in Los Angeles, in {result.wall_s / 60:.0f} minutes. "
+        f"`{command}` on {machine}: {told}, mornings {first} to {last} in Los Angeles, in {result.wall_s / 60:.0f} minutes. "
         f"{said} {result.verdict.compared:,} figures were compared with the simulator's books at the end, and all days so far each morning; "
         f"{result.restated} days were restated meanwhile. Runs: {', '.join(f'{n} {s.lower()}' for s, n in sorted(result.runs.items()))}.", "",
         "| what | target | found | |", "|---|---|---|---|",
