@@ -26,8 +26,10 @@ TRIALS = {
     "sheet edited": "somebody edits the sheet at noon",
     "asleep": "the machine sleeps for three mornings",
 }
-# The kinds after which data is late by design: nobody can read a vendor that is down, or write to a full disk.
+# What no retry heals: a run fails, data waits for an hour, and somebody must be told, once.
 BLOCKING = frozenset({"outage", "warehouse held long", "disk full"})
+# What heals by itself, without a failed run that anybody should hear of.
+PEACEFUL = frozenset({"calm", "rough vendors", "warehouse held", "sheet edited", "daemon late"})
 OFTEN = ("calm", "calm", "calm", "calm", "rough vendors", "rough vendors", "run killed", "code server killed", "daemon killed", "outage")
 
 

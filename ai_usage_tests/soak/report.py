@@ -5,13 +5,15 @@ Belongs here: targets, words, layout. Does not belong here: how anything was fou
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from rich.table import Table as Grid
 
-from ai_usage_tests.soak.plan import BLOCKING, TRIALS
-from ai_usage_tests.soak.rehearsal import Looked, Result
+from ai_usage_tests.soak.clock import PACIFIC
+from ai_usage_tests.soak.plan import BLOCKING, PEACEFUL, TRIALS
+from ai_usage_tests.soak.rehearsal import Result
 
 TARGET_ON_TIME = 0.999
 NO_ALERTS = "alerts: not in this build"
@@ -52,37 +54,22 @@ def lines(result: Result) -> list[Line]:
 
 
 def alert_lines(result: Result) -> list[Line]:
-    """Each trial that kept data away past 08:00 must have opened an alert about data that did not come, once; other mornings none."""
+    """A trial that stops the data for an hour must open an alert, and none of its causes twice; a peaceful morning must open none. Trials between
+    the two (a killed run fails and is made again) may open one."""
     if result.alerts is None:
         return [Line("alerts right, missed, false", "-", NO_ALERTS, None)]
-    opened = [a for a in result.alerts if a["event"] in ("opened", "reopened")]
-    right = missed = 0
-    left = list(opened)
-    for one in result.days:
-        if not _was_away(one):
-            continue
-        begin = one.deadline - timedelta(hours=2.5) if one.deadline else None
-        mine = [a for a in left if begin and begin <= a["at"] < begin + timedelta(hours=24)]
-        right, missed = right + bool(mine), missed + (not mine)
-        left = [a for a in left if a not in mine]
-    calm = [a for a in left if not _near_trouble(a, result.days)]
+    opened: dict[date, list[tuple[str, str]]] = defaultdict(list)
+    for alert in result.alerts:
+        opened[(alert["at"].astimezone(PACIFIC) - timedelta(hours=5)).date()].append((alert["alert"], alert["cause"]))
+    asked = [d for d in result.days if d.trial in BLOCKING]
+    right = sum(bool(opened[d.morning]) for d in asked)
+    false = sum(len(opened[d.morning]) for d in result.days if d.trial in PEACEFUL)
+    twice = sum(len(found) - len(set(found)) for found in opened.values())
     return [
-        Line("alerts right", "all", str(right), None),
-        Line("alerts missed", "0", str(missed), missed == 0),
-        Line("alerts false: on a morning on which nothing was kept away", "0", str(len(calm)), not calm),
+        Line("alerts: days that stood still and were told", str(len(asked)), str(right), right == len(asked)),
+        Line("alerts on peaceful mornings", "0", str(false), false == 0),
+        Line("alerts opened twice on a morning for the same cause", "0", str(twice), twice == 0),
     ]
-
-
-def _was_away(one: Looked) -> bool:
-    return one.trial in BLOCKING and not one.on_time
-
-
-def _near_trouble(alert: dict[str, object], days: list[Looked]) -> bool:
-    """Trials that stop a run for a while may open an alert about it, and close it."""
-    return any(
-        d.trial != "calm" and d.deadline and abs((alert["at"] - d.deadline).total_seconds()) < 86_400  # type: ignore[operator]
-        for d in days
-    )
 
 
 def passed(result: Result) -> bool:

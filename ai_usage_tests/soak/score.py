@@ -185,12 +185,12 @@ def versions(db: Path, world: World, first: date, last: date) -> list[str]:
 
 
 def alerts(db: Path) -> list[dict[str, Any]] | None:
-    """Causes about data that did not come, as alerts opened and ended; None where this build has no alerts."""
+    """Alerts about data that did not come, as they opened; None where this build has no alerts."""
     with opened(db) as con:
         if not con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'alert_log'").fetchall():
             return None
         rows = con.execute(
             "SELECT logged_at, event, alert, cause_key FROM alert_log "
-            "WHERE event IN ('opened', 'reopened', 'resolved') AND alert IN ('ingestion_failed', 'data_old') ORDER BY logged_at, seq"
+            "WHERE event IN ('opened', 'reopened') AND alert IN ('ingestion_failed', 'run_failed', 'data_old') ORDER BY logged_at, seq"
         ).fetchall()
     return [dict(zip(("at", "event", "alert", "cause"), row, strict=True)) for row in rows]

@@ -132,9 +132,10 @@ def test_alerts_are_scored_where_there_are_any() -> None:
         return [(line.found, line.met) for line in report.alert_lines(result([late, calm], opened))]
 
     assert found(None) == [(report.NO_ALERTS, None)]
-    assert found([during]) == [("1", None), ("0", True), ("0", True)]
-    assert found([]) == [("0", None), ("1", False), ("0", True)]
-    assert found([during, at_peace]) == [("1", None), ("0", True), ("1", False)]
+    assert found([during]) == [("1", True), ("0", True), ("0", True)]
+    assert found([]) == [("0", False), ("0", True), ("0", True)]
+    assert found([during, at_peace]) == [("1", True), ("1", False), ("0", True)]
+    assert found([during, during + timedelta(hours=1)]) == [("1", True), ("0", True), ("1", False)]
 
 
 def test_a_jump_only_goes_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
