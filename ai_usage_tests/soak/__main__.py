@@ -24,6 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ai_usage_tests.soak", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--trials", type=lambda text: text.split(","), default=[], help="these, by comma, instead of what the seed draws")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no morning after so many minutes of real time")
     parser.add_argument("--folder", type=Path, help="where everything lies; default: a temporary folder, removed when all went well")
     parser.add_argument("--report", type=Path, help="the Markdown file to write")
@@ -37,10 +38,11 @@ def outside(given: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     from ai_usage_tests.soak.rehearsal import begins
 
-    env = clock.prepare(folder.resolve(), begins(plan.draw(given.seed, given.days)))
+    env = clock.prepare(folder.resolve(), begins(plan.draw(given.seed, given.days, given.trials)))
     # A namespace of its own: what is mounted there is gone with the process, and nobody else sees it.
     own = subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0 if shutil.which("unshare") else False
     argv = [sys.executable, "-m", "ai_usage_tests.soak", "--seed", str(given.seed), "--days", str(given.days), "--folder", str(folder)]
+    argv += ["--trials", ",".join(given.trials)] if given.trials else []
     argv += ["--minutes", str(given.minutes), *(["--report", str(given.report)] if given.report else [])]
     done = subprocess.run([*(["unshare", "-rm"] if own else []), *argv], env=os.environ | env, check=False)
     if done.returncode == 0 and given.folder is None:
@@ -56,7 +58,7 @@ def inside(given: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the services end with it
     out = Console(soft_wrap=True)
-    mornings = plan.draw(given.seed, given.days)
+    mornings = plan.draw(given.seed, given.days, given.trials)
     result = Rehearsal(given.folder.resolve(), given.seed, mornings, lambda line: out.print(line, markup=False, highlight=False)).hold(
         60 * given.minutes
     )

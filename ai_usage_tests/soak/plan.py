@@ -6,6 +6,7 @@ Belongs here: the trials by name and their order. Does not belong here: how a tr
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -19,6 +20,7 @@ TRIALS = {
     "daemon killed": "SIGKILL of the daemon while the run works; back five minutes later",
     "daemon late": "the daemon is dead at 06:00; back at 06:30",
     "code server killed": "SIGKILL of the code server and its run; back at once",
+    "code server late": "SIGKILL of the code server when the run is queued; back at 06:20",
     "power cut": "SIGKILL of everything in the middle of a write; back at 06:20",
     "warehouse held": "another process holds the DuckDB file for some seconds",
     "warehouse held long": "another process holds the DuckDB file until 06:40",
@@ -43,16 +45,17 @@ class Morning:
     nights: int = 1  # how many mornings it takes
 
 
-def draw(seed: int, days: int) -> list[Morning]:
-    """Mornings in order; over at least 15 days every trial is among them; the change of the clocks always is."""
+def draw(seed: int, days: int, chosen: Sequence[str] = ()) -> list[Morning]:
+    """Mornings in order; those of the `chosen` trials, where any are; else over at least 16 days every trial is among them; the change of the clocks always is."""
     rng = random.Random(f"rehearsal/{seed}")
     first = CLOCK_CHANGE - timedelta(days=days // 2)
-    trials = [t for t in TRIALS if t != "asleep" or days >= 15]
+    trials = [t for t in TRIALS if t != "asleep" or days >= 16]
     if len(trials) + 2 * ("asleep" in trials) > days:
         trials = (["run killed", "code server killed", *rng.sample(trials, len(trials))])[:days]
     while sum(3 if t == "asleep" else 1 for t in trials) < days:
         trials.append(rng.choice(OFTEN))
     rng.shuffle(trials)
+    trials = list(chosen) or trials
     mornings, day = [], first
     for trial in trials:
         kinds = tuple((vendor, rng.choice(["up", "down", "empty"])) for vendor in ("cursor", "anthropic") if rng.random() < 0.3)

@@ -290,6 +290,14 @@ class Rehearsal:
         self.stack.kill("code")
         self.stack.ensure()
 
+    def _code_server_late(self, looked: Looked, known: set[str]) -> None:
+        self._tick(looked.morning, known)
+        self.stack.kill("code")
+        time.sleep(25)  # in which Dagster may try, and try again
+        self.clock.to(pacific(looked.morning, 6, 20))
+        self.stack.ensure()
+        time.sleep(8)
+
     def _power_cut(self, looked: Looked, known: set[str]) -> None:
         self._in_the_middle(self._tick(looked.morning, known), looked)
         self.stack.kill("code")
