@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 
 ANSWER_WITHIN_S = 10
+# A dead run is told only then: the daemon asks once whether to start it again, and cannot while its own copy of the code's address book says
+# "unreachable". It reads that anew every 60 s.
+DAEMON_RELOADS_WITHIN_S = 75
 HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -35,7 +40,22 @@ class WatchfulRunLauncher(DefaultRunLauncher):  # type: ignore[misc]
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """RUNNING while the server has the run, NOT_FOUND when it answers that it has not. One that cannot be asked is being restarted, unless it
-        was on this machine and the run's process is gone too: then NOT_FOUND."""
+        was on this machine and the run's process is gone too: then NOT_FOUND. Either is said after `DAEMON_RELOADS_WITHIN_S`."""
+        found = self._look(run)
+        if found.status == WorkerStatus.RUNNING:
+            self._missed.pop(run.run_id, None)
+            return found
+        since = self._missed.setdefault(run.run_id, time.monotonic())
+        if time.monotonic() - since < DAEMON_RELOADS_WITHIN_S:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, f"{found.msg}; it is started again when the daemon has loaded the code anew")
+        return found
+
+    @cached_property
+    def _missed(self) -> dict[str, float]:
+        """When each dead run was found, by monotonic time."""
+        return {}
+
+    def _look(self, run: DagsterRun) -> CheckRunHealthResult:
         where = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
         if not where:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "started by another launcher")

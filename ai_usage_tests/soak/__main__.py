@@ -24,7 +24,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ai_usage_tests.soak", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--trials", type=lambda text: text.split(","), default=[], help="these, by comma, instead of what the seed draws")
+    parser.add_argument(
+        "--trials", type=lambda text: text.split(",") if text else [], default=[], help="these, by comma, instead of what the seed draws"
+    )
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no morning after so many minutes of real time")
     parser.add_argument("--folder", type=Path, help="where everything lies; default: a temporary folder, removed when all went well")
     parser.add_argument("--report", type=Path, help="the Markdown file to write")
@@ -63,7 +65,8 @@ def inside(given: argparse.Namespace) -> int:
         60 * given.minutes
     )
     out.print(report.grid(result))
-    text = report.markdown(result, f"make soak SEED={given.seed} DAYS={given.days}", f"{os.cpu_count()} cores, {platform.system()}")
+    asked = f"make soak SEED={given.seed} DAYS={given.days}" + (f' TRIALS="{",".join(given.trials)}"' if given.trials else "")
+    text = report.markdown(result, asked, f"{os.cpu_count()} cores, {platform.system()}")
     (given.folder / "report.md").write_text(text, encoding="utf-8")
     if given.report:
         given.report.parent.mkdir(parents=True, exist_ok=True)

@@ -46,9 +46,15 @@ def started(instance: DagsterInstance, pid: int, host: str = "localhost") -> Dag
     return run
 
 
-def health(instance: DagsterInstance, run: DagsterRun) -> WorkerStatus:
-    assert isinstance(instance.run_launcher, WatchfulRunLauncher) and instance.run_launcher.supports_check_run_worker_health
-    return instance.run_launcher.check_run_worker_health(run).status
+def health(instance: DagsterInstance, run: DagsterRun, later: float = 100) -> WorkerStatus:
+    """What is said of the run `later` seconds after the first look."""
+    watch = instance.run_launcher
+    assert isinstance(watch, WatchfulRunLauncher) and watch.supports_check_run_worker_health
+    first = watch.check_run_worker_health(run).status
+    assert first == WorkerStatus.RUNNING, "a run is never given up at the first look: the daemon might not be able to start it again yet"
+    if run.run_id in watch._missed:
+        watch._missed[run.run_id] -= later
+    return watch.check_run_worker_health(run).status
 
 
 def test_a_run_that_works_on_without_its_server_is_left_alone(instance: DagsterInstance, process: subprocess.Popen[bytes]) -> None:
@@ -59,6 +65,7 @@ def test_a_run_that_died_with_its_server_is_found(instance: DagsterInstance, pro
     run = started(instance, process.pid)
     process.kill()
     process.wait()
+    assert health(instance, run, later=60) == WorkerStatus.RUNNING, "the daemon looks for the code every 60 s"
     assert health(instance, run) == WorkerStatus.NOT_FOUND
 
 
