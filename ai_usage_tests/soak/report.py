@@ -14,6 +14,7 @@ from rich.table import Table as Grid
 from ai_usage_tests.soak.clock import PACIFIC
 from ai_usage_tests.soak.plan import BLOCKING, PEACEFUL, TRIALS
 from ai_usage_tests.soak.rehearsal import Result
+from ai_usage_tests.soak.score import Verdict
 
 TARGET_ON_TIME = 0.999
 NO_ALERTS = "alerts: not in this build"
@@ -37,9 +38,7 @@ def lines(result: Result) -> list[Line]:
     share = (len(due) - len(late)) / len(due) if due else 0.0
     found = [
         Line("days complete by 08:00 in Los Angeles", "99.9 %", f"{share:.1%} ({len(due) - len(late)} of {len(due)})", share >= TARGET_ON_TIME),
-        Line("figures lost", "0", str(v.lost), v.lost == 0),
-        Line("figures doubled", "0", str(v.doubled), v.doubled == 0),
-        Line("figures wrong", "0", f"{v.wrong} ({v.usd_off:f} USD off)", v.wrong == 0 and v.usd_off == 0),
+        *(Line(f"figures {kind}", "0", _figures(v, kind), getattr(v, kind) == 0) for kind in ("lost", "doubled", "wrong")),
         Line("mornings at which any figure of any day differed", "0", str(len(result.worst)), not result.worst),
         Line("versions of days, one for each thing the vendor said", str(result.versions_expected),
              "equal" if not result.versions else f"{len(result.versions)} days differ", not result.versions),
@@ -51,6 +50,10 @@ def lines(result: Result) -> list[Line]:
         whole = sum(d.on_time for d in excused)
         found.append(Line("days while the machine slept, whole 2 h after it woke", str(len(excused)), str(whole), whole == len(excused)))
     return found + alert_lines(result)
+
+
+def _figures(verdict: Verdict, kind: str) -> str:
+    return f"{getattr(verdict, kind)}" + (f" ({verdict.usd[kind]:f} USD)" if kind in verdict.usd else "")
 
 
 def alert_lines(result: Result) -> list[Line]:

@@ -62,13 +62,13 @@ COMPARE = f"""
 @dataclass
 class Verdict:
     """What was compared and what differed. A part that is missing or smaller is lost, one that is larger is doubled where it is a multiple or
-    should not be there at all; anything else that differs is wrong."""
+    should not be there at all; anything else that differs is wrong. `usd` is by how much, over all ledgers of money."""
 
     compared: int = 0
     lost: int = 0
     doubled: int = 0
     wrong: int = 0
-    usd_off: Decimal = Decimal(0)
+    usd: dict[str, Decimal] = field(default_factory=dict)
     samples: list[str] = field(default_factory=list)
 
     @property
@@ -141,7 +141,7 @@ def compare(db: Path, world: World, first: date, last: date) -> Verdict:
         kind = judged(held, expected)
         setattr(verdict, kind, getattr(verdict, kind) + 1)
         if "USD" in ledger:
-            verdict.usd_off += abs((held or Decimal(0)) - (expected or Decimal(0)))
+            verdict.usd[kind] = verdict.usd.get(kind, Decimal(0)) + abs((held or Decimal(0)) - (expected or Decimal(0)))
         if len(verdict.samples) < 12:
             verdict.samples.append(f"{kind}: {ledger}, {day}, {part}: {held or 0:f} held, {expected or 0:f} in the books")
     return verdict

@@ -4,7 +4,6 @@ platform; truth is the simulator's books."""
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -110,7 +109,7 @@ def looked(trial: str, on_time: bool, n: int = 0) -> Looked:
 
 def result(days: list[Looked], opened: list[datetime] | None = None) -> Result:
     alerts = None if opened is None else [{"at": at, "event": "opened", "alert": "ingestion_failed", "cause": "x"} for at in opened]
-    return Result(7, [], days=days, alerts=alerts, verdict=score.Verdict(compared=1, usd_off=Decimal(0)))
+    return Result(7, [], days=days, alerts=alerts, verdict=score.Verdict(compared=1))
 
 
 def test_one_late_day_misses_the_target_and_an_excused_one_does_not() -> None:
