@@ -6,6 +6,7 @@ Belongs here: arguments and the two steps, outside (the clock's environment) and
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import platform
 import shutil
@@ -19,6 +20,8 @@ from rich.console import Console
 
 from ai_usage_tests.soak import clock, plan
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ai_usage_tests.soak", description=(__doc__ or "").splitlines()[0])
@@ -31,6 +34,9 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where everything lies; default: a temporary folder, removed when all went well")
     parser.add_argument("--report", type=Path, help="the Markdown file to write")
     given = parser.parse_args()
+    unknown = [t for t in given.trials if t not in plan.TRIALS]
+    if unknown:
+        parser.error(f"there is no trial {unknown[0]!r}; there are {', '.join(plan.TRIALS)}.")
     return inside(given) if clock.FILE in os.environ else outside(given)
 
 
@@ -46,12 +52,14 @@ def outside(given: argparse.Namespace) -> int:
     argv = [sys.executable, "-m", "ai_usage_tests.soak", "--seed", str(given.seed), "--days", str(given.days), "--folder", str(folder)]
     argv += ["--trials", ",".join(given.trials)] if given.trials else []
     argv += ["--minutes", str(given.minutes), *(["--report", str(given.report)] if given.report else [])]
-    done = subprocess.run([*(["unshare", "-rm"] if own else []), *argv], env=os.environ | env, check=False)
-    if done.returncode == 0 and given.folder is None:
+    child = subprocess.Popen([*(["unshare", "-rm"] if own else []), *argv], env=os.environ | env)
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    code = child.wait()
+    if code == 0 and given.folder is None:
         shutil.rmtree(folder, ignore_errors=True)
     else:
         print(f"logs: {folder}", file=sys.stderr)
-    return done.returncode
+    return code
 
 
 def inside(given: argparse.Namespace) -> int:
@@ -59,6 +67,7 @@ def inside(given: argparse.Namespace) -> int:
     from ai_usage_tests.soak.rehearsal import Rehearsal
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the services end with it
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # and it with the one that started it, however that ended
     out = Console(soft_wrap=True)
     mornings = plan.draw(given.seed, given.days, given.trials)
     result = Rehearsal(given.folder.resolve(), given.seed, mornings, lambda line: out.print(line, markup=False, highlight=False)).hold(

@@ -77,6 +77,7 @@ class Stack:
             "DAGSTER_CODE_PORT": str(self.port),
             "PYTHONPATH": str(ROOT),
         }
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # each run is a new process: compiling all it imports would cost it 5 s of CPU
         if service == "code":
             env |= self.settings
         with self.log.open("a") as log:

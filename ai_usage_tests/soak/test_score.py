@@ -12,7 +12,7 @@ import pytest
 
 from ai_usage.simulator import World
 from ai_usage_tests.soak import clock, plan, report, score
-from ai_usage_tests.soak.rehearsal import Looked, Result
+from ai_usage_tests.soak.rehearsal import Looked, Rehearsal, Result
 
 DAY = date(2026, 10, 21)
 
@@ -148,3 +148,9 @@ def test_a_jump_only_goes_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert file.read_bytes() == bytes(8)
     found.to(at + timedelta(days=3))
     assert int.from_bytes(file.read_bytes(), "little") == 3 * 86_400 * 10**9
+
+
+def test_every_trial_can_be_held() -> None:
+    for trial in plan.TRIALS:
+        assert trial == "asleep" or callable(getattr(Rehearsal, f"_{trial.replace(' ', '_')}"))
+    assert plan.BLOCKING | plan.PEACEFUL <= set(plan.TRIALS)
