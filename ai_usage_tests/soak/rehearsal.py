@@ -419,10 +419,12 @@ class Rehearsal:
         for run in self.stack.runs():
             self.result.runs[run.status] = self.result.runs.get(run.status, 0) + 1
         ticks = self.stack.ticks()
-        for n in range(len(self.result.days)):
-            at = pacific(self.mornings[0].day + timedelta(days=n), 6)
+        slept = {m.day + timedelta(days=n) for m in self.mornings for n in range(m.nights - 1)}
+        for day in (d.morning for d in self.result.days):
+            at = pacific(day, 6)
             found = sum(t == at for t in ticks)
-            if found != 1:
+            # Of the mornings slept through Dagster makes up the last; its run reads the days of the others.
+            if found != 1 and not (day in slept and found == 0):
                 self.result.ticks_missing.append(f"{at:%Y-%m-%d %H:%M} UTC fired {found} times")
 
 
