@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help demo test test-bigquery test-metabase setup dev lint format docs lock chromium postgres bench infra audit licences clean
+.PHONY: help demo test soak test-bigquery test-metabase setup dev lint format docs lock chromium postgres bench infra audit licences clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -14,6 +14,9 @@ demo: setup ## 90 simulated days of every asset, every check, the dashboards: no
 
 test: setup chromium postgres lint ## The whole test suite, linters first
 	@$(BIN)/pytest $(ARGS)
+
+soak: setup ## A month of simulated mornings with kills, outages and a full disk, scored: SEED=7 DAYS=30 [TRIALS=a,b] [MINUTES=60] [REPORT=file.md]
+	@nice -n 5 $(BIN)/python -m ai_usage_tests.soak --seed $(or $(SEED),7) --days $(or $(DAYS),30) --minutes $(or $(MINUTES),inf) --trials "$(TRIALS)" $(if $(REPORT),--report $(REPORT))
 
 test-metabase: setup ## Apply, an empty plan and verify against the live Metabase at URL=…; one that nobody needs
 	@test -n "$(URL)" || { echo "make test-metabase needs URL=http://host:port of a Metabase that nobody needs" >&2; exit 2; }
