@@ -441,6 +441,7 @@ def test_the_daemon_loads_a_dropped_file(served: tuple[Company, int]) -> None:
 def test_a_failed_run_is_told_although_what_comes_after_is_skipped(served: tuple[Company, int], webhook: Webhook) -> None:
     """Cursor refuses: the facts are not rebuilt, the daily run's own pass of the alerts is skipped, and the sensor for failed runs makes one."""
     firm, port = served
+    wait_until(lambda: _answers(port, "{ version }"), 400, "an answer of the webserver")
     before = len(webhook.got)
     firm.sim.add_fault(Fault("401", PATHS["filtered-usage-events"], times=None))
     tags = ", ".join(f'{{key: "dagster/asset_partition_range_{n}", value: "{LAST}"}}' for n in ("start", "end"))
