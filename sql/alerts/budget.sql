@@ -72,7 +72,7 @@ movers AS (
 )
 
 SELECT
-  CONCAT(CAST(@start_date AS STRING), '/', r.budget_scope, '/', r.department, '/', r.platform) AS cause_key,
+  CONCAT(FORMAT_DATE('%Y-%m-%d', @start_date), '/', r.budget_scope, '/', r.department, '/', r.platform) AS cause_key,
   CASE r.budget_scope
     WHEN 'company' THEN 'The company'
     WHEN 'department' THEN r.department

@@ -100,7 +100,7 @@ people AS (
 )
 
 SELECT
-  CAST(j.day AS STRING) AS cause_key,
+  FORMAT_DATE('%Y-%m-%d', j.day) AS cause_key,
   'The day' AS subject,
   1 AS level,
   j.usd AS figure,

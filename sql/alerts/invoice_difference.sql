@@ -1,7 +1,7 @@
 -- Invoices that differ from the warehouse by more than @tolerance_usd and more than @tolerance_share of the invoice, after every reason on the
 -- list was taken off; and invoices of which nothing is held at all. The month of the last ended day has no invoice yet. Inputs: vw_reconciliation.
 SELECT
-  CONCAT(CAST(month AS STRING), '/', platform) AS cause_key,
+  CONCAT(FORMAT_DATE('%Y-%m-%d', month), '/', platform) AS cause_key,
   platform AS subject,
   1 AS level,
   COALESCE(unknown_usd, invoice_usd) AS figure,

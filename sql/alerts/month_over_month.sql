@@ -51,7 +51,7 @@ total AS (
 )
 
 SELECT
-  CAST(@start_date AS STRING) AS cause_key,
+  FORMAT_DATE('%Y-%m-%d', @start_date) AS cause_key,
   'The month so far' AS subject,
   1 AS level,
   t.now_usd AS figure,
@@ -64,7 +64,7 @@ SELECT
   CONCAT(p.department, ' on ', p.platform) AS mover,
   p.now_usd - p.before_usd AS mover_figure,
   'USD' AS mover_unit,
-  ROW_NUMBER() OVER (ORDER BY p.now_usd - p.before_usd DESC, p.department, p.platform) AS mover_rank
+  ROW_NUMBER() OVER (PARTITION BY f.last_day ORDER BY p.now_usd - p.before_usd DESC, p.department, p.platform) AS mover_rank
 FROM parts AS p
 CROSS JOIN total AS t
 CROSS JOIN frame AS f
@@ -75,4 +75,4 @@ WHERE
   AND t.now_usd > CAST(t.before_usd * (1 + @growth) AS NUMERIC)
   AND t.now_usd - t.before_usd >= @floor_usd
   AND p.now_usd > p.before_usd
-QUALIFY ROW_NUMBER() OVER (ORDER BY p.now_usd - p.before_usd DESC, p.department, p.platform) <= 3
+QUALIFY ROW_NUMBER() OVER (PARTITION BY f.last_day ORDER BY p.now_usd - p.before_usd DESC, p.department, p.platform) <= 3

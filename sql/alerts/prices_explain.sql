@@ -84,7 +84,7 @@ SELECT
   m.model AS mover,
   m.more_usd AS mover_figure,
   'USD' AS mover_unit,
-  ROW_NUMBER() OVER (ORDER BY ABS(m.more_usd) DESC, m.model) AS mover_rank
+  ROW_NUMBER() OVER (PARTITION BY t.last_day ORDER BY ABS(m.more_usd) DESC, m.model) AS mover_rank
 FROM total AS t
 CROSS JOIN movers AS m
-QUALIFY ROW_NUMBER() OVER (ORDER BY ABS(m.more_usd) DESC, m.model) <= 3
+QUALIFY ROW_NUMBER() OVER (PARTITION BY t.last_day ORDER BY ABS(m.more_usd) DESC, m.model) <= 3

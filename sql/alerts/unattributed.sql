@@ -32,7 +32,7 @@ movers AS (
 )
 
 SELECT
-  CAST(@start_date AS STRING) AS cause_key,
+  FORMAT_DATE('%Y-%m-%d', @start_date) AS cause_key,
   'Cost without an owner' AS subject,
   1 AS level,
   CAST(SAFE_DIVIDE(t.ownerless_usd, t.cost_usd) AS NUMERIC) AS figure,
@@ -45,8 +45,8 @@ SELECT
   m.mover,
   m.usd AS mover_figure,
   'USD' AS mover_unit,
-  ROW_NUMBER() OVER (ORDER BY m.usd DESC, m.mover) AS mover_rank
+  ROW_NUMBER() OVER (PARTITION BY t.last_day ORDER BY m.usd DESC, m.mover) AS mover_rank
 FROM total AS t
 CROSS JOIN movers AS m
 WHERE t.cost_usd > 0 AND t.ownerless_usd > CAST(t.cost_usd * @share AS NUMERIC)
-QUALIFY ROW_NUMBER() OVER (ORDER BY m.usd DESC, m.mover) <= 3
+QUALIFY ROW_NUMBER() OVER (PARTITION BY t.last_day ORDER BY m.usd DESC, m.mover) <= 3
