@@ -55,7 +55,7 @@ def billed(desk: Desk, first: date, last: date, without: Iterable[date] = (), so
             desk.fetch(source, "bill", day, vendor_total_usd=N(0), state="complete")
 
 
-ALL = [name for name, alert in CONFIG.alerts.items() if alert.sql and name != "too_many_requests"]
+ALL = [name for name, alert in CONFIG.alerts.items() if alert.sql]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -423,3 +423,40 @@ def test_prices_explain_within_a_factor_of_2(desk: Desk, billed_usd: str, told: 
     assert [(c.cause_key, c.figure, c.usual, c.since) for c in found] == [("anthropic", N(billed_usd), N(1), day)] * told
     if told:
         assert [(m.name, m.figure) for m in found[0].movers] == [("claude-opus-4-7", N(billed_usd) - 1)]
+
+
+# Refusals, and the books ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("refused", "told"), [((10,), 0), ((11,), 1), ((6, 5), 1), ((6, 4), 0)])
+def test_more_than_ten_refusals_of_an_hour_are_told(desk: Desk, refused: tuple[int, ...], told: int) -> None:
+    """Runs of one hour add up; another hour, another source and other statuses do not."""
+    hour = datetime(2026, 11, 22, 13, tzinfo=UTC)
+    line = {"hour": hour, "source": "cursor", "endpoint": "members", "status": 429, "requests": 1, "retries": 0, "seconds": N(1)}
+    desk.lay(
+        "vendor_requests", *({**line, "requests": n, "run_id": f"r{i}"} for i, n in enumerate(refused)),
+        {**line, "hour": hour - timedelta(hours=1), "run_id": "r", "requests": 5}, {**line, "source": "anthropic", "run_id": "r", "requests": 5},
+        {**line, "status": 200, "run_id": "r", "requests": 500}, {**line, "status": None, "run_id": "r", "requests": 50},
+    )  # fmt: skip
+    assert [c.figure for c in causes(desk, "too_many_requests")] == [N(sum(refused))] * told
+
+
+def test_a_closed_month_that_changed_is_told(desk: Desk) -> None:
+    """October was closed with 2 rows of 3 USD. A cent more, and a row less, are told; so is a check that found another hash."""
+    decided = {"decided_at": NOW, "author": "Controlling", "as_of": NOW, "row_count": 2, "cost_usd": N(3), "sha256": "h", "version": "v"}
+    desk.lay("month_closings", {**decided, "month": D(2026, 10, 1), "action": "close", "closing_id": "october"})
+    row = {"closing_id": "october", "platform": "cursor", "vendor": "Cursor", "cost_type": "usage", "attribution": "direct", "source": "s"}
+    days_of = {"booked_on": D(2026, 10, 5), "cost_date": D(2026, 10, 5), "is_correction": False}
+    desk.lay(
+        "closed_cost",
+        {**row, **days_of, "cost_usd": N(1)},
+        {**row, **days_of, "cost_usd": N(2)},
+        {**row, **days_of, "closing_id": "x", "cost_usd": N(9)},
+    )
+    assert causes(desk, "closed_month_changed") == []
+    desk.lay("closed_cost", {**row, **days_of, "cost_usd": N("0.01")})
+    (cause,) = causes(desk, "closed_month_changed")
+    assert (cause.cause_key, cause.figure, cause.usual) == ("2026-10", N("3.01"), 3)
+    found = {"run_id": "r", "checked_at": NOW, "asset": "fct_cost_corrections", "check_name": "closed_months_stand", "state": "failed"}
+    desk.lay("check_results", found)
+    assert [c.cause_key for c in causes(desk, "closed_month_changed")] == ["2026-10", "hash"]
