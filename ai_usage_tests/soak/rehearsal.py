@@ -36,7 +36,8 @@ STEPS = ((6, 10), (6, 25), (6, 41), (6, 55), (7, 1), (7, 8), (7, 16), (7, 25), (
 LATER = ((9, 0), (10, 30), (13, 0), (18, 0), (22, 0))
 PATHS = ("filtered-usage-events", "daily-usage-data", "/teams/spend", "/teams/members", "/v4/spreadsheets", "usage_report/messages",
          "cost_report", "claude_code", "api_keys", "workspaces")  # fmt: skip
-ROUGH = ("429", "429", "500", "503", "529", "truncated", "reset", "reset_mid", "unknown_field")
+# Not unknown_field: what a vendor adds to a record is another version of its day, and rightly so.
+ROUGH = ("429", "429", "500", "503", "529", "truncated", "reset", "reset_mid")
 
 
 @dataclass
@@ -160,6 +161,8 @@ class Rehearsal:
             one.deadline = one.deadline or pacific(one.morning, 8)
         self._watch(looked[-1].day, STEPS, last_day)
         self._recover()
+        self._release()
+        self._vendors_back()
         self.clock.to(pacific(last_day, 7, 59, 50))
         whole = self._look(looked)
         if not whole:
@@ -198,7 +201,17 @@ class Rehearsal:
     def _whole(self, day: date) -> bool:
         if self.holder or not self.db.exists():
             return False
+        if not self._reported(day + timedelta(days=1), self.clock.now):
+            return False
         return score.published(self.db, day) is not None and score.compare(self.db, self.world, day, day).clean
+
+    def _reported(self, morning: date, due: datetime) -> bool:
+        """A whole daily run has ended since 06:00 of that morning: its last step is the report that people read."""
+        begin = pacific(morning, 5, 59)
+        return any(
+            r.job == "daily" and r.status == "SUCCESS" and r.started and r.ended and begin <= r.started and r.ended <= due
+            for r in self.stack.runs()
+        )
 
     def _look(self, looked: list[Looked], later: bool = False) -> bool:
         """At 08:00: is the day there, and is every figure of every day what the books say?"""
@@ -207,7 +220,7 @@ class Rehearsal:
             one.published = score.published(self.db, one.day)
             due = one.deadline or self.clock.now
             verdict = score.compare(self.db, self.world, one.day, one.day)
-            good = one.published is not None and one.published <= due and verdict.clean
+            good = one.published is not None and one.published <= due and verdict.clean and self._reported(one.morning, due)
             whole &= one.published is not None and verdict.clean
             if not later:
                 one.on_time = good
