@@ -154,7 +154,11 @@ class Settings(BaseSettings):
     )
     history_warn_days: int = Field(30, ge=1, description="A day that is not held is warned of so many days before its vendor forgets it.")
     hourly_refresh: bool = Field(False, description="True: the schedule `every_hour`, once it is started, reads today so far.")
-    repair_after_minutes: int = Field(30, ge=0, description="How long after its end a failed run is repaired, once, by the daemon.")
+    repair_after_minutes: int = Field(
+        65,
+        ge=0,
+        description="How long after its end a failed run is repaired, once, by the daemon: longer than the hour that outages often last.",
+    )
     catch_up_runs: int = Field(
         4, ge=0, le=50, description="How many runs of up to 30 forgotten days each morning adds; 0 turns catching up off."
     )

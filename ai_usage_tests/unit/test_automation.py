@@ -1,6 +1,7 @@
 """Left alone: what the morning adds after a long sleep, when today is read, which failed run is made again. Real Dagster instances and real runs
 of small jobs; the daemon's part is in e2e/test_running_by_itself.py."""
 
+import errno
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -271,8 +272,15 @@ def test_errors_of_ours_that_reach_dagster_unworded_are_judged_by_their_class(
 
     watch = Watch(runtime(), instance)
     ended(instance, {"raw_cursor_events": AuthError("no key")})
-    assert not watch.look()
+    ended(instance, {"raw_cursor_events": OSError(errno.EACCES, "Permission denied")})
+    assert not watch.look() and not watch.look()
     ended(instance, {"raw_cursor_events": WarehouseBusyError("held")})
+    assert len(watch.look()) == 1
+
+
+def test_a_full_disk_is_repaired_when_somebody_may_have_made_room(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    watch = Watch(runtime(), instance)
+    ended(instance, {"raw_cursor_events": OSError(errno.ENOSPC, "No space left on device")})
     assert len(watch.look()) == 1
 
 

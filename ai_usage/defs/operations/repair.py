@@ -20,6 +20,7 @@ REPAIRS, REPAIRED_DAYS = "ai_usage/repairs", "ai_usage/repaired_days"
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 # Errors that reach Dagster without our word on them.
 PASSING = frozenset({"TransientError", "MovingSetError", "WarehouseBusyError"})
+FULL = ("[Errno 28]", "[Errno 122]")  # no space left, quota used up: somebody makes room, and nobody tells us
 
 
 @dg.sensor(job=daily, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -107,7 +108,7 @@ def _is_passing(data: Any) -> bool:
         return bool(said.value == "transient")
     error = data.error
     while error is not None:
-        if error.cls_name in PASSING:
+        if error.cls_name in PASSING or (error.cls_name == "OSError" and any(sign in error.message for sign in FULL)):
             return True
         error = error.cause
     return False
