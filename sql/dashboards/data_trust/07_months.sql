@@ -8,7 +8,6 @@ SELECT
     ELSE 'Still moving'
   END AS what_it_is,
   closed_at,
-  sha256,
   booked_usd,
   corrections_usd,
   learned_later_usd
