@@ -30,18 +30,19 @@ WORKING_DAYS = 250
 # Rows that one person brings a day, before versions. Days without work count: it is an average over the calendar.
 PER_PERSON_DAY = {
     "raw_cursor_events": 20.0, "raw_cursor_usage": 1.0, "raw_anthropic_usage": 0.3, "raw_anthropic_cost": 0.24, "raw_claude_code_usage": 0.5,
-    "fct_usage_daily": 4.0, "fct_cost_daily": 4.0,
+    "fct_usage_daily": 4.0, "fct_cost_daily": 4.0, "fct_cost_corrections": 0.01, "closed_cost": 4.0,
 }  # fmt: skip
 # Directories: rows of one snapshot for each person. A changed snapshot is stored whole, and in a large company one changes every day.
 PER_PERSON_SNAPSHOT = {
     "raw_cursor_members": 1.0, "raw_cursor_spend": 1.0, "raw_anthropic_users": 1.0, "raw_anthropic_api_keys": 0.1, "raw_anthropic_workspaces": 0.02,
     "raw_anthropic_workspace_members": 1.2, "raw_sheet_people": 1.1, "raw_sheet_api_keys": 0.05, "raw_sheet_claude_ai_usage": 0.5,
     "raw_sheet_subscriptions": 0.1, "raw_sheet_invoices": 0.001, "raw_sheet_budgets": 0.01,
+    "raw_sheet_adjustments": 0.001,
 }  # fmt: skip
 # Tables without days: rows for each person.
 PER_PERSON = {"dim_users": 1.0, "dim_user_assignments": 1.5, "dim_api_keys": 0.2}
 # Whatever the number of people: rows a day.
-PER_DAY = {"raw_fetches": 5.0 * RUN_DAYS + 12, "raw_rejects": 1.0}
+PER_DAY = {"raw_fetches": 5.0 * RUN_DAYS + 12, "raw_rejects": 1.0, "check_results": 150.0, "vendor_requests": 60.0, "month_closings": 12.0}
 
 FIXED = {Type.INT64: 8, Type.NUMERIC: 16, Type.BOOL: 1, Type.DATE: 8, Type.TIMESTAMP: 8}
 _TEXT = {

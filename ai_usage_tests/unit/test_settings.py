@@ -19,6 +19,7 @@ GOOD = {
     "AI_USAGE_UPLOADS_DIR": ("uploads_dir", "/u", Path("/u")),
     "AI_USAGE_REPORT_PATH": ("report_path", "/r.html", Path("/r.html")),
     "AI_USAGE_EXPORT_DIR": ("export_dir", "/e", Path("/e")),
+    "AI_USAGE_CHECK_KEEP_DAYS": ("check_keep_days", "30", 30),
     "AI_USAGE_SUPERSEDED_KEEP_DAYS": ("superseded_keep_days", "9", 9),
     "AI_USAGE_SPOOL_KEEP_DAYS": ("spool_keep_days", "7", 7),
     "AI_USAGE_CURSOR_BASE_URL": ("cursor_base_url", "http://127.0.0.1:1/", "http://127.0.0.1:1"),

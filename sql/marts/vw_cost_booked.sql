@@ -48,5 +48,5 @@ SELECT
   settle_state,
   source,
   is_correction,
-  CASE WHEN is_correction THEN CONCAT('Corrects ', SUBSTR(CAST(cost_date AS STRING), 1, 7)) END AS note
+  CASE WHEN is_correction THEN CONCAT('Corrects ', FORMAT_DATE('%Y-%m', cost_date)) END AS note
 FROM rows_of_all
