@@ -110,6 +110,7 @@ WHOLE = (
         for name in (
             "vw_budget_variance",
             "vw_month_close",
+            "data_trust.months",
             "cost_allocation.budgets",
             "executive_summary.month_by_platform",
             "vw_forecast",
