@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -99,7 +100,7 @@ def export(runtime: Runtime, month: date, folder: Path | None = None, version: s
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{written.stem}{ending}" for ending in (".csv", ".parquet", ".json")]
-        parts = [path.with_name(path.name + ".part") for path in paths]
+        parts = [path.with_name(f"{path.name}.{os.getpid()}.part") for path in paths]
         try:
             with ExitStack() as stack:
                 lines = csv.writer(stack.enter_context(parts[0].open("w", encoding="utf-8", newline="")), lineterminator="\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 import threading
 import time
 from collections import deque
@@ -213,7 +214,8 @@ class HttpClient:
     def _tell(self, error: SourceError, endpoint: str, attempt: int, ending: str) -> None:
         """One line of the log for a request that did not bring what was asked; the sentence holds no key."""
         facts = {"source": self.source, "endpoint": endpoint, "attempt": attempt, "status": error.status, "request_id": error.request_id}
-        log.warning("%s%s", str(error).rstrip("."), ending, extra=facts)
+        # What the vendor said, in brackets, may name people; it stands in the error, which a person reads, and not in the log.
+        log.warning("%s%s", re.sub(r" \(.*\)", "", str(error), flags=re.DOTALL).rstrip("."), ending, extra=facts)
 
     def _once(self, method: str, path: str, params: Params, json: Any, endpoint: str, attempt: int) -> Body:
         """One request, counted and logged however it ends."""

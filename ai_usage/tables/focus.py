@@ -7,7 +7,7 @@ belong here: what stands in them (`sql/marts/vw_focus.sql`) and how files are wr
 from __future__ import annotations
 
 from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
-from ai_usage.tables.schema import Column, Table, count, date, numeric, string, timestamp, usd
+from ai_usage.tables.schema import Column, Table, count, date, email, numeric, string, timestamp, usd
 
 CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 TAG_PREFIX = "ai_usage/"  # of the tags that this platform makes; the others are the company's own words
@@ -22,7 +22,7 @@ stg_charge_measures = Table(
         string("platform", "Platform.", nullable=False),
         string("workspace_id", "Workspace, as the cost rows have it."),
         string("api_key_id", "API key or service account."),
-        string("user_email", "E-mail, as the vendor writes it."),
+        email("user_email", "E-mail, as the vendor writes it."),
         string("model", "Model."),
         string("token_type", "Which tokens, or the other kind of charge, as the cost rows name it."),
         string("unit", "What is counted; NULL where nothing is.", allowed=("Tokens", "Requests")),
@@ -97,7 +97,7 @@ CUSTOM_COLUMNS: tuple[Column, ...] = (
     string("x_SettleState", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
     string("x_Source", "The staging model that the row came through.", nullable=False),
     string("x_TokenType", "Which tokens the line charges."),
-    string("x_UserEmail", "The person's canonical e-mail; NULL is nobody known."),
+    email("x_UserEmail", "The person's canonical e-mail; NULL is nobody known."),
 )
 
 vw_focus = Table(

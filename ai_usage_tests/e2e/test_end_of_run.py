@@ -16,7 +16,7 @@ import pytest
 from ai_usage import tables
 from ai_usage.check_records import CheckRecord, record_checks
 from ai_usage.definitions import build_defs
-from ai_usage.defs.operations import automation
+from ai_usage.defs.operations import jobs
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.warehouse.postgres_copy import Difference, differences
@@ -116,7 +116,7 @@ def test_every_job_records_its_checks_and_writes_the_chargeback() -> None:
         held = {k.to_user_string() for k in defs.resolve_job_def(job).asset_layer.executable_asset_keys}
         assert {"check_results", "chargeback", "vw_check_results"} <= held
         assert "serving_copy" not in held, "its setting is not set here"
-    assert automation.SERVING.resolve(defs.resolve_asset_graph()) == {dg.AssetKey("serving_copy")}
+    assert jobs.SERVING.resolve(defs.resolve_asset_graph()) == {dg.AssetKey("serving_copy")}
 
 
 # The chargeback files -----------------------------------------------------------------------------------------------

@@ -156,16 +156,28 @@ def test_an_xlsx_file_has_typed_cells(opened: Opened, report: Path, marts: duckd
     book = openpyxl.load_workbook(io.BytesIO(content))
     figures, about = book["Figures"], book["About"]
     head = [c.value for c in figures[1]]
-    assert head == ["Month", "Cost center", "Department", "E-mail", "Name", "Platform", "Vendor", "Cost type", "State", "Billed cost (USD)"]
+    assert head == [
+        "Month",
+        "Cost center",
+        "Department",
+        "E-mail",
+        "Name",
+        "Platform",
+        "Vendor",
+        "Cost type",
+        "State",
+        "Corrects month",
+        "Billed cost (USD)",
+    ]
     expected = rows(marts, DASHBOARDS["cost_allocation"].card("chargeback"), FilterValues())
     assert figures.max_row == len(expected) + 1 and figures.freeze_panes == "A2" and figures.auto_filter.ref
     keys = ("month", "cost_center", "department", "user_email", "user_name", "platform", "vendor", "cost_type", "settle_state")
     wanted = {tuple(r[k] for k in keys): r["cost"] for r in expected}
     for row in figures.iter_rows(min_row=2):
-        assert isinstance(row[0].value, datetime) and row[9].data_type == "n" and row[9].number_format == "#,##0.00"
+        assert isinstance(row[0].value, datetime) and row[10].data_type == "n" and row[10].number_format == "#,##0.00"
         assert all(c.data_type in ("s", "n", "d") for c in row), "nothing is a formula"
         key = (row[0].value.date(), *(c.value for c in row[1:9]))
-        assert abs(Decimal(repr(row[9].value)) - wanted.pop(key)) < Decimal("1e-8")
+        assert abs(Decimal(repr(row[10].value)) - wanted.pop(key)) < Decimal("1e-8")
     assert not wanted
     names = {c.value for c in figures["E"]}
     assert HOSTILE_NAME in names and FORMULA_NAME in names

@@ -299,4 +299,5 @@ def test_marts_are_named_here() -> None:
         *MARTS,
         "vw_check_results",
         "vw_alerts",
-    }  # both record what happened when, which no two runs share
+        "vw_certificate",
+    }  # they record what happened when, which no two runs share

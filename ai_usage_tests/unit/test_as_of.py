@@ -90,9 +90,11 @@ def test_what_was_cleaned_away_is_refused_and_what_a_closed_month_needs_is_kept(
         )
     office.settings.superseded_keep_days = 0
     monkeypatch.setattr(operations, "datetime", _Tomorrow)
-    assert operations.clean_up(office)["superseded_rows"] == 3, "the first telling, the one between, and the sheet of October"
+    assert operations.clean_up(office)["superseded_rows"] == 2, (
+        "the first telling and the one between; a sheet of another day supersedes nothing"
+    )
     assert [row[2] for row in told(office, decided, tmp_path)] == [N(12), N(1)]
-    with pytest.raises(WarehouseError, match=r"2026-10-20 cannot be shown as it was known: the versions of 2 days"):
+    with pytest.raises(WarehouseError, match=r"2026-10-20 cannot be shown as it was known: the versions of 1 days"):
         told(office, FIRST, tmp_path)
 
 

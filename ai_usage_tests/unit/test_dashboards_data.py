@@ -156,7 +156,13 @@ def _sheet(connection: duckdb.DuckDBPyConnection, last_day: date) -> None:
         CREATE TABLE months AS SELECT DISTINCT date_trunc('month', day)::DATE AS month FROM days;
         INSERT INTO raw_fetches BY NAME SELECT 'google_sheets' AS source, tab AS endpoint, {fetched}, tab AS version_fetch_id, 'complete' AS state,
           'api' AS origin, TRUE AS changed, 1 AS row_count, 0 AS rejected_count
-        FROM (VALUES ('budgets'), ('invoices'), ('subscriptions')) t(tab);
+        FROM (VALUES ('budgets'), ('invoices'), ('subscriptions'), ('adjustments')) t(tab);
+        INSERT INTO raw_sheet_adjustments BY NAME SELECT {lineage}, n AS sheet_row, day AS adjustment_date, platform, 0 AS amount_usd,
+          'Controlling' AS author, 'r' AS reason, email
+          FROM (VALUES (2, DATE '2026-10-31', 'cursor', 'grace.birch@example.com'), (3, DATE '2026-10-30', 'claude_ai', NULL)) t(n, day, platform, email),
+            (SELECT 'adjustments' AS tab);
+        INSERT INTO check_results BY NAME SELECT 'r' AS run_id, TIMESTAMPTZ '{last_day} 06:00:00Z' AS checked_at, a AS asset, 'grain' AS check_name,
+          s AS state, TRUE AS blocking, '0' AS expected, '1' AS actual FROM (VALUES ('fct_cost_daily', 'passed'), ('dim_users', 'failed')) t(a, s);
         INSERT INTO raw_sheet_budgets BY NAME SELECT {lineage}, 2 AS sheet_row, month, department, 900.0 AS budget_usd
           FROM months, (SELECT DISTINCT department FROM people WHERE department <> '(no department)'), (SELECT 'budgets' AS tab);
         INSERT INTO raw_sheet_budgets BY NAME SELECT {lineage}, 3 AS sheet_row, month, 5000.0 AS budget_usd FROM months, (SELECT 'budgets' AS tab);

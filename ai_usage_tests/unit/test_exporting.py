@@ -135,12 +135,12 @@ def test_xlsx_cells_are_typed_exact_and_never_formulas(filled_desk: Desk, tmp_pa
     assert all(cell.data_type in ("s", "n", "d") for row in by_person.values() for cell in row), "nothing is a formula"
     assert by_person["=cmd@example.com"][4].value == "=HYPERLINK(1) @x"
     assert by_person["zoë@example.com"][0].value == datetime(2026, 10, 1) and by_person["zoë@example.com"][0].is_date
-    credit = by_person["=cmd@example.com"][9]
+    credit = by_person["=cmd@example.com"][10]
     assert (credit.value, credit.data_type, credit.number_format) == (-1234.565, "n", "#,##0.00")
-    assert by_person["fits@example.com"][9].data_type == "n" and Decimal(repr(by_person["fits@example.com"][9].value)) == N(
+    assert by_person["fits@example.com"][10].data_type == "n" and Decimal(repr(by_person["fits@example.com"][10].value)) == N(
         "123456.123456789"
     )
-    assert (by_person["long@example.com"][9].data_type, by_person["long@example.com"][9].value) == ("s", "1234567.123456789"), "16 digits"
+    assert (by_person["long@example.com"][10].data_type, by_person["long@example.com"][10].value) == ("s", "1234567.123456789"), "16 digits"
     said = dict(notes.iter_rows(values_only=True, max_col=2))
     assert said["Sum of cost_usd"] == "100000000000001356788.981913578"
     assert said["Figures as text"].startswith("2 cells") and said["Version of the columns"] == "1"
@@ -204,7 +204,10 @@ def test_an_interrupted_export_leaves_the_old_file(filled_desk: Desk, tmp_path: 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"name": "vw_nothing"}, r"there is no mart or fact 'vw_nothing'; there are chargeback, vw_monthly_finance, .*fct_cost_daily\.$"),
+        (
+            {"name": "vw_nothing"},
+            r"there is no mart or fact 'vw_nothing'; there are chargeback, vw_monthly_finance, .*fct_cost_daily, fct_cost_corrections\.$",
+        ),
         ({"name": "raw_cursor_events"}, "there is no mart or fact 'raw_cursor_events'"),
         ({"name": "chargeback", "format": "xls"}, r"--format is 'xls'; use csv, xlsx, json, parquet\.$"),
         ({"name": "vw_data_health", "first": D(2026, 10, 1)}, "vw_data_health has no days"),

@@ -19,22 +19,22 @@ WITH told AS (
 )
 
 SELECT
-  cost_date,
-  platform,
-  vendor,
-  workspace_id,
-  api_key_id,
-  user_email,
-  model,
-  cost_type,
-  token_type,
-  SUM(cost_usd) AS cost_usd,
-  attribution,
+  t.cost_date,
+  t.platform,
+  t.vendor,
+  t.workspace_id,
+  t.api_key_id,
+  t.user_email,
+  t.model,
+  t.cost_type,
+  t.token_type,
+  SUM(t.cost_usd) AS cost_usd,
+  t.attribution,
   -- open, provisional, settled: the first in the alphabet is the least final.
-  MIN(settle_state) AS settle_state,
-  source,
+  MIN(t.settle_state) AS settle_state,
+  t.source,
   @processed_at AS processed_at
-FROM told
+FROM told AS t
 GROUP BY
-  cost_date, platform, vendor, workspace_id, api_key_id, user_email, model, cost_type, token_type, attribution, source
-HAVING SUM(cost_usd) != 0
+  t.cost_date, t.platform, t.vendor, t.workspace_id, t.api_key_id, t.user_email, t.model, t.cost_type, t.token_type, t.attribution, t.source
+HAVING SUM(t.cost_usd) != 0
