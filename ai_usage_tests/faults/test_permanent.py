@@ -102,7 +102,7 @@ def test_a_refused_key_is_not_tried_again(name: str, kind: str, firm: Company, p
     with firm.runtime() as runtime:
         reports = load_raw(runtime, FIRST, LAST)
     failed = [r for r in reports.values() if r.failures]
-    assert len(failed) == (6 if name == "sheet" else 1)
+    assert len(failed) == (7 if name == "sheet" else 1)
     for report in failed:
         assert isinstance(report.failures[0].error, AuthError)
         assert kind in str(report.error()) and KEY not in str(report.error())
