@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,6 +46,15 @@ def new_desk(empty_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
         return Desk(DuckDBWarehouse(path), folder)
 
     return make
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """An instance that an earlier test's generator never left would be asked by whatever loads definitions next, and it is gone by then."""
+    if "dagster" in sys.modules:
+        from dagster._core.storage.defs_state.base import _current_storage
+
+        _current_storage.set(None)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
