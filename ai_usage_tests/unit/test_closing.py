@@ -348,7 +348,7 @@ def test_a_correction_that_does_not_add_up_is_not_written(office: Office, monkey
     office.tell(D(2026, 10, 5), ana="21")
     from ai_usage.warehouse import models
 
-    broken = models.model("fct_cost_corrections").sql.replace("SUM(cost_usd) AS cost_usd", "SUM(cost_usd) * 2 AS cost_usd")
+    broken = models.model("fct_cost_corrections").sql.replace("SUM(t.cost_usd) AS cost_usd", "SUM(t.cost_usd) * 2 AS cost_usd")
     office.desk.run("fct_cost_daily", office.first, office.last, LATE)
     scope = {"start_date": OCT, "end_date": D(2026, 10, 31), "processed_at": BASE}
     with pytest.raises(WarehouseError, match="what is booked for a closed month's days, plus corrections"):
