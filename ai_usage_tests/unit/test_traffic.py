@@ -71,7 +71,7 @@ def test_a_refusal_is_logged_with_the_vendors_request_id_and_without_the_key(cap
         vendor.give({"ok": 1}, request_id="req_2")
         http.ask("GET", "/v1/things", lambda body: None, endpoint="things")
         vendor.give({"error": f"{CANARY} is not a key"}, 403, request_id="req_3")
-        with pytest.raises(AuthError):
+        with pytest.raises(AuthError) as refused:
             http.ask("GET", "/v1/things", lambda body: None, endpoint="things")
     told = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert [(r.status, r.request_id, r.attempt, r.endpoint, r.source) for r in told] == [
@@ -82,4 +82,5 @@ def test_a_refusal_is_logged_with_the_vendors_request_id_and_without_the_key(cap
     assert [(r.status, r.request_id, r.attempt) for r in quiet] == [(429, "req_1", 1), (200, "req_2", 2), (403, "req_3", 1)]
     assert all(r.duration_s > 0 for r in quiet)
     assert CANARY not in "".join(r.getMessage() + repr(r.__dict__) for r in caplog.records)
-    assert "***" in told[0].getMessage(), "the vendor did echo it, so the test could see it"
+    assert "***" in str(refused.value), "the vendor did echo it, so the test could see it"
+    assert told[0].getMessage() == "Vendor GET /v1/things answered 429; try 2 of 4 in 0.0 s.", "what it said stays out of the log"
