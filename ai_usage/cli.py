@@ -415,8 +415,9 @@ def dev(
         err.print(reason, style="yellow", soft_wrap=True)
     if host not in ("127.0.0.1", "localhost", "::1"):
         err.print(
-            f"everybody who reaches {host}:{port} may start and change runs: the pages have no login (docs/how-to/login.md).", style="red"
-        )
+            f"everybody who reaches {host}:{port} may start and change runs: the pages have no login (docs/how-to/login.md).",
+            style="red", soft_wrap=True,
+        )  # fmt: skip
     err.print(f"DAGSTER_HOME={home}\nhttp://{host}:{port}", highlight=False, soft_wrap=True)
     command = Path(sys.executable).with_name("dagster")
     shape = ["--log-format", "json"] if settings.log_format == "json" else []
