@@ -9,13 +9,10 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from ai_usage.console import err, opened, out
 from ai_usage.runtime import Runtime
-from ai_usage.settings import SettingsError, load_settings
-
-out = Console()
-err = Console(stderr=True)
+from ai_usage.settings import SettingsError
 
 
 def alerts(
@@ -29,8 +26,7 @@ def alerts(
 
     if send and test:
         raise SettingsError("--send and --test are two things; give one of them.")
-    runtime = Runtime(load_settings())
-    try:
+    with opened() as runtime:
         if test:
             config, to = passes.configured(runtime.settings)
             if test not in config.audiences:
@@ -46,8 +42,6 @@ def alerts(
                 raise typer.Exit(1)
             return
         _pass(runtime, send)
-    finally:
-        runtime.close()
 
 
 def _pass(runtime: Runtime, send: bool) -> None:
@@ -55,6 +49,7 @@ def _pass(runtime: Runtime, send: bool) -> None:
     from ai_usage.defs.operations.alerts import failed_runs
     from ai_usage.execution import instance
 
+    runtime.existing()
     with instance(runtime.settings) as dagster:
         runs = failed_runs(dagster)
     outcome = passes.pass_once(runtime, failed_runs=runs) if send else passes.preview(runtime, runs)

@@ -5,35 +5,19 @@ Belongs here: what the commands say. Does not belong here: what they do (`backin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from ai_usage.runtime import Runtime
-from ai_usage.settings import load_settings
-
-out = Console()
-err = Console(stderr=True)
-
-
-@contextmanager
-def _runtime() -> Iterator[Runtime]:
-    runtime = Runtime(load_settings())
-    try:
-        yield runtime
-    finally:
-        runtime.close()
+from ai_usage.console import err, opened, out
 
 
 def backup(folder: Annotated[Path, typer.Argument(help="Where the backup's own folder is made, best on another disk.")]) -> None:
     """Copy the DuckDB file, Dagster's records, the spool and the drop folder into FOLDER/ai-usage-<instant>. Never a key."""
     from ai_usage.backing_up import back_up
 
-    with _runtime() as runtime:
+    with opened() as runtime:
         made = back_up(runtime, folder)
         out.print(f"{made.folder} ({made.files:,} files, {made.size / 1e6:.1f} MB)", soft_wrap=True, highlight=False)
         if runtime.settings.warehouse == "bigquery":
@@ -44,7 +28,7 @@ def restore(folder: Annotated[Path, typer.Argument(help="A folder ai-usage-… t
     """Put a backup where the settings say, after checking every file's SHA-256. Overwrites nothing."""
     from ai_usage.backing_up import restore as put_back
 
-    with _runtime() as runtime:
+    with opened() as runtime:
         found = put_back(runtime, folder)
         out.print(
             f"restored {found.files:,} files, {sum(found.rows.values()):,} rows in {len(found.rows)} tables. Run `ai-usage run` next; "
@@ -59,7 +43,7 @@ def forget(
     """Replace all that names a person by a random token, now and in every later load; no figure changes. Shows counts until --yes is given."""
     from ai_usage.forgetting import forget as act
 
-    with _runtime() as runtime:
+    with opened() as runtime:
         outcome = act(runtime, email, really=yes)
     for what, n in outcome.changed.items():
         out.print(f"{n:>10,}  {what}", highlight=False)

@@ -10,19 +10,16 @@ from __future__ import annotations
 import csv
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table as Grid
 
-from ai_usage import __version__, alerts_cli, care_cli, export_cli, logs, metabase_cli
+from ai_usage import __version__, alerts_cli, books_cli, care_cli, export_cli, logs, metabase_cli
+from ai_usage.console import err, opened, out
 from ai_usage.exporting import ExportError, cell_text, json_text
-from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError, load_settings
 from ai_usage.sources.errors import SourceError
 from ai_usage.warehouse import WarehouseError
@@ -34,25 +31,15 @@ app = typer.Typer(
     help="Who spent what on AI tools, what came of it, and whether the number is right.",
 )
 app.add_typer(metabase_cli.app, name="metabase")
+app.command()(books_cli.close)
+app.command()(books_cli.focus)
 app.command()(export_cli.export)
 app.command()(care_cli.backup)
 app.command()(care_cli.restore)
 app.command()(care_cli.forget)
 app.command("alerts")(alerts_cli.alerts)
-out = Console()
-err = Console(stderr=True)
 log = logging.getLogger(__name__)
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
-
-
-@contextmanager
-def _runtime(**overrides: object) -> Iterator[Runtime]:
-    runtime = Runtime(load_settings(**overrides))
-    logs.configure(runtime.settings.log_format)
-    try:
-        yield runtime
-    finally:
-        runtime.close()
 
 
 def _day(value: datetime | None, default: date) -> date:
@@ -67,9 +54,9 @@ def run(
     to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last UTC day, inclusive; default: yesterday.")] = None,
 ) -> None:
     """Read every source that is on for these UTC days, rebuild what depends on them, run every check."""
-    from ai_usage.progress import run_with_progress
+    from ai_usage.progress import run_with_progress, show_outcome
 
-    with _runtime() as runtime:
+    with opened() as runtime:
         settings = runtime.settings
         last = _day(to, runtime.yesterday)
         first = _day(from_, max(settings.start_date, last - timedelta(days=settings.settle_days - 1)))
@@ -85,7 +72,7 @@ def run(
         except KeyboardInterrupt:  # Typer would end without a word
             err.print("interrupted; what was published stands, nothing is half-written.", soft_wrap=True)
             raise typer.Exit(130) from None
-        _show_outcome(outcome, first, last)
+        show_outcome(outcome, first, last, err)
         if not outcome.success:
             raise typer.Exit(1)
 
@@ -97,27 +84,6 @@ def _check_days(first: date, last: date, settings: Settings, yesterday: date) ->
         raise SettingsError(f"--from {first} lies before AI_USAGE_START_DATE={settings.start_date}; set that to an earlier day first.")
     if last > yesterday:
         raise SettingsError(f"--to {last} has not ended in UTC; the last whole day is {yesterday}.")
-
-
-def _show_outcome(outcome: Any, first: date, last: date) -> None:
-    for asset, sentence in outcome.failures.items():
-        err.print(f"[red]failed[/red] {asset}: ", end="", soft_wrap=True)
-        err.print(sentence, markup=False, soft_wrap=True)
-    for check in outcome.checks:
-        if check.state != "passed":
-            colour = "red" if check.state == "failed" else "yellow"
-            said = (
-                f"expected {check.metadata.get('expected')}, found {check.metadata.get('actual')}. {check.metadata.get('what_to_do', '')}"
-            )
-            err.print(f"[{colour}]{check.state}[/{colour}] check {check.asset}/{check.name}: ", end="", soft_wrap=True)
-            err.print(said, markup=False, soft_wrap=True)
-    if outcome.skipped:
-        err.print(f"not run, since something before them failed: {', '.join(outcome.skipped)}", soft_wrap=True)
-    word = "[green]done[/green]" if outcome.success else "[red]not complete[/red]"
-    err.print(
-        f"{word}: {first} to {last}, {len(outcome.materialized)} assets, {outcome.count('passed')} checks passed, "
-        f"{outcome.count('warning')} warnings, {outcome.count('failed')} failed.", soft_wrap=True,
-    )  # fmt: skip
 
 
 @app.command()
@@ -136,9 +102,9 @@ def upload(
 ) -> None:
     """Load the CSV files of the drop folder now, and rebuild what depends on them."""
     from ai_usage.operations import put_into_folder
-    from ai_usage.progress import run_with_progress
+    from ai_usage.progress import run_with_progress, show_outcome
 
-    with _runtime() as runtime:
+    with opened() as runtime:
         first, last = runtime.settings.start_date, runtime.yesterday
         if file:
             begins, ends = from_.date() if from_ else None, to.date() if to else None
@@ -149,7 +115,7 @@ def upload(
                 "--from, --to and --replace speak of one file; name it: ai-usage upload FILE --from 2026-10-01 --to 2026-10-31."
             )
         outcome = run_with_progress(runtime, first, last, err, job="load_uploads")
-        _show_outcome(outcome, first, last)
+        show_outcome(outcome, first, last, err)
         refused = any(c.name == "files_readable" and c.state != "passed" for c in outcome.checks)
         if not outcome.success or (file and refused):
             raise typer.Exit(1)
@@ -163,7 +129,7 @@ def query(
     """Ask the warehouse. Read only; JSON is a list of objects with exact decimals."""
     if format_ not in ("table", "json", "csv"):
         raise SettingsError(f"--format is {format_!r}; use table, json or csv.")
-    with _runtime() as runtime:
+    with opened() as runtime:
         found = runtime.warehouse.select(sql)
     rows = found.to_pylist()
     names = found.column_names
@@ -191,7 +157,7 @@ def copy(
     engines = ("duckdb", "bigquery")
     if to not in engines:
         raise SettingsError(f"--to is {to!r}; use duckdb or bigquery.")
-    with _runtime() as runtime:
+    with opened() as runtime:
         source = runtime.engine(engines[engines.index(to) - 1])
 
         def told(done: int, total: int) -> None:
@@ -210,58 +176,6 @@ def copy(
 
 
 @app.command()
-def close(
-    month: Annotated[str, typer.Argument(help="The month, like 2026-10.")],
-    author: Annotated[str | None, typer.Option(help="Who decides; default: the user who is logged in.")] = None,
-    reason: Annotated[str, typer.Option(help="Why; required with --reopen.")] = "",
-    reopen: Annotated[bool, typer.Option("--reopen", help="Open the closed month again; both decisions stay on record.")] = False,
-    with_earlier: Annotated[bool, typer.Option("--with-earlier", help="Close the open months before it too, in order.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Only prove that the month holds the rows that were closed.")] = False,
-) -> None:
-    """Close a month: compute it once more, run its checks, freeze what is booked. Later corrections are booked to the first open month."""
-    import getpass
-
-    from ai_usage import closing
-    from ai_usage.progress import run_with_progress
-
-    first = closing.month_of(month)
-    with _runtime() as runtime:
-        if verify:
-            if first not in closing.closed_months(runtime.warehouse):
-                raise closing.ClosingError(f"{month} is not closed, so nothing is frozen that could have changed.")
-            for sentence in closing.damaged(runtime.warehouse, [first]):
-                raise closing.ClosingError(sentence)
-            out.print(f"{month} holds the rows that were closed.")
-            return
-        decides = author or getpass.getuser()
-        if reopen:
-            was = closing.reopen(runtime.warehouse, first, author=decides, reason=reason)
-            out.print(f"{month} is open again; it was closed with {was.cost_usd:,.2f} USD.", soft_wrap=True, highlight=False)
-            return
-        early = closing.refusal(runtime.warehouse, first, runtime.today)
-        if early:
-            raise closing.ClosingError(early)
-        earlier = closing.open_before(runtime.warehouse, first)
-        if earlier and not with_earlier:
-            raise closing.ClosingError(
-                f"{earlier[0]:%Y-%m} is still open; months are closed in order, so close it first, or all of them with --with-earlier."
-            )
-        config = {"closed_month": {"month": month, "author": decides, "reason": reason, "with_earlier": with_earlier}}
-        begins = max(runtime.settings.start_date, earlier[0] if earlier else first)
-        outcome = run_with_progress(runtime, begins, closing.last_day(first), err, job="close_month", config=config)
-        _show_outcome(outcome, begins, closing.last_day(first))
-        if not outcome.success or first not in closing.closed_months(runtime.warehouse):
-            raise typer.Exit(1)
-        held = runtime.warehouse.select("SELECT row_count, cost_usd, sha256 FROM stg_closed_months WHERE month = @month", {"month": first})
-        row = held.to_pylist()[0]
-        out.print(
-            f"{month} is closed: {row['cost_usd']:f} USD in {row['row_count']} rows, SHA-256 {row['sha256']}.",
-            soft_wrap=True,
-            highlight=False,
-        )
-
-
-@app.command()
 def report(
     output: Annotated[Path | None, typer.Option(help="Where to write it; default: AI_USAGE_REPORT_PATH.")] = None,
     as_of: Annotated[
@@ -277,7 +191,7 @@ def report(
     from ai_usage.execution import last_checks
     from ai_usage.operations import write_html_report
 
-    with _runtime() as runtime:
+    with opened() as runtime:
         if as_of:
             moment = moment_of(as_of, datetime.now(UTC))
             path, size = write_html_report(runtime, output or Path(f"ai-usage-{moment:%Y-%m-%d}.html"), as_of=moment)
@@ -287,27 +201,11 @@ def report(
 
 
 @app.command()
-def focus(
-    month: Annotated[str, typer.Option(help="The month that books the cost, as 2026-10.")],
-    output: Annotated[Path | None, typer.Option(help="Folder for the files; default: focus in AI_USAGE_EXPORT_DIR.")] = None,
-    version: Annotated[str, typer.Option("--version", help="FOCUS version: 1.2 or 1.4.")] = "1.2",
-) -> None:
-    """Write a month's booked cost as FOCUS (FinOps Open Cost and Usage Specification): CSV, Parquet and metadata."""
-    from ai_usage.focus import export, parse_month, sha256
-
-    with _runtime() as runtime:
-        written = export(runtime, parse_month(month, runtime.today), output, version)
-    for path in written.files:
-        out.print(f"{path} sha256 {sha256(path)}", soft_wrap=True, highlight=False)
-    err.print(f"{written.rows:,} rows, BilledCost {written.billed_usd:f} USD: the books' {month} to the last digit.", soft_wrap=True)
-
-
-@app.command()
 def status() -> None:
     """What is held: each source's days, the cost by platform, the last run."""
     from ai_usage.progress import show_status
 
-    with _runtime() as runtime:
+    with opened() as runtime:
         show_status(runtime, out)
 
 
@@ -325,11 +223,16 @@ def certify(
 
     if format_ not in ("table", "json", "csv"):
         raise SettingsError(f"--format is {format_!r}; use table, json or csv.")
-    with _runtime() as runtime:
+    with opened() as runtime:
+        runtime.existing()
         last = _day(to, runtime.yesterday)
         first = _day(from_, min(last, max(runtime.settings.start_date, completeness.first_day(runtime) or last)))
         _check_days(first, last, runtime.settings, runtime.yesterday)
         days = completeness.certificate(runtime, first, last)
+        if not days:
+            raise SettingsError(
+                f"no endpoint was ever asked about {first} to {last}, so there is nothing to certify; run `ai-usage run` first."
+            )
         plan = completeness.plan(days, runtime.settings)
     gaps = sum(d.is_gap for d in days)
     if format_ == "json":
@@ -351,7 +254,7 @@ def doctor() -> None:
     """Try each source and the warehouse: reachable, authorised, clock. One sentence and the remedy for what is not."""
     from ai_usage.doctor import examine
 
-    with _runtime() as runtime:
+    with opened() as runtime:
         found = examine(runtime)
     for finding in found:
         mark = {"ok": "[green]ok[/green] ", "off": "[yellow]off[/yellow]", "warn": "[yellow]warn[/yellow]", "bad": "[red]bad[/red]"}[

@@ -9,17 +9,17 @@ reopened in the opposite one, so that every later correction has exactly one ope
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from ai_usage import __version__, tables
+from ai_usage.months import last_day
 from ai_usage.proofs import FACTS
 from ai_usage.warehouse import Warehouse, WarehouseError, models
-from ai_usage.warehouse.base import Value
+from ai_usage.warehouse.base import Value, every_day
 
 FROZEN = tuple(c for c in tables.BY_NAME["closed_cost"].column_names if c != "closing_id")
 BOOKED = "booked_on BETWEEN @first_day AND @last_day"
@@ -38,18 +38,6 @@ class Closing:
     rows: int
     cost_usd: Decimal
     sha256: str
-
-
-def month_of(text: str) -> date:
-    """The first day of a month written as 2026-10."""
-    found = re.fullmatch(r"(\d{4})-(\d{2})", text.strip())
-    if not found or not 1 <= int(found.group(2)) <= 12 or int(found.group(1)) < 2000:
-        raise ClosingError(f"{text!r} is no month; write it like 2026-10.")
-    return date(int(found.group(1)), int(found.group(2)), 1)
-
-
-def last_day(month: date) -> date:
-    return (month.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
 
 
 def refusal(warehouse: Warehouse, month: date, today: date) -> str | None:
@@ -103,15 +91,11 @@ def blockers(warehouse: Warehouse, month: date, today: date) -> list[str]:
     ]
     missing = warehouse.select(
         """
-        WITH billed AS (
-          SELECT DISTINCT source, usage_date FROM stg_current_fetches
-          WHERE vendor_total_usd IS NOT NULL AND source IN (SELECT source FROM raw_fetches WHERE origin = 'api')
-        ),
-        billing AS (SELECT source, MIN(usage_date) AS first_day FROM billed GROUP BY source)
+        WITH billing AS (SELECT source, MIN(usage_date) AS first_day FROM stg_billed_days GROUP BY source)
         SELECT b.source, COUNT(*) AS days, MIN(day) AS first_missing
         FROM billing AS b
         CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(@first_day, @last_day)) AS day
-        LEFT JOIN billed AS h ON b.source = h.source AND day = h.usage_date
+        LEFT JOIN stg_billed_days AS h ON b.source = h.source AND day = h.usage_date
         WHERE day >= b.first_day AND h.usage_date IS NULL
         GROUP BY b.source ORDER BY b.source
         """,
@@ -223,16 +207,16 @@ def damaged(warehouse: Warehouse, months: Sequence[date] | None = None) -> list[
 
 def rewritten() -> list[str]:
     """Statements for the transaction that removes a person from frozen rows: each closed month whose rows changed gets its new hash on record, with
-    rows and money as they were, which the transaction proves. They name @acted_at and @acted_by."""
+    rows and money as they were, which the transaction proves. They name @acted_at, @acted_by and @version."""
     table = tables.BY_NAME["month_closings"]
     return [
         f"""
         INSERT INTO {table.name} ({", ".join(table.column_names)})
         SELECT
           k.month, 'rewrite', k.closing_id, @acted_at, @acted_by, 'a person was forgotten', k.as_of, k.row_count, k.cost_usd, h.sha256,
-          '{__version__}'
+          @version
         FROM stg_closed_months AS k
-        INNER JOIN ({_hashes("booked_on BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'")}) AS h ON k.closing_id = h.closing_id
+        INNER JOIN ({_hashes(every_day("booked_on"))}) AS h ON k.closing_id = h.closing_id
         WHERE h.sha256 != k.sha256
         """
     ]

@@ -23,14 +23,14 @@ from ai_usage.proofs import FACTS
 from ai_usage.tables.forgetting import forget_log, forgotten_people
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import Warehouse, WarehouseError, models
+from ai_usage.warehouse.base import every_day
 
 BATCH_ROWS = 500_000  # rows of the versions of one batch
 BATCH_FETCHES = 1_000  # their ids are one query parameter
 REBUILD_DAYS = 366  # BigQuery changes at most 4,000 partitions in one statement
 RAW_ROWS = tuple(t for t in tables.RAW if t.name != "raw_fetches")
 MODELS = ("dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "fct_cost_corrections", "dim_users")
-EVERY_BOOKING = "booked_on BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
-EVERY_DAY = "usage_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"  # some tables want to hear that all days are meant
+EVERY_DAY = every_day("usage_date")
 
 
 @dataclass
@@ -107,11 +107,11 @@ def move_books(source: Warehouse, target: Warehouse, *, until: datetime | None =
     if not new:
         return
     no_fetches = tables.BY_NAME["raw_fetches"].arrow_schema().empty_table()
-    target.execute(f"DELETE FROM closed_cost WHERE {EVERY_BOOKING} AND closing_id NOT IN (SELECT closing_id FROM month_closings)")
+    target.execute(f"DELETE FROM closed_cost WHERE {every_day('booked_on')} AND closing_id NOT IN (SELECT closing_id FROM month_closings)")
     ids = sorted({decisions["closing_id"][i].as_py() for i in new} - {closing for closing, _, _ in there})
     if ids:
         columns = ", ".join(frozen.column_names)
-        asked = f"SELECT {columns} FROM closed_cost WHERE {EVERY_BOOKING} AND closing_id IN UNNEST(@ids)"
+        asked = f"SELECT {columns} FROM closed_cost WHERE {every_day('booked_on')} AND closing_id IN UNNEST(@ids)"
         for piece in _pieces(source.stream(asked, {"ids": ids}), target.publish_bytes):
             target.publish({frozen: _marked(frozen, piece)}, no_fetches)
     target.publish({ledger: _marked(ledger, decisions.take(new))}, no_fetches)

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Grid
 
+from ai_usage import months
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError, only_these
 from ai_usage.simulator import Simulator, World
@@ -93,7 +94,7 @@ def _drop_exports(folder: Path, world: World) -> None:
     (folder / "claude_ai_audit_log.csv").write_text(world.export_audit_log(first, last), encoding="utf-8")
     begin = first
     while begin <= last:
-        month_end = (begin.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+        month_end = months.last_day(begin)
         recent = last - timedelta(days=2)
         end = begin if begin >= recent else min(month_end, recent - timedelta(days=1))
         (folder / f"claude_ai_spend.{begin}_{end}.csv").write_text(world.export_spend(begin, end), encoding="utf-8")

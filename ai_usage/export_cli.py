@@ -12,14 +12,10 @@ from pathlib import Path
 from typing import Annotated, BinaryIO, cast
 
 import typer
-from rich.console import Console
 
-from ai_usage.exporting import FORMATS, Export, ExportError, month_of, write_export
-from ai_usage.runtime import Runtime
-from ai_usage.settings import load_settings
-
-out = Console()
-err = Console(stderr=True)
+from ai_usage import months
+from ai_usage.console import err, opened, out
+from ai_usage.exporting import FORMATS, Export, ExportError, write_export
 
 
 def export(
@@ -41,22 +37,21 @@ def export(
 ) -> None:
     """Write a mart, a fact or the month's chargeback as a file: exact decimals, whole or not at all."""
     asked = Export(name, format_ or _ending(output), *_days(month, from_, to))
-    runtime = Runtime(load_settings())
     try:
-        if output == Path("-"):
-            written = write_export(runtime.warehouse, asked, cast(BinaryIO, sys.stdout.buffer))
-            sys.stdout.buffer.flush()
-            where = "standard output"
-        else:
-            target = output or Path(asked.file_name)
-            written = write_export(runtime.warehouse, asked, target)
-            where = str(target)
-            out.print(where, soft_wrap=True, highlight=False)
+        with opened() as runtime:
+            warehouse = runtime.existing()
+            if output == Path("-"):
+                written = write_export(warehouse, asked, cast(BinaryIO, sys.stdout.buffer))
+                sys.stdout.buffer.flush()
+                where = "standard output"
+            else:
+                target = output or Path(asked.file_name)
+                written = write_export(warehouse, asked, target)
+                where = str(target)
+                out.print(where, soft_wrap=True, highlight=False)
     except BrokenPipeError:  # whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit from None
-    finally:
-        runtime.close()
     total = written.totals.get("cost_usd")
     err.print(f"{written.rows:,} rows{'' if total is None else f', {total:f} USD'} in {where}", soft_wrap=True, highlight=False)
 
@@ -71,4 +66,5 @@ def _days(month: str | None, first: datetime | None, last: datetime | None) -> t
         return first.date() if first else None, last.date() if last else None
     if first or last:
         raise ExportError("--month already says which days; leave --from and --to out.")
-    return month_of(month)
+    first_day = months.parse(month)
+    return first_day, months.last_day(first_day)

@@ -25,7 +25,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ai_usage import __version__
+from ai_usage import __version__, months
 from ai_usage.runtime import Runtime
 from ai_usage.settings import SettingsError
 from ai_usage.tables.focus import TAG_PREFIX, VERSIONS, focus_columns
@@ -61,28 +61,17 @@ class Export:
         return f"focus-{self.version}-{self.month:%Y-%m}"
 
 
-def parse_month(text: str, today: date) -> date:
+def month_to_write(text: str, today: date) -> date:
     """The first day of a month written as 2026-10; `SettingsError` for anything else and for a month that has not begun."""
-    try:
-        month = date.fromisoformat(f"{text}-01") if len(text) == 7 else None
-    except ValueError:
-        month = None
-    if month is None:
-        raise SettingsError(f"--month is {text!r}; write a month as {today:%Y-%m}.")
+    month = months.parse(text)
     if month > today:
         raise SettingsError(f"--month {text} has not begun; the latest month is {today:%Y-%m}.")
     return month
 
 
-def last_day(month: date) -> date:
-    return (month.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
-
-
 def recent_months(today: date, start: date) -> list[date]:
     """The month before today's, unless history begins later, and today's."""
-    this = today.replace(day=1)
-    before = (this - timedelta(days=1)).replace(day=1)
-    return [month for month in (before, this) if month >= start.replace(day=1)]
+    return [month for month in months.with_before(today) if month >= start.replace(day=1)]
 
 
 def export(runtime: Runtime, month: date, folder: Path | None = None, version: str = VERSIONS[0]) -> Export:
@@ -141,7 +130,7 @@ def schema_id(version: str) -> str:
 
 def _asked(warehouse: Warehouse, month: date, version: str) -> Iterator[pa.Table]:
     """The month's rows in one order."""
-    return warehouse.stream(statement(version), {"start_date": month, "end_date": last_day(month)})
+    return warehouse.stream(statement(version), {"start_date": month, "end_date": months.last_day(month)})
 
 
 def statement(version: str) -> str:
@@ -225,7 +214,7 @@ def _metadata(written: Export, files: dict[Path, Path]) -> dict[str, Any]:
         },
         "x_Content": {
             "BillingPeriodStart": f"{written.month}T00:00:00Z",
-            "BillingPeriodEnd": f"{last_day(written.month) + timedelta(days=1)}T00:00:00Z",
+            "BillingPeriodEnd": f"{months.last_day(written.month) + timedelta(days=1)}T00:00:00Z",
             "Rows": written.rows,
             "BilledCost": f"{written.billed_usd:f}",
             "BilledCostByPlatform": {name: f"{usd:f}" for name, usd in sorted(written.billed.items())},

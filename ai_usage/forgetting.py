@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ai_usage import closing, tables
+from ai_usage import __version__, closing, tables
 from ai_usage.loading.forgotten import Forgotten, digest
 from ai_usage.operations import write_html_report
 from ai_usage.runtime import Runtime
@@ -33,13 +33,14 @@ from ai_usage.sources.redaction import fold
 from ai_usage.sources.registry import ENDPOINTS
 from ai_usage.tables.schema import Column, Personal, Table, Type
 from ai_usage.warehouse import DuckDBWarehouse, Warehouse
+from ai_usage.warehouse.base import every_day
 
 _ADDRESS = re.compile(r"[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+")
 _OWN_TABLES = {t.name for t in tables.OPERATIONS if t.name in {"forgotten_people", "forget_log"}}
 STORED = tuple(t for t in tables.ALL if not t.view and t.name not in _OWN_TABLES)
 """Every table that is searched."""
 AFTERWARDS: tuple[Callable[[], Sequence[str]], ...] = (closing.rewritten,)
-"""Statements that follow in the same transaction, such as new hashes of rows that were closed. They may name @act_id, @acted_at, @acted_by and @token."""
+"""Statements that follow in the same transaction, such as new hashes of rows that were closed. They may name @act_id, @acted_at, @acted_by, @token and @version."""
 
 
 @dataclass
@@ -53,14 +54,13 @@ class Outcome:
 
 
 def forget(runtime: Runtime, email: str, *, really: bool) -> Outcome:
-    """Find all that names the person with this address, and with `really` replace it. Without it nothing is written but an empty warehouse.
+    """Find all that names the person with this address, and with `really` replace it. Without it nothing is written.
 
     Raises `SettingsError` for what is no address, `WarehouseError` where a sum would not stay as it is: then no table has changed.
     """
     if not _ADDRESS.fullmatch(email.strip()):
         raise SettingsError(f"{email!r} is no e-mail address; name the person as ai-usage forget name@example.com.")
-    warehouse, forgotten = runtime.warehouse, runtime.forgotten
-    warehouse.ensure()
+    warehouse, forgotten = runtime.existing(), runtime.forgotten
     forgotten.refresh()
     mine = addresses(warehouse, email)
     known = {token for a in mine if forgotten.anyone() and (token := forgotten(a))}
@@ -72,12 +72,20 @@ def forget(runtime: Runtime, email: str, *, really: bool) -> Outcome:
     if not really:
         _count_files(runtime, swap, outcome, dry=True)
         return outcome
-    act: dict[str, Any] = {"act_id": random.token_hex(8), "acted_at": datetime.now(UTC), "acted_by": _who(), "token": token}
+    act: dict[str, Any] = {
+        "act_id": random.token_hex(8),
+        "acted_at": datetime.now(UTC),
+        "acted_by": _who(),
+        "token": token,
+        "version": __version__,
+    }
     _note(warehouse, forgotten, mine, token)
     if outcome.changed:
         touched = [tables.BY_NAME[name] for name in outcome.changed]
         changes = [_update(table) for table in touched]
-        changes += [_log(f"'{name}'", str(n)) for name, n in outcome.changed.items()]
+        for place, (name, n) in enumerate(outcome.changed.items()):
+            changes.append(_log(f"what_{place}", f"changed_{place}"))
+            act |= {f"what_{place}": name, f"changed_{place}": n}
         changes += [statement for more in AFTERWARDS for statement in more()]
         # The ledger of closed months grows by the new hashes, so its own sums are no proof.
         proved = [t for t in touched if t.name != "month_closings"]
@@ -85,12 +93,12 @@ def forget(runtime: Runtime, email: str, *, really: bool) -> Outcome:
     _count_files(runtime, forgotten, outcome, dry=False)  # by the hashes: an interrupted act no longer knows the other addresses
     for what in ("spool", "uploads"):
         if outcome.changed.get(what):
-            warehouse.execute(_log(f"'{what}'", str(outcome.changed[what])), act)
+            warehouse.execute(_log(), act | {"what": what, "changed": outcome.changed[what]})
     if isinstance(warehouse, DuckDBWarehouse):
         warehouse.compact()
     if runtime.settings.report_file.exists():
         write_html_report(runtime)
-    warehouse.execute(_log("'finished'", "0"), act)
+    warehouse.execute(_log(), act | {"what": "finished", "changed": 0})
     outcome.left = list(_left(runtime, mine))
     return outcome
 
@@ -103,7 +111,7 @@ def addresses(warehouse: Warehouse, email: str) -> list[str]:
     main = aliases.get(given, given)
     found = {given, main}
     others = set()
-    for row in warehouse.select(f"SELECT DISTINCT email, aliases FROM raw_sheet_people WHERE {_days('usage_date')}").to_pylist():
+    for row in warehouse.select(f"SELECT DISTINCT email, aliases FROM raw_sheet_people WHERE {every_day('usage_date')}").to_pylist():
         if fold(row["email"]) == main:
             found |= {fold(a) for a in re.split(r"[;,\s]+", row["aliases"] or "") if "@" in a}
         else:
@@ -157,12 +165,7 @@ def _own(table: Table) -> str:
 def _where(table: Table) -> str:
     digests = [f"{c.name} IN UNNEST(@digests)" for c in table.personal(Personal.DIGEST)]
     any_of = " OR ".join([_mentions(_texts(table)), *digests])
-    return f"({any_of})" + (f" AND {_days(table.date_column)}" if table.date_column else "")
-
-
-def _days(column: str) -> str:
-    """BigQuery wants to hear that all days are meant."""
-    return f"{column} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
+    return f"({any_of})" + (f" AND {every_day(table.date_column)}" if table.date_column else "")
 
 
 def _held(warehouse: Warehouse, parameters: dict[str, Any]) -> dict[Table, int]:
@@ -194,7 +197,7 @@ def _unchanged(touched: Sequence[Table]) -> dict[str, str]:
     for table in touched:
         asked[f"the sums of {table.name}"] = _sums(table)
         if any(table.column(k).personal for k in table.key):
-            days = f" WHERE {_days(table.date_column)}" if table.date_column else ""
+            days = f" WHERE {every_day(table.date_column)}" if table.date_column else ""
             asked[f"the number of repeated keys in {table.name}"] = (
                 f"SELECT COUNT(*) AS n FROM (SELECT COUNT(*) AS n FROM {table.name}{days} GROUP BY {', '.join(table.key)} HAVING COUNT(*) > 1) AS k"
             )
@@ -214,15 +217,16 @@ def _sums(table: Table) -> str:
         by = [_clean(c.name) if c in _texts(table) else c.name for c in table.columns if c not in numbers and not c.personal]
     sums = [f"SUM({c.name}) AS s{n}" for n, c in enumerate(numbers)]
     keys = [f"{expression} AS d{n}" for n, expression in enumerate(by)]
-    days = f" WHERE {_days(table.date_column)}" if table.date_column else ""
+    days = f" WHERE {every_day(table.date_column)}" if table.date_column else ""
     grouped = f" GROUP BY {', '.join(str(n + 1) for n in range(len(keys)))}" if keys else ""
     return f"SELECT {', '.join([*keys, *sums, 'COUNT(*) AS n'])} FROM {table.name}{days}{grouped}"
 
 
-def _log(what: str, changed: str) -> str:
+def _log(what: str = "what", changed: str = "changed") -> str:
+    """A row of the log; `what` and `changed` are the names of its parameters."""
     return (
         "INSERT INTO forget_log (act_id, acted_at, acted_by, token, what, changed) "
-        f"VALUES (@act_id, @acted_at, @acted_by, @token, {what}, {changed})"
+        f"VALUES (@act_id, @acted_at, @acted_by, @token, @{what}, @{changed})"
     )
 
 

@@ -11,16 +11,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from ai_usage.console import err, opened, out
 from ai_usage.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from ai_usage.dashboards.metabase import MetabaseConfig, Run
 
 app = typer.Typer(no_args_is_help=True, help="The dashboards in a Metabase: what would change, change it, prove that filters filter.")
-out = Console()
-err = Console(stderr=True)
 DIFFERS = 2
 Secrets = Annotated[
     bool, typer.Option("--send-secrets", help="Send the connection's password again: Metabase hides it, so a changed one is not seen.")
@@ -76,13 +74,9 @@ def verify(
 def publish() -> None:
     """Copy the marts that the dashboards read into the serving Postgres, in one transaction. Every run does it too, as the asset serving_copy."""
     from ai_usage.outputs import publish_serving_copy
-    from ai_usage.runtime import Runtime
 
-    runtime = Runtime(load_settings())
-    try:
+    with opened() as runtime:
         copied = publish_serving_copy(runtime)
-    finally:
-        runtime.close()
     for name, rows in copied.items():
         out.print(f"{name}: {rows:,} rows", markup=False, highlight=False, soft_wrap=True)
 

@@ -27,6 +27,7 @@ from ai_usage.sources.errors import SourceError
 from ai_usage.sources.spool import Spooled
 from ai_usage.sources.uploads import client as uploads
 from ai_usage.warehouse import Warehouse, WarehouseError, models
+from ai_usage.warehouse.base import every_day
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,7 @@ def clean_up(runtime: Runtime) -> Mapping[str, int]:
     return {"orphan_rows": orphans, "superseded_rows": superseded, "spool_files": spool.clean(runtime.settings.spool_dir, kept_days)}
 
 
-# BigQuery wants to hear that all days are meant (`Table.always_by_day`).
-EVERY_DAY = "usage_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
+EVERY_DAY = every_day("usage_date")
 # Versions that stay: those that count now, and those on which a closed month was closed.
 COUNTING = "SELECT version_fetch_id FROM stg_current_fetches UNION DISTINCT SELECT version_fetch_id FROM stg_closing_fetches"
 
@@ -194,12 +194,11 @@ def write_html_report(
     """
     target = path or runtime.settings.report_file
     note = "Demo data from the simulator: these people do not exist." if runtime.settings.demo else ""
-    runtime.warehouse.select("SELECT COUNT(*) AS n FROM raw_fetches")  # says in its own words that there is no warehouse yet
+    warehouse = runtime.existing()
     if as_of is None:
-        runtime.warehouse.ensure()  # after an upgrade the pages may ask for views that no run has deployed yet
-        return _render(target, runtime.warehouse, datetime.now(UTC), checks, note)
+        return _render(target, warehouse, datetime.now(UTC), checks, note)
     with TemporaryDirectory(prefix="as-of-", dir=runtime.settings.data_dir) as folder:
-        then = rebuild_as_of(runtime.warehouse, Path(folder) / "as_of.duckdb", as_of)
+        then = rebuild_as_of(warehouse, Path(folder) / "as_of.duckdb", as_of)
         return _render(target, then, as_of, checks, f"As known on {as_of:%Y-%m-%d %H:%M} UTC. {note}".strip())
 
 

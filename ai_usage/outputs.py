@@ -8,14 +8,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from ai_usage import tables
+from ai_usage import months, tables
 from ai_usage.dashboards.metabase.config import postgres_details
 from ai_usage.dashboards.metabase.errors import MetabaseError
-from ai_usage.exporting import CHARGEBACK, Export, exact_sum, month_of, write_export
+from ai_usage.exporting import CHARGEBACK, Export, exact_sum, write_export
 from ai_usage.runtime import Runtime
 from ai_usage.warehouse import WarehouseError
 from ai_usage.warehouse.postgres_copy import Difference, copy_marts, differences
@@ -39,18 +39,16 @@ class Chargeback:
 
 def write_chargebacks(runtime: Runtime, last_day: date) -> list[Chargeback]:
     """The files of the month of that day and of the month before. Each appears whole or not at all. Raises `ExportError`, `WarehouseError`."""
-    this = last_day.replace(day=1)
-    return [_chargeback(runtime, month) for month in ((this - timedelta(days=1)).replace(day=1), this)]
+    return [_chargeback(runtime, month) for month in months.with_before(last_day)]
 
 
 def _chargeback(runtime: Runtime, month: date) -> Chargeback:
-    first, last = month_of(f"{month:%Y-%m}")
-    asked = [Export(CHARGEBACK, kind, first, last) for kind in FORMATS]
+    asked = [Export(CHARGEBACK, kind, month, months.last_day(month)) for kind in FORMATS]
     files = [runtime.settings.exports / e.file_name for e in asked]
     written = [write_export(runtime.warehouse, e, f) for e, f in zip(asked, files, strict=True)]
     expected = runtime.warehouse.select(
         "SELECT COALESCE(SUM(cost_usd), 0) AS usd FROM vw_cost_allocation WHERE cost_date BETWEEN @date_from AND @date_to",
-        {"date_from": first, "date_to": last},
+        {"date_from": month, "date_to": months.last_day(month)},
     )["usd"][0].as_py()
     with files[0].open(encoding="utf-8", newline="") as file:
         total = exact_sum(Decimal(row["cost_usd"]) for row in csv.DictReader(file))

@@ -49,6 +49,28 @@ def run_with_progress(
     return outcome
 
 
+def show_outcome(outcome: RunOutcome, first: date, last: date, console: Console) -> None:
+    """Failures, checks that did not pass, and one line that sums up."""
+    for asset, sentence in outcome.failures.items():
+        console.print(f"[red]failed[/red] {asset}: ", end="", soft_wrap=True)
+        console.print(sentence, markup=False, soft_wrap=True)
+    for check in outcome.checks:
+        if check.state != "passed":
+            colour = "red" if check.state == "failed" else "yellow"
+            said = (
+                f"expected {check.metadata.get('expected')}, found {check.metadata.get('actual')}. {check.metadata.get('what_to_do', '')}"
+            )
+            console.print(f"[{colour}]{check.state}[/{colour}] check {check.asset}/{check.name}: ", end="", soft_wrap=True)
+            console.print(said, markup=False, soft_wrap=True)
+    if outcome.skipped:
+        console.print(f"not run, since something before them failed: {', '.join(outcome.skipped)}", soft_wrap=True)
+    word = "[green]done[/green]" if outcome.success else "[red]not complete[/red]"
+    console.print(
+        f"{word}: {first} to {last}, {len(outcome.materialized)} assets, {outcome.count('passed')} checks passed, "
+        f"{outcome.count('warning')} warnings, {outcome.count('failed')} failed.", soft_wrap=True,
+    )  # fmt: skip
+
+
 def platform_totals(runtime: Runtime) -> list[tuple[str, Decimal, int]]:
     """(platform, billed USD, people with cost) over everything held."""
     found = runtime.warehouse.select(

@@ -40,6 +40,12 @@ class Runtime:
     def warehouse(self) -> Warehouse:
         return self.engine(self.settings.warehouse)
 
+    def existing(self) -> Warehouse:
+        """The warehouse for somebody who reads: one that is not there is said to be absent, not made empty, and one of before an upgrade gets its views."""
+        self.warehouse.select("SELECT COUNT(*) AS n FROM raw_fetches")
+        self.warehouse.ensure()
+        return self.warehouse
+
     def engine(self, name: str) -> Warehouse:
         """The warehouse of that name, whichever the settings choose for runs."""
         settings = self.settings

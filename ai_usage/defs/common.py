@@ -21,7 +21,7 @@ from ai_usage import tables
 from ai_usage.exporting import ExportError
 from ai_usage.loading import LoadReport
 from ai_usage.runtime import Runtime
-from ai_usage.settings import load_settings
+from ai_usage.settings import SettingsError, load_settings
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import PermanentError, SourceError
 from ai_usage.sources.traffic import Line, quantile
@@ -58,9 +58,9 @@ def job_range(context: dg.AssetExecutionContext, runtime: Runtime) -> Window:
     return Window(runtime.yesterday, runtime.yesterday)
 
 
-def failed(error: SourceError | WarehouseError | ExportError) -> dg.Failure:
+def failed(error: SourceError | WarehouseError | ExportError | SettingsError) -> dg.Failure:
     """A source's or the warehouse's error as Dagster's. Retries were made below; a permanent error must not be tried again at all."""
-    kind = "permanent" if isinstance(error, PermanentError) else "transient"
+    kind = "permanent" if isinstance(error, PermanentError | SettingsError) else "transient"
     return dg.Failure(str(error), metadata={"kind": kind}, allow_retries=False)
 
 

@@ -5,10 +5,10 @@ Belongs here: which tables can be had, in which order their rows stand, the form
 
 from __future__ import annotations
 
-from ai_usage.exporting.export import CHARGEBACK, Export, exportable, month_of, write_export
+from ai_usage.exporting.export import CHARGEBACK, Export, exportable, write_export
 from ai_usage.exporting.formats import FORMATS, ExportError, Written
 from ai_usage.exporting.text import cell_text, exact_sum, json_text
 
 __all__ = [
-    "CHARGEBACK", "FORMATS", "Export", "ExportError", "Written", "cell_text", "exact_sum", "exportable", "json_text", "month_of", "write_export",
+    "CHARGEBACK", "FORMATS", "Export", "ExportError", "Written", "cell_text", "exact_sum", "exportable", "json_text", "write_export",
 ]  # fmt: skip

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from calendar import monthrange
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pyarrow as pa
 
 from ai_usage import tables
 from ai_usage.exporting.formats import FORMATS, About, ExportError, Written, counted
+from ai_usage.months import last_day
 from ai_usage.tables.schema import Table, Type
 from ai_usage.warehouse.base import Warehouse
 
@@ -31,18 +31,6 @@ def exportable() -> dict[str, Table]:
     """{name: table} of everything that can be exported: marts, facts, dimensions, and `chargeback`."""
     found = {t.name: t for t in (*tables.MARTS, *tables.CURATED)}
     return {name: tables.BY_NAME[of] for name, of in ALIASES.items()} | found
-
-
-def month_of(text: str) -> tuple[date, date]:
-    """First and last day of a month written YYYY-MM; `ExportError` otherwise."""
-    try:
-        year, month = text.split("-")
-        first = date(int(year), int(month), 1)
-        if f"{first:%Y-%m}" != text:
-            raise ValueError(text)
-    except ValueError:
-        raise ExportError(f"--month is {text!r}; write it as year and month, for example 2026-10.") from None
-    return first, first.replace(day=monthrange(first.year, first.month)[1])
 
 
 @dataclass(frozen=True)
@@ -77,7 +65,7 @@ class Export:
     def file_name(self) -> str:
         """`chargeback-v1-2026-10.csv`, `vw_cost_allocation-2026-10-01_2026-10-07.csv`, `dim_users.csv`."""
         parts = [self.name, *([f"v{self.version}"] if self.version else [])]
-        if self.first and self.last and (self.first, self.last) == month_of(f"{self.first:%Y-%m}"):
+        if self.first and self.last and self.first.day == 1 and self.last == last_day(self.first):
             parts.append(f"{self.first:%Y-%m}")
         elif self.first or self.last:
             parts.append(f"{self.first or ''}_{self.last or ''}")

@@ -1,13 +1,13 @@
 """The books: which months finance has closed, what they held then, and what was learned since.
 
-Belongs here: the ledger of closings, the frozen rows, and the corrections that open months carry for closed ones. Does not belong here: facts as the
-vendors tell them (`curated.py`), and what people read (`marts.py`).
+Belongs here: the ledger of closings, the frozen rows, the corrections that open months carry for closed ones, and the views of all that. Does not
+belong here: facts as the vendors tell them (`curated.py`).
 """
 
 from __future__ import annotations
 
 from ai_usage.tables import curated
-from ai_usage.tables.schema import Column, Table, boolean, count, date, string, timestamp, usd
+from ai_usage.tables.schema import Column, Table, boolean, count, date, email, integer, string, timestamp, usd
 
 ACTIONS = ("close", "reopen", "rewrite")
 _CLOSING = string("closing_id", "The closing that froze the row.", nullable=False)
@@ -89,6 +89,65 @@ fct_cost_corrections = Table(
     cluster_by=("platform", "user_email"),
     columns=curated.fct_cost_daily.columns,
     do_not="add it to `fct_cost_daily`: it is a difference of it.",
+)
+
+vw_cost_booked = Table(
+    name="vw_cost_booked",
+    layer="mart",
+    description="Money as finance books it: closed months as they were closed, open ones as the facts say, and corrections of closed months in the first open one.",
+    grain="one row of the facts, of a closed month, or of a correction",
+    view=True,
+    columns=(
+        *BOOKED[:1],
+        date("booked_month", "First day of the month that books it.", nullable=False),
+        *BOOKED[1:-2],
+        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=curated.SETTLE_STATES),
+        *BOOKED[-2:],
+        string("note", "What a correction corrects."),
+    ),
+    date_column="booked_on",
+)
+vw_month_close = Table(
+    name="vw_month_close",
+    layer="mart",
+    description="Each month on the books: open or closed, by whom, what was booked to it, and what came in for it later.",
+    grain="one month",
+    view=True,
+    columns=(
+        date("month", "First day of the month.", nullable=False),
+        string(
+            "settle_state", "The least final state of the month's cost; closed by finance.", nullable=False, allowed=curated.SETTLE_STATES
+        ),
+        usd("booked_usd", "What is booked to the month.", nullable=False),
+        usd("corrections_usd", "The part of it that corrects months closed before.", nullable=False),
+        usd("learned_later_usd", "What came in for this month after it was closed; booked to later months.", nullable=False),
+        timestamp("closed_at", "When it was closed; NULL while it is open."),
+        string("closed_by", "Who closed it."),
+        string("sha256", "Hash over its frozen rows."),
+        count("reopened", "How often it was reopened.", "times", nullable=False),
+    ),
+    key=("month",),
+    date_column="month",
+)
+vw_adjustments = Table(
+    name="vw_adjustments",
+    layer="mart",
+    description="What finance books by hand: each row of the sheet's tab with its author and its reason.",
+    grain="one row of the tab",
+    view=True,
+    columns=(
+        integer("sheet_row", "Row number that a person sees.", nullable=False),
+        date("adjustment_date", "UTC day that it belongs to.", nullable=False),
+        date("month", "First day of its month.", nullable=False),
+        string("platform", "Platform.", nullable=False),
+        string("cost_type", "Kind of charge.", nullable=False, allowed=("adjustment", "credit", "tax")),
+        email("user_email", "Whose cost it is; '(unattributed)' when nobody's.", nullable=False),
+        usd("amount_usd", "Added to the cost.", nullable=False),
+        string("author", "Who decided it.", nullable=False),
+        string("reason", "Why.", nullable=False),
+    ),
+    key=("sheet_row",),
+    date_column="adjustment_date",
 )
 
 BOOKS: tuple[Table, ...] = (month_closings, closed_cost)

@@ -156,6 +156,16 @@ stg_set_aside = Table(
         string("counted_endpoint", "Endpoint whose day counts instead.", nullable=False),
     ),
 )
+stg_billed_days = Table(
+    name="stg_billed_days",
+    layer="staging",
+    description="Days of which a source that bills has told the bill, in any of its reports.",
+    grain="one source and UTC day",
+    key=("source", "usage_date"),
+    date_column="usage_date",
+    view=True,
+    columns=(string("source", "Source.", nullable=False), date("usage_date", "UTC day.", nullable=False)),
+)
 stg_unknown_days = Table(
     name="stg_unknown_days",
     layer="staging",
@@ -390,6 +400,7 @@ STAGING: tuple[Table, ...] = (
     stg_current_fetches,
     stg_snapshots,
     stg_set_aside,
+    stg_billed_days,
     stg_unknown_days,
     stg_email_aliases,
     stg_cursor_usage,

@@ -6,7 +6,7 @@ only: below them unknown is NULL.
 
 from __future__ import annotations
 
-from ai_usage.tables.books import BOOKED
+from ai_usage.tables.books import vw_adjustments, vw_cost_booked, vw_month_close
 from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
 from ai_usage.tables.focus import vw_focus
 from ai_usage.tables.schema import Column, Table, boolean, count, date, email, integer, string, timestamp, usd
@@ -85,56 +85,6 @@ vw_cost_allocation = _mart(
         usd("cost_usd", "Billed cost.", nullable=False),
     ),
     date_column="cost_date",
-)
-vw_cost_booked = _mart(
-    "vw_cost_booked",
-    "Money as finance books it: closed months as they were closed, open ones as the facts say, and corrections of closed months in the first open one.",
-    "one row of the facts, of a closed month, or of a correction",
-    (
-        *BOOKED[:1],
-        date("booked_month", "First day of the month that books it.", nullable=False),
-        *BOOKED[1:-2],
-        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
-        *BOOKED[-2:],
-        string("note", "What a correction corrects."),
-    ),
-    date_column="booked_on",
-)
-vw_month_close = _mart(
-    "vw_month_close",
-    "Each month on the books: open or closed, by whom, what was booked to it, and what came in for it later.",
-    "one month",
-    (
-        date("month", "First day of the month.", nullable=False),
-        string("settle_state", "The least final state of the month's cost; closed by finance.", nullable=False, allowed=SETTLE_STATES),
-        usd("booked_usd", "What is booked to the month.", nullable=False),
-        usd("corrections_usd", "The part of it that corrects months closed before.", nullable=False),
-        usd("learned_later_usd", "What came in for this month after it was closed; booked to later months.", nullable=False),
-        timestamp("closed_at", "When it was closed; NULL while it is open."),
-        string("closed_by", "Who closed it."),
-        string("sha256", "Hash over its frozen rows."),
-        count("reopened", "How often it was reopened.", "times", nullable=False),
-    ),
-    key=("month",),
-    date_column="month",
-)
-vw_adjustments = _mart(
-    "vw_adjustments",
-    "What finance books by hand: each row of the sheet's tab with its author and its reason.",
-    "one row of the tab",
-    (
-        integer("sheet_row", "Row number that a person sees.", nullable=False),
-        date("adjustment_date", "UTC day that it belongs to.", nullable=False),
-        date("month", "First day of its month.", nullable=False),
-        _PLATFORM,
-        string("cost_type", "Kind of charge.", nullable=False, allowed=("adjustment", "credit", "tax")),
-        email("user_email", "Whose cost it is; '(unattributed)' when nobody's.", nullable=False),
-        usd("amount_usd", "Added to the cost.", nullable=False),
-        string("author", "Who decided it.", nullable=False),
-        string("reason", "Why.", nullable=False),
-    ),
-    key=("sheet_row",),
-    date_column="adjustment_date",
 )
 vw_productivity_metrics = _mart(
     "vw_productivity_metrics",

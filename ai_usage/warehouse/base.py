@@ -85,6 +85,11 @@ def not_the_same(name: str, row: str) -> str:
     return f"{name} would not stay as it was, at {row}; nothing was changed, so run the job rebuild over these days and try again."
 
 
+def every_day(column: str) -> str:
+    """A condition that holds of all days: BigQuery wants to hear that they are meant (`Table.always_by_day`)."""
+    return f"{column} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
+
+
 def used(sql_parameters: frozenset[str], parameters: Parameters) -> dict[str, Value]:
     """The parameters that a statement names; `WarehouseError` names the missing ones."""
     missing = sql_parameters - parameters.keys()

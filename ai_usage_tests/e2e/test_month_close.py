@@ -75,7 +75,7 @@ def test_a_month_is_closed_proved_reopened_and_closed_again(firm: Firm) -> None:
 @pytest.mark.parametrize(
     ("month", "said"),
     [
-        ("2026-9", "is no month; write it like 2026-10"),
+        ("2026-9", "is no month; write year and month, like 2026-10"),
         ("2099-01", "2099-01 has not ended in UTC; close it after 2099-01-31"),
     ],
 )

@@ -270,12 +270,6 @@ def test_a_closed_month_is_closed_once(office: Office) -> None:
     assert len(contents(office.desk, "month_closings")) == 1
 
 
-@pytest.mark.parametrize("text", ["2026-13", "2026-1", "October", "", "1999-01"])
-def test_what_is_no_month_is_said(text: str) -> None:
-    with pytest.raises(ClosingError, match="is no month; write it like 2026-10"):
-        closing.month_of(text)
-
-
 def test_nobody_closes_nothing(office: Office) -> None:
     with pytest.raises(ClosingError, match="--author"):
         closing.close(office.desk.warehouse, SEP, author=" ", today=LATE)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ai_usage import tables
-from ai_usage.exporting import FORMATS, Export, ExportError, exportable, month_of, write_export
+from ai_usage.exporting import FORMATS, Export, ExportError, exportable, write_export
 from ai_usage.exporting import xlsx as xlsx_module
 from ai_usage_tests.fixtures.helpers import Desk
 
@@ -33,7 +33,7 @@ LINES = [
     (D(2026, 10, 31), "ana@example.com", N("0.2")),
     (D(2026, 9, 30), "ana@example.com", N("7")),
 ]
-OCTOBER = month_of("2026-10")
+OCTOBER = (D(2026, 10, 1), D(2026, 10, 31))
 # By hand, from the lines above.
 OCTOBER_USD = N("99999999999999998765.735000000")
 PEOPLE = {
@@ -217,9 +217,3 @@ def test_an_interrupted_export_leaves_the_old_file(filled_desk: Desk, tmp_path: 
 def test_what_cannot_be_exported_is_one_sentence(asked: dict, said: str) -> None:
     with pytest.raises(ExportError, match=said):
         Export(**asked)
-
-
-@pytest.mark.parametrize("month", ["2026-13", "2026-1", "October", "2026-10-01"])
-def test_a_month_is_year_and_month(month: str) -> None:
-    with pytest.raises(ExportError, match="write it as year and month, for example 2026-10"):
-        month_of(month)

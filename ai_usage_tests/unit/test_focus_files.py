@@ -210,11 +210,11 @@ def test_a_folder_that_cannot_be_made_is_named(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("2026-13", "write a month as 2026-11"), ("november", "write a month"), ("2026-1", "write a month"), ("2026-12", "has not begun")],
+    [("2026-13", "is no month; write year and month, like 2026-10"), ("2026-12", "2026-12 has not begun; the latest month is 2026-11")],
 )
 def test_a_month_that_is_none_is_refused(text: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
-        focus.parse_month(text, D(2026, 11, 22))
+        focus.month_to_write(text, D(2026, 11, 22))
 
 
 def test_the_last_two_months_are_written_and_none_before_history() -> None:

@@ -6,7 +6,7 @@
 -- are spent and no sign of what is to come; days that a vendor failed to give are left out of every mean. A platform that bills fees only
 -- is certain: its range is the projection.
 -- Grain: level, platform, cost_date (the days of the latest month with data).
--- Inputs: fct_cost_daily, vw_cost_booked, raw_fetches, stg_current_fetches, stg_snapshots, raw_sheet_subscriptions, raw_sheet_budgets.
+-- Inputs: fct_cost_daily, vw_cost_booked, stg_billed_days, stg_snapshots, raw_sheet_subscriptions, raw_sheet_budgets.
 WITH usage AS (
   SELECT
     cost_date,
@@ -27,20 +27,11 @@ frame AS (
   WHERE last_day IS NOT NULL
 ),
 
--- A source's day is known where any of its reports of the bill holds it. Files that somebody uploads claim only their own days.
-billed_days AS (
-  SELECT DISTINCT
-    source,
-    usage_date
-  FROM stg_current_fetches
-  WHERE vendor_total_usd IS NOT NULL AND source IN (SELECT source FROM raw_fetches WHERE origin = 'api')
-),
-
 billing AS (
   SELECT
     source,
     MIN(usage_date) AS first_day
-  FROM billed_days
+  FROM stg_billed_days
   GROUP BY source
 ),
 
@@ -49,7 +40,7 @@ unknown AS (
   FROM frame AS f
   CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(f.first_day, f.as_of_date)) AS day
   INNER JOIN billing AS b ON day >= b.first_day
-  LEFT JOIN billed_days AS c ON b.source = c.source AND day = c.usage_date
+  LEFT JOIN stg_billed_days AS c ON b.source = c.source AND day = c.usage_date
   WHERE c.usage_date IS NULL
 ),
 

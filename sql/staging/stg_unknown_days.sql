@@ -1,25 +1,17 @@
 -- Days whose cost is not known whole: a source that bills has told other days and not this one. A comparison leaves them out, since a day that
--- a vendor failed to give looks like a day without cost. A source's day is known where any of its reports of the bill holds it. Files that
--- somebody uploads claim only their own days. Grain: source, usage_date. Inputs: stg_current_fetches, raw_fetches.
-WITH billed_days AS (
-  SELECT DISTINCT
-    source,
-    usage_date
-  FROM stg_current_fetches
-  WHERE vendor_total_usd IS NOT NULL AND source IN (SELECT source FROM raw_fetches WHERE origin = 'api')
-),
-
-billing AS (
+-- a vendor failed to give looks like a day without cost. Grain: source, usage_date.
+-- Inputs: stg_billed_days.
+WITH billing AS (
   SELECT
     source,
     MIN(usage_date) AS first_day
-  FROM billed_days
+  FROM stg_billed_days
   GROUP BY source
 ),
 
 span AS (
   SELECT MAX(usage_date) AS last_day
-  FROM billed_days
+  FROM stg_billed_days
 )
 
 SELECT
@@ -28,5 +20,5 @@ SELECT
 FROM billing AS b
 CROSS JOIN span AS s
 CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(b.first_day, s.last_day)) AS day
-LEFT JOIN billed_days AS d ON b.source = d.source AND day = d.usage_date
+LEFT JOIN stg_billed_days AS d ON b.source = d.source AND day = d.usage_date
 WHERE d.usage_date IS NULL

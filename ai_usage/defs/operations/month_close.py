@@ -5,10 +5,11 @@ Belongs here: Dagster's side of `ai_usage/closing.py`. The job `close_month` com
 
 import dagster as dg
 
-from ai_usage import closing
+from ai_usage import closing, months
 from ai_usage.defs.common import OWNERS, failed, spent, usd
 from ai_usage.defs.curated.frozen import stand
 from ai_usage.runtime import Runtime
+from ai_usage.settings import SettingsError
 from ai_usage.tables import MARTS
 from ai_usage.warehouse import WarehouseError
 
@@ -33,7 +34,7 @@ class MonthToClose(dg.Config):  # type: ignore[misc]
 )  # fmt: skip
 def closed_month(context: dg.AssetExecutionContext, config: MonthToClose, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
-        month = closing.month_of(config.month)
+        month = months.parse(config.month)
         red = open_checks(context)
         if red:
             raise closing.ClosingError(
@@ -43,7 +44,7 @@ def closed_month(context: dg.AssetExecutionContext, config: MonthToClose, runtim
             closing.close(runtime.warehouse, earlier, author=config.author, today=runtime.today, reason=config.reason)
         closed = closing.close(runtime.warehouse, month, author=config.author, today=runtime.today, reason=config.reason)
         result = stand(runtime, closing.closed_months(runtime.warehouse), "frozen_rows_stand")
-    except WarehouseError as error:
+    except (WarehouseError, SettingsError) as error:
         raise failed(error) from None
     metadata = {
         "month": f"{month:%Y-%m}", "dagster/row_count": closed.rows, "cost_usd": usd(closed.cost_usd), "sha256": closed.sha256, "author": config.author,

@@ -1,0 +1,29 @@
+"""What every command shares: where it prints, and the runtime that it opens and closes.
+
+Belongs here: that. Does not belong here: any one command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from ai_usage import logs
+from ai_usage.runtime import Runtime
+from ai_usage.settings import load_settings
+
+out = Console()
+err = Console(stderr=True)
+
+
+@contextmanager
+def opened() -> Iterator[Runtime]:
+    """The runtime of the environment's settings, with its log in the format that they ask for."""
+    runtime = Runtime(load_settings())
+    logs.configure(runtime.settings.log_format)
+    try:
+        yield runtime
+    finally:
+        runtime.close()

@@ -1,0 +1,50 @@
+"""What every command shares: a command that reads makes no empty warehouse, and each logs in the format that is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ai_usage import cli, logs
+from ai_usage.warehouse import WarehouseError
+
+READING = [
+    "close 2026-10",
+    "close 2026-10 --verify",
+    "export chargeback --month 2026-10",
+    "focus --month 2026-10",
+    "certify",
+    "forget name@example.com",
+    "alerts",
+    "report",
+    "report --as-of 2026-10-01",
+    "status",
+    "backup elsewhere",
+]
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AI_USAGE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_command_that_reads_says_that_nothing_is_there_and_makes_nothing(empty: Path, command: str) -> None:
+    """In the wrong folder, an empty file with exit code 0 would be taken for a month without cost, and a certificate of nothing for a whole one."""
+    done = CliRunner().invoke(cli.app, command.split())
+    assert isinstance(done.exception, WarehouseError) and "there is no warehouse at" in str(done.exception)
+    assert list(empty.rglob("*.duckdb")) == [] and list(empty.glob("*.csv")) == []
+
+
+@pytest.mark.parametrize("command", ["export nothing", "forget nobody", "alerts --test nobody", "close 2026-10"])
+def test_every_command_logs_in_the_format_of_the_settings(empty: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("AI_USAGE_LOG_FORMAT", "json")
+    asked: list[str] = []
+    monkeypatch.setattr(logs, "configure", asked.append)
+    CliRunner().invoke(cli.app, command.split())
+    assert asked == ([] if command == "export nothing" else ["json"]), "a name that is none is refused before anything is opened"
