@@ -12,9 +12,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
+from ai_usage.execution import instance
+from ai_usage.settings import Settings
 from ai_usage_tests.fixtures.helpers import Desk, curated
 from ai_usage_tests.helpers import COMMAND, plain
 
@@ -82,6 +85,26 @@ def test_a_month_is_closed_proved_reopened_and_closed_again(firm: Firm) -> None:
 def test_what_cannot_be_closed_is_one_sentence(firm: Firm, month: str, said: str) -> None:
     done = firm.say("close", month)
     assert done.returncode == 1 and said in plain(done.stderr) and "Traceback" not in done.stderr
+
+
+def test_a_blocking_check_that_failed_last_on_any_table_keeps_a_month_open(new_desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A raw table's check is no part of the job that closes; it counts all the same, until it ran well again."""
+    firm = Firm(new_desk())
+    monkeypatch.setenv("DAGSTER_HOME", str(firm.folder / "dagster"))
+    settings = Settings(_env_file=None, data_dir=firm.folder, duckdb_path=firm.desk.warehouse.path, start_date=FIRST)
+
+    def found(passed: bool, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR) -> None:
+        with instance(settings) as dagster:
+            dagster.report_runless_asset_event(
+                dg.AssetCheckEvaluation(dg.AssetKey("raw_cursor_events"), "conservation", passed, {}, severity=severity)
+            )
+
+    found(passed=False)
+    done = firm.say("close", "2026-09", "--author", "Controlling")
+    assert done.returncode == 1 and firm.ledger() == []
+    assert "these blocking checks failed when they ran last: raw_cursor_events/conservation" in plain(done.stderr)
+    found(passed=True)
+    assert firm.say("close", "2026-09", "--author", "Controlling").returncode == 0
 
 
 def test_a_missing_day_keeps_a_month_open_and_is_named(new_desk, tmp_path: Path) -> None:
