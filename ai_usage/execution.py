@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import filelock
 from dagster import DagsterEventType, DagsterInstance
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.engine import Engine
@@ -26,6 +27,9 @@ from ai_usage.definitions import build_defs
 from ai_usage.defs.operations.assets import run_checks
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError
+
+# Making Dagster's three SQLite files takes 1-3 s; a machine ten times slower is still no reason to give up.
+OPENING_WAIT_S = 60
 
 
 @sqlalchemy_event.listens_for(Engine, "connect")
@@ -83,12 +87,27 @@ def instance(settings: Settings) -> Iterator[DagsterInstance]:
     """The Dagster instance of this data folder."""
     home = dagster_home(settings)
     try:
-        with DagsterInstance.get() as found:
+        with _opened(home) as found:
             yield found
     except OperationalError as error:
         said = str(error.orig)
         raise SettingsError(
             f"Dagster's log in {home} cannot be written ({said}); free space on that disk and run again, nothing is half-written."
+        ) from None
+
+
+def _opened(home: Path) -> DagsterInstance:
+    """Dagster's instance; its first opening makes the files' tables, and two first openings at once would meet in the middle of it."""
+    try:
+        with filelock.FileLock(home / "opening.lock", timeout=OPENING_WAIT_S):
+            return DagsterInstance.get()
+    except filelock.Timeout:
+        raise SettingsError(
+            f"another process has been opening Dagster's log in {home} for {OPENING_WAIT_S} s; end it and run again."
+        ) from None
+    except OSError as error:
+        raise SettingsError(
+            f"Dagster's log in {home} cannot be written ({error.strerror}); free space there, or set DAGSTER_HOME elsewhere."
         ) from None
 
 
