@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from ai_usage import __version__, tables
+from ai_usage import __version__, tables, totals
 from ai_usage.months import last_day
 from ai_usage.proofs import FACTS
 from ai_usage.warehouse import Warehouse, WarehouseError, models
@@ -164,6 +164,7 @@ def correct(warehouse: Warehouse, also: date | None = None) -> None:
     model = models.model("fct_cost_corrections")
     parameters = {"start_date": months[0], "end_date": last_day(months[-1]), "processed_at": datetime.now(UTC)}
     warehouse.replace(model.table, model.sql, parameters, FACTS[model.table.name])
+    totals.rebook(warehouse, months[0], months[-1])
 
 
 def _hashes(where: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ai_usage import tables
+from ai_usage import tables, totals
 from ai_usage.proofs import FACTS
 from ai_usage.tables.forgetting import forget_log, forgotten_people
 from ai_usage.tables.schema import Table
@@ -243,6 +243,7 @@ def rebuild(target: Warehouse, first: date, last: date, today: date, now: dateti
     for name in MODELS:
         model = models.model(name)
         target.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
+    totals.write_all(target, parameters)
 
 
 def _differences(source: Warehouse, target: Warehouse) -> list[tuple[date, str, Decimal, Decimal]]:

@@ -119,7 +119,102 @@ CORRECTION_FACTS = (
     ),
 )
 
+# Stored totals hold nothing that facts do not, and all that they do.
+PERSON_DAY_FACTS = (
+    Fact(
+        "agg_person_days = fct_usage_daily, per day and platform",
+        """
+        SELECT
+          COALESCE(SUM(ABS(requests)), 0), COALESCE(SUM(ABS(tokens)), 0), COALESCE(SUM(ABS(lines)), 0), COALESCE(SUM(ABS(commits)), 0),
+          COALESCE(SUM(ABS(included_usd)), 0)
+        FROM (
+          SELECT
+            usage_date, platform, SUM(requests) AS requests, SUM(tokens) AS tokens, SUM(lines) AS lines, SUM(commits) AS commits,
+            SUM(included_usd) AS included_usd
+          FROM (
+            SELECT
+              usage_date, platform, COALESCE(requests, 0) AS requests,
+              COALESCE(input_tokens, 0) + COALESCE(output_tokens, 0) + COALESCE(cache_read_tokens, 0) + COALESCE(cache_write_tokens, 0) AS tokens,
+              COALESCE(loc_accepted, 0) AS lines, COALESCE(commits, 0) AS commits, COALESCE(included_usd, 0) AS included_usd
+            FROM fct_usage_daily WHERE usage_date BETWEEN @start_date AND @end_date
+            UNION ALL
+            SELECT
+              usage_date, platform, -COALESCE(requests, 0),
+              -(COALESCE(input_tokens, 0) + COALESCE(output_tokens, 0) + COALESCE(cache_read_tokens, 0) + COALESCE(cache_write_tokens, 0)),
+              -COALESCE(loc_accepted, 0), -COALESCE(commits, 0), -COALESCE(included_usd, 0)
+            FROM agg_person_days WHERE usage_date BETWEEN @start_date AND @end_date
+          ) GROUP BY usage_date, platform
+        )
+        """,
+        "Look for a measure or a group that sql/curated/agg_person_days.sql drops.",
+    ),
+)
+PERSON_MONTH_FACTS = (
+    Fact(
+        "active days of agg_person_months = agg_person_days, per month and platform",
+        """
+        SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
+          SELECT month, platform, SUM(days) AS difference FROM (
+            SELECT DATE_TRUNC(usage_date, MONTH) AS month, platform, CASE WHEN is_active THEN 1 ELSE 0 END AS days
+            FROM agg_person_days WHERE usage_date BETWEEN @start_date AND @end_date
+            UNION ALL
+            SELECT month, platform, -active_days FROM agg_person_months WHERE month BETWEEN @start_date AND @end_date
+          ) GROUP BY month, platform
+        )
+        """,
+        "Look for a group that sql/curated/agg_person_months.sql drops.",
+    ),
+)
+PERSON_WEEK_FACTS = (
+    Fact(
+        "active days of agg_person_weeks = known people's of agg_person_days, per week and platform",
+        """
+        SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
+          SELECT week, platform, SUM(days) AS difference FROM (
+            SELECT CAST(DATE_TRUNC(usage_date, ISOWEEK) AS DATE) AS week, platform, CASE WHEN is_active AND user_email IS NOT NULL THEN 1 ELSE 0 END AS days
+            FROM agg_person_days WHERE usage_date BETWEEN @start_date AND @end_date
+            UNION ALL
+            SELECT week, platform, -active_days FROM agg_person_weeks WHERE week BETWEEN @start_date AND @end_date
+          ) GROUP BY week, platform
+        )
+        """,
+        "Look for a group that sql/curated/agg_person_weeks.sql drops.",
+    ),
+)
+COST_DAY_FACTS = (
+    Fact(
+        "agg_cost_days = fct_cost_daily, per day and platform",
+        """
+        SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
+          SELECT cost_date, platform, SUM(cost_usd) AS difference FROM (
+            SELECT cost_date, platform, cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date
+            UNION ALL
+            SELECT cost_date, platform, -cost_usd FROM agg_cost_days WHERE cost_date BETWEEN @start_date AND @end_date
+          ) GROUP BY cost_date, platform
+        )
+        """,
+        "Look for a group that sql/curated/agg_cost_days.sql drops.",
+    ),
+)
+COST_MONTH_FACTS = (
+    Fact(
+        "agg_cost_months = vw_cost_booked, per month, platform and settle state",
+        """
+        SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
+          SELECT month, platform, settle_state, SUM(cost_usd) AS difference FROM (
+            SELECT booked_month AS month, platform, settle_state, cost_usd FROM vw_cost_booked WHERE booked_on BETWEEN @start_date AND @end_date
+            UNION ALL
+            SELECT month, platform, settle_state, -cost_usd FROM agg_cost_months WHERE month BETWEEN @start_date AND @end_date
+          ) GROUP BY month, platform, settle_state
+        )
+        """,
+        "Look for a group that sql/curated/agg_cost_months.sql drops or repeats, or two rows in stg_cost_basis.",
+    ),
+)
+
 FACTS: Mapping[str, tuple[Fact, ...]] = {
     "fct_usage_daily": USAGE_FACTS, "fct_cost_daily": COST_FACTS, "fct_cost_corrections": CORRECTION_FACTS,
+    "agg_person_days": PERSON_DAY_FACTS, "agg_person_weeks": PERSON_WEEK_FACTS, "agg_person_months": PERSON_MONTH_FACTS,
+    "agg_cost_days": COST_DAY_FACTS, "agg_cost_months": COST_MONTH_FACTS,
 }  # fmt: skip
 """By the table that they are of; no other model has any."""

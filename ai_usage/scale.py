@@ -31,6 +31,7 @@ WORKING_DAYS = 250
 PER_PERSON_DAY = {
     "raw_cursor_events": 20.0, "raw_cursor_usage": 1.0, "raw_anthropic_usage": 0.3, "raw_anthropic_cost": 0.24, "raw_claude_code_usage": 0.5,
     "fct_usage_daily": 4.0, "fct_cost_daily": 4.0, "fct_cost_corrections": 0.01, "closed_cost": 4.0,
+    "agg_person_days": 1.2, "agg_person_weeks": 0.25, "agg_person_months": 0.1, "agg_cost_months": 0.15,
 }  # fmt: skip
 # Directories: rows of one snapshot for each person. A changed snapshot is stored whole, and in a large company one changes every day.
 PER_PERSON_SNAPSHOT = {
@@ -42,7 +43,14 @@ PER_PERSON_SNAPSHOT = {
 # Tables without days: rows for each person.
 PER_PERSON = {"dim_users": 1.0, "dim_user_assignments": 1.5, "dim_api_keys": 0.2}
 # Whatever the number of people: rows a day.
-PER_DAY = {"raw_fetches": 5.0 * RUN_DAYS + 12, "raw_rejects": 1.0, "check_results": 150.0, "vendor_requests": 60.0, "month_closings": 12.0}
+PER_DAY = {
+    "raw_fetches": 5.0 * RUN_DAYS + 12,
+    "raw_rejects": 1.0,
+    "check_results": 150.0,
+    "vendor_requests": 60.0,
+    "month_closings": 12.0,
+    "agg_cost_days": 20.0,
+}
 
 FIXED = {Type.INT64: 8, Type.NUMERIC: 16, Type.BOOL: 1, Type.DATE: 8, Type.TIMESTAMP: 8}
 _TEXT = {
@@ -258,9 +266,10 @@ _CHANGES = """
 
 1. `dim_api_keys` reads service accounts out of every event ever kept. Keep them in a table of their own, a row for each account and day, replaced by the
    day range like a fact; then it reads days, not years.
-2. Materialize `vw_cost_allocation` and `vw_productivity_metrics` by day and person, refreshed by the run; cards then read that alone. BigQuery's
-   own materialized views limit outer joins and unions; a table that the run replaces by day range does not.
-3. BI Engine over those two tables: dashboards then cost memory by the hour and no bytes. At the openings assumed, compare its price with the line
+2. Questions by month, week and person's day read stored totals (`agg_*`) already. What still reads facts is cost by day and person: give `vw_cost_allocation`
+   a table of its own as well, written like `agg_cost_months`. BigQuery's own materialized views limit outer joins and unions; a table that the run
+   replaces by day range does not.
+3. BI Engine over the stored totals: dashboards then cost memory by the hour and no bytes. At the openings assumed, compare its price with the line
    `dashboards` above.
 4. Run sources apart: a run of one source reads and replaces its own days, so that a late vendor does not hold up or repeat the others. Facts are
    replaced by day range; add `source` to what is replaced first.

@@ -23,6 +23,7 @@ from typing import Any
 
 import duckdb
 
+from ai_usage import totals
 from ai_usage.loading import LoadReport
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
@@ -48,11 +49,12 @@ PATHS = {
     "spend": "/teams/spend",
     "sheet": "/v4/spreadsheets",
 }
-CURATED = ("dim_users", "dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "fct_cost_corrections")
+CURATED = ("dim_users", "dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "fct_cost_corrections", *totals.NAMES)
 MARTS = (
     "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_data_health", "sheet_issues",
     "vw_restatements", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation",
     "vw_unmapped", "vw_rejects", "vw_chargeback", "vw_cost_booked", "vw_focus", "vw_month_close", "vw_adjustments",
+    "vw_cost_months", "vw_use_and_cost", "vw_weekly_adoption",
 )  # fmt: skip
 RAW = (
     "raw_cursor_events",
@@ -224,6 +226,7 @@ def build(runtime: Runtime, first: date, last: date) -> None:
     parameters = {"start_date": first, "end_date": last, "as_of_date": runtime.today, "processed_at": datetime.now(UTC)}
     for name in ("dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "dim_users"):
         runtime.warehouse.replace(models.model(name).table, models.model(name).sql, parameters)
+    totals.write_all(runtime.warehouse, parameters)
 
 
 # Reading ------------------------------------------------------------------------------------------------------------

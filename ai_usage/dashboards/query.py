@@ -97,16 +97,19 @@ def card_query(card: Card, values: FilterValues | None = None, *, grain: str = "
 
 
 @lru_cache(maxsize=256)
-def lines_of(text: str, added: frozenset[str], plain: frozenset[str]) -> str:
+def lines_of(text: str, added: frozenset[str], plain: frozenset[str], counted: frozenset[str] = frozenset()) -> str:
     """The card's SQL for a question that sums the columns `added` and only reads or counts the columns `plain`.
 
     Rows that the card's SQL groups would be grouped twice: once by all its columns, which is most of the cost, and once by the question's. Where it
     groups and every column in `added` is a SUM of lines, and no column in `plain` depends on a sum, the lines are given as they are, with the
-    same answer. Otherwise the SQL is returned unchanged.
+    same answer. A column in `plain` may be the MAX of one of the columns that it groups by, taken where a line meets a condition, and NULL elsewhere: within
+    a group its values are one and NULL, so it counts, and is the least and the greatest, line by line as well. Only a question that does not
+    group by it or filter on it may have it so: `counted` names those. Otherwise the SQL is returned unchanged.
     """
     select = sqlglot.parse_one(text, read="bigquery")
     if not isinstance(select, exp.Select) or not select.args.get("group") or select.args.get("having"):
         return text
+    grouped = {column.name for column in select.args["group"].expressions if isinstance(column, exp.Column)}
     kept = []
     for projection in select.expressions:
         name, inner = projection.alias_or_name, projection.unalias()
@@ -114,24 +117,37 @@ def lines_of(text: str, added: frozenset[str], plain: frozenset[str]) -> str:
             kept.append(exp.alias_(inner.this, name))
         elif name in plain and name not in added and not inner.find(exp.AggFunc):
             kept.append(projection)
-        elif name in added | plain:
+        elif name in counted and name not in added | plain and (one := _one_of_a_group(inner, grouped)) is not None:
+            kept.append(exp.alias_(one, name))
+        elif name in counted and name not in added | plain and not inner.find(exp.AggFunc):
+            kept.append(projection)
+        elif name in added | plain | counted:
             return text
     select.set("expressions", kept)
     select.set("group", None)
     return select.sql(dialect="bigquery", pretty=True, comments=False)
 
 
-def _needed(card: Card, dimensions: Sequence[Dimension], values: FilterValues) -> tuple[frozenset[str], frozenset[str]]:
-    """Columns of the card's SQL that the question sums, and those that it groups by, filters on, counts or takes the least or greatest of."""
-    added, plain = set(), {d.column for d in dimensions}
+def _one_of_a_group(inner: exp.Expr, grouped: set[str]) -> exp.Expr | None:
+    """`CASE WHEN … THEN g END` of `MAX(CASE WHEN … THEN g END)` where the group's own columns are all that it can give."""
+    if not isinstance(inner, exp.Max) or not isinstance(inner.this, exp.Case) or inner.this.args.get("default") is not None:
+        return None
+    given = {one.args["true"] for one in inner.this.args["ifs"]}
+    return inner.this if len(given) == 1 and all(isinstance(g, exp.Column) and g.name in grouped for g in given) else None
+
+
+def _needed(card: Card, dimensions: Sequence[Dimension], values: FilterValues) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Columns of the card's SQL that the question sums, those that it groups by or filters on, and others that it counts or takes the least or
+    greatest of."""
+    added, plain, counted = set(), {d.column for d in dimensions}, set()
     plain |= {column for key, column in card.filters.items() if key == "date" or values.chosen.get(key)}
     for measure in card.measures:
         for term in measure.ratio or ():
             added |= {term.sum} if term.sum is not None else set()
-            plain |= {term.count_distinct} if term.count_distinct is not None else set()
+            counted |= {term.count_distinct} if term.count_distinct is not None else set()
         added |= {c for c in (measure.sum, measure.share) if c is not None}
-        plain |= {c for c in (measure.count_distinct, measure.min, measure.max) if c is not None}
-    return frozenset(added), frozenset(plain)
+        counted |= {c for c in (measure.count_distinct, measure.min, measure.max) if c is not None}
+    return frozenset(added), frozenset(plain), frozenset(counted - plain)
 
 
 def _dimension(dimension: Dimension, auto: str) -> str:

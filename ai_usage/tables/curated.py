@@ -13,7 +13,7 @@ ATTRIBUTIONS = ("direct", "token_share", "seat", "key_owner", "unattributed")
 SETTLE_STATES = ("open", "provisional", "settled", "closed")
 
 _PLATFORM = string("platform", "claude_api, claude_code, claude_ai, cursor, or what a new vendor adds.", nullable=False)
-_USAGE_MEASURES: tuple[Column, ...] = (
+USAGE_MEASURES: tuple[Column, ...] = (
     count("input_tokens", "Uncached input tokens.", "tokens"),
     count("output_tokens", "Output tokens.", "tokens"),
     count("cache_read_tokens", "Tokens read from cache.", "tokens"),
@@ -61,7 +61,7 @@ _COST_DIMENSIONS: tuple[Column, ...] = (
 _SOURCE = string("source", "The staging model that the row came through.", nullable=False)
 _PROCESSED_AT = timestamp("processed_at", "When the row was computed.", nullable=False)
 
-STAGING_USAGE: tuple[Column, ...] = (*_USAGE_DIMENSIONS, *_USAGE_MEASURES, _SOURCE)
+STAGING_USAGE: tuple[Column, ...] = (*_USAGE_DIMENSIONS, *USAGE_MEASURES, _SOURCE)
 STAGING_COST: tuple[Column, ...] = (
     *_COST_DIMENSIONS,
     date("settled_on", "First UTC day on which the vendor no longer changes this day; NULL is unknown."),

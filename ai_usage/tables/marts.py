@@ -6,38 +6,27 @@ only: below them unknown is NULL.
 
 from __future__ import annotations
 
+from ai_usage.tables import use
 from ai_usage.tables.books import vw_adjustments, vw_cost_booked, vw_month_close
 from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
 from ai_usage.tables.focus import vw_focus
-from ai_usage.tables.schema import Column, Table, boolean, count, date, email, integer, string, timestamp, usd
+from ai_usage.tables.schema import Table, boolean, count, date, integer, string, timestamp, usd
+from ai_usage.tables.shape import DEPARTMENT, PLATFORM, USER, mart
 
-SEAT_STATES = ("used", "idle", "unheld", "unknown", "no_seat")
 BUDGET_SCOPES = ("company", "department", "platform", "department_platform")
 RECONCILIATION_REASONS = (
     "agrees", "no_invoice", "not_held", "priority_tier", "tax", "credit", "seats", "timing", "rounding", "unknown",
 )  # fmt: skip
 
-_PLATFORM = string("platform", "Platform.", nullable=False)
-_DEPARTMENT = string("department", "Department on that day; '(no department)' when nobody said.", nullable=False)
-_USER = (
-    email("user_email", "Canonical e-mail; '(unattributed)' when nobody is known.", nullable=False),
-    string("user_name", "First and last name, or the e-mail.", nullable=False),
-)
-
-
-def _mart(name: str, description: str, grain: str, columns: tuple[Column, ...], **more: object) -> Table:
-    return Table(name=name, layer="mart", description=description, grain=grain, columns=columns, view=True, **more)  # type: ignore[arg-type]
-
-
-vw_monthly_finance = _mart(
+vw_monthly_finance = mart(
     "vw_monthly_finance",
     "Billed cost per month, for the books.",
     "one month, platform, department, cost center, cost type and settle state",
     (
         date("month", "First day of the month.", nullable=False),
-        _PLATFORM,
+        PLATFORM,
         string("vendor", "Who sends the invoice.", nullable=False),
-        _DEPARTMENT,
+        DEPARTMENT,
         string("cost_center", "Cost center on that day."),
         string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
         string("settle_state", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
@@ -46,7 +35,7 @@ vw_monthly_finance = _mart(
     key=("month", "platform", "vendor", "department", "cost_center", "cost_type", "settle_state"),
     date_column="month",
 )
-vw_chargeback = _mart(
+vw_chargeback = mart(
     "vw_chargeback",
     "The lines to book for a month, by cost center and person. Names, meaning and order of its columns change only with a new version.",
     "one month, cost center, department, person, platform, vendor, cost type, settle state and corrected month",
@@ -54,8 +43,8 @@ vw_chargeback = _mart(
         date("month", "First day of the month.", nullable=False),
         string("cost_center", "Cost center on the day of the cost; NULL when nobody said."),
         string("department", "Department on the day of the cost; '(no department)' when nobody said.", nullable=False),
-        *_USER,
-        _PLATFORM,
+        *USER,
+        PLATFORM,
         string("vendor", "Who sends the invoice.", nullable=False),
         string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
         string("settle_state", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
@@ -66,17 +55,17 @@ vw_chargeback = _mart(
     date_column="month",
     tags={"columns_version": "1"},
 )
-vw_cost_allocation = _mart(
+vw_cost_allocation = mart(
     "vw_cost_allocation",
     "Billed cost per day with person and department as of that day, as it stands in the books.",
     "one line of vw_cost_booked",
     (
         date("cost_date", "UTC day.", nullable=False),
-        _PLATFORM,
+        PLATFORM,
         string("vendor", "Who sends the invoice.", nullable=False),
-        _DEPARTMENT,
+        DEPARTMENT,
         string("cost_center", "Cost center on that day."),
-        *_USER,
+        *USER,
         string("model", "Model."),
         string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
         string("attribution", "How the cost found its owner.", nullable=False, allowed=ATTRIBUTIONS),
@@ -86,60 +75,28 @@ vw_cost_allocation = _mart(
     ),
     date_column="cost_date",
 )
-vw_productivity_metrics = _mart(
-    "vw_productivity_metrics",
-    "What each person did on each day with each platform, and what it cost.",
-    "one UTC day, platform and person",
+vw_cost_months = mart(
+    "vw_cost_months",
+    "Billed cost per month with person and department as of each day, as it stands in the books: `vw_cost_allocation` by month.",
+    "one month, platform, vendor, department, cost center, person, cost type, attribution, settle state and corrected month",
     (
-        date("usage_date", "UTC day.", nullable=False),
-        _PLATFORM,
-        _DEPARTMENT,
-        *_USER,
-        count("loc_added", "Lines added.", "lines"),
-        count("loc_accepted", "Suggested lines accepted.", "lines"),
-        count("loc_removed", "Lines removed.", "lines"),
-        count("suggestions_shown", "Suggestions offered.", "suggestions"),
-        count("suggestions_accepted", "Suggestions accepted.", "suggestions"),
-        count("suggestions_rejected", "Suggestions rejected by hand.", "suggestions"),
-        count("requests", "Requests made to a model.", "requests"),
-        count("sessions", "Sessions.", "sessions"),
-        count("commits", "Commits.", "commits"),
-        count("pull_requests", "Pull requests.", "pull requests"),
-        count("conversations", "Conversations.", "conversations"),
-        count("messages", "Messages.", "messages"),
-        count("input_tokens", "Uncached input tokens.", "tokens"),
-        count("output_tokens", "Output tokens.", "tokens"),
-        count("cache_read_tokens", "Tokens read from cache.", "tokens"),
-        count("cache_write_tokens", "Tokens written to cache.", "tokens"),
-        usd("cost_usd", "Billed usage cost of the person's day; seats are not in it. NULL when nothing was billed."),
-        usd("included_usd", "Value of included usage, not billed."),
-        usd("list_usd", "Usage at list price, not billed."),
-        boolean("is_active", "Whether the person used the platform at all.", nullable=False),
+        date("month", "First day of the month.", nullable=False),
+        PLATFORM,
+        string("vendor", "Who sends the invoice.", nullable=False),
+        DEPARTMENT,
+        string("cost_center", "Cost center on the day of the cost; NULL when nobody said."),
+        *USER,
+        string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
+        string("attribution", "How the cost found its owner.", nullable=False, allowed=ATTRIBUTIONS),
+        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
+        date("corrects_month", "First day of the closed month that the row corrects; NULL for the month's own cost."),
+        date("first_day", "The first UTC day of the month with such cost.", nullable=False),
+        date("last_day", "The last one.", nullable=False),
+        usd("cost_usd", "Billed cost.", nullable=False),
     ),
-    key=("usage_date", "platform", "user_email"),
-    date_column="usage_date",
+    date_column="month",
 )
-vw_team_productivity = _mart(
-    "vw_team_productivity",
-    "What groups of people did in a week, without anybody's name. Groups of fewer than 3 active people are left out.",
-    "one ISO week, platform and department",
-    (
-        date("week", "Monday of the week.", nullable=False),
-        _PLATFORM,
-        string("department", "Department; '(no department)' when nobody said.", nullable=False),
-        count("people", "Distinct people who were active; at least 3.", "people", nullable=False),
-        count("loc_accepted", "Suggested lines accepted.", "lines"),
-        count("suggestions_decided", "Suggestions offered; where that is not counted, accepted plus rejected.", "suggestions"),
-        count("suggestions_accepted", "Suggestions accepted, where `suggestions_decided` is known.", "suggestions"),
-        count("requests", "Requests made to a model.", "requests"),
-        count("sessions", "Sessions.", "sessions"),
-        count("commits", "Commits.", "commits"),
-        count("pull_requests", "Pull requests.", "pull requests"),
-    ),
-    key=("week", "platform", "department"),
-    date_column="week",
-)
-vw_restatements = _mart(
+vw_restatements = mart(
     "vw_restatements",
     "What vendors changed after they first said it: when we learned it and by how much.",
     "one version after the first of a source, endpoint and UTC day",
@@ -161,7 +118,7 @@ vw_restatements = _mart(
     key=("source", "endpoint", "usage_date", "version_no"),
     date_column="usage_date",
 )
-vw_data_health = _mart(
+vw_data_health = mart(
     "vw_data_health",
     "For each endpoint: which days we hold, which failed, which nobody asked for.",
     "one source and endpoint",
@@ -184,7 +141,7 @@ vw_data_health = _mart(
     ),
     key=("source", "endpoint"),
 )
-sheet_issues = _mart(
+sheet_issues = mart(
     "sheet_issues",
     "Rows of the sheet that could not be used, with the remedy. The other rows of the tab were used.",
     "one broken rule of one row of the current snapshot",
@@ -199,90 +156,7 @@ sheet_issues = _mart(
     ),
 )
 
-vw_platform_roi = _mart(
-    "vw_platform_roi",
-    "What each person's day on a platform cost in all, seats included, beside what came of it. For ratios of sums; each is an allocation.",
-    "one UTC day, platform, department and person",
-    (
-        date("usage_date", "UTC day.", nullable=False),
-        _PLATFORM,
-        _DEPARTMENT,
-        *_USER,
-        boolean("is_active", "Whether the person used the platform at all.", nullable=False),
-        integer(
-            "active_days",
-            "1 where a known person was active, else 0: the sum is person-days. NULL where the platform reports no activity.",
-            unit="person-days",
-        ),
-        count("loc_added", "Lines added.", "lines"),
-        count("loc_accepted", "Suggested lines accepted.", "lines"),
-        count("suggestions_shown", "Suggestions offered.", "suggestions"),
-        count("suggestions_accepted", "Suggestions accepted.", "suggestions"),
-        count("suggestions_rejected", "Suggestions rejected by hand.", "suggestions"),
-        count("requests", "Requests made to a model.", "requests"),
-        count("sessions", "Sessions.", "sessions"),
-        count("commits", "Commits made by the tool.", "commits"),
-        count("pull_requests", "Pull requests opened by the tool.", "pull requests"),
-        count("input_tokens", "Uncached input tokens.", "tokens"),
-        count("output_tokens", "Output tokens.", "tokens"),
-        count("cache_read_tokens", "Tokens read from cache.", "tokens"),
-        count("cache_write_tokens", "Tokens written to cache.", "tokens"),
-        count("total_tokens", "The four kinds together; NULL where none is known.", "tokens"),
-        count("cacheable_tokens", "Input side: uncached, read from and written to cache; NULL where cache reads are unknown.", "tokens"),
-        usd("cost_usd", "Billed cost of every type; NULL when nothing was billed."),
-        usd("seat_usd", "The part of it that is seats."),
-        usd("cost_with_days_usd", "Billed cost of platforms that report activity; NULL for the others."),
-        usd("cost_with_lines_usd", "Billed cost of platforms that report accepted lines; NULL for the others."),
-        usd("cost_with_commits_usd", "Billed cost of platforms that report commits; NULL for the others."),
-        usd("cost_with_tokens_usd", "Billed cost of platforms that report tokens; NULL for the others."),
-    ),
-    key=("usage_date", "platform", "department", "user_email"),
-    date_column="usage_date",
-    do_not="average ratios: divide sums.",
-)
-vw_adoption = _mart(
-    "vw_adoption",
-    "Seats against use: who held a paid seat in a month, and whether they used it.",
-    "one month, platform and person",
-    (
-        date("month", "First day of the month.", nullable=False),
-        _PLATFORM,
-        string(
-            "department", "Department on the last day of the month with cost or use; '(no department)' when nobody said.", nullable=False
-        ),
-        *_USER,
-        string(
-            "seat_state",
-            "used; idle: held and not used in the month; unheld: paid and held by nobody; unknown: the platform reports no activity; no_seat.",
-            nullable=False,
-            allowed=SEAT_STATES,
-        ),
-        usd("seat_usd", "Seats paid in the month; NULL without a seat."),
-        usd("idle_usd", "The part of it that is idle or unheld; NULL without a seat, or where use is unknown."),
-        usd("cost_usd", "Billed cost of every type; NULL when nothing was billed."),
-        integer("active_days", "Days with activity in the month; NULL where the platform reports no activity.", unit="days"),
-        date("last_active_date", "Last day with activity up to the end of the month; NULL is never."),
-    ),
-    key=("month", "platform", "user_email"),
-    date_column="month",
-)
-vw_model_mix = _mart(
-    "vw_model_mix",
-    "Which models are used, and what their usage was billed. Seats are not in it.",
-    "one UTC day, platform, department and model",
-    (
-        date("usage_date", "UTC day.", nullable=False),
-        _PLATFORM,
-        _DEPARTMENT,
-        string("model", "Model; '(no model)' where the vendor names none.", nullable=False),
-        count("requests", "Requests.", "requests"),
-        count("total_tokens", "Input, output, cache reads and cache writes; NULL where none is known.", "tokens"),
-        usd("cost_usd", "Billed usage cost; NULL when nothing was billed."),
-    ),
-    key=("usage_date", "platform", "department", "model"),
-    date_column="usage_date",
-)
-vw_budget_variance = _mart(
+vw_budget_variance = mart(
     "vw_budget_variance",
     "Budgets of the sheet against billed cost, in the scope in which each budget was given.",
     "one month, scope, department and platform",
@@ -300,7 +174,7 @@ vw_budget_variance = _mart(
     date_column="month",
     do_not="add up over scopes: they overlap.",
 )
-vw_forecast = _mart(
+vw_forecast = mart(
     "vw_forecast",
     "Where the latest month with data will end: spent, known fees ahead, expected usage ahead, and a range.",
     "one level, platform and UTC day of the latest month with data",
@@ -329,13 +203,13 @@ vw_forecast = _mart(
     date_column="cost_date",
     do_not="add up projected_usd, low_usd, high_usd or budget_usd over days, or anything over both levels.",
 )
-vw_reconciliation = _mart(
+vw_reconciliation = mart(
     "vw_reconciliation",
     "Does it match the invoice: the vendor's API, the warehouse and the invoice of each month, and why they differ.",
     "one month and platform",
     (
         date("month", "First day of the month.", nullable=False),
-        _PLATFORM,
+        PLATFORM,
         string("settle_state", "The least final state of the month's cost.", nullable=False, allowed=SETTLE_STATES),
         usd("vendor_usd", "Billed usage by the vendor's own records, current versions; NULL where no API gives it."),
         usd("priced_usd", "Tokens times list price, for models with a known price; NULL where none is known."),
@@ -357,13 +231,13 @@ vw_reconciliation = _mart(
     key=("month", "platform"),
     date_column="month",
 )
-vw_unmapped = _mart(
+vw_unmapped = mart(
     "vw_unmapped",
     "What somebody has to name so that cost finds its owner or its department.",
     "one month, platform, kind and item",
     (
         date("month", "First day of the month.", nullable=False),
-        _PLATFORM,
+        PLATFORM,
         string(
             "kind",
             "key, person (without department), seat (held by nobody), no_key (the vendor names neither).",
@@ -381,7 +255,7 @@ vw_unmapped = _mart(
     date_column="month",
     do_not="add up over kinds as a total of unattributed cost: kind `person` has an owner and lacks a department only.",
 )
-vw_rejects = _mart(
+vw_rejects = mart(
     "vw_rejects",
     "Records of current versions that could not be used, counted by what is wrong with them.",
     "one source, endpoint, UTC day, column, reason and remedy",
@@ -402,15 +276,12 @@ MARTS: tuple[Table, ...] = (
     vw_monthly_finance,
     vw_chargeback,
     vw_cost_allocation,
+    vw_cost_months,
     vw_cost_booked,
     vw_month_close,
     vw_adjustments,
     vw_focus,
-    vw_productivity_metrics,
-    vw_team_productivity,
-    vw_platform_roi,
-    vw_adoption,
-    vw_model_mix,
+    *use.MARTS,
     vw_budget_variance,
     vw_forecast,
     vw_reconciliation,

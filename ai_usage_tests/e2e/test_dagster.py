@@ -30,10 +30,12 @@ SHEETS = {f"raw_sheet_{tab}" for tab in ("api_keys", "people", "claude_ai_usage"
 CURSOR = {"raw_cursor_events", "raw_cursor_usage", "raw_cursor_members", "raw_cursor_spend"}
 DIMENSIONS = {"dim_users", "dim_user_assignments", "dim_api_keys"}
 FACTS = {"fct_usage_daily", "fct_cost_daily", "fct_cost_corrections"}
+TOTALS = {"agg_person_days", "agg_person_weeks", "agg_person_months", "agg_cost_days", "agg_cost_months"}
 MARTS = {
     "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_restatements", "vw_data_health",
     "sheet_issues", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation", "vw_unmapped",
     "vw_rejects", "vw_chargeback", "vw_check_results", "vw_certificate", "vw_cost_booked", "vw_month_close", "vw_adjustments", "vw_alerts", "vw_focus",
+    "vw_cost_months", "vw_use_and_cost", "vw_weekly_adoption",
 }  # fmt: skip
 ANTHROPIC = ("raw_anthropic_", "raw_claude_code_", "raw_claude_enterprise_")  # other vendors, with tests of their own
 EXPORTS = {"raw_claude_ai_audit_log", "raw_claude_ai_spend"}
@@ -87,7 +89,16 @@ EDGES = {
     # What closed months' days say today beyond what was booked.
     "fct_cost_corrections": {"fct_cost_daily"},
     "vw_cost_booked": {"fct_cost_daily", "fct_cost_corrections", "dim_user_assignments"},
-    "vw_month_close": {"vw_cost_booked"},
+    # Facts added up once. What is booked to a month also follows departments, corrections and, outside Dagster, closings.
+    "agg_person_days": {"fct_usage_daily"},
+    "agg_person_weeks": {"agg_person_days"},
+    "agg_person_months": {"agg_person_days"},
+    "agg_cost_days": {"fct_cost_daily"},
+    "agg_cost_months": {"fct_cost_daily", "fct_cost_corrections", "dim_user_assignments"},
+    "vw_cost_months": {"agg_cost_months", "dim_users"},
+    "vw_use_and_cost": {"agg_person_days", "agg_person_months", "vw_cost_allocation", "dim_user_assignments", "dim_users"},
+    "vw_weekly_adoption": {"agg_person_weeks", "dim_user_assignments", "dim_users"},
+    "vw_month_close": {"agg_cost_months"},
     "vw_adjustments": {"raw_sheet_adjustments"},
     # A month is frozen when everything that shows it has been computed and checked.
     "closed_month": MARTS | {"dim_users"},
@@ -101,20 +112,20 @@ EDGES = {
         "raw_cursor_members",
     },
     "vw_cost_allocation": {"vw_cost_booked", "dim_users"},
-    "vw_monthly_finance": {"vw_cost_allocation"},
-    "vw_productivity_metrics": {"fct_usage_daily", "vw_cost_booked", "dim_user_assignments", "dim_users"},
-    "vw_chargeback": {"vw_cost_allocation"},
+    "vw_monthly_finance": {"agg_cost_months"},
+    "vw_productivity_metrics": {"agg_person_days", "vw_cost_booked", "dim_user_assignments", "dim_users"},
+    "vw_chargeback": {"vw_cost_months"},
     "chargeback": {"vw_chargeback"},
     "vw_check_results": {"check_results"},
     "serving_copy": MARTS,
-    "vw_team_productivity": {"fct_usage_daily", "dim_user_assignments"},
-    "vw_platform_roi": {"fct_usage_daily", "vw_cost_allocation", "dim_user_assignments", "dim_users"},
-    "vw_adoption": {"fct_usage_daily", "vw_cost_allocation", "dim_user_assignments", "dim_users"},
+    "vw_team_productivity": {"agg_person_days", "dim_user_assignments"},
+    "vw_platform_roi": {"vw_use_and_cost"},
+    "vw_adoption": {"agg_person_months", "agg_cost_months", "dim_user_assignments", "dim_users"},
     "vw_model_mix": {"vw_cost_allocation", "fct_usage_daily", "dim_user_assignments"},
     "vw_budget_variance": {"raw_sheet_budgets", "vw_monthly_finance"},
-    "vw_forecast": {"fct_cost_daily", "vw_cost_booked", "raw_sheet_subscriptions", "raw_sheet_budgets"},
-    "vw_reconciliation": {"fct_cost_daily", "raw_sheet_invoices"},
-    "vw_unmapped": {"fct_cost_daily", "dim_api_keys", "vw_platform_roi"},
+    "vw_forecast": {"agg_cost_days", "vw_cost_booked", "raw_sheet_subscriptions", "raw_sheet_budgets"},
+    "vw_reconciliation": {"agg_cost_days", "raw_sheet_invoices"},
+    "vw_unmapped": {"fct_cost_daily", "dim_api_keys", "agg_person_days", "agg_cost_months", "dim_user_assignments"},
     # What is told rests on every mart, and the report shows what was told.
     "alert_log": MARTS - {"vw_alerts"},
     "vw_alerts": {"alert_log"},
@@ -162,17 +173,17 @@ def test_the_definitions_load_and_are_whole(tmp_path: Path) -> None:
 
 
 def test_the_graph_is_the_designs(nodes: dict) -> None:
-    assert set(nodes) == SHEETS | CURSOR | EXPORTS | DIMENSIONS | FACTS | MARTS | OPERATIONS
+    assert set(nodes) == SHEETS | CURSOR | EXPORTS | DIMENSIONS | FACTS | TOTALS | MARTS | OPERATIONS
     held = {name: {p for k in node.parent_keys if not (p := k.to_user_string()).startswith(ANTHROPIC)} for name, node in nodes.items()}
     assert {n: e for n, e in held.items() if n not in LEDGER_VIEWS} == {n: e for n, e in EDGES.items() if n not in LEDGER_VIEWS}
     for name in LEDGER_VIEWS:
-        assert held[name] and held[name] <= SHEETS | CURSOR | DIMENSIONS | FACTS, name
+        assert held[name] and held[name] <= SHEETS | CURSOR | DIMENSIONS | FACTS | TOTALS, name
     assert SHEETS - {"raw_sheet_invoices", "raw_sheet_budgets"} <= set().union(*held.values())
 
 
 def test_a_dropped_file_is_loaded_before_the_facts_of_its_run(nodes: dict) -> None:
     """A run that loads a file must rebuild the facts after it, not beside it: fct_* wait for uploaded_files."""
-    for name in FACTS:
+    for name in FACTS | TOTALS:
         assert "uploaded_files" in _ancestors(nodes, name), name
 
 
@@ -194,7 +205,7 @@ def test_every_asset_says_what_it_is(nodes: dict) -> None:
         assert node.owners, name
         assert node.description and len(node.description) > 20, name
         assert node.kinds, name
-        assert (name in FACTS | {"raw_cursor_events", "raw_cursor_usage"}) == node.is_partitioned, name
+        assert (name in FACTS | TOTALS | {"raw_cursor_events", "raw_cursor_usage"}) == node.is_partitioned, name
         if name in OPERATIONS:
             continue
         schema = node.metadata["dagster/column_schema"]
@@ -216,7 +227,7 @@ def test_partitions_are_utc_days_and_the_money_is_checked_by_blocking_checks(tmp
         assert {(asset, n) for n in ("schema", "versions_are_whole", "complete", "no_rejects", "no_drift")} <= specs, asset
     blocking = {(s.asset_key.to_user_string(), s.name) for a in definitions.assets or () for s in a.check_specs if s.blocking}  # type: ignore[union-attr]
     assert {(a, "conservation") for a in ("raw_cursor_events", "fct_cost_daily", "vw_cost_allocation", "vw_monthly_finance")} <= blocking
-    assert {(a, "grain") for a in FACTS | DIMENSIONS} <= blocking
+    assert {(a, "grain") for a in FACTS | TOTALS | DIMENSIONS} <= blocking
 
 
 # Schedule -----------------------------------------------------------------------------------------------------------
@@ -430,7 +441,9 @@ def test_the_webserver_shows_every_asset(served: tuple[Company, int]) -> None:
         "an answer of the webserver",
     )
     names = {node["assetKey"]["path"][-1] for node in found["assetNodes"]}
-    assert {name for name in names if not name.startswith(ANTHROPIC)} == SHEETS | CURSOR | EXPORTS | DIMENSIONS | FACTS | MARTS | OPERATIONS
+    assert {
+        name for name in names if not name.startswith(ANTHROPIC)
+    } == SHEETS | CURSOR | EXPORTS | DIMENSIONS | FACTS | TOTALS | MARTS | OPERATIONS
     assert all(node["groupName"] and node["owners"] for node in found["assetNodes"])
     query = "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"
     entries = graphql(port, query)["workspaceOrError"]["locationEntries"]

@@ -57,6 +57,7 @@ def company(desk: Desk) -> None:
 def company_warehouse(new_desk: Callable[[], Desk]) -> DuckDBWarehouse:
     desk = new_desk()
     company(desk)
+    desk.total()
     assert NOON.date() > LAST_DAY
     return desk.warehouse
 

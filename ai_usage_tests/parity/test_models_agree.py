@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ai_usage import tables
+from ai_usage import tables, totals
 from ai_usage.alerts.conditions import COLUMNS, bound
 from ai_usage.alerts.config import load_config
 from ai_usage.dashboards.query import FilterValues, card_query, preceding_period
@@ -302,6 +302,7 @@ def made(desk: Desk) -> Witnessed:
             # The hand-made rows have no vendor that told a total, so the law of totals and the unit of list prices are not theirs.
             proofs = [f for f in FACTS.get(name, ()) if f.name.startswith(("staged", "every token"))]
             desk.warehouse.replace(model.table, model.sql, parameters, proofs)
+        totals.write_all(desk.warehouse, parameters)
     return desk.warehouse
 
 

@@ -21,7 +21,7 @@ from ai_usage.sources.cursor.client import CursorClient
 from ai_usage.sources.cursor.records import DAILY_USAGE, EVENTS, MEMBERS
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.walk import walk_all
-from ai_usage_tests.fixtures.helpers import CURATED, Desk, contents, curated, event_json, ms, spooled, work
+from ai_usage_tests.fixtures.helpers import CURATED, Desk, assert_totals, contents, curated, event_json, ms, spooled, work
 
 D, N = date, Decimal
 FIRST = D(2026, 11, 1)
@@ -171,6 +171,7 @@ def test_replaying_is_free(new_desk: NewDesk, data: st.DataObject) -> None:
         run_window(pieces, vendor, DAYS[a], DAYS[b], split)
     for name in CURATED:
         assert contents(pieces, name) == contents(whole, name), name
+    assert_totals(pieces)
     for a, b, split in steps[:1]:
         run_window(pieces, vendor, DAYS[a], DAYS[b], split)
     for name in CURATED:
@@ -332,6 +333,7 @@ def test_replaying_is_free_on_both_engines(desk: Desk, new_desk: NewDesk) -> Non
     run_window(desk, LATER, DAYS[0], DAYS[1], split=False)
     for name in CURATED:
         assert contents(desk, name) == contents(whole, name), name
+    assert_totals(desk)
 
 
 # The simulator's books ------------------------------------------------------------------------------------------

@@ -337,8 +337,12 @@ class Rehearsal:
         if not self.small_disk:
             looked.notes.append("not rehearsed: this user may not mount a small disk")
             self.result.skipped.append("disk full")
+        elif self.rng.random() < 0.5:
+            self._in_the_middle(self._tick(looked.morning, known), looked)
+            self._fill(0)
+            return
         else:
-            self._fill()
+            self._fill(self.rng.randrange(40))
         self._tick(looked.morning, known)
 
     def _sleep(self, morning: Morning, looked: list[Looked]) -> None:
@@ -400,10 +404,10 @@ class Rehearsal:
             self.holder = None
         (self.disk / "ballast").unlink(missing_ok=True)
 
-    def _fill(self) -> None:
-        """Leave some hundred KB."""
+    def _fill(self, left_kb: int) -> None:
+        """Leave so little that no run can spool its first answer, or nothing: with 800 KB left a run found room in what it freed itself."""
         stat = os.statvfs(self.disk)
-        size = stat.f_bavail * stat.f_frsize - self.rng.randrange(50, 800) * 1024
+        size = stat.f_bavail * stat.f_frsize - left_kb * 1024
         with (self.disk / "ballast").open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, max(1, size))
 

@@ -18,7 +18,7 @@ from ai_usage import closing
 from ai_usage.closing import ClosingError
 from ai_usage.proofs import FACTS
 from ai_usage.warehouse import WarehouseError
-from ai_usage_tests.fixtures.helpers import Desk, contents, curated
+from ai_usage_tests.fixtures.helpers import Desk, assert_totals, contents, curated
 
 D, N = date, Decimal
 SEP, OCT, NOV = D(2026, 9, 1), D(2026, 10, 1), D(2026, 11, 1)
@@ -198,7 +198,8 @@ def test_manual_adjustments_are_rows_of_their_own_and_never_edits(office: Office
 
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_happens_closed_months_stand_and_the_books_sum_to_the_facts(desk: Desk, seed: int) -> None:
-    """Random tellings, closings, reopenings: a closed month never moves while it is closed; all months together are what the vendor says."""
+    """Random tellings, closings, reopenings, moves between departments: a closed month never moves while it is closed; all months together are what the
+    vendor says; what is stored by month is what the books say, also of months that no run touched."""
     rng = random.Random(seed)
     office = Office(desk, SEP, D(2026, 12, 31))
     days = [D(2026, m, d) for m in (9, 10, 11, 12) for d in (1, 15, 28)]
@@ -207,8 +208,8 @@ def test_whatever_happens_closed_months_stand_and_the_books_sum_to_the_facts(des
         office.tell(day, ana=str(rng.randint(1, 10**9)), nobody="0.000000001")
     office.compute()
     months, closed = [SEP, OCT, NOV, DEC], {}
-    for _ in range(9):
-        move = rng.choice(("tell", "tell", "close", "reopen"))
+    for n in range(9):
+        move = rng.choice(("tell", "tell", "close", "reopen", "move"))
         if move == "tell":
             who = rng.choice(("ana", "ben", "nobody"))
             office.tell(rng.choice(days), **{who: str(N(rng.randint(-(10**6), 10**12)) / N(10**9))})
@@ -221,6 +222,12 @@ def test_whatever_happens_closed_months_stand_and_the_books_sum_to_the_facts(des
             month = max(closed)
             closing.reopen(desk.warehouse, month, author="Controlling", reason="try")
             del closed[month]
+        elif move == "move":
+            desk.tab(
+                "people", {"email": ANA, "department": f"Department {rng.randint(1, 3)}"}, at=BASE + timedelta(hours=len(office.told) + n)
+            )
+            curated(desk, D(2026, 12, 28), D(2026, 12, 28), LATE)
+        assert_totals(desk)
         for month, was in closed.items():
             assert (office.booked(month), office.lines(month)) == was
         assert office.everything() == sum((sum(said.values(), N(0)) for said in office.told.values()), N(0))

@@ -34,11 +34,12 @@ LEDGER = {"raw_fetches": FETCHES} | {
 # Small whatever the company's size, or asked whole on purpose.
 LEDGER |= {
     "fct_cost_corrections": "corrections of closed months are few, and all of them are booked to the first open month",
+    "agg_person_months": "a row for a person's month: whether a platform reports a count at all, and when a seat was used last, is asked of all months",
+    "agg_cost_days": "some rows a day, however many people there are",
+    "agg_cost_months": "a row for a person's month: cards and views that show every month read every month",
 }
 # Closed months stand in for the facts of theirs: what reads all of the one reads all of the other, for the same reason.
 FROZEN = {"closed_cost": "fct_cost_daily"}
-# What a platform reports at all (lines, commits, tokens) is asked of all days: else a month without commits would look like a platform without.
-REPORTED = "whether a platform reports a count at all is asked of all days, of a few columns"
 MONTHS = "months are summed from days and the card or view shows whole months, so the partition column is not filtered"
 # (statement, table) -> why it reads all days.
 WHOLE = (
@@ -47,72 +48,13 @@ WHOLE = (
             "dim_api_keys",
             "raw_cursor_events",
         ): "a service account is known only by its events, on any day; docs/scale.md says what that costs and when to change it",
-        (
-            "vw_monthly_finance",
-            "fct_cost_daily",
-        ): "its day column is a month, DATE_TRUNC of the partition column: ask vw_cost_allocation for a few days",
-        ("vw_chargeback", "fct_cost_daily"): "its day column is a month, DATE_TRUNC of the partition column: whole months are booked",
-        ("cost_allocation.chargeback", "fct_cost_daily"): MONTHS,
         ("sheet_issues", "raw_rejects"): "has no day column: the present sheet's broken rows, few",
-        ("cost_allocation.department_by_month", "fct_cost_daily"): "the card shows every month on record, whatever the period",
-        ("productivity_analytics.adoption", "fct_cost_daily"): "the card shows every week on record, whatever the period",
-        ("productivity_analytics.adoption", "fct_usage_daily"): "the card shows every week on record, whatever the period",
+        ("productivity_analytics.adoption", "agg_person_weeks"): "the card shows every week on record, whatever the period",
     }
-    | {
-        (name, "fct_usage_daily"): REPORTED
-        for name in (
-            "vw_platform_roi",
-            "executive_summary.cost_per_active",
-            *(
-                f"productivity_analytics.{card}"
-                for card in (
-                    "accepted_lines",
-                    "acceptance_rate",
-                    "active_people",
-                    "cost_per_line",
-                    "requests",
-                    "sessions",
-                    "commits",
-                    "pull_requests",
-                    "lines_over_time",
-                    "acceptance_trend",
-                    "tools_side_by_side",
-                    "commits_over_time",
-                    "pull_requests_over_time",
-                    "by_department",
-                    "tokens_by_platform",
-                    "by_person",
-                )
-            ),
-            *(
-                f"platform_roi.{card}"
-                for card in (
-                    "cost_per_line",
-                    "cost_per_commit",
-                    "cost_per_active_day",
-                    "cost_per_million",
-                    "cache_hit_rate",
-                    "by_platform",
-                    "line_trend",
-                    "day_trend",
-                    "cache_trend",
-                )
-            ),
-        )
-    }
-    | {
-        (name, table): MONTHS
-        for name in ("vw_adoption", "cost_allocation.seats", "cost_allocation.idle_seats", "vw_unmapped", "data_trust.to_name")
-        for table in ("fct_usage_daily", "fct_cost_daily")
-    }
+    | {(name, table): MONTHS for name in ("vw_unmapped", "data_trust.to_name") for table in ("agg_person_days", "fct_cost_daily")}
     | {
         (name, "fct_cost_daily"): MONTHS
         for name in (
-            "vw_budget_variance",
-            "vw_month_close",
-            "data_trust.months",
-            "cost_allocation.budgets",
-            "executive_summary.month_by_platform",
             "vw_forecast",
             "executive_summary.projection",
             "executive_summary.budget_used",
@@ -149,7 +91,6 @@ WHOLE = (
             *(f"data_trust.{card}" for card in ("vendor_difference", "invoice_difference", "unexplained", "reconciliation")),
         )
         for table in (
-            "fct_cost_daily",
             "raw_anthropic_analytics_cost",
             "raw_anthropic_cost",
             "raw_anthropic_usage",
@@ -161,7 +102,7 @@ WHOLE = (
     | {
         (
             name,
-            "fct_usage_daily",
+            "agg_person_days",
         ): "groups are judged by whole weeks, DATE_TRUNC of the partition column: ask vw_productivity_metrics for a few days"
         for name in (
             "vw_team_productivity",

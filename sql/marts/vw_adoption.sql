@@ -1,48 +1,38 @@
 -- Seats against use: who held a paid seat in a month, and whether they used it. Seats that nobody holds are '(unattributed)'.
 -- On a platform that reports no activity, use is unknown. A person who changed department stands in the last one of the month, whole.
--- Facts are added up once, by month; months before a chosen one are read for the last active day alone.
--- Grain: month, platform, user_email. Inputs: fct_usage_daily, vw_cost_allocation, dim_user_assignments, dim_users.
+-- Grain: month, platform, user_email. Inputs: agg_person_months, agg_cost_months, dim_user_assignments, dim_users.
 WITH reported AS (
   SELECT
     platform,
-    COUNT(requests) + COUNT(sessions) + COUNT(loc_added) + COUNT(suggestions_shown) + COUNT(messages) + COUNT(conversations) > 0 AS has_days
-  FROM fct_usage_daily
+    SUM(days_with_activity) > 0 AS has_days
+  FROM agg_person_months
   GROUP BY platform
-),
-
--- Counts are never negative, so a day has activity where one of its rows has.
-activity AS (
-  SELECT
-    usage_date, platform, user_email,
-    COALESCE(requests, 0) + COALESCE(loc_added, 0) + COALESCE(loc_removed, 0) + COALESCE(suggestions_shown, 0) + COALESCE(sessions, 0)
-    + COALESCE(messages, 0) + COALESCE(conversations, 0) > 0 AS is_active
-  FROM fct_usage_daily
 ),
 
 both_sides AS (
   SELECT
-    f.usage_date AS day, f.platform, COALESCE(a.department, '(no department)') AS department,
-    COALESCE(f.user_email, '(unattributed)') AS user_email, CASE WHEN f.is_active THEN f.usage_date END AS active_date,
-    CAST(NULL AS NUMERIC) AS cost_usd, CAST(NULL AS NUMERIC) AS seat_usd
-  FROM activity AS f
-  LEFT JOIN dim_user_assignments AS a ON f.user_email = a.email AND f.usage_date BETWEEN a.valid_from AND a.valid_to
+    m.month, m.platform, COALESCE(a.department, '(no department)') AS department, COALESCE(m.user_email, '(unattributed)') AS user_email,
+    m.last_day, m.active_days, CAST(NULL AS NUMERIC) AS cost_usd, CAST(NULL AS NUMERIC) AS seat_usd
+  FROM agg_person_months AS m
+  LEFT JOIN dim_user_assignments AS a ON m.user_email = a.email AND m.last_day BETWEEN a.valid_from AND a.valid_to
   UNION ALL
   SELECT
-    cost_date, platform, department, user_email, CAST(NULL AS DATE), cost_usd, CASE WHEN cost_type = 'subscription' THEN cost_usd END
-  FROM vw_cost_allocation
+    month, platform, COALESCE(department, '(no department)'), COALESCE(user_email, '(unattributed)'), last_day, CAST(NULL AS INT64),
+    cost_usd, CASE WHEN cost_type = 'subscription' THEN cost_usd END
+  FROM agg_cost_months
 ),
 
 months AS (
   SELECT
-    DATE_TRUNC(day, MONTH) AS month,
+    month,
     platform,
-    ANY_VALUE(department HAVING MAX day) AS department,
+    ANY_VALUE(department HAVING MAX last_day) AS department,
     user_email,
     SUM(seat_usd) AS seat_usd,
     SUM(cost_usd) AS cost_usd,
-    COUNT(DISTINCT active_date) AS active_dates
+    COALESCE(SUM(active_days), 0) AS active_dates
   FROM both_sides
-  GROUP BY DATE_TRUNC(day, MONTH), platform, user_email
+  GROUP BY month, platform, user_email
 ),
 
 known AS (
@@ -60,13 +50,12 @@ known AS (
 
 history AS (
   SELECT
-    DATE_TRUNC(usage_date, MONTH) AS month,
+    month,
     platform,
     COALESCE(user_email, '(unattributed)') AS user_email,
-    MAX(usage_date) AS last_active_date
-  FROM activity
-  WHERE is_active
-  GROUP BY DATE_TRUNC(usage_date, MONTH), platform, COALESCE(user_email, '(unattributed)')
+    last_active_date
+  FROM agg_person_months
+  WHERE last_active_date IS NOT NULL
 ),
 
 dated AS (

@@ -6,13 +6,13 @@
 -- are spent and no sign of what is to come; days that a vendor failed to give are left out of every mean. A platform that bills fees only
 -- is certain: its range is the projection.
 -- Grain: level, platform, cost_date (the days of the latest month with data).
--- Inputs: fct_cost_daily, vw_cost_booked, stg_billed_days, stg_snapshots, raw_sheet_subscriptions, raw_sheet_budgets.
+-- Inputs: agg_cost_days, vw_cost_booked, stg_billed_days, stg_snapshots, raw_sheet_subscriptions, raw_sheet_budgets.
 WITH usage AS (
   SELECT
     cost_date,
     platform,
     SUM(cost_usd) AS usage_usd
-  FROM fct_cost_daily
+  FROM agg_cost_days
   WHERE cost_type != 'subscription' AND source != 'sheet_adjustments' AND settle_state != 'open'
   GROUP BY cost_date, platform
 ),

@@ -1,27 +1,27 @@
 -- Each month on the books: open or closed, by whom, what was booked to it, and what came in for it later.
--- Grain: month. Inputs: vw_cost_booked, stg_closed_months, month_closings.
+-- Grain: month. Inputs: agg_cost_months, stg_closed_months, month_closings.
 WITH booked AS (
   SELECT
-    booked_month AS month,
+    month,
     SUM(cost_usd) AS booked_usd,
-    SUM(CASE WHEN is_correction THEN cost_usd ELSE CAST(0 AS NUMERIC) END) AS corrections_usd,
+    SUM(CASE WHEN corrects_month IS NOT NULL THEN cost_usd ELSE CAST(0 AS NUMERIC) END) AS corrections_usd,
     CASE
       WHEN COUNTIF(settle_state = 'open') > 0 THEN 'open'
       WHEN COUNTIF(settle_state = 'provisional') > 0 THEN 'provisional'
       WHEN COUNTIF(settle_state = 'settled') > 0 THEN 'settled'
       ELSE 'closed'
     END AS settle_state
-  FROM vw_cost_booked
-  GROUP BY booked_month
+  FROM agg_cost_months
+  GROUP BY month
 ),
 
 later AS (
   SELECT
-    DATE_TRUNC(cost_date, MONTH) AS month,
+    corrects_month AS month,
     SUM(cost_usd) AS learned_later_usd
-  FROM vw_cost_booked
-  WHERE is_correction
-  GROUP BY DATE_TRUNC(cost_date, MONTH)
+  FROM agg_cost_months
+  WHERE corrects_month IS NOT NULL
+  GROUP BY corrects_month
 ),
 
 decisions AS (

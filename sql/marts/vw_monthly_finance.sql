@@ -1,12 +1,12 @@
--- Billed cost per month, for the books. Grain: the view's key. Inputs: vw_cost_allocation.
+-- Billed cost per month, for the books. Grain: the view's key. Inputs: agg_cost_months.
 SELECT
-  DATE_TRUNC(cost_date, MONTH) AS month,
+  month,
   platform,
   vendor,
-  department,
+  COALESCE(department, '(no department)') AS department,
   cost_center,
   cost_type,
   settle_state,
   SUM(cost_usd) AS cost_usd
-FROM vw_cost_allocation
-GROUP BY DATE_TRUNC(cost_date, MONTH), platform, vendor, department, cost_center, cost_type, settle_state
+FROM agg_cost_months
+GROUP BY month, platform, vendor, COALESCE(department, '(no department)'), cost_center, cost_type, settle_state

@@ -1,12 +1,12 @@
 -- What each person did on each day with each platform, and what that cost. Seats are no part of a day's cost here.
 -- NULL stays NULL: a platform that does not count commits has no commits, not zero.
--- Grain: usage_date, platform, user_email. Inputs: fct_usage_daily, vw_cost_booked, dim_user_assignments, dim_users.
+-- Grain: usage_date, platform, user_email. Inputs: agg_person_days, vw_cost_booked, dim_user_assignments, dim_users.
 WITH rows_of_both AS (
   SELECT
     usage_date, platform, user_email, loc_added, loc_accepted, loc_removed, suggestions_shown, suggestions_accepted,
     suggestions_rejected, requests, sessions, commits, pull_requests, conversations, messages, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, CAST(NULL AS NUMERIC) AS cost_usd, included_usd, list_usd
-  FROM fct_usage_daily
+  FROM agg_person_days
   UNION ALL
   SELECT
     booked_on, platform, user_email, CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64), CAST(NULL AS INT64),

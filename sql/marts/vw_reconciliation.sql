@@ -7,7 +7,7 @@
 --   priority_tier: what is left on a platform with priority-tier tokens in that month, which Anthropic's cost report leaves out
 --   unknown: what is left then
 -- Invoice lines without a type count as usage. priced_usd is Anthropic's tokens at list price, for models with a known price.
--- Grain: month, platform. Inputs: fct_cost_daily, raw_sheet_invoices, stg_snapshots, raw_fetches, stg_current_fetches, raw_cursor_events,
+-- Grain: month, platform. Inputs: agg_cost_days, raw_sheet_invoices, stg_snapshots, raw_fetches, stg_current_fetches, raw_cursor_events,
 -- raw_anthropic_cost, raw_anthropic_usage, raw_anthropic_analytics_cost, raw_claude_enterprise_cost, raw_claude_ai_spend,
 -- stg_anthropic_workspaces, stg_anthropic_list_value, stg_set_aside.
 WITH held AS (
@@ -25,7 +25,7 @@ WITH held AS (
       WHEN COUNTIF(settle_state = 'settled') > 0 THEN 'settled'
       ELSE 'closed'
     END AS settle_state
-  FROM fct_cost_daily
+  FROM agg_cost_days
   GROUP BY DATE_TRUNC(cost_date, MONTH), platform
 ),
 

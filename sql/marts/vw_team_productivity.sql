@@ -1,26 +1,7 @@
 -- What groups of people did in a week, without anybody's name: groups of fewer than 3 active people are left out.
 -- Grain: ISO week, platform, department. Rows do not overlap, so that no difference of two rows shows a single person.
--- Inputs: fct_usage_daily, dim_user_assignments.
-WITH days AS (
-  SELECT
-    usage_date,
-    platform,
-    user_email,
-    SUM(loc_accepted) AS loc_accepted,
-    SUM(suggestions_shown) AS suggestions_shown,
-    SUM(suggestions_accepted) AS suggestions_accepted,
-    SUM(suggestions_rejected) AS suggestions_rejected,
-    SUM(requests) AS requests,
-    SUM(sessions) AS sessions,
-    SUM(commits) AS commits,
-    SUM(pull_requests) AS pull_requests,
-    COALESCE(SUM(requests), 0) + COALESCE(SUM(loc_added), 0) + COALESCE(SUM(loc_removed), 0) + COALESCE(SUM(suggestions_shown), 0)
-    + COALESCE(SUM(sessions), 0) + COALESCE(SUM(messages), 0) + COALESCE(SUM(conversations), 0) > 0 AS is_active
-  FROM fct_usage_daily
-  GROUP BY usage_date, platform, user_email
-),
-
-placed AS (
+-- Inputs: agg_person_days, dim_user_assignments.
+WITH placed AS (
   SELECT
     d.usage_date,
     d.platform,
@@ -35,7 +16,7 @@ placed AS (
     d.sessions,
     d.commits,
     d.pull_requests
-  FROM days AS d
+  FROM agg_person_days AS d
   LEFT JOIN dim_user_assignments AS a ON d.user_email = a.email AND d.usage_date BETWEEN a.valid_from AND a.valid_to
 )
 

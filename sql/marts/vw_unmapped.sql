@@ -1,5 +1,6 @@
 -- What somebody has to name so that cost finds its owner or its department: keys, people, seats that nobody holds.
--- Grain: month, platform, kind, item. Inputs: fct_cost_daily, dim_api_keys, vw_platform_roi.
+-- Grain: month, platform, kind, item. Inputs: fct_cost_daily, dim_api_keys, agg_person_days, agg_cost_months,
+-- dim_user_assignments.
 WITH key_names AS (
   SELECT
     api_key_id,
@@ -36,15 +37,26 @@ ownerless AS (
 
 homeless AS (
   SELECT
-    DATE_TRUNC(usage_date, MONTH) AS month,
+    month,
     platform,
-    user_email AS item,
-    MIN(usage_date) AS first_day,
-    MAX(usage_date) AS last_day,
+    item,
+    MIN(first_day) AS first_day,
+    MAX(last_day) AS last_day,
     SUM(cost_usd) AS cost_usd
-  FROM vw_platform_roi
-  WHERE department = '(no department)' AND user_email != '(unattributed)' AND (is_active OR cost_usd != 0)
-  GROUP BY DATE_TRUNC(usage_date, MONTH), platform, user_email
+  FROM (
+    SELECT
+      DATE_TRUNC(d.usage_date, MONTH) AS month, d.platform, d.user_email AS item, MIN(d.usage_date) AS first_day,
+      MAX(d.usage_date) AS last_day, CAST(NULL AS NUMERIC) AS cost_usd
+    FROM agg_person_days AS d
+    LEFT JOIN dim_user_assignments AS a ON d.user_email = a.email AND d.usage_date BETWEEN a.valid_from AND a.valid_to
+    WHERE d.is_active AND d.user_email IS NOT NULL AND a.department IS NULL
+    GROUP BY DATE_TRUNC(d.usage_date, MONTH), d.platform, d.user_email
+    UNION ALL
+    SELECT month, platform, user_email, first_day, last_day, cost_usd
+    FROM agg_cost_months
+    WHERE department IS NULL AND user_email IS NOT NULL AND cost_usd != 0
+  ) AS both_sides
+  GROUP BY month, platform, item
 )
 
 SELECT

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from ai_usage import closing
+from ai_usage import closing, totals
 from ai_usage.defs import checks
 from ai_usage.defs.common import DAYS, OWNERS, RANGES, SAMPLE, check, failed, run_parameters, spent, table_metadata, usd
 from ai_usage.defs.curated import money
@@ -139,6 +139,31 @@ def fct_cost_corrections(context: dg.AssetExecutionContext, runtime: dg.Resource
         stand(runtime, latest, "closed_months_stand"),
     ]
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
+
+
+def _total(name: str, deps: list[str]) -> dg.AssetsDefinition:
+    @dg.asset(**_declared(name), partitions_def=DAYS, backfill_policy=RANGES, deps=deps)
+    def total(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+        try:
+            first, last, rows = totals.write(runtime.warehouse, name, run_parameters(context, runtime))
+        except WarehouseError as error:
+            raise failed(error) from None
+        metadata = {
+            "dagster/row_count": rows,
+            "model": models.model(name).path,
+            "written": "every month" if (first, last) == totals.EVER else f"{first} to {last}",
+        }
+        grain = checks.grain(runtime.warehouse, checks.declared(name), Window(first, last))
+        return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=[grain])
+
+    return total
+
+
+agg_person_days = _total("agg_person_days", ["fct_usage_daily"])
+agg_person_weeks = _total("agg_person_weeks", ["agg_person_days"])
+agg_person_months = _total("agg_person_months", ["agg_person_days"])
+agg_cost_days = _total("agg_cost_days", ["fct_cost_daily"])
+agg_cost_months = _total("agg_cost_months", ["fct_cost_daily", "fct_cost_corrections", "dim_user_assignments"])
 
 
 def _cost_totals(runtime: Runtime, window: Window) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from ai_usage import totals
 from ai_usage.defs.anthropic.assets import DAILY
 from ai_usage.defs.common import OWNERS, failed, spent, usd
 from ai_usage.proofs import FACTS
@@ -51,6 +52,7 @@ def today(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime])
         for name in MODELS:
             model = models.model(name)
             runtime.warehouse.replace(model.table, model.sql, parameters, FACTS[name])
+        totals.write_all(runtime.warehouse, parameters)
         billed = runtime.warehouse.select(
             "SELECT COALESCE(SUM(cost_usd), 0) AS cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date",
             {"start_date": window.first, "end_date": window.last},

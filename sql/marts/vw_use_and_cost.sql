@@ -1,0 +1,97 @@
+-- What was done and what was billed, side by side: a row for each person's day on a platform, and a row for each row of the books. Not added up
+-- here: whoever reads it does that once, over the columns it needs. Seats and idle days are in it, since a platform's cost is all of it. A platform's
+-- cost stands against a count only where that platform reports the count at all: else the cost of the others would be missing its lines.
+-- Grain: one row of agg_person_days or of vw_cost_booked.
+-- Inputs: agg_person_days, agg_person_months, vw_cost_allocation, dim_user_assignments, dim_users.
+WITH reported AS (
+  SELECT
+    platform,
+    SUM(days_with_activity) > 0 AS has_days,
+    SUM(days_with_lines) > 0 AS has_lines,
+    SUM(days_with_commits) > 0 AS has_commits,
+    SUM(days_with_tokens) > 0 AS has_tokens
+  FROM agg_person_months
+  GROUP BY platform
+)
+
+SELECT
+  d.usage_date,
+  d.platform,
+  COALESCE(a.department, '(no department)') AS department,
+  COALESCE(d.user_email, '(unattributed)') AS user_email,
+  COALESCE(u.user_name, d.user_email, '(unattributed)') AS user_name,
+  d.is_active,
+  CASE WHEN r.has_days THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL THEN 1 ELSE 0 END END AS active_days,
+  d.loc_added,
+  d.loc_accepted,
+  d.suggestions_shown,
+  d.suggestions_accepted,
+  d.suggestions_rejected,
+  d.requests,
+  d.sessions,
+  d.commits,
+  d.pull_requests,
+  d.input_tokens,
+  d.output_tokens,
+  d.cache_read_tokens,
+  d.cache_write_tokens,
+  CASE
+    WHEN COALESCE(d.input_tokens, d.output_tokens, d.cache_read_tokens, d.cache_write_tokens) IS NOT NULL
+      THEN COALESCE(d.input_tokens, 0) + COALESCE(d.output_tokens, 0) + COALESCE(d.cache_read_tokens, 0)
+        + COALESCE(d.cache_write_tokens, 0)
+  END AS total_tokens,
+  CASE
+    WHEN d.cache_read_tokens IS NOT NULL
+      THEN COALESCE(d.input_tokens, 0) + d.cache_read_tokens + COALESCE(d.cache_write_tokens, 0)
+  END AS cacheable_tokens,
+  CAST(NULL AS NUMERIC) AS cost_usd,
+  CAST(NULL AS NUMERIC) AS seat_usd,
+  CAST(NULL AS NUMERIC) AS cost_with_days_usd,
+  CAST(NULL AS NUMERIC) AS cost_with_lines_usd,
+  CAST(NULL AS NUMERIC) AS cost_with_commits_usd,
+  CAST(NULL AS NUMERIC) AS cost_with_tokens_usd
+FROM agg_person_days AS d
+LEFT JOIN reported AS r ON d.platform = r.platform
+LEFT JOIN dim_user_assignments AS a ON d.user_email = a.email AND d.usage_date BETWEEN a.valid_from AND a.valid_to
+LEFT JOIN (
+  -- Names are put together here, once for each person and not for each line.
+  SELECT
+    email,
+    CASE
+      WHEN first_name IS NOT NULL OR last_name IS NOT NULL
+        THEN TRIM(CONCAT(COALESCE(first_name, ''), ' ', COALESCE(last_name, '')))
+    END AS user_name
+  FROM dim_users
+) AS u ON d.user_email = u.email
+UNION ALL
+SELECT
+  c.cost_date,
+  c.platform,
+  c.department,
+  c.user_email,
+  c.user_name,
+  FALSE,
+  CASE WHEN r.has_days THEN 0 END,
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
+  c.cost_usd,
+  CASE WHEN c.cost_type = 'subscription' THEN c.cost_usd END,
+  CASE WHEN r.has_days THEN c.cost_usd END,
+  CASE WHEN r.has_lines THEN c.cost_usd END,
+  CASE WHEN r.has_commits THEN c.cost_usd END,
+  CASE WHEN r.has_tokens THEN c.cost_usd END
+FROM vw_cost_allocation AS c
+LEFT JOIN reported AS r ON c.platform = r.platform
