@@ -3,8 +3,8 @@
 Belongs here: which versions, decisions and days belong to a moment, and the refusal where they are gone. Does not belong here: how raw rows are moved
 (copying.py), reports, printing.
 
-Nothing is read from facts: raw versions that were fetched by the moment are moved to a new DuckDB file, with the months that were closed by then, and
-everything after raw is computed with the moment as today. So the same moment gives the same tables, whatever was learned since.
+Nothing is read from facts: raw versions that were fetched by the moment are moved to a new DuckDB file, with the months that were closed and the
+alerts that were told by then, and everything after raw is computed with the moment as today. So the same moment gives the same tables, whatever was learned since.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def rebuild(
         )
     _whole(target, moment)
     copying.move_books(source, target, until=moment)
+    copying.move_notes(source, target, until=moment)
     last = moment.date() - timedelta(days=1)
     first = known["first_day"] or _first_fact(source) or last
     while first <= last:

@@ -1,10 +1,13 @@
-"""From one engine to the other: every raw version is moved, everything after raw is computed anew.
+"""From one engine to the other: every raw version and what the platform noted of itself are moved, everything after raw is computed anew.
 
 Belongs here: what is moved, in which order, and how it goes on after an interruption. Does not belong here: engines, Dagster, printing.
 
 Fetches go in the order in which they were made, in batches. Of each batch the rows go first and the rows of `raw_fetches` last, so at any moment
 the target is whole: it knows what the source knew up to some fetch. A fetch that the target has published is not moved again; rows that an
 interrupted copy left unpublished are removed and moved again.
+
+Notes (who was told what, what checks found, how vendors answered) cannot be computed anew, and go first: a run on the other engine must know
+what was told already.
 """
 
 from __future__ import annotations
@@ -28,6 +31,10 @@ from ai_usage.warehouse.base import every_day
 BATCH_ROWS = 500_000  # rows of the versions of one batch
 BATCH_FETCHES = 1_000  # their ids are one query parameter
 REBUILD_DAYS = 366  # BigQuery changes at most 4,000 partitions in one statement
+# In this order: whom no load may name, then the rest.
+NOTES = (*tables.OPERATIONS, *tables.CHECKS)
+# Notes that are kept for good and so show an earlier moment, by the column that says when.
+NOTED_AT = {"alert_log": "logged_at"}
 RAW_ROWS = tuple(t for t in tables.RAW if t.name != "raw_fetches")
 MODELS = ("dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "fct_cost_corrections", "dim_users")
 EVERY_DAY = every_day("usage_date")
@@ -54,11 +61,13 @@ class _Fetch:
 def copy(
     source: Warehouse, target: Warehouse, *, today: date, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> CopyReport:
-    """Move every published fetch that the target lacks and the closed months, then rebuild. `progress(done, total)` counts fetches.
+    """Move the platform's notes, every published fetch that the target lacks and the closed months, then rebuild. `progress(done, total)` counts fetches.
 
     Raises `WarehouseError` when rows arrive in another number than they left; nothing of that batch is published then, and when
     what a run proves of its facts does not hold in the target; those facts are not written then.
     """
+    target.ensure()
+    move_notes(source, target)
     report = move_raw(source, target, progress=progress)
     move_books(source, target)
     now = datetime.now(UTC)
@@ -117,13 +126,34 @@ def move_books(source: Warehouse, target: Warehouse, *, until: datetime | None =
     target.publish({ledger: _marked(ledger, decisions.take(new))}, no_fetches)
 
 
-def _add_missing(source: Warehouse, target: Warehouse, table: Table) -> None:
-    """Rows of a small table whose key the target lacks."""
-    sql = f"SELECT {', '.join(table.column_names)} FROM {table.name}"
-    held = {tuple(row[k] for k in table.key) for row in target.select(sql).to_pylist()}
-    lacking = [row for row in source.select(sql).to_pylist() if tuple(row[k] for k in table.key) not in held]
+def move_notes(source: Warehouse, target: Warehouse, *, until: datetime | None = None) -> None:
+    """Add the notes that the target lacks to its own; `until` moves only those that say what was known by then."""
+    for table in NOTES:
+        if until is None:
+            _add_missing(source, target, table)
+        elif table.name in NOTED_AT:
+            _add_missing(source, target, table, f"WHERE {NOTED_AT[table.name]} <= @until", {"until": until})
+
+
+def _add_missing(source: Warehouse, target: Warehouse, table: Table, where: str = "", parameters: Mapping[str, Any] | None = None) -> None:
+    """Rows whose key the target lacks; its keys fit into memory."""
+    keys = target.stream(f"SELECT {', '.join(table.key)} FROM {table.name}")
+    held = {tuple(row[k] for k in table.key) for part in keys for row in part.to_pylist()}
+
+    def lacking() -> Iterator[pa.Table]:
+        for part in source.stream(f"SELECT {', '.join(table.column_names)} FROM {table.name} {where}", parameters):
+            found = zip(*(part[k].to_pylist() for k in table.key), strict=True)
+            yield part.filter(pa.array([key not in held for key in found], pa.bool_()))
+
     no_fetches = tables.BY_NAME["raw_fetches"].arrow_schema().empty_table()
-    target.publish({table: pa.Table.from_pylist(lacking, schema=table.arrow_schema())}, no_fetches)
+    left = 0
+    for piece in _pieces(lacking(), target.publish_bytes):
+        if piece.num_rows:
+            target.publish({table: _marked(table, piece)}, no_fetches)
+            left += piece.num_rows
+    arrived = (target.select(f"SELECT COUNT(*) AS n FROM {table.name}")["n"][0].as_py() - len(held)) if left else 0
+    if arrived != left:
+        raise WarehouseError(f"{table.name}: {left} rows left and {arrived} arrived; run the copy again while no other run works.")
 
 
 def _counts(warehouse: Warehouse, table: Table, ids: set[str]) -> dict[str, int]:

@@ -134,12 +134,19 @@ def _conditions(select: exp.Select) -> list[exp.Expression]:
 
 
 def _range_on(condition: exp.Expression) -> exp.Column | None:
-    """The column of `column BETWEEN @start_date AND @end_date` and its like; None where it is no plain column or the bound is not the range's."""
+    """The column of `column BETWEEN @start_date AND @end_date` and its like; None where it is no plain column or a bound is not the range's, or the
+    range's moved by so many days or months: `DATE_SUB(@start_date, INTERVAL 28 DAY)`."""
     if isinstance(condition, exp.Between | exp.GTE | exp.LTE | exp.GT | exp.LT | exp.EQ) and isinstance(condition.this, exp.Column):
         bounds = [condition.args[k] for k in ("low", "high", "expression") if condition.args.get(k) is not None]
-        if all(isinstance(b, exp.Parameter) and b.name in BOUNDS for b in bounds):
+        if all(_is_of_the_range(b) for b in bounds):
             return condition.this
     return None
+
+
+def _is_of_the_range(bound: exp.Expression) -> bool:
+    if isinstance(bound, exp.DateSub | exp.DateAdd) and isinstance(bound.expression, exp.Literal):
+        bound = bound.this
+    return isinstance(bound, exp.Parameter) and bound.name in BOUNDS
 
 
 def _may_move(select: exp.Select, node: exp.Expression) -> bool:

@@ -207,9 +207,11 @@ class HttpClient:
         except TransientError as error:
             self._tell(error, name, attempts, "; given up.")
             said = str(error).rstrip(".")
-            raise type(error)(
+            ended = type(error)(
                 f"{said}; {attempts} tries in {time.monotonic() - begun:.0f} s did not help, so run again later.", error.retry_after
-            ) from None
+            )
+            ended.status, ended.request_id = error.status, error.request_id
+            raise ended from None
 
     def _tell(self, error: SourceError, endpoint: str, attempt: int, ending: str) -> None:
         """One line of the log for a request that did not bring what was asked; the sentence holds no key."""

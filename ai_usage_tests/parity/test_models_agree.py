@@ -231,7 +231,8 @@ def alerted(desk: Desk) -> None:
         {**event, "logged_at": NOON + hour, "seq": 1, "event": "resolved", "ending": "over"},
         {**event, "cause_key": "b", "logged_at": NOON, "seq": 3, "event": "opened", "figure": N("99999999999.99"), "since": UGLY},
         {**event, **said, "cause_key": "b", "logged_at": NOON + hour, "seq": 2, "event": "delivery_failed", "error": "no answer"},
-        {**event, "cause_key": "b", "logged_at": NOON + hour, "seq": 3, "event": "worsened", "level": 2},
+        {**event, "cause_key": "b", "logged_at": NOON + hour, "seq": 3, "event": "worsened", "level": 2, "likely_reason": "é; \\n",
+         "moved_by": "Ana: $3.00\nBo: $1.00"},
     )  # fmt: skip
 
 

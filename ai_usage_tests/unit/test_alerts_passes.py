@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from ai_usage import copying
 from ai_usage.alerts import delivery, passes
 from ai_usage.alerts.conditions import Cause
 from ai_usage.runtime import Runtime
@@ -259,3 +260,19 @@ def test_a_mistake_in_it_is_one_sentence(tmp_path: Path, text: str, said: str) -
     with pytest.raises(SettingsError) as error:
         load_config(own(tmp_path, text))
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_was_told_before_a_move_is_not_told_after_it(desk: Desk, new_desk: Any, mailbox: Mailbox) -> None:
+    """The same causes on the other warehouse: nothing is sent, and the end of one is told once, to those who were told there."""
+    desk.fetch("cursor", "events", D(2026, 11, 20), at=NOW - HOUR, state="failed", error="the key was refused (401).")
+    url = mailbox.url()
+    passes.pass_once(runtime(desk, url), now=NOW)
+    told = len(mailbox.mails)
+    assert told == 1
+    other = new_desk()
+    copying.copy(desk.warehouse, other.warehouse, today=NOW.date())
+    moved = runtime(other, url)
+    assert passes.pass_once(moved, now=NOW + HOUR).events == [] and len(mailbox.mails) == told
+    other.fetch("cursor", "events", D(2026, 11, 20), at=NOW + HOUR, fetch_id="later")
+    passes.pass_once(moved, now=NOW + 2 * HOUR)
+    assert len(mailbox.mails) == told + 1

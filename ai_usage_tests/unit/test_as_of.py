@@ -54,6 +54,17 @@ def test_an_earlier_moment_shows_what_was_known_then(office: Office, tmp_path: P
     assert [row[:3] for row in told(office, LATER, tmp_path)] == [(DAY, "Law", N(12)), (D(2026, 11, 3), "Law", N(1))]
 
 
+def test_alerts_of_a_moment_are_those_that_were_open_then(office: Office, tmp_path: Path) -> None:
+    cause = {"alert": "data_old", "severity": "error", "level": 1, "subject": "s", "headline": "h", "unit": "hours", "event": "opened"}
+    office.desk.lay(
+        "alert_log", {**cause, "cause_key": "a", "logged_at": FIRST, "seq": 1},
+        {**cause, "cause_key": "a", "logged_at": LATER, "seq": 1, "event": "resolved"}, {**cause, "cause_key": "b", "logged_at": LATER, "seq": 2},
+    )  # fmt: skip
+    for moment, expected in ((FIRST, {"a": "open"}), (LATER, {"a": "resolved", "b": "open"})):
+        then = as_of.rebuild(office.warehouse, tmp_path / f"{moment:%m}.duckdb", moment)
+        assert {r["cause_key"]: r["state"] for r in then.select("SELECT cause_key, state FROM vw_alerts").to_pylist()} == expected
+
+
 def test_the_report_of_a_moment_is_the_same_byte_for_byte(office: Office, tmp_path: Path) -> None:
     """Once before anything else was learned, once after a restatement, a closing and a cleaning."""
     moment = FIRST + timedelta(hours=1)

@@ -295,18 +295,115 @@ def test_a_repair_waits_and_is_left_when_somebody_ran_the_days_again(runtime: Ca
     assert not watch.look() and "later run" in watch.verdict(first_run)
 
 
-def test_a_crashed_run_an_upload_without_days_and_a_success_are_left_alone(
-    runtime: Callable[..., Runtime], instance: dg.DagsterInstance
-) -> None:
+def test_a_run_without_days_and_a_success_are_left_alone(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
     watch = Watch(runtime(), instance)
-    days = {FIRST: str(YESTERDAY), LAST: str(YESTERDAY)}
-    crashed = instance.create_run_for_job(small("raw_cursor_events"), tags=days, status=dg.DagsterRunStatus.STARTED)
-    instance.report_run_failed(crashed, "the process is gone")
     today = small("today", errors={"today": TRANSIENT}, job="hourly").execute_in_process(instance=instance, raise_on_error=False).run_id
     ended(instance)
-    assert not watch.look()
-    assert "Dagster itself" in watch.verdict(crashed.run_id) and "no days" in watch.verdict(today)
-    assert len(json.loads(watch.cursor or "{}")) == 2
+    assert not watch.look() and "no days" in watch.verdict(today)
+    assert len(json.loads(watch.cursor or "{}")) == 1
+
+
+DAYS = {FIRST: str(YESTERDAY), LAST: str(YESTERDAY)}
+DIES = """
+import os, sys
+import dagster as dg
+
+@dg.asset
+def raw_cursor_members(): ...
+
+@dg.asset(deps=[raw_cursor_members])
+def raw_cursor_events():
+    os._exit(9)
+
+@dg.asset(deps=[raw_cursor_events])
+def vw_cost_allocation(): ...
+
+defs = dg.Definitions([raw_cursor_members, raw_cursor_events, vw_cost_allocation], jobs=[dg.define_asset_job("daily")], executor=dg.in_process_executor)
+first, last, day = sys.argv[1:]
+quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+defs.resolve_job_def("daily").execute_in_process(instance=dg.DagsterInstance.get(), tags={first: day, last: day}, run_config=quiet)
+"""
+
+
+def died(instance: dg.DagsterInstance, **more: object) -> dg.DagsterRun:
+    """A run whose process ended before its first step, as Dagster's run monitoring finds it."""
+    run = instance.create_run_for_job(small("raw_cursor_events"), status=dg.DagsterRunStatus.STARTED, **{"tags": DAYS, **more})
+    instance.report_run_failed(run, "the process is gone")
+    return instance.get_run_by_id(run.run_id)
+
+
+def started_again(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:
+    """What Dagster makes of a dead run, with its tags, and that dies too."""
+    root = run.root_run_id or run.run_id
+    tags = {**DAYS, "dagster/parent_run_id": run.run_id, "dagster/root_run_id": root, "dagster/retry_number": "1"}
+    return died(instance, tags=tags, parent_run_id=run.run_id, root_run_id=root)
+
+
+def test_a_run_that_was_killed_is_repaired_from_where_it_was(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    """A real process that dies in its second asset: no asset failed, and without Dagster's own retries nobody would start it again."""
+    import subprocess
+    import sys
+
+    killed = subprocess.run([sys.executable, "-c", DIES, FIRST, LAST, str(YESTERDAY)], check=False, capture_output=True)
+    assert killed.returncode == 9, killed.stderr
+    [run] = instance.get_runs()
+    watch = Watch(runtime(), instance)
+    assert not watch.look(), "it counts as started until the run monitoring finds it dead"
+    instance.report_run_failed(run, "the process is gone")
+    [request] = watch.look()
+    made = {key.to_user_string() for key in request.asset_selection or []}
+    assert {"raw_cursor_events", "fct_cost_daily", "html_report"} <= made and not made & {"raw_cursor_members", "raw_cursor_usage"}
+    assert (request.tags[repair.REPAIRS], request.tags[FIRST], request.tags[LAST]) == (run.run_id, str(YESTERDAY), str(YESTERDAY))
+    repaired = died(instance, tags=dict(request.tags))
+    other = died(instance)
+    assert [watch.look() for _ in range(4)] == [[]] * 4, "neither its repair nor the next death of the same days today"
+    assert "repair itself" in watch.verdict(repaired.run_id) and "today already" in watch.verdict(other.run_id)
+
+
+def test_a_run_that_dagster_starts_again_is_dagsters_until_its_tries_are_used_up(runtime: Callable[..., Runtime]) -> None:
+    """Two retries as in dagster.yaml: of the three runs that died only the last is repaired, and Dagster does not start the repair again."""
+    with dg.instance_for_test(
+        overrides={"run_retries": {"enabled": True, "max_retries": 2, "retry_on_asset_or_op_failure": False}}
+    ) as instance:
+        watch = Watch(runtime(), instance)
+        first = died(instance)
+        assert first.tags["dagster/will_retry"] == "true"
+        assert not watch.look() and first.run_id in watch.said and not watch.verdict(first.run_id), "it is left to Dagster for a while"
+        second = started_again(instance, first)
+        assert not watch.look() and second.run_id in watch.verdict(first.run_id) and not watch.verdict(second.run_id)
+        third = started_again(instance, second)
+        assert third.tags["dagster/will_retry"] == "false"
+        [request] = watch.look()
+        assert request.tags[repair.REPAIRS] == third.run_id and third.run_id in watch.verdict(second.run_id)
+        last = died(instance, tags=dict(request.tags))
+        assert last.tags["dagster/will_retry"] == "false" and not watch.look()
+
+
+def test_a_retry_that_dagster_promised_and_never_made_is_taken_over(
+    runtime: Callable[..., Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its code could not be had at that moment, say. Taken over for good: Dagster, coming late, would make the days twice."""
+    with dg.instance_for_test(overrides={"run_retries": {"enabled": True, "max_retries": 2}}) as instance:
+        watch = Watch(runtime(), instance)
+        run = died(instance)
+        assert not watch.look()
+        monkeypatch.setattr(repair, "DAGSTER_RETRIES_WITHIN", timedelta(0))
+        [request] = watch.look()
+        assert request.tags[repair.REPAIRS] == run.run_id
+        assert instance.get_run_by_id(run.run_id).tags["dagster/will_retry"] == "false"
+
+
+def test_a_failed_run_that_a_person_started_again_is_the_persons(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    watch = Watch(runtime(repair_after_minutes=30), instance)
+    first = instance.get_run_by_id(ended(instance, {"raw_cursor_events": TRANSIENT}))
+    assert not watch.look() and not watch.verdict(first.run_id)
+    instance.create_run_for_job(
+        small("raw_cursor_events"),
+        tags={**DAYS, "dagster/parent_run_id": first.run_id},
+        parent_run_id=first.run_id,
+        root_run_id=first.run_id,
+    )
+    assert not watch.look() and "person" in watch.verdict(first.run_id)
 
 
 def test_the_cursor_forgets_what_is_older_than_a_day(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:

@@ -1,4 +1,5 @@
-"""A copy computes the facts anew, and proves of them what a run proves: on either engine, in the transaction that writes them."""
+"""A copy computes the facts anew, and proves of them what a run proves: on either engine, in the transaction that writes them. What the platform noted
+of itself cannot be computed and comes along."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ai_usage import copying
+from ai_usage import copying, tables
 from ai_usage.warehouse import WarehouseError
 from ai_usage_tests.fixtures.helpers import NOON, Desk
 
@@ -71,3 +72,69 @@ def test_a_copy_proves_its_usage(desk: Desk, new_desk: Callable[[], Desk], monke
     ):
         copying.copy(source.warehouse, desk.warehouse, today=TODAY)
     assert desk.one("SELECT COUNT(*) AS n FROM fct_usage_daily") == 0
+
+
+CAUSE = {
+    "alert": "data_old",
+    "cause_key": "cursor",
+    "severity": "error",
+    "level": 1,
+    "subject": "Cursor",
+    "headline": "é.",
+    "unit": "hours",
+    "figure": Decimal("30.5"),
+}
+SENT = {**CAUSE, "audience": "finance", "destination": "finance 1 (mailtos)", "told": "open", "event": "sent"}
+CHECK = {"run_id": "r1", "asset": "raw_cursor_events", "check_name": "grain", "state": "failed", "blocking": True, "checked_at": NOON}
+ASKED = {"hour": NOON, "source": "cursor", "endpoint": "e", "requests": 3, "retries": 2, "seconds": Decimal("0.25"), "run_id": "r1"}
+
+
+def noted(desk: Desk, table: str) -> list[dict[str, Any]]:
+    return desk.ask(f"SELECT * FROM {table} ORDER BY {', '.join(tables.BY_NAME[table].key)}")
+
+
+def test_a_copy_takes_along_what_the_platform_noted(desk: Desk, new_desk: Callable[[], Desk]) -> None:
+    """Who was told what, what checks found, how vendors answered (or did not): each row once, beside those that the target has of its own."""
+    source = new_desk()
+    told(source, "1.5")
+    made(source)
+    source.lay("alert_log", {**CAUSE, "logged_at": NOON, "seq": 1, "event": "opened"}, {**SENT, "logged_at": NOON, "seq": 2})
+    source.lay("check_results", CHECK)
+    source.lay("vendor_requests", {**ASKED, "status": 429}, {**ASKED, "status": None})
+    copying.copy(source.warehouse, desk.warehouse, today=TODAY)
+    names = ("alert_log", "check_results", "vendor_requests")
+    first = {name: noted(source, name) for name in names}
+    assert [len(rows) for rows in first.values()] == [2, 1, 2]
+    assert {name: noted(desk, name) for name in names} == first
+    assert desk.ask("SELECT state, messages_sent, last_told_at FROM vw_alerts") == [
+        {"state": "open", "messages_sent": 1, "last_told_at": NOON}
+    ]
+
+    source.lay("alert_log", {**CAUSE, "logged_at": NOON + timedelta(hours=2), "seq": 1, "event": "resolved", "ending": "over"})
+    copying.copy(source.warehouse, desk.warehouse, today=TODAY)
+    assert {name: noted(desk, name) for name in names} == {name: noted(source, name) for name in names}
+    assert desk.one("SELECT state FROM vw_alerts") == "resolved"
+
+    back = new_desk()
+    back.lay("alert_log", {**CAUSE, "logged_at": NOON - timedelta(days=1), "seq": 1, "event": "opened", "cause_key": "of its own"})
+    copying.copy(desk.warehouse, back.warehouse, today=TODAY)
+    assert [row["cause_key"] for row in noted(back, "alert_log")] == ["of its own", "cursor", "cursor", "cursor"]
+
+
+def test_every_table_is_copied_or_computed(desk: Desk) -> None:
+    """A new table of the platform's own is a note until somebody says otherwise."""
+    moved = {"raw_fetches", *(t.name for t in (*copying.RAW_ROWS, *copying.NOTES)), "month_closings", "closed_cost"}
+    stored = {t.name for t in tables.ALL if not t.view}
+    assert moved | set(copying.MODELS) == stored and not moved & set(copying.MODELS)
+
+
+def test_notes_that_get_lost_on_the_way_are_told(new_desk: Callable[[], Desk], monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = new_desk(), new_desk()
+    source.lay("alert_log", *({**CAUSE, "logged_at": NOON, "seq": n, "event": "opened"} for n in (1, 2)))
+    publish = target.warehouse.publish
+    with monkeypatch.context() as patched:
+        patched.setattr(target.warehouse, "publish", lambda rows, fetches: publish({t: d.slice(0, 1) for t, d in rows.items()}, fetches))
+        with pytest.raises(WarehouseError, match=r"alert_log: 2 rows left and 1 arrived; run the copy again"):
+            copying.copy(source.warehouse, target.warehouse, today=TODAY)
+    copying.copy(source.warehouse, target.warehouse, today=TODAY)
+    assert noted(target, "alert_log") == noted(source, "alert_log")

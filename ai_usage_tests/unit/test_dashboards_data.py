@@ -168,6 +168,12 @@ def _sheet(connection: duckdb.DuckDBPyConnection, last_day: date) -> None:
             (SELECT 'adjustments' AS tab);
         INSERT INTO check_results BY NAME SELECT 'r' AS run_id, TIMESTAMPTZ '{last_day} 06:00:00Z' AS checked_at, a AS asset, 'grain' AS check_name,
           s AS state, TRUE AS blocking, '0' AS expected, '1' AS actual FROM (VALUES ('fct_cost_daily', 'passed'), ('dim_users', 'failed')) t(a, s);
+        INSERT INTO alert_log BY NAME SELECT TIMESTAMPTZ '{last_day} 06:00:00Z' AS logged_at, n AS seq, 'opened' AS event, a AS alert, 'c' || n AS cause_key,
+          s AS severity, 1 AS level, 'x' AS subject, h AS headline, 'hours' AS unit,
+            'Ask.' AS likely_reason, 'Ana: 3' || chr(10) || 'Bo: 1' AS moved_by
+          FROM (VALUES (1, 'unattributed', 'warning', 'Too much has no owner.'),
+          (2, 'data_old', 'error', 'Cursor was last read 30 hours ago.'), (3, 'budget', 'warning', 'The budget is used up.')) t(n, a, s, h);
+        INSERT INTO alert_log BY NAME SELECT * REPLACE (logged_at + INTERVAL 1 HOUR AS logged_at, 'resolved' AS event) FROM alert_log WHERE seq = 3;
         INSERT INTO raw_sheet_budgets BY NAME SELECT {lineage}, 2 AS sheet_row, month, department, 900.0 AS budget_usd
           FROM months, (SELECT DISTINCT department FROM people WHERE department <> '(no department)'), (SELECT 'budgets' AS tab);
         INSERT INTO raw_sheet_budgets BY NAME SELECT {lineage}, 3 AS sheet_row, month, 5000.0 AS budget_usd FROM months, (SELECT 'budgets' AS tab);

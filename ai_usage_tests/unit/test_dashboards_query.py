@@ -45,6 +45,15 @@ def test_every_card_answers_with_and_without_each_filter(marts: duckdb.DuckDBPyC
             assert long != everything or short != quiet, f"{filter_key} is inert"
 
 
+def test_open_alerts_are_those_that_are_not_over(marts: duckdb.DuckDBPyConnection) -> None:
+    """Three causes opened and one ended: the worse of the two first, whatever the period; without alerts no row, which the card says in words."""
+    card = DASHBOARDS["data_trust"].card("alerts")
+    rows = run(marts, card_query(card, FilterValues(date(2020, 1, 1), date(2020, 1, 2))))
+    assert [(r["severity"], r["alert"], r["open"]) for r in rows] == [("error", "data_old", 1), ("warning", "unattributed", 1)]
+    assert rows[0]["headline"] == "Cursor was last read 30 hours ago." and rows[0]["reason_and_movers"] == "Ask. Ana: 3; Bo: 1"
+    assert rows[0]["told"] is None and card.empty == "No alert is open."
+
+
 def test_figures_are_ratios_of_sums_and_shares_of_what_is_left(marts: duckdb.DuckDBPyConnection) -> None:
     card = DASHBOARDS["cost_allocation"].card("cost_by_person")
     rows = run(marts, card_query(card, FilterValues(chosen={"platform": ["claude_api"]}), pivot=False))

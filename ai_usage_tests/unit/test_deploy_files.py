@@ -284,10 +284,21 @@ def test_every_variable_is_described_typed_and_guarded() -> None:
     unguarded = set()
     for name, body in blocks("variable").items():
         assert body["description"].endswith(".") and "type" in body, name
-        if "validation" not in body:
+        if "validation" not in body and body["type"] != "bool":
             unguarded.add(name)
     assert unguarded == {"sheet_id", "machine_type"}
     assert all(body["description"].endswith(".") for body in blocks("output").values())
+
+
+def test_every_key_of_the_settings_can_be_a_secret_of_terraform() -> None:
+    """And each is one of those that the pipeline's account alone may read, and that reach the machine as references."""
+    text = (DEPLOY / "terraform" / "main.tf").read_text()
+    keys = {variable(n) for n in Settings.model_fields if is_key(n)}
+    wanted = {k for k in keys if "METABASE" not in k and k != "AI_USAGE_SERVING_URL"}
+    assert wanted <= set(re.findall(r'"([A-Z_]+)"', text)), "a new key: add it to the settings or to asked in main.tf"
+    resources = blocks("resource")
+    assert resources["google_secret_manager_secret.key"]["for_each"] == "${local.chosen}"
+    assert resources["google_secret_manager_secret_iam_member.pipeline_reads"]["for_each"] == "${google_secret_manager_secret.key}"
 
 
 def test_terraform_names_settings_that_exist() -> None:

@@ -103,6 +103,18 @@ def test_transient_statuses_are_tried_at_most_so_often(answers: Answers, clock: 
     assert len(answers.asked) == 7
 
 
+def test_what_is_given_up_on_still_says_what_the_last_answer_was(answers: Answers, clock: Clock) -> None:
+    """Its status and the vendor's name for the request, of the last try; where no answer came there is neither."""
+    for n, status in enumerate((500, 503, 429), start=1):
+        answers.give(b"{}", status, request_id=f"req_{n}")
+    with pytest.raises(TransientError, match="3 tries") as caught:
+        client(answers, tries=3).ask("GET", "/x", text)
+    assert (caught.value.status, caught.value.request_id) == (429, "req_3")
+    with pytest.raises(TransientError, match="2 tries") as caught:
+        HttpClient("Vendor", "http://127.0.0.1:1", tries=2).ask("GET", "/x", text)
+    assert (caught.value.status, caught.value.request_id) == (None, None)
+
+
 def test_backoff_doubles_between_bounds(answers: Answers, clock: Clock) -> None:
     """The nth pause lies between 2^(n-1) and that plus one second of jitter, and never above a minute and one second."""
     for _ in range(10):

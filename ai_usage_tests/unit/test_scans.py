@@ -1,15 +1,17 @@
 """No full-table scan hides: each read of a table with days is limited to the question's days, or stands here with its reason.
 
-Belongs here: the law for models, marts and cards, and hand-made statements that show what may and may not carry a filter to the partition column.
+Belongs here: the law for models, marts, cards and alerts, and hand-made statements that show what may and may not carry a filter to the partition column.
 """
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
 from ai_usage import focus, tables
+from ai_usage.alerts.conditions import bound
+from ai_usage.alerts.config import Alert, load_config
 from ai_usage.dashboards.query import FilterValues, card_query
 from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.scans import scans
@@ -19,6 +21,7 @@ from ai_usage.warehouse import models
 CURATED = [m for m in models.all_models().values() if m.table.layer == "curated"]
 MARTS = [m for m in models.all_models().values() if m.table.layer == "mart"]
 CARDS = [(d, c) for d in load_dashboards() for c in d.cards if c.kind != "note"]
+ALERTS = [a for a in load_config().alerts.values() if a.sql]
 PERIOD = FilterValues(date(2026, 11, 1), date(2026, 11, 30))
 
 FETCHES = (
@@ -60,6 +63,7 @@ WHOLE = (
             "executive_summary.budget_used",
             "executive_summary.month_to_end",
             "executive_summary.platform_outlook",
+            "alerts.budget",
         )
     }
     | {
@@ -79,7 +83,10 @@ WHOLE = (
     }
     | {
         (name, "raw_rejects"): "rejects are few, and those of every day are shown until they are repaired"
-        for name in ("vw_rejects", "data_trust.rejected", "data_trust.rejects")
+        for name in ("vw_rejects", "data_trust.rejected", "data_trust.rejects", "alerts.validation_errors")
+    }
+    | {
+        ("alerts.closed_month_changed", "closed_cost"): "every closed month is proved: a row that somebody changed may be in any of them",
     }
     | {
         (
@@ -88,6 +95,7 @@ WHOLE = (
         ): "months are compared with invoices, each by the versions of its days: the widest question there is, asked by one page"
         for name in (
             "vw_reconciliation",
+            "alerts.invoice_difference",
             *(f"data_trust.{card}" for card in ("vendor_difference", "invoice_difference", "unexplained", "reconciliation")),
         )
         for table in (
@@ -119,7 +127,7 @@ def whole(sql: str) -> set[str]:
 
 def check(name: str, sql: str) -> None:
     found = whole(sql)
-    unexplained = {t for t in found if t not in LEDGER and (name, FROZEN.get(t, t)) not in WHOLE}
+    unexplained = {t for t in found if t not in LEDGER and not {(name, t), (name, FROZEN.get(t, t))} & WHOLE.keys()}
     assert unexplained == set(), (
         f"{name} reads all days of these; filter their day column by @start_date and @end_date, or give the reason here"
     )
@@ -151,8 +159,24 @@ def test_an_exported_month_reads_its_own_days(version: str) -> None:
     check("focus", models.question(focus.statement(version), {"start_date": None}))
 
 
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda a: a.name)
+def test_a_pass_of_the_alerts_reads_the_days_that_it_judges(alert: Alert) -> None:
+    """As it is sent: hourly, and over days before those judged where it compares with them."""
+    given = bound(alert, date(2026, 11, 20), datetime(2026, 11, 20, 12, tzinfo=UTC), ["cursor"])
+    check(f"alerts.{alert.name}", models.question(alert.sql or "", given))
+
+
+def test_an_alert_that_reads_all_days_is_seen() -> None:
+    alert = next(a for a in ALERTS if a.name == "unattributed")
+    given = bound(alert, date(2026, 11, 20), datetime(2026, 11, 20, 12, tzinfo=UTC), ["cursor"])
+    loose = alert.sql.replace("BETWEEN @start_date AND @end_date", "<= @as_of_date")
+    assert loose != alert.sql
+    with pytest.raises(AssertionError, match="alerts.unattributed reads all days"):
+        check("alerts.unattributed", models.question(loose, given))
+
+
 def test_every_exception_is_of_a_statement_that_exists() -> None:
-    names = {m.table.name for m in (*CURATED, *MARTS)} | {f"{d.key}.{c.key}" for d, c in CARDS}
+    names = {m.table.name for m in (*CURATED, *MARTS)} | {f"{d.key}.{c.key}" for d, c in CARDS} | {f"alerts.{a.name}" for a in ALERTS}
     assert {name for name, _ in WHOLE} <= names
 
 
@@ -182,6 +206,10 @@ IN = "BETWEEN @start_date AND @end_date"
         (f"SELECT cost_usd FROM fct_cost_daily WHERE DATE_TRUNC(cost_date, MONTH) {IN}", False),
         (f"SELECT cost_usd FROM fct_cost_daily WHERE cost_date {IN} OR cost_usd > 0", False),
         ("SELECT cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN @as_of_date AND @as_of_date", False),
+        # The question's range, moved by so much; not by a column, nor a day of today.
+        ("SELECT cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN DATE_SUB(@start_date, INTERVAL 2 MONTH) AND @end_date", True),
+        ("SELECT cost_usd FROM fct_cost_daily AS f WHERE cost_date >= DATE_SUB(@start_date, INTERVAL LENGTH(f.platform) DAY)", False),
+        ("SELECT cost_usd FROM fct_cost_daily WHERE cost_date >= DATE_SUB(@as_of_date, INTERVAL 2 DAY)", False),
         # From outside: through a subquery, a CTE, a grouping key, a union.
         (f"SELECT * FROM (SELECT cost_date AS d, cost_usd FROM fct_cost_daily) AS x WHERE d {IN}", True),
         (f"WITH x AS (SELECT * FROM fct_cost_daily) SELECT cost_usd FROM x WHERE cost_date {IN}", True),

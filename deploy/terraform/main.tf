@@ -2,14 +2,17 @@
 
 locals {
   labels = { app = "ai-usage" }
-  # Source -> the setting that takes its key. The secret has the setting's name, in lower case and with hyphens.
+  # Source -> the setting that takes its key.
   settings = {
     cursor            = "CURSOR_ADMIN_API_KEY"
     anthropic         = "ANTHROPIC_ADMIN_API_KEY"
     claude_enterprise = "ANTHROPIC_ANALYTICS_API_KEY"
     sheet             = "AI_USAGE_SHEET_CREDENTIALS"
   }
-  chosen = { for source in var.sources : local.settings[source] => lower(replace(local.settings[source], "_", "-")) }
+  # The addresses that alerts go to hold passwords, so they are a key too.
+  asked = concat([for source in var.sources : local.settings[source]], var.alerts ? ["AI_USAGE_ALERT_URLS"] : [])
+  # Setting -> its secret, which has the setting's name in lower case and with hyphens.
+  chosen = { for setting in local.asked : setting => lower(replace(setting, "_", "-")) }
 }
 
 resource "google_project_service" "used" {

@@ -92,6 +92,12 @@ variable "sources" {
   }
 }
 
+variable "alerts" {
+  description = "Whether the addresses that alerts go to are kept in Secret Manager. A secret is made for them; false: nobody is told."
+  type        = bool
+  default     = false
+}
+
 variable "operators" {
   description = "Who may reach the machine's pages through IAP: user:name@example.com or group:team@example.com."
   type        = set(string)

@@ -89,7 +89,8 @@ function cellNode(column, cell, largest) {
   if (!column.unit) {
     const text = column.show(cell);
     const special = /^\((unattributed|no department)\)$/.test(cell ?? "");
-    return AIU.el("td", { class: special ? "special" : null, title: text.length > 24 ? text : null, text });
+    const sentence = text.length > 60; // cut off it would say nothing
+    return AIU.el("td", { class: special ? "special" : sentence ? "sentence" : null, title: text.length > 24 ? text : null, text });
   }
   const node = AIU.el("td", { class: cell && cell.value <= -0.005 && !column.signed ? "num negative" : "num", title: AIU.exact(cell, column.unit) });
   if (column.share && cell) {
