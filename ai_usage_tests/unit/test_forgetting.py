@@ -123,7 +123,7 @@ def test_both_engines_forget_alike(desk: Desk, tmp_path: Path, monkeypatch: pyte
 
     outcome = forget(runtime, "an@example.com", really=True)
     token = outcome.token
-    assert outcome.changed == {"raw_rejects": 1, "raw_sheet_people": 2, "fct_cost_daily": 2}
+    assert outcome.changed == {"raw_rejects": 1, "raw_sheet_people": 2, "fct_cost_daily": 2, "agg_cost_months": 1}
     people = (
         "SELECT email, first_name, aliases, extra, department FROM raw_sheet_people WHERE usage_date = DATE '2026-11-20' ORDER BY email"
     )

@@ -63,7 +63,6 @@ WHOLE = (
             "executive_summary.budget_used",
             "executive_summary.month_to_end",
             "executive_summary.platform_outlook",
-            "alerts.budget",
         )
     }
     | {
