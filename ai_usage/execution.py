@@ -191,8 +191,8 @@ def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
 
 OURS = frozenset(
     {
-        "WarehouseError", "WarehouseBusyError", "SettingsError", "SourceError", "TransientError", "PermanentError", "AuthError", "ContractError",
-        "MovingSetError",
+        "WarehouseError", "WarehouseBusyError", "WarehouseFullError", "SettingsError", "SourceError", "TransientError", "PermanentError",
+        "AuthError", "ContractError", "MovingSetError",
     }
 )  # fmt: skip
 

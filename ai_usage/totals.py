@@ -47,7 +47,9 @@ def rebook(warehouse: Warehouse, first: date, last: date) -> None:
 def scope(warehouse: Warehouse, name: str, first: date, last: date) -> tuple[date, date]:
     """The days to write for a run of the days from `first` to `last`: whole weeks or months for a table by week or month; for what is booked also the
     first open month, which books what closed months' days brought, and every day there is when departments or closed months are not those of
-    the rows that stand."""
+    the rows that stand. A table without rows is written whole: a warehouse that was made by an earlier version has facts and no totals."""
+    if not warehouse.select(f"SELECT COUNT(*) AS n FROM {name}")["n"][0].as_py():
+        return EVER
     if name == "agg_person_weeks":
         return first - timedelta(days=first.weekday()), _sunday(last)
     if name not in BY_MONTH:

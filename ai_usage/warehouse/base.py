@@ -29,6 +29,10 @@ class WarehouseBusyError(WarehouseError):
     """Another process held the warehouse longer than the bounded wait."""
 
 
+class WarehouseFullError(WarehouseError):
+    """There was no room to write; nothing is half-written, and the same call succeeds when somebody made room."""
+
+
 @dataclass(frozen=True)
 class Fact:
     """An assertion proved inside the transaction that writes: `difference_sql` must yield 0 in every column."""

@@ -22,7 +22,7 @@ import pyarrow as pa
 from ai_usage import tables
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import dialect, models
-from ai_usage.warehouse.base import Fact, Parameters, WarehouseBusyError, WarehouseError, not_the_same, used
+from ai_usage.warehouse.base import Fact, Parameters, WarehouseBusyError, WarehouseError, WarehouseFullError, not_the_same, used
 
 _BUSY = ("Could not set lock", "Conflicting lock", "being used by another process", "different configuration")
 _FULL = ("No space left", "write file", "not enough space", "disk is full", "Disk quota")
@@ -345,7 +345,7 @@ def _plain(found: pa.Table) -> pa.Table:
 def _worded(error: duckdb.Error, path: Path) -> WarehouseError:
     said = str(error).splitlines()[0]
     if any(sign in str(error) for sign in _FULL):
-        return WarehouseError(
+        return WarehouseFullError(
             f"{path} could not be written, the disk seems full ({said}); free space and run again, nothing is half-written."
         )
     if "not a valid DuckDB database" in said or "serialization" in said.lower():

@@ -17,6 +17,7 @@ from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import AuthError, TransientError
+from ai_usage.warehouse import WarehouseBusyError, WarehouseFullError
 from ai_usage_tests.fixtures.helpers import Desk
 from ai_usage_tests.helpers import ROOT
 
@@ -270,8 +271,6 @@ def test_what_a_person_must_mend_is_not_repeated(runtime: Callable[..., Runtime]
 def test_errors_of_ours_that_reach_dagster_unworded_are_judged_by_their_class(
     runtime: Callable[..., Runtime], instance: dg.DagsterInstance
 ) -> None:
-    from ai_usage.warehouse import WarehouseBusyError
-
     watch = Watch(runtime(), instance)
     ended(instance, {"raw_cursor_events": AuthError("no key")})
     ended(instance, {"raw_cursor_events": OSError(errno.EACCES, "Permission denied")})
@@ -281,9 +280,14 @@ def test_errors_of_ours_that_reach_dagster_unworded_are_judged_by_their_class(
 
 
 def test_a_full_disk_is_repaired_when_somebody_may_have_made_room(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    """Some assets fail in the spool, some in the warehouse, on one full disk: all of them are made again, and the facts after them."""
     watch = Watch(runtime(), instance)
-    ended(instance, {"raw_cursor_events": OSError(errno.ENOSPC, "No space left on device")})
-    assert len(watch.look()) == 1
+    ended(
+        instance, {"raw_cursor_events": OSError(errno.ENOSPC, "No space left on device"), "raw_cursor_members": WarehouseFullError("full")}
+    )
+    [request] = watch.look()
+    made = {key.to_user_string() for key in request.asset_selection or []}
+    assert {"raw_cursor_events", "raw_cursor_members", "fct_cost_daily", "html_report"} <= made
 
 
 def test_a_repair_waits_and_is_left_when_somebody_ran_the_days_again(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:

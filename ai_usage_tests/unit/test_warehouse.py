@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +17,7 @@ import pytest
 
 from ai_usage import tables
 from ai_usage.tables.schema import Column, Type
-from ai_usage.warehouse import DuckDBWarehouse, Fact, WarehouseBusyError, WarehouseError, models
+from ai_usage.warehouse import DuckDBWarehouse, Fact, WarehouseBusyError, WarehouseError, WarehouseFullError, models
 from ai_usage_tests.fixtures.helpers import NOON, Desk
 
 HOLDER = """
@@ -288,3 +290,27 @@ def test_a_declaration_that_changes_changes_the_fingerprint(monkeypatch: pytest.
     changed = replace(tables.ALL[0], columns=(*tables.ALL[0].columns, Column("further", Type.STRING, "Further.")))
     monkeypatch.setattr(tables, "ALL", (changed, *tables.ALL[1:]))
     assert models.fingerprint.__wrapped__() != before
+
+
+def test_a_full_disk_is_named_and_the_same_call_succeeds_when_there_is_room(desk: Desk, tmp_path: Path) -> None:
+    """On a real disk of 40 MB: what could not be written is not half-written, and the error's class says that trying again may help."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        warehouse = DuckDBWarehouse(disk / "w.duckdb")
+        warehouse.ensure()
+        change = "INSERT INTO dim_users (user_id, email, created_at, updated_at) SELECT x, x, @at, @at FROM UNNEST(GENERATE_ARRAY(1, 200000)) AS n, "
+        change += "UNNEST([TO_HEX(SHA256(CONCAT('a', FORMAT_DATE('%Y%m%d', DATE_ADD(DATE '1000-01-01', INTERVAL n DAY)))))]) AS x"
+        stat = os.statvfs(disk)
+        with (disk / "ballast").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, stat.f_bavail * stat.f_frsize - 20_000)
+        with pytest.raises(WarehouseFullError, match="the disk seems full .*free space and run again, nothing is half-written"):
+            warehouse.execute(change, {"at": NOON})
+        (disk / "ballast").unlink()
+        assert warehouse.select("SELECT COUNT(*) AS n FROM dim_users")["n"].to_pylist() == [0]
+        warehouse.execute(change, {"at": NOON})
+        assert warehouse.select("SELECT COUNT(*) AS n FROM dim_users")["n"].to_pylist() == [200_000]
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)

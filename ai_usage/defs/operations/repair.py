@@ -23,7 +23,7 @@ WILL_RETRY, MAX_RETRIES, PARENT = "dagster/will_retry", "dagster/max_retries", "
 DAGSTER_RETRIES_WITHIN = timedelta(minutes=15)  # it takes seconds; a daemon that comes up after a sleep has other things to do first
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 # Errors that reach Dagster without our word on them.
-PASSING = frozenset({"TransientError", "MovingSetError", "WarehouseBusyError"})
+PASSING = frozenset({"TransientError", "MovingSetError", "WarehouseBusyError", "WarehouseFullError"})
 FULL = ("[Errno 28]", "[Errno 122]")  # no space left, quota used up: somebody makes room, and nobody tells us
 
 
