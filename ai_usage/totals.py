@@ -60,9 +60,11 @@ def scope(warehouse: Warehouse, name: str, first: date, last: date) -> tuple[dat
     state = warehouse.select(
         """
         SELECT
-          (SELECT COUNT(*) FROM agg_cost_months WHERE month BETWEEN DATE '1900-01-01' AND DATE '9999-12-31' AND basis != s.basis) AS outdated,
+          (
+            SELECT COUNT(*) FROM agg_cost_months AS m CROSS JOIN stg_cost_basis AS s
+            WHERE m.month BETWEEN DATE '1900-01-01' AND DATE '9999-12-31' AND m.basis != s.basis
+          ) AS outdated,
           (SELECT DATE_ADD(MAX(month), INTERVAL 1 MONTH) FROM stg_closed_months) AS first_open
-        FROM stg_cost_basis AS s
         """
     ).to_pylist()[0]
     if state["outdated"]:
