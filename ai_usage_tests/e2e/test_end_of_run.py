@@ -37,6 +37,7 @@ def costs(desk: Desk) -> Desk:
     desk.lay("dim_user_assignments", ANA)
     for day, usd in ((LAST, "0.000000001"), (LAST, "12.5"), (BEFORE, "3")):
         desk.lay("fct_cost_daily", {**COST, "cost_date": day, "user_email": "ana@example.com", "cost_usd": N(usd)})
+    desk.total()
     return desk
 
 
@@ -84,7 +85,7 @@ def test_what_a_blocking_check_stopped_is_recorded_all_the_same(costs: Desk) -> 
     run(runtime, *END)
     costs.lay("dim_user_assignments", {**ANA, "department": "Sales"})
     result = run(runtime, *END)
-    assert not result.success and begun(result) == ["vw_cost_allocation", "check_results", "vw_check_results"]
+    assert not result.success and begun(result)[-2:] == ["check_results", "vw_check_results"] and "chargeback" not in begun(result)
     worst, other = costs.ask("SELECT * FROM vw_check_results ORDER BY severity DESC")
     assert (worst["asset"], worst["check_name"], worst["state"], worst["severity"]) == ("vw_cost_allocation", "conservation", "failed", 2)
     assert (Decimal(worst["expected"]), Decimal(worst["actual"])) == (N("15.500000001"), N("31.000000002"))

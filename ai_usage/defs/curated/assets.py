@@ -163,7 +163,8 @@ agg_person_days = _total("agg_person_days", ["fct_usage_daily"])
 agg_person_weeks = _total("agg_person_weeks", ["agg_person_days"])
 agg_person_months = _total("agg_person_months", ["agg_person_days"])
 agg_cost_days = _total("agg_cost_days", ["fct_cost_daily"])
-agg_cost_months = _total("agg_cost_months", ["fct_cost_daily", "fct_cost_corrections", "dim_user_assignments"])
+# What the books hold is proved against the facts before it is stored: the asset waits for that check.
+agg_cost_months = _total("agg_cost_months", ["vw_cost_booked"])
 
 
 def _cost_totals(runtime: Runtime, window: Window) -> dict[str, Any]:

@@ -15,7 +15,15 @@ from ai_usage.tables.schema import Table
 from ai_usage.warehouse import WarehouseError, models
 
 # Views that show money must show all of it.
-CONSERVED = ("vw_cost_booked", "vw_cost_allocation", "vw_monthly_finance", "vw_platform_roi", "vw_adoption")
+CONSERVED = (
+    "vw_cost_booked",
+    "vw_cost_allocation",
+    "vw_cost_months",
+    "vw_monthly_finance",
+    "vw_use_and_cost",
+    "vw_platform_roi",
+    "vw_adoption",
+)
 
 
 def _mart(table: Table) -> dg.AssetsDefinition:

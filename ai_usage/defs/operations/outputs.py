@@ -21,7 +21,7 @@ LAST = {"dagster/priority": "-100"}
 
 
 @dg.asset(
-    group_name="operations", owners=OWNERS, kinds={"csv"}, deps=["vw_chargeback"],
+    group_name="operations", owners=OWNERS, kinds={"csv"}, deps=["vw_chargeback", "vw_cost_allocation"],
     description="The chargeback of this month and of the month before, as CSV and XLSX files in the export folder.",
     check_specs=[
         dg.AssetCheckSpec("chargeback_is_whole", asset="chargeback", blocking=True, description="Each file's sum is vw_cost_allocation's of that month."),
