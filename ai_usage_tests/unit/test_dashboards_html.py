@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ai_usage import totals
 from ai_usage.dashboards import (
     Checks,
     EncodeError,
@@ -134,13 +135,13 @@ def test_equal_queries_are_embedded_once_and_the_same_data_gives_the_same_file()
 
     meta = ReportMeta(generated_at=NOW, as_of=NOW)
     first = render_report(load_dashboards(), counting, meta)
-    assert len(asked) == 20 == first.count('id="data-')
+    assert len(asked) == 22 == first.count('id="data-')
     assert render_report(load_dashboards(), query, meta) == first
 
 
 def test_an_empty_warehouse_still_gives_a_report() -> None:
     connection = build_marts(users=2, days=3)
-    for name in ("fct_cost_daily", "fct_usage_daily", "raw_fetches"):
+    for name in ("fct_cost_daily", "fct_usage_daily", "raw_fetches", *totals.NAMES):
         connection.execute(f"DELETE FROM {name}")
     query = querier(connection)
     meta = meta_from_marts(query, generated_at=NOW)

@@ -206,7 +206,7 @@ def test_an_interrupted_export_leaves_the_old_file(filled_desk: Desk, tmp_path: 
     [
         (
             {"name": "vw_nothing"},
-            r"there is no mart or fact 'vw_nothing'; there are chargeback, vw_monthly_finance, .*fct_cost_daily, fct_cost_corrections\.$",
+            r"there is no mart or fact 'vw_nothing'; there are chargeback, vw_monthly_finance, .*fct_cost_daily, fct_cost_corrections, .*agg_cost_months\.$",
         ),
         ({"name": "raw_cursor_events"}, "there is no mart or fact 'raw_cursor_events'"),
         ({"name": "chargeback", "format": "xls"}, r"--format is 'xls'; use csv, xlsx, json, parquet\.$"),
