@@ -98,13 +98,13 @@ def card_query(card: Card, values: FilterValues | None = None, *, grain: str = "
 
 @lru_cache(maxsize=256)
 def lines_of(text: str, added: frozenset[str], plain: frozenset[str], counted: frozenset[str] = frozenset()) -> str:
-    """The card's SQL for a question that sums the columns `added` and only reads or counts the columns `plain`.
+    """The card's SQL for a question that sums the columns `added`, groups by or filters on the columns `plain`, and counts the columns `counted`
+    distinct or takes their least or greatest.
 
     Rows that the card's SQL groups would be grouped twice: once by all its columns, which is most of the cost, and once by the question's. Where it
     groups and every column in `added` is a SUM of lines, and no column in `plain` depends on a sum, the lines are given as they are, with the
-    same answer. A column in `plain` may be the MAX of one of the columns that it groups by, taken where a line meets a condition, and NULL elsewhere: within
-    a group its values are one and NULL, so it counts, and is the least and the greatest, line by line as well. Only a question that does not
-    group by it or filter on it may have it so: `counted` names those. Otherwise the SQL is returned unchanged.
+    same answer. A column in `counted` may also be the MAX of a column that the SQL groups by, taken where a line meets a condition: within a group the lines
+    then hold that one value or NULL, which count, and have a least and a greatest, as the group has. Otherwise the SQL is returned unchanged.
     """
     select = sqlglot.parse_one(text, read="bigquery")
     if not isinstance(select, exp.Select) or not select.args.get("group") or select.args.get("having"):
@@ -113,16 +113,15 @@ def lines_of(text: str, added: frozenset[str], plain: frozenset[str], counted: f
     kept = []
     for projection in select.expressions:
         name, inner = projection.alias_or_name, projection.unalias()
-        if name in added and isinstance(inner, exp.Sum) and name not in plain:
+        if name in added:
+            if not isinstance(inner, exp.Sum) or name in plain | counted:
+                return text
             kept.append(exp.alias_(inner.this, name))
-        elif name in plain and name not in added and not inner.find(exp.AggFunc):
-            kept.append(projection)
-        elif name in counted and name not in added | plain and (one := _one_of_a_group(inner, grouped)) is not None:
-            kept.append(exp.alias_(one, name))
-        elif name in counted and name not in added | plain and not inner.find(exp.AggFunc):
-            kept.append(projection)
-        elif name in added | plain | counted:
-            return text
+        elif name in plain | counted:
+            line = inner if not inner.find(exp.AggFunc) else _one_of_a_group(inner, grouped) if name not in plain else None
+            if line is None:
+                return text
+            kept.append(projection if line is inner else exp.alias_(line, name))
     select.set("expressions", kept)
     select.set("group", None)
     return select.sql(dialect="bigquery", pretty=True, comments=False)

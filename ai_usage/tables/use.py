@@ -31,13 +31,14 @@ USE_AND_COST: tuple[Column, ...] = (
     count("cache_read_tokens", "Tokens read from cache.", "tokens"),
     count("cache_write_tokens", "Tokens written to cache.", "tokens"),
     count("total_tokens", "The four kinds together; NULL where none is known.", "tokens"),
+    count("tokens_with_cost", "The same of platforms that report tokens on most days; NULL for the others.", "tokens"),
     count("cacheable_tokens", "Input side: uncached, read from and written to cache; NULL where cache reads are unknown.", "tokens"),
     usd("cost_usd", "Billed cost of every type; NULL when nothing was billed."),
     usd("seat_usd", "The part of it that is seats."),
     usd("cost_with_days_usd", "Billed cost of platforms that report activity; NULL for the others."),
     usd("cost_with_lines_usd", "Billed cost of platforms that report accepted lines; NULL for the others."),
     usd("cost_with_commits_usd", "Billed cost of platforms that report commits; NULL for the others."),
-    usd("cost_with_tokens_usd", "Billed cost of platforms that report tokens; NULL for the others."),
+    usd("cost_with_tokens_usd", "Billed cost of platforms that report tokens on most days; NULL for the others."),
 )
 
 vw_productivity_metrics = mart(

@@ -240,4 +240,4 @@ def test_large_data_keeps_its_sums(
 
 def test_card_query_knows_what_a_ratio_is_per() -> None:
     text = card_query(DASHBOARDS["platform_roi"].card("cost_per_million")).sql
-    assert "SAFE_DIVIDE(SUM(card.`cost_with_tokens_usd`) * 1000000, SUM(card.`total_tokens`))" in text
+    assert "SAFE_DIVIDE(SUM(card.`cost_with_tokens_usd`) * 1000000, SUM(card.`tokens_with_cost`))" in text

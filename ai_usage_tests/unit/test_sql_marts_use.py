@@ -52,6 +52,19 @@ def test_roi_holds_cost_against_counts_of_platforms_that_report_them(desk: Desk)
     assert desk.one("SELECT SUM(cost_with_days_usd) FROM vw_platform_roi") == 4
 
 
+def test_roi_holds_no_seats_against_tokens_of_a_few_days(desk: Desk) -> None:
+    """claude.ai tells the tokens of extra usage alone: of one day of three, and its cost is not theirs. From half of the days on it is."""
+    desk.lay("fct_cost_daily", cost(DAY, "30", platform="claude_ai", cost_type="subscription"), cost(DAY, "8", platform="claude_api"))
+    worked(desk, platform="claude_api", requests=1, output_tokens=100)
+    for n in range(3):
+        worked(desk, DAY - timedelta(n), platform="claude_ai", messages=4)
+    worked(desk, platform="claude_ai", output_tokens=7)
+    asked = "SELECT SUM(total_tokens) AS t, SUM(tokens_with_cost) AS w, SUM(cost_with_tokens_usd) AS c FROM vw_platform_roi"
+    assert [tuple(r.values()) for r in desk.ask(asked)] == [(107, 100, 8)]
+    worked(desk, DAY - timedelta(1), platform="claude_ai", output_tokens=5)
+    assert [tuple(r.values()) for r in desk.ask(asked)] == [(112, 112, 38)]
+
+
 def test_roi_holds_all_cost(desk: Desk) -> None:
     company(desk)
     worked(desk, loc_accepted=7)

@@ -22,6 +22,7 @@ SELECT
   SUM(cache_read_tokens) AS cache_read_tokens,
   SUM(cache_write_tokens) AS cache_write_tokens,
   SUM(total_tokens) AS total_tokens,
+  SUM(tokens_with_cost) AS tokens_with_cost,
   SUM(cacheable_tokens) AS cacheable_tokens,
   SUM(cost_usd) AS cost_usd,
   SUM(seat_usd) AS seat_usd,

@@ -9,9 +9,20 @@ WITH reported AS (
     SUM(days_with_activity) > 0 AS has_days,
     SUM(days_with_lines) > 0 AS has_lines,
     SUM(days_with_commits) > 0 AS has_commits,
-    SUM(days_with_tokens) > 0 AS has_tokens
+    -- At least half of the days: claude.ai's exports tell the tokens of extra usage alone, and all its seats over those made 33,744 USD a million.
+    SUM(days_with_tokens) > 0 AND 2 * SUM(days_with_tokens) >= SUM(days_with_activity) AS has_tokens
   FROM agg_person_months
   GROUP BY platform
+),
+
+days AS (
+  SELECT
+    *,
+    CASE
+      WHEN COALESCE(input_tokens, output_tokens, cache_read_tokens, cache_write_tokens) IS NOT NULL
+        THEN COALESCE(input_tokens, 0) + COALESCE(output_tokens, 0) + COALESCE(cache_read_tokens, 0) + COALESCE(cache_write_tokens, 0)
+    END AS total_tokens
+  FROM agg_person_days
 )
 
 SELECT
@@ -35,11 +46,8 @@ SELECT
   d.output_tokens,
   d.cache_read_tokens,
   d.cache_write_tokens,
-  CASE
-    WHEN COALESCE(d.input_tokens, d.output_tokens, d.cache_read_tokens, d.cache_write_tokens) IS NOT NULL
-      THEN COALESCE(d.input_tokens, 0) + COALESCE(d.output_tokens, 0) + COALESCE(d.cache_read_tokens, 0)
-        + COALESCE(d.cache_write_tokens, 0)
-  END AS total_tokens,
+  d.total_tokens,
+  CASE WHEN r.has_tokens THEN d.total_tokens END AS tokens_with_cost,
   CASE
     WHEN d.cache_read_tokens IS NOT NULL
       THEN COALESCE(d.input_tokens, 0) + d.cache_read_tokens + COALESCE(d.cache_write_tokens, 0)
@@ -50,7 +58,7 @@ SELECT
   CAST(NULL AS NUMERIC) AS cost_with_lines_usd,
   CAST(NULL AS NUMERIC) AS cost_with_commits_usd,
   CAST(NULL AS NUMERIC) AS cost_with_tokens_usd
-FROM agg_person_days AS d
+FROM days AS d
 LEFT JOIN reported AS r ON d.platform = r.platform
 LEFT JOIN dim_user_assignments AS a ON d.user_email = a.email AND d.usage_date BETWEEN a.valid_from AND a.valid_to
 LEFT JOIN (
@@ -72,6 +80,7 @@ SELECT
   c.user_name,
   FALSE,
   CASE WHEN r.has_days THEN 0 END,
+  CAST(NULL AS INT64),
   CAST(NULL AS INT64),
   CAST(NULL AS INT64),
   CAST(NULL AS INT64),

@@ -21,6 +21,7 @@ SELECT
   SUM(commits) AS commits,
   SUM(pull_requests) AS pull_requests,
   SUM(total_tokens) AS total_tokens,
+  SUM(tokens_with_cost) AS tokens_with_cost,
   SUM(CASE WHEN cacheable_tokens IS NOT NULL THEN cache_read_tokens END) AS cache_read_tokens,
   SUM(cacheable_tokens) AS cacheable_tokens,
   SUM(cost_usd) AS cost_usd,
