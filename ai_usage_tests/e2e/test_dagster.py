@@ -26,6 +26,8 @@ from ai_usage.simulator import Fault
 from ai_usage_tests.fixtures.mail import Webhook
 from ai_usage_tests.helpers import COMMAND, DAYS, FIRST, LAST, PATHS, ROOT, Company, company, free_port, rows, wait_until
 
+Served = tuple[Company, int, list[subprocess.Popen[bytes]]]  # the page's port, and the webserver's and the daemon's process
+
 SHEETS = {f"raw_sheet_{tab}" for tab in ("api_keys", "people", "claude_ai_usage", "subscriptions", "invoices", "budgets", "adjustments")}
 CURSOR = {"raw_cursor_events", "raw_cursor_usage", "raw_cursor_members", "raw_cursor_spend"}
 DIMENSIONS = {"dim_users", "dim_user_assignments", "dim_api_keys"}
@@ -371,7 +373,7 @@ def webhook() -> Webhook:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator[tuple[Company, int]]:
+def served(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator[Served]:
     """A webserver and a daemon from workspace.yaml, on a home with the repository's dagster.yaml; a file waits in the drop folder."""
     with company(tmp_path_factory.mktemp("served")) as firm, webhook:
         firm.settings["AI_USAGE_ALERT_URLS"] = f"platform: '{webhook.url()}'"
@@ -398,6 +400,9 @@ def served(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterat
         shutil.copy(ROOT / "dagster.yaml", firm.home / "dagster.yaml")
         shutil.copy(ROOT / "workspace.yaml", firm.cwd / "workspace.yaml")
         env, port = firm.env({"DAGSTER_HOME": str(firm.home)}), free_port()
+        # As `dagster dev` does before it starts the two: of two that open a new folder at once one dies (1 of 24 starts on a busy machine).
+        with dg.DagsterInstance.from_config(str(firm.home)):
+            pass
         log = (firm.folder / "dagster.log").open("w")
         processes = [
             subprocess.Popen(
@@ -412,7 +417,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterat
             ),
         ]
         try:
-            yield firm, port
+            yield firm, port, processes
         finally:
             for process in processes:
                 process.terminate()
@@ -425,6 +430,12 @@ def served(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterat
             log.close()
 
 
+def _alive(firm: Company, processes: list[subprocess.Popen[bytes]]) -> bool:
+    for process in processes:
+        assert process.poll() is None, f"{process.args} ended by itself:\n{(firm.folder / 'dagster.log').read_text()[-5000:]}"
+    return True
+
+
 def _answers(port: int, query: str) -> dict | None:
     try:
         return graphql(port, query)
@@ -433,10 +444,13 @@ def _answers(port: int, query: str) -> dict | None:
 
 
 @pytest.mark.slow
-def test_the_webserver_shows_every_asset(served: tuple[Company, int]) -> None:
-    _, port = served
+def test_the_webserver_shows_every_asset(served: Served) -> None:
+    firm, port, processes = served
     found = wait_until(
-        lambda: _answers(port, "{ assetNodes { assetKey { path } groupName owners { __typename } hasMaterializePermission } }"),
+        lambda: (
+            _alive(firm, processes)
+            and _answers(port, "{ assetNodes { assetKey { path } groupName owners { __typename } hasMaterializePermission } }")
+        ),
         400,
         "an answer of the webserver",
     )
@@ -453,12 +467,13 @@ def test_the_webserver_shows_every_asset(served: tuple[Company, int]) -> None:
 
 
 @pytest.mark.slow
-def test_the_daemon_loads_a_dropped_file(served: tuple[Company, int]) -> None:
+def test_the_daemon_loads_a_dropped_file(served: Served) -> None:
     """Sensor, queue, launcher, run: the file's day is in the facts, and the file is put away."""
-    firm, port = served
+    firm, port, processes = served
     query = "{ runsOrError { ... on Runs { results { status jobName } } } }"
 
     def ended() -> list[dict] | None:
+        _alive(firm, processes)
         answer = _answers(port, query)
         results = answer["runsOrError"]["results"] if answer else []
         return results if len(results) >= 2 and all(r["status"] in {"SUCCESS", "FAILURE", "CANCELED"} for r in results) else None
