@@ -29,7 +29,7 @@ def job_labels() -> Mapping[str, str]:
         context = dg.AssetExecutionContext.get()
     except dg.DagsterInvariantViolationError:
         return {}
-    labels = {"asset": context.asset_key.to_user_string(), "run": context.run_id}
+    labels = {"asset": context.asset_key.to_user_string(), "run": context.run.run_id}
     if context.has_partition_key_range:
         found = context.partition_key_range
         labels["partition"] = found.start if found.start == found.end else f"{found.start}_{found.end}"

@@ -49,7 +49,7 @@ def runtime_of(desk: Desk, **more: object) -> Runtime:
 def run(runtime: Runtime, *assets: str) -> dg.ExecuteInProcessResult:
     defs = build_defs(runtime=runtime)
     with dg.DagsterInstance.ephemeral() as instance:
-        return defs.get_implicit_global_asset_job_def().execute_in_process(
+        return defs.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance, asset_selection=[dg.AssetKey(a) for a in assets], raise_on_error=False
         )
 

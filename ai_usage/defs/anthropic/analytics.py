@@ -65,7 +65,7 @@ def _load(
         return load_result(endpoint, report, runtime, results)
     one, days = (client.people, 1) if endpoint is records.ENTERPRISE_USERS else (client.report(endpoint), SPAN)
     walks = walk_all(window.split(days), one, endpoint, runtime.settings.windows_in_flight)
-    report = runtime.loader(context.run_id).load(endpoint, walks)
+    report = runtime.loader(context.run.run_id).load(endpoint, walks)
     if reach.note:
         report.skipped.append(reach.note)
     return load_result(endpoint, report, runtime, checks.raw_checks(runtime.warehouse, endpoint, window, report))

@@ -33,7 +33,7 @@ def _load(
     context: dg.AssetExecutionContext, runtime: Runtime, endpoint: Endpoint, method: str, window: Window, days: int
 ) -> dg.MaterializeResult:
     walks = walk_all(window.split(days), getattr(runtime.anthropic, method), endpoint, runtime.settings.windows_in_flight)
-    report = runtime.loader(context.run_id).load(endpoint, walks)
+    report = runtime.loader(context.run.run_id).load(endpoint, walks)
     return load_result(endpoint, report, runtime, checks.raw_checks(runtime.warehouse, endpoint, window, report))
 
 

@@ -62,7 +62,7 @@ def _loaded(context: dg.AssetExecutionContext, runtime: Runtime, kind: str) -> d
     run = run_parameters(context, runtime)
     try:
         runtime.warehouse.ensure()
-        outcomes = load_uploads(runtime, context.run_id, {kind}, Window(run["start_date"], run["end_date"]))
+        outcomes = load_uploads(runtime, context.run.run_id, {kind}, Window(run["start_date"], run["end_date"]))
         [held] = runtime.warehouse.select(
             """
             SELECT MIN(usage_date) AS first_day, MAX(usage_date) AS last_day, SUM(row_count) AS row_count, SUM(rejected_count) AS rejected,

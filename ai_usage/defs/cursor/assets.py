@@ -28,7 +28,7 @@ def _declared(endpoint: Endpoint) -> dict[str, Any]:
 def raw_cursor_events(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window = day_range(context)
     walks = walk_all(window.split(1), runtime.cursor.events, records.EVENTS, runtime.settings.windows_in_flight)
-    report = runtime.loader(context.run_id).load(records.EVENTS, walks)
+    report = runtime.loader(context.run.run_id).load(records.EVENTS, walks)
     return load_result(records.EVENTS, report, runtime, checks.raw_checks(runtime.warehouse, records.EVENTS, window, report))
 
 
@@ -36,14 +36,14 @@ def raw_cursor_events(context: dg.AssetExecutionContext, runtime: dg.ResourcePar
 def raw_cursor_usage(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window = day_range(context)
     walks = walk_all(window.split(30), runtime.cursor.daily_usage, records.DAILY_USAGE, runtime.settings.windows_in_flight)
-    report = runtime.loader(context.run_id).load(records.DAILY_USAGE, walks)
+    report = runtime.loader(context.run.run_id).load(records.DAILY_USAGE, walks)
     return load_result(records.DAILY_USAGE, report, runtime, checks.raw_checks(runtime.warehouse, records.DAILY_USAGE, window, report))
 
 
 @dg.asset(**_declared(records.MEMBERS))
 def raw_cursor_members(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     today = Window(runtime.today, runtime.today)
-    report = runtime.loader(context.run_id).load(records.MEMBERS, walk_all([today], runtime.cursor.members, records.MEMBERS))
+    report = runtime.loader(context.run.run_id).load(records.MEMBERS, walk_all([today], runtime.cursor.members, records.MEMBERS))
     return load_result(records.MEMBERS, report, runtime, checks.raw_checks(runtime.warehouse, records.MEMBERS, today, report))
 
 
@@ -59,7 +59,7 @@ SPEND["check_specs"] = [
 @dg.asset(**SPEND, deps=["raw_cursor_events"])
 def raw_cursor_spend(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     today = Window(runtime.today, runtime.today)
-    report = runtime.loader(context.run_id).load(records.SPEND, walk_all([today], runtime.cursor.spend, records.SPEND))
+    report = runtime.loader(context.run.run_id).load(records.SPEND, walk_all([today], runtime.cursor.spend, records.SPEND))
     found = [*checks.raw_checks(runtime.warehouse, records.SPEND, today, report), spend_agrees(runtime)]
     return load_result(records.SPEND, report, runtime, iter(found))
 

@@ -29,7 +29,7 @@ _LOG = BY_NAME["alert_log"]
 )  # fmt: skip
 def alert_log(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
-        outcome = passes.pass_once(runtime, failed_runs=failed_runs(context.instance), run_id=context.run_id)
+        outcome = passes.pass_once(runtime, failed_runs=failed_runs(context.instance), run_id=context.run.run_id)
     except (SettingsError, WarehouseError) as error:  # a mistake in a file of thresholds must not stop the report, which comes after
         return dg.MaterializeResult(check_results=[_told([{"problem": str(error)}])])
     except Exception as error:  # nor may a mistake of ours

@@ -23,7 +23,7 @@ from ai_usage.warehouse import WarehouseError
     check_specs=[dg.AssetCheckSpec("files_readable", asset="uploaded_files", description="Every dropped file could be read.")],
 )  # fmt: skip
 def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    outcomes = load_uploads(runtime, context.run_id, {*uploads.KINDS, None})  # exports of claude.ai have assets of their own
+    outcomes = load_uploads(runtime, context.run.run_id, {*uploads.KINDS, None})  # exports of claude.ai have assets of their own
     refused = [{"file": o.file, "reason": o.reason} for o in outcomes if o.reason]
     return dg.MaterializeResult(
         metadata={"files": len(outcomes), "dagster/row_count": sum(o.rows for o in outcomes)} | spent(runtime),
@@ -48,8 +48,8 @@ def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
 def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
         result = yesterday_is_there(runtime)
-        remember(runtime, context.run_id, "html_report", result)
-        path, size = write_html_report(runtime, checks=run_checks(context.instance, context.run_id))
+        remember(runtime, context.run.run_id, "html_report", result)
+        path, size = write_html_report(runtime, checks=run_checks(context.instance, context.run.run_id))
     except WarehouseError as error:
         raise failed(error) from None
     return dg.MaterializeResult(

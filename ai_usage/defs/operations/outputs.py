@@ -55,7 +55,7 @@ def chargeback(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
 )  # fmt: skip
 def recorded_checks(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
-        rows = record_checks(runtime, context.run_id, found_by(context.instance, context.run_id))
+        rows = record_checks(runtime, context.run.run_id, found_by(context.instance, context.run.run_id))
     except WarehouseError as error:
         raise failed(error) from None
     return dg.MaterializeResult(metadata={"dagster/row_count": rows} | spent(runtime))
@@ -79,7 +79,7 @@ def serving_copy(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Ru
         sample=[{"mart": d.mart, "what": d.what, "warehouse": d.warehouse, "serving_copy": d.serving} for d in wrong],
         remedy="Something else writes to the serving copy, or a run changed the marts meanwhile: run `ai-usage metabase publish`, and let nobody else write.",
     )  # fmt: skip
-    remember(runtime, context.run_id, "serving_copy", result)
+    remember(runtime, context.run.run_id, "serving_copy", result)
     rows = {f"rows/{name}": count for name, count in copied.items()}
     return dg.MaterializeResult(metadata={"dagster/row_count": sum(copied.values())} | rows | spent(runtime), check_results=[result])
 

@@ -42,7 +42,7 @@ def _sources(runtime: Runtime) -> Iterator[tuple[Endpoint, Callable[[Window], An
 )  # fmt: skip
 def today(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window = Window(runtime.today, runtime.today)
-    loader = runtime.loader(context.run_id)
+    loader = runtime.loader(context.run.run_id)
     errors: list[SourceError] = []
     try:
         for endpoint, one in _sources(runtime):

@@ -15,9 +15,9 @@ _READ_FOR: dict[int, str] = {}
 
 def _of_this_run(context: dg.AssetExecutionContext, runtime: Runtime) -> Any:
     """The sheet as this run sees it: the first tab of a run reads it, the others look at the same cells."""
-    if _READ_FOR.get(id(runtime)) != context.run_id:
+    if _READ_FOR.get(id(runtime)) != context.run.run_id:
         _READ_FOR.clear()
-        _READ_FOR[id(runtime)] = context.run_id
+        _READ_FOR[id(runtime)] = context.run.run_id
         return runtime.fresh_sheets()
     return runtime.sheets
 
@@ -31,7 +31,7 @@ def _tab(endpoint: Endpoint) -> dg.AssetsDefinition:
     def tab(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
         today = Window(runtime.today, runtime.today)
         walk = _of_this_run(context, runtime).tab(endpoint)
-        report = runtime.loader(context.run_id).load(endpoint, [walk])
+        report = runtime.loader(context.run.run_id).load(endpoint, [walk])
         return load_result(endpoint, report, runtime, checks.raw_checks(runtime.warehouse, endpoint, today, report))
 
     return tab
