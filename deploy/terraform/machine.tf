@@ -96,6 +96,8 @@ resource "google_compute_instance" "platform" {
         "AI_USAGE_BIGQUERY_LOCATION=${google_bigquery_dataset.warehouse.location}",
         "AI_USAGE_START_DATE=${var.start_date}",
         "AI_USAGE_SHEET_ID=${var.sheet_id}",
+        "AI_USAGE_ALERTS_LINK=${var.alerts_link}",
+        "AI_USAGE_ALERTS_FILE=${var.alerts_file}",
       ],
       [for setting, name in local.chosen : "${setting}=sm://projects/${var.project}/secrets/${name}/versions/latest"],
       [""],

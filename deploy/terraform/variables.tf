@@ -98,6 +98,26 @@ variable "alerts" {
   default     = false
 }
 
+variable "alerts_link" {
+  description = "Where a message's link leads: Metabase's or the report's address, in which {dashboard} is replaced by the page; empty: no link."
+  type        = string
+  default     = ""
+  validation {
+    condition     = var.alerts_link == "" || can(regex("^https?://[^ ]+$", var.alerts_link))
+    error_message = "Write an address that begins with https://."
+  }
+}
+
+variable "alerts_file" {
+  description = "Path in the code server's container, such as /data/alerts.yaml, of a file that changes thresholds, audiences and quiet periods; empty: ours."
+  type        = string
+  default     = ""
+  validation {
+    condition     = var.alerts_file == "" || startswith(var.alerts_file, "/data/")
+    error_message = "Write a path below /data/, the volume that outlives the container."
+  }
+}
+
 variable "operators" {
   description = "Who may reach the machine's pages through IAP: user:name@example.com or group:team@example.com."
   type        = set(string)
