@@ -96,7 +96,9 @@ def _privileges(runtime: Runtime) -> list[Finding]:
     """What can be seen without asking anybody: key files and data that everybody on this machine may read, and one account for two tasks."""
     settings = runtime.settings
     files = (settings.google_application_credentials, settings.metabase_bigquery_credentials, Path(".env"), settings.duckdb_file)
-    found = [Finding("privileges", "warn", f"{said}.") for path in files if path and path.is_file() and (said := exposed(path.resolve()))]
+    # A container's secrets are open inside it, where one user lives.
+    judged = [path.resolve() for path in files if path and path.is_file() and not path.is_relative_to("/run/secrets")]
+    found = [Finding("privileges", "warn", f"{said}.") for path in judged if (said := exposed(path))]
     reads, writes = settings.metabase_postgres_url, settings.serving_url
     try:
         users = [urlsplit(url.get_secret_value()).username for url in (reads, writes) if url is not None]

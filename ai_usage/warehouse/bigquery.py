@@ -42,8 +42,8 @@ def connect(project: str, location: str, endpoint: str | None = None, key_file: 
     options = ClientOptions(api_endpoint=endpoint) if endpoint else None
     if endpoint and endpoint.startswith("http://"):
         return bigquery.Client(project=project, location=location, credentials=AnonymousCredentials(), client_options=options)
-    if key_file:  # it may stand in .env alone, where Google's search does not look
-        os.environ.setdefault("GOOGLE_APPLICATION_CREDENTIALS", str(key_file))
+    if key_file and not os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):  # it may stand in .env alone, where Google's search does not look
+        os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = str(key_file)
     return bigquery.Client(project=project, location=location, client_options=options)
 
 

@@ -29,15 +29,17 @@ def copy_marts(warehouse: Warehouse, url: str, schema: str, marts: Iterable[Tabl
 
     Each USD column's sum is compared with the warehouse's before anything is published; WarehouseError when one differs.
     """
-    wanted = [(t, warehouse.select(f"SELECT {', '.join(t.column_names)} FROM {t.name}")) for t in marts]
+    copied = {}
     try:
         with psycopg.connect(_without_schema(url), connect_timeout=20) as con:
             con.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
-            for table, rows in wanted:
+            for table in marts:  # one in memory at a time
+                rows = warehouse.select(f"SELECT {', '.join(table.column_names)} FROM {table.name}")
                 _copy(con, schema, table, rows)
+                copied[table.name] = rows.num_rows
     except psycopg.Error as error:
         raise _worded(error) from None
-    return {table.name: rows.num_rows for table, rows in wanted}
+    return copied
 
 
 @dataclass(frozen=True)

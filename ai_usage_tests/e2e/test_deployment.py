@@ -14,6 +14,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -187,20 +188,62 @@ def stack(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             found.stop()
 
 
-def test_metabase_has_a_database_of_its_own(server: Postgres, tmp_path: Path) -> None:
-    (tmp_path / "metabase_db_password").write_text(METABASE_PASSWORD)
-    script = (ROOT / "deploy" / "postgres" / "10-metabase.sh").read_text().replace("/run/secrets", str(tmp_path))
+def prepare(server: Postgres, script: str, secrets: Path) -> subprocess.CompletedProcess[str]:
+    """What the image does with a script of deploy/postgres when its volume is empty."""
+    text = (ROOT / "deploy" / "postgres" / script).read_text().replace("/run/secrets", str(secrets))
     env = {"PATH": f"{server.programs}:{os.environ['PATH']}", "POSTGRES_USER": "dagster", "POSTGRES_DB": "dagster"}
     env |= {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGPASSWORD": PASSWORD}
-    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(["bash", "-c", text], env=env, capture_output=True, text=True, check=False)
+
+
+def test_metabase_has_a_database_of_its_own(server: Postgres, tmp_path: Path) -> None:
+    (tmp_path / "metabase_db_password").write_text(METABASE_PASSWORD)
+    done = prepare(server, "10-metabase.sh", tmp_path)
     assert done.returncode == 0, done.stderr
     assert METABASE_PASSWORD not in done.stdout + done.stderr
     owner = {"user": "metabase", "password": METABASE_PASSWORD}
     assert server.psql("CREATE TABLE t (x int)", **owner, database="metabase").returncode == 0
     assert "permission denied" in server.psql("SELECT 1", **owner, database="dagster").stderr
     (tmp_path / "metabase_db_password").write_text("")
-    empty = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)
+    empty = prepare(server, "10-metabase.sh", tmp_path)
     assert empty.returncode == 1 and "run scripts/secrets" in empty.stderr
+
+
+def test_metabase_reads_the_serving_copy_and_cannot_write_it(server: Postgres, tmp_path: Path) -> None:
+    """scripts/secrets, the script of the database, a day of the pipeline and `metabase publish`: what an installation with DuckDB does."""
+    secrets = tmp_path / "secrets"
+
+    def make() -> dict[str, str]:
+        env = {"SECRETS_DIR": str(secrets), "PATH": os.environ["PATH"]}
+        subprocess.run([str(ROOT / "scripts" / "secrets")], env=env, check=True, capture_output=True)
+        return {p.name: p.read_text() for p in secrets.iterdir()}
+
+    made = make()
+    reader = {"user": "marts_reader", "password": made["marts_reader_password"]}
+    for _ in range(2):  # by hand on an older volume, too
+        done = prepare(server, "20-marts.sh", secrets)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    with company(tmp_path / "firm") as firm:
+        firm.load()
+        (tmp_path / "url").write_text(made["serving_url"].replace("@postgres:5432", f"@127.0.0.1:{server.port}") + "\n")
+        published = firm.cli("metabase", "publish", AI_USAGE_SERVING_URL=f"file://{tmp_path}/url")
+        assert published.returncode == 0, published.stderr
+        [(billed,)] = rows(firm.db, "SELECT SUM(cost_usd) FROM vw_cost_allocation")
+    read = server.psql("SELECT sum(cost_usd) FROM ai_usage.vw_cost_allocation", **reader, database="marts")
+    assert Decimal(read.stdout) == billed > 0
+    for sql in ("DELETE FROM ai_usage.vw_cost_allocation", "CREATE TABLE ai_usage.t (x int)", "CREATE TABLE public.t (x int)"):
+        assert "permission denied" in server.psql(sql, **reader, database="marts").stderr, sql
+    # A new password: the old one ends, what was granted stays.
+    (secrets / "marts_reader_password").unlink()
+    fresh = make()
+    assert prepare(server, "20-marts.sh", secrets).returncode == 0
+    sql = "SELECT count(*) > 0 FROM ai_usage.vw_cost_allocation"
+    assert "password authentication failed" in server.psql(sql, **reader, database="marts").stderr
+    assert server.psql(sql, user="marts_reader", password=fresh["marts_reader_password"], database="marts").stdout.strip() == "t"
+    (secrets / "marts_writer_password").chmod(0o644)
+    (secrets / "marts_writer_password").write_text("")
+    empty = prepare(server, "20-marts.sh", secrets)
+    assert empty.returncode == 1 and "marts_writer_password is missing or empty; run scripts/secrets" in empty.stderr
 
 
 @pytest.mark.slow

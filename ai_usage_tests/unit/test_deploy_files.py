@@ -25,7 +25,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 RAW = (ROOT / "docker-compose.yml").read_text()
 SHELL = sorted(
-    [DEPLOY / "entrypoint", DEPLOY / "postgres" / "10-metabase.sh", DEPLOY / "terraform" / "startup.sh"]
+    [DEPLOY / "entrypoint", *(DEPLOY / "postgres").iterdir(), DEPLOY / "terraform" / "startup.sh"]
     + [p for p in (ROOT / "scripts").iterdir() if p.suffix not in (".py", ".lock")]
 )
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -97,22 +97,34 @@ def test_only_the_code_server_has_the_warehouse_and_the_vendors_keys() -> None:
     """One writer: the run's process is a child of the code server, and no other container mounts the DuckDB file."""
     assert [n for n, s in SERVICES.items() if any(v.startswith("data:") for v in s.get("volumes", []))] == ["code"]
     vendors = {"cursor_admin_api_key", "anthropic_admin_api_key", "anthropic_analytics_api_key", "sheet_credentials"}
+    vendors |= {
+        "alert_urls",
+        "google_credentials",
+        "serving_url",
+        "metabase_postgres_url",
+        "metabase_api_key",
+        "metabase_bigquery_credentials",
+    }
     assert [n for n, s in SERVICES.items() if vendors & set(s["secrets"])] == ["code"]
     assert vendors <= set(SERVICES["code"]["secrets"])
+    assert [n for n, s in SERVICES.items() if {"marts_writer_password", "marts_reader_password"} & set(s["secrets"])] == ["postgres"]
     passwords = {n: {x for x in s["secrets"] if x.endswith("db_password")} for n, s in SERVICES.items()}
     assert passwords["metabase"] == {"metabase_db_password"} and passwords["code"] == {"dagster_db_password"}
     dagster = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
     assert dagster["run_coordinator"]["config"]["max_concurrent_runs"] == 1
 
 
-def test_every_key_of_the_settings_can_be_given_to_the_code_server() -> None:
+def test_every_setting_can_be_given_to_the_code_server() -> None:
     environment = SERVICES["code"]["environment"]
-    keys = {variable(n) for n in Settings.model_fields if is_key(n)}
-    # Metabase's own, and the serving copy's, are for the command that a person runs.
-    vendors = {k for k in keys if "METABASE" not in k and k != "AI_USAGE_SERVING_URL"}
-    assert vendors <= set(environment), "a new key: add it to docker-compose.yml"
-    known = {variable(n) for n in Settings.model_fields} | {f"AI_USAGE_BIGQUERY_{w}" for w in ("PROJECT", "DATASET", "LOCATION")}
-    assert {n for n in environment if not n.startswith("DAGSTER_")} <= known
+    names = {variable(n) for n in Settings.model_fields}
+    folders = {f"AI_USAGE_{n}" for n in ("DATA_DIR", "DUCKDB_PATH", "UPLOADS_DIR", "EXPORT_DIR", "REPORT_PATH")}  # the image's
+    for_tests = {n for n in names if n.endswith("_BASE_URL")} | {"AI_USAGE_BIGQUERY_ENDPOINT", "AI_USAGE_DEMO"}
+    administrator = {"METABASE_USER", "METABASE_PASSWORD"}  # named once, at the first apply, by `docker compose exec --env`
+    given = {n for n in environment if not n.startswith("DAGSTER_")}
+    assert given == names - folders - for_tests - administrator, "a new setting: add it to docker-compose.yml"
+    own_name = "each is taken from .env under its own name"
+    assert all(re.fullmatch(rf"\$\{{{n}:-[a-z0-9:/]*\}}", environment[n]) for n in given), own_name
+    assert given <= set(re.findall(r"^# ?(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)), "where people look for them"
 
 
 def test_services_wait_until_what_they_need_is_healthy() -> None:
@@ -152,9 +164,16 @@ def test_the_passwords_are_random_kept_and_their_folder_is_closed(tmp_path: Path
     first = make()
     assert set(first) == set(COMPOSE["secrets"])
     filled = {n: t for n, t in first.items() if t}
-    assert set(filled) == {"dagster_db_password", "metabase_db_password", "metabase_encryption_key"}
-    assert all(re.fullmatch(r"[A-Za-z0-9]{40}", t) for t in filled.values()) and len(set(filled.values())) == 3
+    addresses = {n: filled.pop(n) for n in ("serving_url", "metabase_postgres_url")}
+    roles = {"marts_writer_password": "marts_writer", "marts_reader_password": "marts_reader"}
+    assert set(filled) == {"dagster_db_password", "metabase_db_password", "metabase_encryption_key", *roles}
+    assert all(re.fullmatch(r"[A-Za-z0-9]{40}", t) for t in filled.values()) and len(set(filled.values())) == 5
+    assert list(addresses.values()) == [f"postgresql://{u}:{filled[n]}@postgres:5432/marts?schema=ai_usage" for n, u in roles.items()]
     assert make() == first, "a second time changes nothing: the databases know the first passwords"
+    (tmp_path / "s" / "marts_reader_password").unlink()
+    again = make()
+    assert {n for n in first if first[n] != again[n]} == {"marts_reader_password", "metabase_postgres_url"}
+    assert again["marts_reader_password"] in again["metabase_postgres_url"], "an address follows its new password"
     assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o700
 
 

@@ -85,6 +85,7 @@ resource "google_compute_instance" "platform" {
     serial-port-enable     = "FALSE"
     compose-file           = file("${path.module}/../../docker-compose.yml")
     postgres-script        = file("${path.module}/../postgres/10-metabase.sh")
+    marts-script           = file("${path.module}/../postgres/20-marts.sh")
     secrets-script         = file("${path.module}/../../scripts/secrets")
     # References to keys, never keys.
     environment = join("\n", concat(
@@ -99,6 +100,7 @@ resource "google_compute_instance" "platform" {
         "AI_USAGE_ALERTS_LINK=${var.alerts_link}",
         "AI_USAGE_ALERTS_FILE=${var.alerts_file}",
       ],
+      [for setting, value in local.metabase[var.warehouse] : "${setting}=${value}"],
       [for setting, name in local.chosen : "${setting}=sm://projects/${var.project}/secrets/${name}/versions/latest"],
       [""],
     ))

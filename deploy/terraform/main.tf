@@ -13,6 +13,19 @@ locals {
   asked = concat([for source in var.sources : local.settings[source]], var.alerts ? ["AI_USAGE_ALERT_URLS"] : [])
   # Setting -> its secret, which has the setting's name in lower case and with hyphens.
   chosen = { for setting in local.asked : setting => lower(replace(setting, "_", "-")) }
+  # What Metabase reads. These files are made on the machine, by scripts/secrets and by hand.
+  metabase = {
+    duckdb = {
+      AI_USAGE_SERVING_URL  = "file:///run/secrets/serving_url"
+      METABASE_API_KEY      = "file:///run/secrets/metabase_api_key"
+      METABASE_POSTGRES_URL = "file:///run/secrets/metabase_postgres_url"
+    }
+    bigquery = {
+      AI_USAGE_METABASE_BIGQUERY_CREDENTIALS = "/run/secrets/metabase_bigquery_credentials"
+      AI_USAGE_METABASE_ENGINE               = "bigquery"
+      METABASE_API_KEY                       = "file:///run/secrets/metabase_api_key"
+    }
+  }
 }
 
 resource "google_project_service" "used" {

@@ -19,9 +19,10 @@ fi
 mkdir -p "$home/deploy/postgres" "$home/scripts"
 metadata attributes/compose-file > "$home/docker-compose.yml"
 metadata attributes/postgres-script > "$home/deploy/postgres/10-metabase.sh"
+metadata attributes/marts-script > "$home/deploy/postgres/20-marts.sh"
 metadata attributes/secrets-script > "$home/scripts/secrets"
 metadata attributes/environment > "$home/.env"
-chmod 0755 "$home/deploy/postgres/10-metabase.sh" "$home/scripts/secrets"
+chmod 0755 "$home"/deploy/postgres/*.sh "$home/scripts/secrets"
 # The passwords of the two databases must outlive the boot disk, as the databases do.
 SECRETS_DIR=/var/lib/docker/ai-usage-secrets "$home/scripts/secrets"
 echo "SECRETS_DIR=/var/lib/docker/ai-usage-secrets" >> "$home/.env"
