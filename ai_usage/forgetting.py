@@ -3,10 +3,14 @@
 Belongs here: whose addresses they are, which statements follow from the declarations in `tables/`, the order of the act, and its log. Does not
 belong here: how an engine keeps a transaction, how a record is rewritten (`sources/redaction.py`), printing.
 
-Order of the act, so that a crash at any point is repaired by running it again: first the addresses are noted as keyed hashes, so that every load
-from then on replaces them; then all tables change in one transaction that proves that sums per day, platform, key and department are what they
-were; then the files; then the database file is written anew, since freed blocks keep their bytes. A new table is covered by its declaration: a
-text column without `personal` is searched for the addresses as well.
+Order of the act, so that a crash at any point is repaired by running it again: first one transaction that notes the addresses as keyed hashes, so
+that every load from then on replaces them, changes all tables, and proves that sums per day, platform, key and department are what they were;
+then the files; then the database file is written anew, since freed blocks keep their bytes. A new table is covered by its declaration: a text
+column without `personal` is searched for the addresses as well.
+
+A person may stand under two addresses in one day, week or month: the alias came after the facts, or went again, or after a month was closed. One
+token would give two such rows one key, so they become one row in the same transaction: facts are added up, stored totals are made from the
+facts again, and of two rows about the person the main address's stays.
 """
 
 from __future__ import annotations
@@ -23,16 +27,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ai_usage import __version__, closing, tables
+from ai_usage import __version__, closing, tables, totals
 from ai_usage.loading.forgotten import Forgotten, digest
 from ai_usage.operations import write_html_report
+from ai_usage.proofs import FACTS
 from ai_usage.runtime import Runtime
 from ai_usage.settings import SettingsError
 from ai_usage.sources import redaction
 from ai_usage.sources.redaction import fold
 from ai_usage.sources.registry import ENDPOINTS
 from ai_usage.tables.schema import Column, Personal, Table, Type
-from ai_usage.warehouse import DuckDBWarehouse, Warehouse
+from ai_usage.warehouse import DuckDBWarehouse, Warehouse, models
 from ai_usage.warehouse.base import every_day
 
 _ADDRESS = re.compile(r"[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+")
@@ -41,6 +46,12 @@ STORED = tuple(t for t in tables.ALL if not t.view and t.name not in _OWN_TABLES
 """Every table that is searched."""
 AFTERWARDS: tuple[Callable[[], Sequence[str]], ...] = (closing.rewritten,)
 """Statements that follow in the same transaction, such as new hashes of rows that were closed. They may name @act_id, @acted_at, @acted_by, @token and @version."""
+ADDED_UP = ("fct_usage_daily", "fct_cost_daily", "fct_cost_corrections")
+"""Facts whose rows of one key become one. Beside their key they have measures, a settle state and the moment of their making."""
+CORRECTIONS = "fct_cost_corrections"
+ONE_EACH = ("dim_users", "dim_user_assignments")
+"""What is told of a person once: of two addresses the main one's rows stay, as the next run would make them."""
+PERSON_TOTALS = tuple(n for n in totals.NAMES if tables.BY_NAME[n].personal(Personal.EMAIL))
 
 
 @dataclass
@@ -72,6 +83,7 @@ def forget(runtime: Runtime, email: str, *, really: bool) -> Outcome:
     if not really:
         _count_files(runtime, swap, outcome, dry=True)
         return outcome
+    first, last = totals.EVER
     act: dict[str, Any] = {
         "act_id": random.token_hex(8),
         "acted_at": datetime.now(UTC),
@@ -79,17 +91,23 @@ def forget(runtime: Runtime, email: str, *, really: bool) -> Outcome:
         "token": token,
         "version": __version__,
     }
-    _note(warehouse, forgotten, mine, token)
+    totalled = {"processed_at": act["acted_at"], "start_date": first, "end_date": last}
+    changes, noted = _tombstones(forgotten, mine, token)
+    unchanged: dict[str, str] = {}
     if outcome.changed:
         touched = [tables.BY_NAME[name] for name in outcome.changed]
-        changes = [_update(table) for table in touched]
+        merging = _merging(warehouse, touched, parameters, mine[0])
+        changes += merging.before + [_update(table) for table in touched]
         for place, (name, n) in enumerate(outcome.changed.items()):
             changes.append(_log(f"what_{place}", f"changed_{place}"))
             act |= {f"what_{place}": name, f"changed_{place}": n}
-        changes += [statement for more in AFTERWARDS for statement in more()]
+        changes += merging.after + [statement for more in AFTERWARDS for statement in more()]
         # The ledger of closed months grows by the new hashes, so its own sums are no proof.
-        proved = [t for t in touched if t.name != "month_closings"]
-        warehouse.rewrite(changes, parameters | act, _unchanged(proved))
+        unchanged = _unchanged([t for t in touched if t.name != "month_closings"], merging)
+        act |= merging.parameters
+    if changes:
+        warehouse.rewrite(changes, parameters | act | noted | totalled, unchanged)
+    forgotten.refresh()
     _count_files(runtime, forgotten, outcome, dry=False)  # by the hashes: an interrupted act no longer knows the other addresses
     for what in ("spool", "uploads"):
         if outcome.changed.get(what):
@@ -104,19 +122,29 @@ def forget(runtime: Runtime, email: str, *, really: bool) -> Outcome:
 
 
 def addresses(warehouse: Warehouse, email: str) -> list[str]:
-    """The folded addresses of the person: the one given, the one that it is an alias of, and every alias that the sheet ever gave it, without
-    those that are another person's by now."""
+    """The folded addresses of the person, the main one first: the one given, the one that it is an alias of, and every alias that the sheet ever
+    gave it, without those that are another person's by now."""
     given = fold(email)
     aliases = {r["alias"]: r["email"] for r in warehouse.select("SELECT alias, email FROM stg_email_aliases").to_pylist()}
     main = aliases.get(given, given)
     found = {given, main}
-    others = set()
-    for row in warehouse.select(f"SELECT DISTINCT email, aliases FROM raw_sheet_people WHERE {every_day('usage_date')}").to_pylist():
+    others, others_now = set(), set()
+    rows = warehouse.select(
+        f"""
+        SELECT DISTINCT email, aliases, fetch_id IN (SELECT version_fetch_id FROM stg_snapshots) AS is_now
+        FROM raw_sheet_people WHERE {every_day("usage_date")}
+        """
+    )
+    for row in rows.to_pylist():
         if fold(row["email"]) == main:
             found |= {fold(a) for a in re.split(r"[;,\s]+", row["aliases"] or "") if "@" in a}
         else:
             others.add(fold(row["email"]))
-    return sorted(a for a in found if a in {given, main} or (a not in others and aliases.get(a, main) == main))
+            others_now |= {fold(row["email"])} if row["is_now"] else set()
+    # An address that had a row of its own and is an alias now is a person's older name.
+    theirs = {a for a in found if a in (others_now if aliases.get(a) == main else others) or aliases.get(a, main) != main}
+    hers = (found - theirs) | {given}
+    return [main, *sorted(hers - {main})]
 
 
 def personal_columns() -> list[tuple[str, str, Personal]]:
@@ -191,35 +219,47 @@ def _update(table: Table) -> str:
     return f"UPDATE {table.name} SET {', '.join(sets)} WHERE {_where(table)}"
 
 
-def _unchanged(touched: Sequence[Table]) -> dict[str, str]:
+def _unchanged(touched: Sequence[Table], merging: Merging) -> dict[str, str]:
     """{what: question} whose answers must be the same after as before: sums by all that names no person, and no two rows of one key."""
     asked = {}
     for table in touched:
-        asked[f"the sums of {table.name}"] = _sums(table)
+        asked[f"the sums of {table.name}"] = _sums(table, merging)
         if any(table.column(k).personal for k in table.key):
             days = f" WHERE {every_day(table.date_column)}" if table.date_column else ""
             asked[f"the number of repeated keys in {table.name}"] = (
                 f"SELECT COUNT(*) AS n FROM (SELECT COUNT(*) AS n FROM {table.name}{days} GROUP BY {', '.join(table.key)} HAVING COUNT(*) > 1) AS k"
             )
-    for view, by in (
-        ("vw_cost_allocation", ("cost_date", "platform", "department", "cost_center")),
-        ("stg_cost", ("cost_date", "platform")),
-    ):
-        asked[f"the cost in {view}"] = f"SELECT {', '.join(by)}, SUM(cost_usd) AS usd FROM {view} GROUP BY {', '.join(by)}"
+    if merging.totals_stand:
+        asked["the cost in agg_cost_months"] = _added("agg_cost_months", ("month", "platform"))
+    asked["the cost in vw_cost_allocation"] = _added("vw_cost_allocation", ("cost_date", "platform", *merging.departments()))
+    asked["the cost in stg_cost"] = _added("stg_cost", ("cost_date", "platform"))
     return asked
 
 
-def _sums(table: Table) -> str:
+def _added(name: str, by: Sequence[str]) -> str:
+    """Billed money by these expressions, without what comes to nothing: two corrections that are one now."""
+    keys = ", ".join(f"{expression} AS d{n}" for n, expression in enumerate(by))
+    return f"SELECT {keys}, SUM(cost_usd) AS usd FROM {name} GROUP BY {', '.join(str(n + 1) for n in range(len(by)))} HAVING SUM(cost_usd) != 0"
+
+
+def _sums(table: Table, merging: Merging) -> str:
+    """Of a table whose rows become fewer: facts add up as before by their key, and of all else it is the others' rows that stand."""
     numbers = [c for c in table.columns if c.type in (Type.NUMERIC, Type.INT64)]
+    merged = table.name in merging.added_up
     if table.layer == "raw":
         by = ["usage_date", "fetch_id"]
     else:
-        by = [_clean(c.name) if c in _texts(table) else c.name for c in table.columns if c not in numbers and not c.personal]
-    sums = [f"SUM({c.name}) AS s{n}" for n, c in enumerate(numbers)]
+        dimensions = [c for c in table.columns if c not in numbers and not c.personal and (not merged or c.name in table.key)]
+        by = [_clean(c.name) if c in _texts(table) else c.name for c in dimensions]
+    sums = [f"SUM({c.name}) AS s{n}" for n, c in enumerate(numbers)] + ([] if merged else ["COUNT(*) AS n"])
     keys = [f"{expression} AS d{n}" for n, expression in enumerate(by)]
-    days = f" WHERE {every_day(table.date_column)}" if table.date_column else ""
+    conditions = [every_day(table.date_column)] if table.date_column else []
+    if table.name in merging.one_each or table.name in PERSON_TOTALS:
+        conditions.append(f"NOT {_stands(table)}")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     grouped = f" GROUP BY {', '.join(str(n + 1) for n in range(len(keys)))}" if keys else ""
-    return f"SELECT {', '.join([*keys, *sums, 'COUNT(*) AS n'])} FROM {table.name}{days}{grouped}"
+    nothing = " HAVING SUM(cost_usd) != 0" if merged and table.name == CORRECTIONS else ""
+    return f"SELECT {', '.join([*keys, *sums])} FROM {table.name}{where}{grouped}{nothing}"
 
 
 def _log(what: str = "what", changed: str = "changed") -> str:
@@ -230,17 +270,121 @@ def _log(what: str = "what", changed: str = "changed") -> str:
     )
 
 
-def _note(warehouse: Warehouse, forgotten: Forgotten, mine: Sequence[str], token: str) -> None:
-    """The tombstones; those that are there stay."""
+def _tombstones(forgotten: Forgotten, mine: Sequence[str], token: str) -> tuple[list[str], dict[str, Any]]:
+    """The statements that note the addresses, and their parameters; tombstones that are there stay."""
     salt = min(forgotten.salts, default=random.token_hex(32))
-    for address in mine:
-        if forgotten.anyone() and forgotten(address):
-            continue
-        warehouse.execute(
-            "INSERT INTO forgotten_people (address_hmac, salt, token, forgotten_at) VALUES (@address_hmac, @salt, @token, @forgotten_at)",
-            {"address_hmac": digest(address, salt), "salt": salt, "token": token, "forgotten_at": datetime.now(UTC)},
-        )
-    forgotten.refresh()
+    new = [a for a in mine if not (forgotten.anyone() and forgotten(a))]
+    statements = [
+        f"INSERT INTO forgotten_people (address_hmac, salt, token, forgotten_at) VALUES (@address_{n}, @salt, @token, @acted_at)"
+        for n in range(len(new))
+    ]
+    return statements, {"salt": salt} | {f"address_{n}": digest(address, salt) for n, address in enumerate(new)}
+
+
+# Two addresses of one person ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Merging:
+    """What becomes one row where two addresses become one: in which tables, by which statements before and after the addresses are replaced.
+
+    `moves` says that the person's cost may change its department, `totals_stand` that agg_cost_months are those of the facts before the act.
+    """
+
+    added_up: set[str] = field(default_factory=set)
+    one_each: set[str] = field(default_factory=set)
+    before: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    parameters: dict[str, str] = field(default_factory=dict)
+    moves: bool = False
+    totals_stand: bool = False
+
+    def departments(self) -> tuple[str, ...]:
+        """By which departments cost is proved: all of them, but where the person stood under two addresses, of open months the others' only. One
+        person has one department a day, so cost under the other address follows; what is closed stays where it was booked."""
+        if not self.moves:
+            return "department", "cost_center"
+        hers = f"{_stands(tables.BY_NAME['vw_cost_allocation'])} AND settle_state != 'closed'"
+        return tuple(f"CASE WHEN {hers} THEN '(the person)' ELSE {name} END" for name in ("department", "cost_center"))
+
+
+def _merging(warehouse: Warehouse, touched: Sequence[Table], parameters: dict[str, Any], main: str) -> Merging:
+    """Ask what the person's addresses have in common, and say what becomes of it."""
+    found, names = Merging(), {t.name for t in touched}
+    for name in sorted(names.intersection(ONE_EACH)):
+        table = tables.BY_NAME[name]
+        under = warehouse.select(f"SELECT DISTINCT email FROM {name} WHERE {_stands(table)} ORDER BY email", parameters)
+        held = under["email"].to_pylist()
+        if len(held) > 1:
+            found.one_each.add(name)
+            found.parameters[f"kept_{name}"] = main if main in held else held[0]
+            if name == "dim_users":
+                found.before.append(
+                    f"UPDATE {name} SET created_at = (SELECT MIN(created_at) FROM {name} WHERE {_stands(table)}), "
+                    f"is_active = (SELECT LOGICAL_OR(is_active) FROM {name} WHERE {_stands(table)}) WHERE email = @kept_{name}"
+                )
+            found.before.append(f"DELETE FROM {name} WHERE {_stands(table)} AND email != @kept_{name}")
+    for name in (n for n in ADDED_UP if n in names):
+        table = tables.BY_NAME[name]
+        same = ", ".join(_clean(k) if table.column(k) in _texts(table) else k for k in table.key if not table.column(k).personal)
+        repeated = f"SELECT COUNT(*) AS n FROM {name} WHERE {_stands(table)} GROUP BY {same} HAVING COUNT(*) > 1"
+        if warehouse.select(f"SELECT COUNT(*) AS n FROM ({repeated}) AS k", parameters)["n"][0].as_py():
+            found.added_up.add(name)
+            found.after += _add_up(table)
+    if "fct_cost_daily" in found.added_up:
+        found.after += _total(tables.BY_NAME["agg_cost_days"])  # it holds settle states, of which one is left where two were
+    for name in (n for n in PERSON_TOTALS if n in names):
+        found.after += _total(tables.BY_NAME[name])
+    if "agg_cost_months" in names:
+        first, last = totals.EVER
+        checks = [warehouse.select(f.difference_sql, {"start_date": first, "end_date": last}) for f in FACTS["agg_cost_months"]]
+        # Where a run ended before it wrote the totals they are behind the facts, and to make hers anew is to move them.
+        found.totals_stand = not any(value for answer in checks for row in answer.to_pylist() for value in row.values())
+    under = " UNION DISTINCT ".join(
+        f"SELECT {column} AS email FROM {name} WHERE {_stands(tables.BY_NAME[name])}"
+        for name, column in (("fct_cost_daily", "user_email"), (CORRECTIONS, "user_email"), ("dim_user_assignments", "email"))
+    )
+    found.moves = len(warehouse.select(under, parameters)) > 1
+    return found
+
+
+def _stands(table: Table) -> str:
+    """Whether a row of a table with one address is the person's, before the addresses are replaced and after."""
+    (column,) = table.personal(Personal.EMAIL)
+    return f"(REGEXP_CONTAINS(COALESCE({column.name}, ''), @whole) OR COALESCE({column.name}, '') = @token)"
+
+
+def _add_up(table: Table) -> list[str]:
+    """The token's rows, those of one key added up. A correction that comes to nothing goes, as it would never have been written."""
+    (person,) = table.personal(Personal.EMAIL)
+    said = []
+    for c in table.columns:
+        if c.name in table.key:
+            said.append(c.name)
+        elif c.type in (Type.INT64, Type.NUMERIC):
+            said.append(f"SUM({c.name}) AS {c.name}")
+        else:
+            # open, provisional, settled: the first in the alphabet is the least final.
+            said.append(f"{'MAX' if c.type is Type.TIMESTAMP else 'MIN'}({c.name}) AS {c.name}")
+    names, where = ", ".join(table.column_names), f"WHERE {person.name} = @token"
+    # With the table's name: the alias says cost_usd too.
+    nothing = f" HAVING SUM({table.name}.cost_usd) != 0" if table.name == CORRECTIONS else ""
+    merged = f"SELECT {', '.join(said)} FROM {table.name} {where} GROUP BY {', '.join(table.key)}{nothing}"
+    return [
+        f"CREATE OR REPLACE TEMP TABLE merged_{table.name} AS {merged}",
+        f"DELETE FROM {table.name} {where}",
+        f"INSERT INTO {table.name} ({names}) SELECT {names} FROM merged_{table.name}",
+    ]
+
+
+def _total(table: Table) -> list[str]:
+    """The token's rows of a stored total made from the facts as they are now, by its own model; the whole table where it names nobody."""
+    hers = " AND ".join(f"{c.name} = @token" for c in table.personal(Personal.EMAIL)) or "TRUE"
+    names, made = ", ".join(table.column_names), models.model(table.name).sql.strip().rstrip(";")
+    return [
+        f"DELETE FROM {table.name} WHERE {hers}",
+        f"INSERT INTO {table.name} ({names}) SELECT {names} FROM (\n{made}\n) AS made WHERE {hers}",
+    ]
 
 
 # Files --------------------------------------------------------------------------------------------------------

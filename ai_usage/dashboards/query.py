@@ -51,17 +51,20 @@ def preceding_period(values: FilterValues) -> FilterValues | None:
 
 
 def same_days_of_month_before(values: FilterValues) -> FilterValues | None:
-    """The same days of the month before; a period that ends with its month is compared up to the end of the other month."""
+    """The same days of the month before, as in periods.js: whole months stand beside whole months. A period that begins within a month keeps its
+    day numbers, or the days compared would be more than its own."""
     if values.date_from is None or values.date_to is None:
         return None
 
-    def back(day: date) -> date:
-        last = day.replace(day=1) - timedelta(days=1)
-        ends = (day + timedelta(days=1)).month != day.month
-        return last if ends else last.replace(day=min(day.day, last.day))
+    def last_before(day: date) -> date:
+        return day.replace(day=1) - timedelta(days=1)
 
-    first = values.date_from.replace(day=1) - timedelta(days=1)
-    return replace(values, date_from=first.replace(day=min(values.date_from.day, first.day)), date_to=back(values.date_to))
+    def back(day: date) -> date:
+        last = last_before(day)
+        return last.replace(day=min(day.day, last.day))
+
+    whole = values.date_from.day == 1 and (values.date_to + timedelta(days=1)).day == 1
+    return replace(values, date_from=back(values.date_from), date_to=last_before(values.date_to) if whole else back(values.date_to))
 
 
 def compared_period(card: Card, values: FilterValues) -> FilterValues | None:

@@ -85,7 +85,7 @@ class Measure(Strict):
     per: Annotated[int, Field(ge=1)] = 1
     """What a ratio is per: 1000000 for USD per million tokens."""
     total: bool = True
-    """False where a total would mean nothing, such as the ends of ranges."""
+    """False where a total would mean nothing: the ends of ranges, and people whom several rows name. Then nothing adds the figures up."""
     mark: Literal["solid", "dashed", "reference"] = "solid"
     """How a line is drawn: dashed continues the first measure's colour, reference is a neutral line to compare with."""
     min: str | None = None
@@ -179,7 +179,7 @@ class Card(Strict):
     sort: Sort | None = None
     limit: Annotated[int, Field(ge=1)] | None = None
     compare: Literal["previous_period", "previous_month"] | None = None
-    """previous_period: as many days just before. previous_month: the same days of the month before."""
+    """previous_period: as many days just before. previous_month: the same days of the month before, whole months beside whole months."""
     band: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
     """Measure keys of the low and the high end of the first measure's range."""
     empty: str | None = None

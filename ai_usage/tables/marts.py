@@ -38,7 +38,7 @@ vw_monthly_finance = mart(
 vw_chargeback = mart(
     "vw_chargeback",
     "The lines to book for a month, by cost center and person. Names, meaning and order of its columns change only with a new version.",
-    "one month, cost center, department, person, platform, vendor, cost type, settle state and corrected month",
+    "one month, cost center, department, person, platform, vendor, cost type and corrected month",
     (
         date("month", "First day of the month.", nullable=False),
         string("cost_center", "Cost center on the day of the cost; NULL when nobody said."),
@@ -47,11 +47,11 @@ vw_chargeback = mart(
         PLATFORM,
         string("vendor", "Who sends the invoice.", nullable=False),
         string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
-        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
+        string("settle_state", "The least final state in the line; open until the month has ended.", nullable=False, allowed=SETTLE_STATES),
         date("corrects_month", "First day of the closed month that the line corrects; NULL for the month's own cost."),
         usd("cost_usd", "Billed cost.", nullable=False),
     ),
-    key=("month", "cost_center", "department", "user_email", "platform", "vendor", "cost_type", "settle_state", "corrects_month"),
+    key=("month", "cost_center", "department", "user_email", "platform", "vendor", "cost_type", "corrects_month"),
     date_column="month",
     tags={"columns_version": "1"},
 )
@@ -257,7 +257,7 @@ vw_unmapped = mart(
 )
 vw_rejects = mart(
     "vw_rejects",
-    "Records of current versions that could not be used, counted by what is wrong with them.",
+    "Records of current versions that could not be used: how many rules they broke, by what is wrong with them.",
     "one source, endpoint, UTC day, column, reason and remedy",
     (
         string("source", "Source.", nullable=False),
@@ -266,7 +266,7 @@ vw_rejects = mart(
         string("column_name", "The field; '(record)' when the whole record is wrong.", nullable=False),
         string("reason", "What is wrong.", nullable=False),
         string("remedy", "What a person can do.", nullable=False),
-        count("broken_rules", "How many times.", "records", nullable=False),
+        count("broken_rules", "Rules broken; a record that breaks two counts twice.", "rules", nullable=False),
     ),
     key=("source", "endpoint", "usage_date", "column_name", "reason", "remedy"),
     date_column="usage_date",

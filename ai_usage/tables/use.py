@@ -31,14 +31,25 @@ USE_AND_COST: tuple[Column, ...] = (
     count("cache_read_tokens", "Tokens read from cache.", "tokens"),
     count("cache_write_tokens", "Tokens written to cache.", "tokens"),
     count("total_tokens", "The four kinds together; NULL where none is known.", "tokens"),
-    count("tokens_with_cost", "The same of platforms that report tokens on most days; NULL for the others.", "tokens"),
+    integer(
+        "days_with_cost",
+        "active_days, without Claude Code on a claude.ai seat: what stands against the platform's cost.",
+        unit="person-days",
+    ),
+    count("lines_with_cost", "loc_accepted, without Claude Code on a claude.ai seat.", "lines"),
+    count("commits_with_cost", "commits, without Claude Code on a claude.ai seat.", "commits"),
+    count(
+        "tokens_with_cost",
+        "total_tokens, without Claude Code on a claude.ai seat and platforms that tell hardly any tokens in the month.",
+        "tokens",
+    ),
     count("cacheable_tokens", "Input side: uncached, read from and written to cache; NULL where cache reads are unknown.", "tokens"),
     usd("cost_usd", "Billed cost of every type; NULL when nothing was billed."),
     usd("seat_usd", "The part of it that is seats."),
     usd("cost_with_days_usd", "Billed cost of platforms that report activity; NULL for the others."),
     usd("cost_with_lines_usd", "Billed cost of platforms that report accepted lines; NULL for the others."),
     usd("cost_with_commits_usd", "Billed cost of platforms that report commits; NULL for the others."),
-    usd("cost_with_tokens_usd", "Billed cost of platforms that report tokens on most days; NULL for the others."),
+    usd("cost_with_tokens_usd", "Billed cost of platforms that tell tokens on a tenth of the month's days or more; NULL for the others."),
 )
 
 vw_productivity_metrics = mart(

@@ -17,6 +17,7 @@ from ai_usage import tables
 from ai_usage.check_records import CheckRecord, record_checks
 from ai_usage.definitions import build_defs
 from ai_usage.defs.operations import jobs
+from ai_usage.months import last_day
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.warehouse.postgres_copy import Difference, differences
@@ -94,6 +95,22 @@ def test_what_a_blocking_check_stopped_is_recorded_all_the_same(costs: Desk) -> 
         "the check that was not reached is of the run before"
     )
     assert costs.one("SELECT COUNT(*) FROM check_results") == 3
+
+
+def test_a_month_that_was_left_behind_stops_the_run_and_names_its_days(costs: Desk) -> None:
+    """The facts move a cost to somebody else and the run is cut off: the total is right and the stored month charges the wrong person."""
+    runtime = runtime_of(costs)
+    assert run(runtime, "vw_cost_months", *END).success
+    costs.warehouse.execute(
+        "UPDATE fct_cost_daily SET user_email = 'other@example.com' WHERE user_email IS NOT NULL AND cost_date >= @first", {"first": BEFORE}
+    )
+    result = run(runtime, "vw_cost_months", *END)
+    assert not result.success and "chargeback" not in begun(result)
+    (row,) = costs.ask("SELECT * FROM vw_check_results WHERE asset = 'vw_cost_months'")
+    assert (row["check_name"], row["state"], row["severity"]) == ("conservation", "failed", 2)
+    assert Decimal(row["expected"]) == Decimal(row["actual"]) == N("15.500000001"), "a total cannot see it"
+    first, last = BEFORE.replace(day=1), last_day(LAST)
+    assert row["what_to_do"].endswith(f"run their days again with ai-usage run --from {first} --to {last}.")
 
 
 def test_a_repeated_step_leaves_one_row_and_old_results_go(costs: Desk) -> None:

@@ -288,6 +288,53 @@ def test_cards_that_a_filter_does_not_reach_say_so(opened: Opened, report: Path)
     assert opened.page.locator("[data-card=department_by_month] thead th").count() == 1 + 4 + 1, "Jul to Oct, and Total"
 
 
+def test_a_card_of_its_own_scope_says_which_filters_do_not_act(opened: Opened, report: Path) -> None:
+    """Budgets know department and month, the projection neither; a filter that nobody set is not named."""
+    page = opened.page
+    opened.open(report, "#cost_allocation?department=Data")
+    assert page.locator("[data-card=budgets] .badge").inner_text() == "Months that begin in the period"
+    opened.open(report, "#cost_allocation?department=Data&platform=cursor&user=grace.birch@example.com")
+    assert page.locator("[data-card=budgets] .badge").inner_text() == "Months that begin in the period · Not filtered by platform, person"
+    assert page.locator("[data-card=seats] .badge").inner_text() == "Months that begin in the period", "all of them act there"
+    assert page.locator("[data-card=department_by_month] .badge").inner_text() == "All dates on record", "its three filters act"
+    opened.open(report, "#executive_summary?department=Data&platform=cursor&user=grace.birch@example.com")
+    for key in ("projection", "budget_used", "month_to_end"):
+        badge = page.locator(f"[data-card={key}] .badge")
+        assert badge.inner_text() == "Latest month, whole company · Not filtered by department, platform, person"
+        assert badge.evaluate("e => e.scrollWidth <= e.clientWidth"), f"{key}: its words are cut off"
+        figure = page.locator(f"[data-card={key}] :is(.value, .plot)")
+        assert badge.evaluate("e => e.getBoundingClientRect().bottom") <= figure.evaluate("e => e.getBoundingClientRect().top") + 1, key
+        assert page.locator(f"[data-card={key}] .delta").evaluate_all("all => all.every(e => e.scrollHeight <= e.clientHeight + 1)"), key
+    opened.open(report, "#executive_summary?department=Data")
+    assert page.locator("[data-card=platform_outlook] .badge").inner_text() == "Latest month, all departments · Not filtered by department"
+    assert page.locator("[data-card=freshness] .badge").inner_text() == "Everything on record · Not filtered by department"
+    assert page.locator("[data-card=spend] .badge").count() == 0
+    opened.open(report, "#data_trust?date=2020-01-01..2020-01-31&department=Data")
+    assert page.locator("[data-card=rejected] .delta").inner_text() == "Every record could be used."
+    assert page.locator("[data-card=rejected] .badge").inner_text() == "All sources · Not filtered by department", "good news too"
+
+
+def test_people_of_several_weeks_and_platforms_are_not_added_up(opened: Opened, report: Path) -> None:
+    """One person on two platforms is one person; lines, which can be added up, keep their total."""
+    opened.open(report, "#productivity_analytics")
+    page = opened.page
+    tips = {}
+    for key in ("adoption", "lines_over_time"):
+        plot = page.locator(f"[data-card={key}] .plot")
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.wait_for_selector("#tip:not([hidden])")
+        tips[key] = page.locator("#tip").inner_text()
+        page.locator(f"[data-card={key}] .tool").first.click()
+        page.wait_for_selector(f"[data-card={key}] tbody tr")
+    assert "Cursor" in tips["adoption"] and "Claude Code" in tips["adoption"] and "Total" not in tips["adoption"]
+    assert "Total" in tips["lines_over_time"]
+    assert page.locator("[data-card=lines_over_time] tfoot").count() == 1
+    assert page.locator("[data-card=adoption] tfoot").count() == 0
+
+
 def test_the_keyboard_reaches_tabs_filters_and_sorting(opened: Opened, report: Path) -> None:
     opened.open(report, "#cost_allocation")
     page = opened.page

@@ -22,10 +22,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from ai_usage.dashboards import FilterValues, load_dashboards
+from ai_usage.dashboards.html import TEMPLATES
 from ai_usage.dashboards.query import card_query, compared_period
 from ai_usage_tests.browser import Opened, choose, chromium_page, csv_text, exact, saved
 from ai_usage_tests.e2e.test_html_report import kpi, rows, same, write
 from ai_usage_tests.unit.test_dashboards_data import FORMULA_NAME, HOSTILE_NAME, LAST_DAY, build_marts
+from ai_usage_tests.unit.test_dashboards_query import MONTH_BEFORE
 
 pytestmark = pytest.mark.browser
 DASHBOARDS = {d.key: d for d in load_dashboards()}
@@ -131,6 +133,36 @@ def test_this_month_stands_beside_the_same_days_of_last_month(opened: Opened, re
     assert "Sep 1 – Sep 30" in (opened.page.locator("[data-card=spend] .delta").get_attribute("title") or "")
 
 
+@pytest.mark.parametrize(
+    ("period", "words"),
+    [
+        ("2026-09-30..2026-09-30", "Aug 30 – Aug 30"),
+        ("2026-09-24..2026-09-30", "Aug 24 – Aug 30"),
+        ("2026-09-01..2026-09-30", "Aug 1 – Aug 31"),
+        ("2026-10-31..2026-10-31", "Sep 30 – Sep 30"),
+    ],
+)
+def test_days_at_the_end_of_a_month_stand_beside_as_many(
+    opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection, period: str, words: str
+) -> None:
+    opened.open(report, f"#executive_summary?date={period}")
+    shown = opened.page.locator("[data-card=spend] .delta").get_attribute("title") or ""
+    assert shown.endswith(f", {words}")
+    first, last = (datetime.strptime(f"{day} 2026", "%b %d %Y").date() for day in words.split(" – "))
+    assert exact(shown) == rows(marts, DASHBOARDS["executive_summary"].card("spend"), FilterValues(first, last))[0]["cost"]
+
+
+def test_the_page_and_sql_compare_with_the_same_days(opened: Opened) -> None:
+    """The script alone, on an empty page: the calendar's months, which no one report holds."""
+    opened.page.goto("about:blank")
+    script = (TEMPLATES / "periods.js").read_text(encoding="utf-8")
+    before = opened.page.evaluate(
+        f"periods => {{ const AIU = {{}};\n{script}\nreturn periods.map(([from, to]) => AIU.sameDaysOfMonthBefore({{ from, to }})); }}",
+        [list(period) for period in MONTH_BEFORE],
+    )
+    assert dict(zip(MONTH_BEFORE, ((b["from"], b["to"]) for b in before), strict=True)) == MONTH_BEFORE
+
+
 def test_tables_show_the_change_and_keep_what_is_gone(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:
     """Change = now minus before for every department and in total; who spent before and not now has a row."""
     opened.open(report, "#cost_allocation?date=2026-10-31..2026-10-31")
@@ -184,6 +216,27 @@ def test_an_xlsx_file_has_typed_cells(opened: Opened, report: Path, marts: duckd
     said = {r[0].value: r[1].value for r in about.iter_rows()}
     assert said["Dashboard"] == "Cost Allocation" and "UTC" in said["Data as of"] and "settled" in said["State"]
     assert "Period: all dates" in said["Filters"]
+
+
+@pytest.mark.parametrize(
+    ("page", "card", "filters", "scope"),
+    [
+        ("cost_allocation", "budgets", "Period: Oct 1, 2026 to Oct 31, 2026 · Department: Data",
+         "Months that begin in the period · Not filtered by platform, person"),
+        ("cost_allocation", "department_by_month", "Department: Data · Platform: Cursor · Person: grace.birch@example.com", "All dates on record"),
+        ("cost_allocation", "cost_by_person", "Period: Oct 1, 2026 to Oct 31, 2026 · Department: Data · Platform: Cursor · Person: grace.birch@example.com",
+         None),
+        ("executive_summary", "platform_outlook", "Platform: Cursor", "Latest month, all departments · Not filtered by department, person"),
+        ("executive_summary", "freshness", "None acts on this table", "Everything on record · Not filtered by department, platform, person"),
+    ],
+)  # fmt: skip
+def test_a_file_names_only_the_filters_that_act_on_it(
+    opened: Opened, report: Path, page: str, card: str, filters: str, scope: str | None
+) -> None:
+    opened.open(report, f"#{page}?date=2026-10-01..2026-10-31&department=Data&platform=cursor&user=grace.birch@example.com")
+    book = openpyxl.load_workbook(io.BytesIO(saved(opened, card, "Download XLSX")))
+    said = {r[0].value: r[1].value for r in book["About"].iter_rows()}
+    assert said["Filters"] == filters and said.get("Scope") == scope
 
 
 @every_dashboard

@@ -12,7 +12,7 @@ from ai_usage.dashboards.metabase.errors import ConnectionLostError
 from ai_usage.dashboards.metabase.identity import entity_id
 from ai_usage.dashboards.spec import default_root, load_dashboards
 from ai_usage_tests.metabase.engines import BigQuery
-from ai_usage_tests.metabase.scene import SECRET, apply, plan, walk
+from ai_usage_tests.metabase.scene import SECRET, apply, config, plan, walk, wanted
 from ai_usage_tests.metabase.standin import StandIn
 
 
@@ -74,6 +74,18 @@ def test_an_empty_instance_is_filled_and_a_second_walk_changes_nothing(bigquery:
         assert len(metabase.writes()) == before
         assert made and metabase.invalid == []
         assert SECRET not in repr(run.changes + run.notes)
+
+
+def test_a_card_says_what_it_speaks_of_and_which_filters_never_act_on_it(metabase: StandIn) -> None:
+    """Metabase shows such a card under any filter as if it acted; the description is where a reader finds out."""
+    said = {card.key: card.description.split("\n\n[ai-usage")[0] for card in wanted(config(metabase)).cards}
+    assert said["executive_summary/projection"].endswith(" Latest month, whole company. Not filtered by department, platform, person.")
+    assert said["cost_allocation/budgets"].endswith(
+        " Months that begin in the period. Not filtered by platform, person. At most 2,000 rows are shown."
+    )
+    assert said["cost_allocation/seats"].endswith(" Months that begin in the period. At most 2,000 rows are shown."), "every filter acts"
+    assert said["cost_allocation/department_by_month"].endswith(" All dates on record. The 15 largest are shown.")
+    assert "filtered by" not in said["cost_allocation/billed_cost"] and "on record" not in said["cost_allocation/billed_cost"]
 
 
 def test_one_changed_card_file_is_one_line_in_the_plan(metabase: StandIn, root: Path) -> None:

@@ -174,10 +174,15 @@ def test_manual_adjustments_are_rows_of_their_own_and_never_edits(office: Office
     office.close(SEP)
     office.close(OCT)
     given = {"platform": "cursor", "author": "Controlling", "reason": "Credit note 7"}
+    people = (
+        {"email": ANA, "department": "Eng", "cost_center": "C1"},
+        {"email": BEN, "department": "Sales", "aliases": "b.old@example.com"},
+    )
+    office.desk.tab("people", *people, at=BASE + timedelta(days=1))
     office.desk.tab(
         "adjustments",
         {**given, "adjustment_date": D(2026, 10, 31), "amount_usd": N(-3), "cost_type": "credit"},
-        {**given, "adjustment_date": D(2026, 11, 3), "amount_usd": N("0.5"), "email": "Ben@example.com", "cost_type": None},
+        {**given, "adjustment_date": D(2026, 11, 3), "amount_usd": N("0.5"), "email": "B.Old+x@example.com", "cost_type": None},
         at=BASE + timedelta(days=1),
     )
     office.compute()

@@ -10,11 +10,38 @@ import duckdb
 import pytest
 import sqlglot
 
-from ai_usage.dashboards.query import CardQuery, FilterValues, card_query, preceding_period, resolve_grain
+from ai_usage.dashboards.query import (
+    CardQuery,
+    FilterValues,
+    card_query,
+    preceding_period,
+    resolve_grain,
+    same_days_of_month_before,
+)
 from ai_usage.dashboards.spec import SpecError, load_dashboards
 from ai_usage_tests.unit.test_dashboards_data import build_marts, to_duckdb
 
 DASHBOARDS = {d.key: d for d in load_dashboards()}
+MONTH_BEFORE = {
+    # Whole months stand beside whole months, however long each is.
+    ("2026-11-01", "2026-11-30"): ("2026-10-01", "2026-10-31"),
+    ("2026-10-01", "2026-10-31"): ("2026-09-01", "2026-09-30"),
+    ("2027-03-01", "2027-03-31"): ("2027-02-01", "2027-02-28"),
+    ("2028-02-01", "2028-02-29"): ("2028-01-01", "2028-01-31"),
+    ("2026-01-01", "2026-01-31"): ("2025-12-01", "2025-12-31"),
+    ("2026-10-01", "2026-11-30"): ("2026-09-01", "2026-10-31"),
+    # Everything else keeps its day numbers.
+    ("2026-10-01", "2026-10-20"): ("2026-09-01", "2026-09-20"),
+    ("2026-11-30", "2026-11-30"): ("2026-10-30", "2026-10-30"),
+    ("2026-11-24", "2026-11-30"): ("2026-10-24", "2026-10-30"),
+    ("2027-02-22", "2027-02-28"): ("2027-01-22", "2027-01-28"),
+    ("2026-09-15", "2026-11-30"): ("2026-08-15", "2026-10-30"),
+    # The month before is shorter.
+    ("2027-03-25", "2027-03-31"): ("2027-02-25", "2027-02-28"),
+    ("2027-03-31", "2027-03-31"): ("2027-02-28", "2027-02-28"),
+    ("2027-03-01", "2027-03-30"): ("2027-02-01", "2027-02-28"),
+}
+"""A period, and the one that it stands beside where a card compares with the month before: by the calendar."""
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +98,45 @@ def test_values_are_bound_and_never_text() -> None:
     assert {p.name for p in sqlglot.parse_one(query.sql, read="bigquery").find_all(sqlglot.exp.Parameter)} == {"date_from", "user"}
     with pytest.raises(SpecError, match="date_from and date_to"):
         card_query(card, FilterValues(chosen={"date": ["2026-01-01"]}))
+
+
+@pytest.mark.parametrize(("period", "before"), MONTH_BEFORE.items())
+def test_the_month_before_has_the_same_days(period: tuple[str, str], before: tuple[str, str]) -> None:
+    asked, expected = (FilterValues(*(date.fromisoformat(day) for day in days)) for days in (period, before))
+    assert same_days_of_month_before(asked) == expected
+    assert same_days_of_month_before(FilterValues(asked.date_from, None)) is None
+
+
+def test_people_are_never_added_up_over_groups() -> None:
+    """Somebody who is in two rows would count twice: people are counted distinct, or their figure has no total."""
+    people = [(d.key, c.key, m) for d in DASHBOARDS.values() for c in d.cards for m in c.measures if m.unit == "people"]
+    assert {(dashboard, card) for dashboard, card, m in people if m.sum} == {("productivity_analytics", "adoption")}
+    assert [(dashboard, card) for dashboard, card, m in people if m.sum and m.total] == []
+
+
+def test_one_title_stands_for_one_figure() -> None:
+    """Cost per active person is divided by the people who were active; by people with cost, a seat that nobody uses among them, it is another figure."""
+    ratios = {
+        (d.key, c.key): (c.title, c.measures[0].label, c.measures[0].ratio) for d in DASHBOARDS.values() for c in d.cards if c.kind == "kpi"
+    }
+    executive, cost = ratios["executive_summary", "cost_per_active"], ratios["cost_allocation", "cost_per_person"]
+    assert executive[:2] == ("Cost per active person",) * 2 and executive[2][1].count_distinct == "active_person"
+    assert cost[:2] == ("Cost per person with cost",) * 2 and cost[2][1].count_distinct == "person_with_cost"
+
+
+def test_rejected_records_say_that_they_count_broken_rules(marts: duckdb.DuckDBPyConnection) -> None:
+    """One record without an e-mail address and without a day breaks two rules: the figure is two, and its words may not be `records`."""
+    board = DASHBOARDS["data_trust"]
+    figures = [board.card(key).measures[0] for key in ("rejected", "rejects")]
+    assert [(m.sum, m.label, m.unit) for m in figures] == [("broken_rules", "Broken rules", "count")] * 2
+    assert all("counts twice" in board.card(key).description for key in ("rejected", "rejects"))
+    before = run(marts, card_query(board.card("rejected")))[0]["rejected"]
+    marts.execute("BEGIN")
+    marts.execute("""
+        INSERT INTO raw_rejects BY NAME SELECT * REPLACE ('usage_date' AS column_name, 'is not a day' AS reason) FROM raw_rejects
+        WHERE fetch_id IN (SELECT version_fetch_id FROM stg_current_fetches) ORDER BY fetch_id LIMIT 1""")
+    assert run(marts, card_query(board.card("rejected")))[0]["rejected"] == before + 1, "the same record, one more rule"
+    marts.execute("ROLLBACK")
 
 
 def test_periods_and_grains() -> None:

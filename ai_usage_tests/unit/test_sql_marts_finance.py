@@ -59,6 +59,44 @@ def test_each_full_scope_of_the_budget_holds_all_cost(desk: Desk) -> None:
     assert [(r["budget_scope"], r["usd"]) for r in rows] == [("company", 127), ("department", 127), ("platform", 127)]
 
 
+# Final or not -------------------------------------------------------------------------------------------------
+
+
+def test_a_line_to_book_is_as_final_as_the_least_final_cost_in_it(desk: Desk) -> None:
+    """October of Ana in Sales: 14 settled and 4 provisional are one line. November runs, so its settled 32 may still grow."""
+    company(desk)
+    desk.lay("fct_cost_daily", cost(D(2026, 10, 30), "4", settle_state="provisional"))
+    rows = desk.ask("SELECT month, department, cost_type, settle_state, cost_usd FROM vw_chargeback ORDER BY month, cost_usd")
+    october, nobody = D(2026, 10, 1), "(no department)"
+    assert [tuple(r.values()) for r in rows] == [
+        (october, "Eng", "usage", "settled", 1),
+        (october, nobody, "usage", "settled", 16),
+        (october, "Sales", "usage", "provisional", 18),
+        (NOV, nobody, "usage", "open", 32),
+        (NOV, nobody, "subscription", "open", 64),
+    ]
+
+
+def test_a_month_is_open_while_it_runs_and_closed_when_finance_closed_it(desk: Desk) -> None:
+    """Seats are final on their day: on the 29th all of November is, and the month is not."""
+    for day in (D(2026, 10, 31), D(2026, 11, 29)):
+        desk.lay("fct_cost_daily", cost(day, "3", cost_type="subscription"))
+    asked = "SELECT settle_state FROM {} ORDER BY month"
+    for view in ("vw_reconciliation", "vw_month_close", "vw_chargeback"):
+        assert [r["settle_state"] for r in desk.ask(asked.format(view))] == ["settled", "open"], view
+    desk.lay("fct_cost_daily", cost(D(2026, 11, 30), "3", cost_type="subscription"))
+    for view in ("vw_reconciliation", "vw_month_close", "vw_chargeback"):
+        assert [r["settle_state"] for r in desk.ask(asked.format(view))] == ["settled", "settled"], view
+    booked = {"booked_on": D(2026, 10, 31), **cost(D(2026, 10, 31), "3", cost_type="subscription")}
+    del booked["settle_state"]
+    desk.lay("closed_cost", {**booked, "closing_id": "c", "is_correction": False})
+    desk.lay("month_closings", {"month": D(2026, 10, 1), "action": "close", "closing_id": "c", "decided_at": datetime(2026, 11, 22, tzinfo=UTC),
+                                "author": "a", "as_of": datetime(2026, 11, 22, tzinfo=UTC), "row_count": 1, "cost_usd": N(3), "sha256": "h",
+                                "version": "1"})  # fmt: skip
+    for view in ("vw_reconciliation", "vw_month_close", "vw_chargeback"):
+        assert [r["settle_state"] for r in desk.ask(asked.format(view))] == ["closed", "settled"], view
+
+
 # Forecast -----------------------------------------------------------------------------------------------------
 
 
@@ -296,6 +334,7 @@ def test_priority_tokens_name_what_the_cost_report_leaves_out(desk: Desk) -> Non
     )  # fmt: skip
     usage(desk, day, "7", "claude_code", settle_state="provisional")
     usage(desk, day, "50", "claude_api")
+    usage(desk, D(2026, 10, 31), "1")  # the month has ended
     desk.tab(
         "invoices", {"platform": "claude_api", "invoice_month": day, "amount_usd": N(62)},
         {"platform": "claude_code", "invoice_month": day, "amount_usd": N(19)},

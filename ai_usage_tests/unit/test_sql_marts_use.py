@@ -53,16 +53,43 @@ def test_roi_holds_cost_against_counts_of_platforms_that_report_them(desk: Desk)
 
 
 def test_roi_holds_no_seats_against_tokens_of_a_few_days(desk: Desk) -> None:
-    """claude.ai tells the tokens of extra usage alone: of one day of three, and its cost is not theirs. From half of the days on it is."""
+    """claude.ai tells the tokens of extra usage alone: of one day of eleven, and its cost is not theirs. From a tenth of the days on it is."""
     desk.lay("fct_cost_daily", cost(DAY, "30", platform="claude_ai", cost_type="subscription"), cost(DAY, "8", platform="claude_api"))
     worked(desk, platform="claude_api", requests=1, output_tokens=100)
-    for n in range(3):
+    for n in range(11):
         worked(desk, DAY - timedelta(n), platform="claude_ai", messages=4)
     worked(desk, platform="claude_ai", output_tokens=7)
     asked = "SELECT SUM(total_tokens) AS t, SUM(tokens_with_cost) AS w, SUM(cost_with_tokens_usd) AS c FROM vw_platform_roi"
     assert [tuple(r.values()) for r in desk.ask(asked)] == [(107, 100, 8)]
     worked(desk, DAY - timedelta(1), platform="claude_ai", output_tokens=5)
     assert [tuple(r.values()) for r in desk.ask(asked)] == [(112, 112, 38)]
+    for n in range(30):
+        worked(desk, D(2026, 11, 1) + timedelta(n), platform="claude_ai", messages=4)
+    assert [tuple(r.values()) for r in desk.ask(asked)] == [(112, 112, 38)], "what is done in November says nothing about October"
+
+
+def test_roi_holds_what_a_seat_paid_for_against_no_tokens_price(desk: Desk) -> None:
+    """Ana commits on her claude.ai seat, Ben pays Claude Code by token: his 5 USD bought his 2 commits, not her 4. In November she pays too."""
+    november = D(2026, 11, 3)
+    desk.lay(
+        "fct_cost_daily",
+        cost(DAY, "30", ANA, platform="claude_ai", cost_type="subscription", attribution="seat"),
+        cost(november, "30", ANA, platform="claude_ai", cost_type="subscription", attribution="seat"),
+        cost(DAY, "5", BEN, platform="claude_code"),
+        cost(november, "6", ANA, platform="claude_code"),
+    )
+    worked(desk, platform="claude_code", email=ANA, sessions=1, commits=4, loc_accepted=40, output_tokens=400)
+    worked(desk, platform="claude_code", email=BEN, sessions=1, commits=2, loc_accepted=10, output_tokens=100)
+    worked(desk, november, platform="claude_code", email=ANA, sessions=1, commits=3, loc_accepted=30, output_tokens=300)
+    asked = """
+        SELECT
+          SUM(commits) AS c, SUM(commits_with_cost) AS cc, SUM(cost_with_commits_usd) AS cu, SUM(lines_with_cost) AS l,
+          SUM(days_with_cost) AS d, SUM(tokens_with_cost) AS t
+        FROM vw_platform_roi WHERE platform = 'claude_code' AND usage_date BETWEEN @a AND @b
+    """
+    october = {"a": D(2026, 10, 1), "b": D(2026, 10, 31)}
+    assert [tuple(r.values()) for r in desk.ask(asked, **october)] == [(6, 2, 5, 10, 1, 100)]
+    assert [tuple(r.values()) for r in desk.ask(asked, a=D(2026, 11, 1), b=D(2026, 11, 30))] == [(3, 3, 6, 30, 1, 300)]
 
 
 def test_roi_holds_all_cost(desk: Desk) -> None:
@@ -99,6 +126,40 @@ def test_seats_are_used_idle_unheld_or_none(desk: Desk) -> None:
     ]
     september = desk.ask("SELECT user_email, seat_state FROM vw_adoption WHERE month = DATE '2026-09-01' AND user_email = @a", a=ANA)
     assert september == [{"user_email": ANA, "seat_state": "used"}]
+
+
+def test_a_correction_of_a_closed_month_is_no_seat_of_the_month_that_books_it(desk: Desk) -> None:
+    """September is closed with a seat of Ana's that she never had, under an old address; Ben's seat of October stands, used, beside his correction."""
+    seat = {"cost_type": "subscription", "attribution": "seat", "platform": "cursor", "vendor": "Cursor", "source": "s"}
+    september, october = D(2026, 9, 1), D(2026, 10, 1)
+    desk.tab("people", {"email": ANA, "department": "Eng", "aliases": "ana.old@example.com"}, {"email": BEN, "department": "Eng"})
+    desk.lay(
+        "dim_user_assignments",
+        *({"email": e, "department": "Eng", "valid_from": D(1900, 1, 1), "valid_to": D(9999, 12, 31)} for e in (ANA, BEN)),
+    )
+    desk.lay("closed_cost", {"closing_id": "c", "booked_on": september, "cost_date": september, "user_email": "ana.old@example.com",
+                             "department": "Eng", "cost_usd": N(20), "is_correction": False, **seat})  # fmt: skip
+    desk.lay("month_closings", {"month": september, "action": "close", "closing_id": "c", "decided_at": NOON, "author": "a", "as_of": NOON,
+                                "row_count": 1, "cost_usd": N(20), "sha256": "h", "version": "1"})  # fmt: skip
+    held = {**seat, "settle_state": "settled", "processed_at": NOON}
+    desk.lay(
+        "fct_cost_corrections",
+        {"cost_date": september, "user_email": "ana.old@example.com", "cost_usd": N(-20), **held},
+        {"cost_date": september, "user_email": BEN, "cost_usd": N(20), **held},
+    )
+    desk.lay("fct_cost_daily", cost(october, "30", BEN, **{**seat, "settle_state": "settled"}), cost(september, "20", BEN, **seat))
+    worked(desk, september, ANA, requests=1)
+    worked(desk, october, BEN, requests=1)
+    rows = desk.ask("SELECT month, user_email, seat_state, seat_usd, cost_usd FROM vw_adoption ORDER BY month, user_email")
+    assert [tuple(r.values()) for r in rows] == [
+        (september, ANA, "used", 20, 20),
+        (october, ANA, "no_seat", None, -20),
+        (october, BEN, "used", 30, 50),
+    ]
+    lines = desk.ask(
+        "SELECT department, corrects_month, SUM(cost_usd) AS usd FROM vw_chargeback WHERE month = @m GROUP BY 1, 2 ORDER BY 2", m=october
+    )
+    assert [tuple(r.values()) for r in lines] == [("Eng", None, 30), ("Eng", september, 0)], "the department is hers under either address"
 
 
 def test_a_seat_on_a_platform_without_activity_is_not_called_idle(desk: Desk) -> None:

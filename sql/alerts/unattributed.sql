@@ -1,4 +1,5 @@
--- More than @share of the month's usage cost has no owner. Seats are not in it: nobody holds an empty seat. Inputs: fct_cost_daily, dim_api_keys.
+-- More than @share of the month's usage cost has no owner. Seats are not in it: nobody holds an empty seat; nor
+-- credits, taxes and adjustments, which are nobody's on purpose. Inputs: fct_cost_daily, dim_api_keys.
 WITH lines AS (
   SELECT
     f.cost_date,
@@ -10,7 +11,7 @@ WITH lines AS (
     f.cost_usd
   FROM fct_cost_daily AS f
   LEFT JOIN dim_api_keys AS k ON f.api_key_id = k.api_key_id AND f.cost_date BETWEEN k.valid_from AND k.valid_to
-  WHERE f.cost_date BETWEEN @start_date AND @end_date AND f.cost_type != 'subscription' AND f.settle_state != 'open'
+  WHERE f.cost_date BETWEEN @start_date AND @end_date AND f.cost_type IN ('usage', 'overage') AND f.settle_state != 'open'
 ),
 
 total AS (

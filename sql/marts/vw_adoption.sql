@@ -1,6 +1,7 @@
 -- Seats against use: who held a paid seat in a month, and whether they used it. Seats that nobody holds are '(unattributed)'.
--- On a platform that reports no activity, use is unknown. A person who changed department stands in the last one of the month, whole.
--- Grain: month, platform, user_email. Inputs: agg_person_months, agg_cost_months, dim_user_assignments, dim_users.
+-- On a platform that reports no activity, use is unknown. A person who changed department stands in the last one of the month, whole. What came in
+-- for a closed month is no seat of the month that books it, and a person booked under an older address is the person.
+-- Grain: month, platform, user_email. Inputs: agg_person_months, agg_cost_months, stg_email_aliases, dim_user_assignments, dim_users.
 WITH reported AS (
   SELECT
     platform,
@@ -17,9 +18,11 @@ both_sides AS (
   LEFT JOIN dim_user_assignments AS a ON m.user_email = a.email AND m.last_day BETWEEN a.valid_from AND a.valid_to
   UNION ALL
   SELECT
-    month, platform, COALESCE(department, '(no department)'), COALESCE(user_email, '(unattributed)'), last_day, CAST(NULL AS INT64),
-    cost_usd, CASE WHEN cost_type = 'subscription' THEN cost_usd END
-  FROM agg_cost_months
+    c.month, c.platform, COALESCE(c.department, '(no department)'), COALESCE(e.email, c.user_email, '(unattributed)'), c.last_day,
+    CAST(NULL AS INT64),
+    c.cost_usd, CASE WHEN c.cost_type = 'subscription' AND c.corrects_month IS NULL THEN c.cost_usd END
+  FROM agg_cost_months AS c
+  LEFT JOIN stg_email_aliases AS e ON c.user_email = e.alias
 ),
 
 months AS (

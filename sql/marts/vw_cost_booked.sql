@@ -1,7 +1,8 @@
 -- Money as finance books it: open months as the facts say today, closed months as they were when they were closed, and what was learned about closed
 -- months since as correction rows of the first open month. Over all months it sums to fct_cost_daily.
 -- Grain: one row of the facts, of a closed month, or of a correction.
--- Inputs: fct_cost_daily, fct_cost_corrections, closed_cost, stg_closed_months, dim_user_assignments.
+-- Inputs: fct_cost_daily, fct_cost_corrections, closed_cost, stg_closed_months, stg_email_aliases,
+-- dim_user_assignments.
 WITH first_open AS (
   SELECT DATE_ADD(MAX(month), INTERVAL 1 MONTH) AS month FROM stg_closed_months
 ),
@@ -26,7 +27,9 @@ rows_of_all AS (
     c.model, c.cost_type, c.token_type, c.cost_usd, c.attribution, c.settle_state, c.source, TRUE AS is_correction
   FROM fct_cost_corrections AS c
   INNER JOIN first_open AS o ON c.cost_date < o.month
-  LEFT JOIN dim_user_assignments AS a ON c.user_email = a.email AND c.cost_date BETWEEN a.valid_from AND a.valid_to
+  -- A person who was booked under an address that is an alias now: both rows of the correction belong to the one department.
+  LEFT JOIN stg_email_aliases AS e ON c.user_email = e.alias
+  LEFT JOIN dim_user_assignments AS a ON COALESCE(e.email, c.user_email) = a.email AND c.cost_date BETWEEN a.valid_from AND a.valid_to
 )
 
 SELECT

@@ -6,7 +6,8 @@ WITH booked AS (
     SUM(cost_usd) AS booked_usd,
     SUM(CASE WHEN corrects_month IS NOT NULL THEN cost_usd ELSE CAST(0 AS NUMERIC) END) AS corrections_usd,
     CASE
-      WHEN COUNTIF(settle_state = 'open') > 0 THEN 'open'
+      -- A month that runs is open, also where all that it holds so far is final.
+      WHEN COUNTIF(settle_state = 'open') > 0 OR LAST_DAY(month) > (SELECT MAX(all_months.last_day) FROM agg_cost_months AS all_months) THEN 'open'
       WHEN COUNTIF(settle_state = 'provisional') > 0 THEN 'provisional'
       WHEN COUNTIF(settle_state = 'settled') > 0 THEN 'settled'
       ELSE 'closed'

@@ -9,7 +9,7 @@
 -- Invoice lines without a type count as usage. priced_usd is Anthropic's tokens at list price, for models with a known price.
 -- Grain: month, platform. Inputs: agg_cost_days, raw_sheet_invoices, stg_snapshots, raw_fetches, stg_current_fetches, raw_cursor_events,
 -- raw_anthropic_cost, raw_anthropic_usage, raw_anthropic_analytics_cost, raw_claude_enterprise_cost, raw_claude_ai_spend,
--- stg_anthropic_workspaces, stg_anthropic_list_value, stg_set_aside.
+-- stg_anthropic_workspaces, stg_anthropic_list_value, stg_set_aside, stg_closed_months.
 WITH held AS (
   SELECT
     DATE_TRUNC(cost_date, MONTH) AS month,
@@ -20,10 +20,12 @@ WITH held AS (
     SUM(CASE WHEN cost_type = 'tax' THEN cost_usd ELSE CAST(0 AS NUMERIC) END) AS tax_usd,
     SUM(CASE WHEN cost_type IN ('credit', 'adjustment') THEN cost_usd ELSE CAST(0 AS NUMERIC) END) AS credit_usd,
     CASE
-      WHEN COUNTIF(settle_state = 'open') > 0 THEN 'open'
+      WHEN
+        COUNTIF(settle_state = 'open') > 0
+        OR LAST_DAY(MAX(cost_date)) > (SELECT MAX(all_days.cost_date) FROM agg_cost_days AS all_days)
+        THEN 'open'
       WHEN COUNTIF(settle_state = 'provisional') > 0 THEN 'provisional'
-      WHEN COUNTIF(settle_state = 'settled') > 0 THEN 'settled'
-      ELSE 'closed'
+      ELSE 'settled'
     END AS settle_state
   FROM agg_cost_days
   GROUP BY DATE_TRUNC(cost_date, MONTH), platform
@@ -231,9 +233,9 @@ split AS (
 )
 
 SELECT
-  month,
-  platform,
-  COALESCE(settle_state, 'open') AS settle_state,
+  s.month,
+  s.platform,
+  CASE WHEN k.month IS NOT NULL THEN 'closed' ELSE COALESCE(s.settle_state, 'open') END AS settle_state,
   vendor_usd,
   priced_usd,
   warehouse_usd,
@@ -259,4 +261,5 @@ SELECT
     WHEN ABS(credit_usd) >= ABS(rounding_usd) THEN 'credit'
     ELSE 'rounding'
   END AS reason
-FROM split
+FROM split AS s
+LEFT JOIN stg_closed_months AS k ON s.month = k.month

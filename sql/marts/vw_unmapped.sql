@@ -1,4 +1,5 @@
--- What somebody has to name so that cost finds its owner or its department: keys, people, seats that nobody holds.
+-- What somebody has to name so that cost finds its owner or its department: keys, people, seats that nobody holds. A credit, a tax or an adjustment
+-- without a person is nobody's on purpose.
 -- Grain: month, platform, kind, item. Inputs: fct_cost_daily, dim_api_keys, agg_person_days, agg_cost_months,
 -- dim_user_assignments.
 WITH key_names AS (
@@ -23,7 +24,7 @@ ownerless AS (
     MAX(cost_date) AS last_day,
     SUM(cost_usd) AS cost_usd
   FROM fct_cost_daily
-  WHERE attribution = 'unattributed'
+  WHERE attribution = 'unattributed' AND cost_type IN ('usage', 'overage', 'subscription')
   GROUP BY
     DATE_TRUNC(cost_date, MONTH),
     platform,

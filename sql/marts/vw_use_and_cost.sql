@@ -1,18 +1,41 @@
 -- What was done and what was billed, side by side: a row for each person's day on a platform, and a row for each row of the books. Not added up
--- here: whoever reads it does that once, over the columns it needs. Seats and idle days are in it, since a platform's cost is all of it. A platform's
--- cost stands against a count only where that platform reports the count at all: else the cost of the others would be missing its lines.
+-- here: whoever reads it does that once, over the columns it needs. Seats and idle days are in it, since a platform's cost is all of it.
+-- A platform's cost stands against a count only where that platform reports the count at all: else the cost of the others would be missing its lines.
+-- And a count stands against its platform's cost only where that cost paid for it: what a person does in Claude Code on a seat of claude.ai costs
+-- nothing there, and a department that has seats would look cheaper a commit than one that pays by token.
 -- Grain: one row of agg_person_days or of vw_cost_booked.
--- Inputs: agg_person_days, agg_person_months, vw_cost_allocation, dim_user_assignments, dim_users.
+-- Inputs: agg_person_days, agg_person_months, agg_cost_months, vw_cost_allocation, dim_user_assignments, dim_users.
 WITH reported AS (
   SELECT
     platform,
     SUM(days_with_activity) > 0 AS has_days,
     SUM(days_with_lines) > 0 AS has_lines,
-    SUM(days_with_commits) > 0 AS has_commits,
-    -- At least half of the days: claude.ai's exports tell the tokens of extra usage alone, and all its seats over those made 33,744 USD a million.
-    SUM(days_with_tokens) > 0 AND 2 * SUM(days_with_tokens) >= SUM(days_with_activity) AS has_tokens
+    SUM(days_with_commits) > 0 AS has_commits
   FROM agg_person_months
   GROUP BY platform
+),
+
+tokens_told AS (
+  -- On at least a tenth of the month's days: claude.ai's exports tell the tokens of extra usage alone, on 2 days in 100, and all its seats over
+  -- those made 33,744 USD a million. By month, so that what people do later does not blank a month that was shown.
+  SELECT
+    month,
+    platform,
+    SUM(days_with_tokens) > 0 AND 10 * SUM(days_with_tokens) >= SUM(days_with_activity) AS has_tokens
+  FROM agg_person_months
+  GROUP BY month, platform
+),
+
+on_a_seat AS (
+  SELECT
+    month,
+    user_email
+  FROM agg_cost_months
+  WHERE corrects_month IS NULL AND user_email IS NOT NULL
+  GROUP BY month, user_email
+  HAVING
+    SUM(CASE WHEN platform = 'claude_ai' AND cost_type = 'subscription' THEN cost_usd ELSE CAST(0 AS NUMERIC) END) > 0
+    AND SUM(CASE WHEN platform = 'claude_code' THEN cost_usd ELSE CAST(0 AS NUMERIC) END) = 0
 ),
 
 days AS (
@@ -47,7 +70,10 @@ SELECT
   d.cache_read_tokens,
   d.cache_write_tokens,
   d.total_tokens,
-  CASE WHEN r.has_tokens THEN d.total_tokens END AS tokens_with_cost,
+  CASE WHEN r.has_days AND s.user_email IS NULL THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL THEN 1 ELSE 0 END END AS days_with_cost,
+  CASE WHEN s.user_email IS NULL THEN d.loc_accepted END AS lines_with_cost,
+  CASE WHEN s.user_email IS NULL THEN d.commits END AS commits_with_cost,
+  CASE WHEN t.has_tokens AND s.user_email IS NULL THEN d.total_tokens END AS tokens_with_cost,
   CASE
     WHEN d.cache_read_tokens IS NOT NULL
       THEN COALESCE(d.input_tokens, 0) + d.cache_read_tokens + COALESCE(d.cache_write_tokens, 0)
@@ -60,6 +86,8 @@ SELECT
   CAST(NULL AS NUMERIC) AS cost_with_tokens_usd
 FROM days AS d
 LEFT JOIN reported AS r ON d.platform = r.platform
+LEFT JOIN tokens_told AS t ON d.platform = t.platform AND DATE_TRUNC(d.usage_date, MONTH) = t.month
+LEFT JOIN on_a_seat AS s ON d.platform = 'claude_code' AND d.user_email = s.user_email AND DATE_TRUNC(d.usage_date, MONTH) = s.month
 LEFT JOIN dim_user_assignments AS a ON d.user_email = a.email AND d.usage_date BETWEEN a.valid_from AND a.valid_to
 LEFT JOIN (
   -- Names are put together here, once for each person and not for each line.
@@ -94,6 +122,9 @@ SELECT
   CAST(NULL AS INT64),
   CAST(NULL AS INT64),
   CAST(NULL AS INT64),
+  CASE WHEN r.has_days THEN 0 END,
+  CAST(NULL AS INT64),
+  CAST(NULL AS INT64),
   CAST(NULL AS INT64),
   CAST(NULL AS INT64),
   c.cost_usd,
@@ -101,6 +132,7 @@ SELECT
   CASE WHEN r.has_days THEN c.cost_usd END,
   CASE WHEN r.has_lines THEN c.cost_usd END,
   CASE WHEN r.has_commits THEN c.cost_usd END,
-  CASE WHEN r.has_tokens THEN c.cost_usd END
+  CASE WHEN t.has_tokens THEN c.cost_usd END
 FROM vw_cost_allocation AS c
 LEFT JOIN reported AS r ON c.platform = r.platform
+LEFT JOIN tokens_told AS t ON c.platform = t.platform AND DATE_TRUNC(c.cost_date, MONTH) = t.month

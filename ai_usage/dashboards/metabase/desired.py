@@ -156,7 +156,7 @@ def _fields(views: set[str], chosen_from: set[tuple[str, str]]) -> list[FieldWis
 def _card(dashboard: Dashboard, card: Card, config: MetabaseConfig) -> CardWish:
     key = f"{dashboard.key}/{card.key}"
     query = native(dashboard, card, config)
-    said = [card.question, card.description]
+    said = [card.question, card.description, _reach(dashboard, card)]
     if card.limit and card.kind in ("bar", "table", "heatmap"):
         said.append(f"The {card.limit} largest are shown.")
     elif card.kind == "table":
@@ -165,6 +165,15 @@ def _card(dashboard: Dashboard, card: Card, config: MetabaseConfig) -> CardWish:
         said.append(f"Groups of fewer than {config.minimum_group} people are left out.")
     description = marked(" ".join(s for s in said if s), key)
     return CardWish(key, card.title, description, visual.display(card), dashboard.key, query, visual.settings(dashboard, card, query))
+
+
+def _reach(dashboard: Dashboard, card: Card) -> str:
+    """What the card speaks of, and the filters that never act on it. The offline report says so when one is set; Metabase shows the same card under
+    any filter without a word."""
+    missing = [f for f in dashboard.filters if f.key not in card.filters]
+    dates = "All dates on record" if any(f.type == "date_range" for f in missing) else None
+    others = ", ".join(f.label.lower() for f in missing if f.type == "multi_select")
+    return " ".join(f"{words}." for words in (card.scope or dates, f"Not filtered by {others}" if others else None) if words)
 
 
 def _alert_card(dashboard: Dashboard, alert: Alert, config: MetabaseConfig) -> CardWish:

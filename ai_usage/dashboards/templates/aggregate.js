@@ -129,6 +129,9 @@ AIU.span = (card, data) => {
   return values.length ? { first: values[0], last: values[values.length - 1] } : null;
 };
 
+// Whether figures of several groups may be added up: a person whom two groups name would count twice.
+AIU.adds = (measure) => Boolean(measure.sum) && measure.total !== false;
+
 // Everything a renderer needs about one card under the current filters.
 AIU.evaluate = (card, data, state) => {
   const rows = AIU.rowsFor(card, data, state);

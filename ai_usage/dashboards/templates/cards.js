@@ -8,13 +8,18 @@ function info(card) {
     AIU.el("p", { text: card.description }));
 }
 
-function unreached(dashboard, card, state) {
-  if (card.scope) return AIU.el("p", { class: "badge", text: card.scope });
+// What the card speaks of where that is not what the filters say; a scope has its own words for the dates. Null where every filter in force acts.
+function reach(dashboard, card, state) {
   const missing = dashboard.filters.filter((f) => !(f.key in (card.filters ?? {})));
-  const dated = missing.some((f) => f.type === "date_range");
+  const dates = missing.some((f) => f.type === "date_range") ? "All dates on record" : null;
   const others = missing.filter((f) => f.type === "multi_select" && state.chosen[f.key].length).map((f) => f.label.toLowerCase());
-  const words = [...(dated ? ["All dates on record"] : []), ...(others.length ? [`Not filtered by ${others.join(", ")}`] : [])];
-  return words.length ? AIU.el("p", { class: "badge", text: words.join(" · ") }) : null;
+  const words = [card.scope ?? dates, others.length ? `Not filtered by ${others.join(", ")}` : null].filter(Boolean);
+  return words.length ? words.join(" · ") : null;
+}
+
+function unreached(dashboard, card, state) {
+  const text = reach(dashboard, card, state);
+  return text && AIU.el("p", { class: "badge", title: text, text });
 }
 
 const EMPTY = "Nothing on record for these filters. Choose a longer period or clear a filter.";
@@ -70,9 +75,10 @@ function tool(icon, label, onclick, pressed) {
 // The second sheet of an XLSX file: what the figures are, so that the file speaks for itself in a year.
 function about(dashboard, card, state) {
   const { meta } = AIU;
+  const scope = reach(dashboard, card, state);
   return [
     ["Dashboard", dashboard.title], ["Table", card.title], ["What it shows", card.description || card.question || ""],
-    ["Filters", AIU.filterWords(dashboard, state)], ...(card.scope ? [["Scope", card.scope]] : []),
+    ["Filters", AIU.filterWords(dashboard, state, card) || "None acts on this table"], ...(scope ? [["Scope", scope]] : []),
     ["Data as of", AIU.moment(meta.as_of)], ["State", AIU.settleWords(meta)], ["Days", "UTC days"],
     ...(meta.note ? [["Note", meta.note]] : []),
   ];
@@ -138,8 +144,7 @@ AIU.card = (dashboard, card) => {
     held?.end?.();
     held = null;
     body.replaceChildren();
-    const quiet = card.kind === "kpi" && result.empty && card.empty;
-    badges.replaceChildren(...[quiet ? null : unreached(dashboard, card, state)].filter(Boolean));
+    badges.replaceChildren(...[unreached(dashboard, card, state)].filter(Boolean));
     if (card.kind === "kpi") { body.append(...kpiBody(card, data, state, result).filter(Boolean)); return; }
     if (result.empty) { body.append(AIU.el("p", { class: "empty", text: card.empty ?? EMPTY })); return; }
     if (card.kind === "table" || asTable) {

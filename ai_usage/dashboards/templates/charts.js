@@ -82,7 +82,7 @@ function shaped(dashboard, card, data, result) {
     // A platform on which nobody was ever counted reports no activity: its line is unknown, not zero.
     const counted = (figure) => figure !== null && (!card.measures[0].count_distinct || figure.units > 0n);
     const known = result.groups.filter((g) => counted(g.figures[key])).map((g) => g.keys[1]);
-    const kept = card.measures[0].sum ? largest(dashboard, card, data) : null;
+    const kept = AIU.adds(card.measures[0]) ? largest(dashboard, card, data) : null;
     series = AIU.ordered(dashboard, split.column, new Set(known)).map((value) => ({
       value, label: AIU.label(dashboard, split.column, value), colour: colour(value),
     }));
@@ -167,7 +167,7 @@ function follow(box, card, shape, result, view) {
     const lines = figures.filter((f) => f[2] || card.measures.length === 1).map(([colour, name, figure]) => [colour, name, AIU.format(figure, measure.unit)]);
     const ends = shape.band ? [shape.band.low(bucket), shape.band.high(bucket)] : [];
     if (ends[0] && ends[1] && ends[0].units !== ends[1].units) lines.push([null, "Range", ends.map((f) => AIU.format(f, measure.unit)).join(" – ")]);
-    if (measure.sum && known.length > 1 && card.measures.length === 1) {
+    if (AIU.adds(measure) && known.length > 1 && card.measures.length === 1) {
       lines.push([null, "Total", AIU.format(AIU.figure(known.reduce((s, f) => s + f.units, 0n), known[0].scale), measure.unit)]);
     }
     const cut = partial(bucket, shape.grain, result) ? " (incomplete)" : "";
@@ -221,7 +221,7 @@ AIU.barChart = (host, dashboard, card, data, result) => {
   const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
   const span = high - low || 1;
   const colour = dimension.column === "platform" ? colouring(dashboard, dimension.column, data) : () => "var(--c1)";
-  const part = measure.sum && shown.length > 1 && low >= 0;
+  const part = AIU.adds(measure) && shown.length > 1 && low >= 0;
   const list = AIU.el("ul", { class: "bars" }, shown.map((group) => {
     const figure = group.figures[measure.key];
     const value = figure?.value ?? 0;

@@ -154,9 +154,9 @@ AIU.filterBar = async (dashboard, state, apply) => {
   return widgets;
 };
 
-// One sentence for the printed page and for cards that a chosen filter does not reach.
-AIU.filterWords = (dashboard, state) => {
-  const parts = dashboard.filters.map((filter) => {
+// One sentence: every filter of the page, for paper; with a card only those that act on it, for its file.
+AIU.filterWords = (dashboard, state, card = null) => {
+  const parts = dashboard.filters.filter((filter) => !card || filter.key in (card.filters ?? {})).map((filter) => {
     if (filter.type === "date_range") {
       const { from, to } = state.range;
       return `${filter.label}: ${from || to ? `${AIU.day(from ?? "") } to ${AIU.day(to ?? "")}` : "all dates"}`;

@@ -31,15 +31,17 @@ AIU.preceding = ({ from, to }) => {
   return { from: AIU.addDays(from, -days), to: AIU.addDays(from, -1) };
 };
 
-// The same days of the month before; a period that ends with its month is compared up to the end of the other month.
+// The same days of the month before, as same_days_of_month_before in query.py: whole months stand beside whole months. A period that begins within a
+// month keeps its day numbers, or the days compared would be more than its own.
 AIU.sameDaysOfMonthBefore = ({ from, to }) => {
   if (!from || !to) return null;
-  const back = (day, whole) => {
-    const last = AIU.addDays(monthStart(day), -1);
-    if (whole && AIU.addDays(day, 1).slice(0, 7) !== day.slice(0, 7)) return last;
+  const lastBefore = (day) => AIU.addDays(monthStart(day), -1);
+  const back = (day) => {
+    const last = lastBefore(day);
     return `${last.slice(0, 8)}${day.slice(8) < last.slice(8) ? day.slice(8) : last.slice(8)}`;
   };
-  return { from: back(from, false), to: back(to, true) };
+  const whole = from === monthStart(from) && AIU.addDays(to, 1) === monthStart(AIU.addDays(to, 1));
+  return { from: back(from), to: whole ? lastBefore(to) : back(to) };
 };
 AIU.compared = (card, range) => {
   if (!card.compare) return null;

@@ -37,7 +37,7 @@ AIU.table = (dashboard, card, result) => {
       const label = AIU.label(dashboard, card.pivot.column, value);
       columns.push(figureColumn(measure, label, `pivot:${value}`));
       for (const row of rows) row.cells.push(found.get(key([...row.keys, value])) ?? null);
-      total.push(totals.get(value) ?? null);
+      total.push(AIU.adds(measure) ? totals.get(value) ?? null : null);
     }
   }
   const rank = card.group_by.map((d) => new Map(AIU.ordered(dashboard, d.column, new Set(rows.map((r) => r.keys[card.group_by.indexOf(d)]))).map((v, i) => [v, i])));
@@ -50,7 +50,8 @@ AIU.table = (dashboard, card, result) => {
 
 // The change of the first measure against the period before, after it. A group that is gone keeps a row: its cost is what changed.
 function addChange(card, result, columns, rows, total) {
-  const [{ key, label, unit }] = card.measures;
+  const [measure] = card.measures;
+  const { key, label, unit } = measure;
   const place = card.group_by.length + 1;
   const old = new Map(result.before.groups.map(({ keys, figures }) => [JSON.stringify(keys), figures[key]]));
   const here = new Set(rows.map((row) => JSON.stringify(row.keys)));
@@ -63,7 +64,7 @@ function addChange(card, result, columns, rows, total) {
   };
   columns.splice(place, 0, { key: `${key}:change`, label: "Change", unit, signed: true, csv: AIU.withUnit({ label: `${label}, change to the period before`, unit }, " (", ")", "fraction") });
   for (const row of rows) row.cells.splice(place, 0, minus(row.cells[place - 1], old.get(JSON.stringify(row.keys)) ?? null));
-  total.splice(place, 0, minus(total[place - 1], result.before.total[key]));
+  total.splice(place, 0, !AIU.adds(measure) ? null : minus(total[place - 1], result.before.total[key]));
 }
 
 // The order of `labels.yaml` first, then the alphabet: a colour never depends on what the filters leave.
@@ -188,7 +189,7 @@ AIU.heatmap = (dashboard, card, result) => {
 AIU.moreNote = (card, all, measure, rest) => {
   if (!rest.length) return null;
   const known = rest.map((g) => g.figures[measure.key]).filter(Boolean);
-  const amount = measure.sum && known.length ? AIU.figure(known.reduce((sum, f) => sum + f.units, 0n), known[0].scale) : null;
+  const amount = AIU.adds(measure) && known.length ? AIU.figure(known.reduce((sum, f) => sum + f.units, 0n), known[0].scale) : null;
   const money = amount === null ? "" : `; the others: ${AIU.format(amount, measure.unit)}`;
   return AIU.el("p", { class: "hint", text: `${all - rest.length} of ${all} shown${money}. The table shows all.` });
 };

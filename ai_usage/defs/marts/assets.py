@@ -8,6 +8,7 @@ import dagster as dg
 from ai_usage import tables
 from ai_usage.defs import checks, completeness
 from ai_usage.defs.common import OWNERS, check, failed, job_range, spent, table_metadata, usd
+from ai_usage.months import last_day
 from ai_usage.runtime import Runtime
 from ai_usage.sources.google_sheets.records import TABS
 from ai_usage.tables import MARTS
@@ -65,7 +66,7 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         metadata: dict[str, Any] = {"dagster/row_count": rows, "model": model.path}
         results = []
         if table.name in CONSERVED:
-            result, total = _conserved(runtime, table)
+            result, total = _stored(runtime) if table.name == "vw_cost_months" else _conserved(runtime, table)
             results.append(result)
             metadata["cost_usd"] = usd(total)
         elif table.name == "vw_focus":
@@ -90,6 +91,36 @@ def _conserved(runtime: Runtime, table: Table) -> tuple[dg.AssetCheckResult, Any
         "conservation", abs(difference) <= checks.TOLERANCE_USD, expected=row["fact_usd"], actual=row["shown_usd"], difference=difference,
         blocking=True, remedy=f"A join in the view repeats or drops cost; see {models.model(table.name).path}.",
     ), row["shown_usd"]  # fmt: skip
+
+
+def _stored(runtime: Runtime) -> tuple[dg.AssetCheckResult, Any]:
+    """Month by month and owner by owner: stored months that a run which was cut off left behind would charge the wrong department, and the total
+    would be right."""
+    found = runtime.warehouse.select(
+        """
+        SELECT month, SUM(shown_usd) AS shown_usd, SUM(booked_usd) AS booked_usd, SUM(ABS(booked_usd - shown_usd)) AS misplaced_usd
+        FROM (
+          SELECT month, department, user_email, cost_type, SUM(booked_usd) AS booked_usd, SUM(shown_usd) AS shown_usd
+          FROM (
+            SELECT
+              DATE_TRUNC(cost_date, MONTH) AS month, department, user_email, cost_type, cost_usd AS booked_usd, CAST(0 AS NUMERIC) AS shown_usd
+            FROM vw_cost_allocation
+            UNION ALL
+            SELECT month, department, user_email, cost_type, CAST(0 AS NUMERIC) AS booked_usd, cost_usd AS shown_usd FROM vw_cost_months
+          ) AS both_sides
+          GROUP BY month, department, user_email, cost_type
+        ) AS owners
+        GROUP BY month ORDER BY month
+        """
+    ).to_pylist()
+    wrong = [m for m in found if m["misplaced_usd"] > checks.TOLERANCE_USD]
+    booked, shown = (sum((m[name] for m in found), Decimal(0)) for name in ("booked_usd", "shown_usd"))
+    days = f" --from {wrong[0]['month']} --to {last_day(wrong[-1]['month'])}" if wrong else ""
+    return check(
+        "conservation", not wrong, expected=booked, actual=shown, difference=sum((m["misplaced_usd"] for m in wrong), Decimal(0)),
+        sample=wrong, blocking=True,
+        remedy=f"A run that was cut off left these months' totals behind; run their days again with ai-usage run{days}.",
+    ), shown  # fmt: skip
 
 
 def _focus(runtime: Runtime) -> dg.AssetCheckResult:

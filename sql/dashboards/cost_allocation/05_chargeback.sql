@@ -1,4 +1,4 @@
--- Grain: month x cost center x department x person x platform x vendor x cost type x settle state x corrected month. Additive: cost_usd.
+-- Grain: month x cost center x department x person x platform x vendor x cost type x corrected month. Additive: cost_usd.
 -- The same lines as `ai-usage export chargeback`, in the same order of columns.
 SELECT
   month,

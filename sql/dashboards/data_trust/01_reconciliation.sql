@@ -7,6 +7,7 @@ SELECT
   vendor_usd,
   vendor_difference_usd,
   warehouse_usd,
+  CASE WHEN invoice_usd IS NULL THEN warehouse_usd END AS not_invoiced_usd,
   invoice_usd,
   difference_usd,
   tax_usd,
