@@ -33,14 +33,14 @@ USE_AND_COST: tuple[Column, ...] = (
     count("total_tokens", "The four kinds together; NULL where none is known.", "tokens"),
     integer(
         "days_with_cost",
-        "active_days, without Claude Code on a claude.ai seat: what stands against the platform's cost.",
+        "active_days, without Claude Code of people whom it bills nothing in the month: what stands against the platform's cost.",
         unit="person-days",
     ),
-    count("lines_with_cost", "loc_accepted, without Claude Code on a claude.ai seat.", "lines"),
-    count("commits_with_cost", "commits, without Claude Code on a claude.ai seat.", "commits"),
+    count("lines_with_cost", "loc_accepted, without Claude Code of people whom it bills nothing in the month.", "lines"),
+    count("commits_with_cost", "commits, without Claude Code of people whom it bills nothing in the month.", "commits"),
     count(
         "tokens_with_cost",
-        "total_tokens, without Claude Code on a claude.ai seat and platforms that tell hardly any tokens in the month.",
+        "total_tokens, without Claude Code of people whom it bills nothing in the month and platforms that tell hardly any tokens in the month.",
         "tokens",
     ),
     count("cacheable_tokens", "Input side: uncached, read from and written to cache; NULL where cache reads are unknown.", "tokens"),

@@ -80,6 +80,7 @@ def test_roi_holds_what_a_seat_paid_for_against_no_tokens_price(desk: Desk) -> N
     )
     worked(desk, platform="claude_code", email=ANA, sessions=1, commits=4, loc_accepted=40, output_tokens=400)
     worked(desk, platform="claude_code", email=BEN, sessions=1, commits=2, loc_accepted=10, output_tokens=100)
+    worked(desk, platform="claude_code", email="cy@example.com", sessions=1, commits=1)  # a seat that no sheet names
     worked(desk, november, platform="claude_code", email=ANA, sessions=1, commits=3, loc_accepted=30, output_tokens=300)
     asked = """
         SELECT
@@ -88,7 +89,7 @@ def test_roi_holds_what_a_seat_paid_for_against_no_tokens_price(desk: Desk) -> N
         FROM vw_platform_roi WHERE platform = 'claude_code' AND usage_date BETWEEN @a AND @b
     """
     october = {"a": D(2026, 10, 1), "b": D(2026, 10, 31)}
-    assert [tuple(r.values()) for r in desk.ask(asked, **october)] == [(6, 2, 5, 10, 1, 100)]
+    assert [tuple(r.values()) for r in desk.ask(asked, **october)] == [(7, 2, 5, 10, 1, 100)]
     assert [tuple(r.values()) for r in desk.ask(asked, a=D(2026, 11, 1), b=D(2026, 11, 30))] == [(3, 3, 6, 30, 1, 300)]
 
 

@@ -1,8 +1,10 @@
 -- What was done and what was billed, side by side: a row for each person's day on a platform, and a row for each row of the books. Not added up
 -- here: whoever reads it does that once, over the columns it needs. Seats and idle days are in it, since a platform's cost is all of it.
--- A platform's cost stands against a count only where that platform reports the count at all: else the cost of the others would be missing its lines.
+-- A platform's cost stands against a count only where that platform reports the count at all: else the cost of the others would be missing
+-- its lines.
 -- And a count stands against its platform's cost only where that cost paid for it: what a person does in Claude Code on a seat of claude.ai costs
--- nothing there, and a department that has seats would look cheaper a commit than one that pays by token.
+-- nothing there, and a department that has seats would look cheaper a commit than one that pays by token. So a person's Claude Code counts in the
+-- months in which Claude Code billed that person anything.
 -- Grain: one row of agg_person_days or of vw_cost_booked.
 -- Inputs: agg_person_days, agg_person_months, agg_cost_months, vw_cost_allocation, dim_user_assignments, dim_users.
 WITH reported AS (
@@ -26,26 +28,26 @@ tokens_told AS (
   GROUP BY month, platform
 ),
 
-on_a_seat AS (
+paid_by_code AS (
   SELECT
     month,
     user_email
   FROM agg_cost_months
-  WHERE corrects_month IS NULL AND user_email IS NOT NULL
+  WHERE platform = 'claude_code' AND corrects_month IS NULL
   GROUP BY month, user_email
-  HAVING
-    SUM(CASE WHEN platform = 'claude_ai' AND cost_type = 'subscription' THEN cost_usd ELSE CAST(0 AS NUMERIC) END) > 0
-    AND SUM(CASE WHEN platform = 'claude_code' THEN cost_usd ELSE CAST(0 AS NUMERIC) END) = 0
+  HAVING SUM(cost_usd) > 0
 ),
 
 days AS (
   SELECT
-    *,
+    p.*,
+    (p.platform != 'claude_code' OR p.user_email IS NULL OR c.user_email IS NOT NULL) AS is_paid_here,
     CASE
-      WHEN COALESCE(input_tokens, output_tokens, cache_read_tokens, cache_write_tokens) IS NOT NULL
-        THEN COALESCE(input_tokens, 0) + COALESCE(output_tokens, 0) + COALESCE(cache_read_tokens, 0) + COALESCE(cache_write_tokens, 0)
+      WHEN COALESCE(p.input_tokens, p.output_tokens, p.cache_read_tokens, p.cache_write_tokens) IS NOT NULL
+        THEN COALESCE(p.input_tokens, 0) + COALESCE(p.output_tokens, 0) + COALESCE(p.cache_read_tokens, 0) + COALESCE(p.cache_write_tokens, 0)
     END AS total_tokens
-  FROM agg_person_days
+  FROM agg_person_days AS p
+  LEFT JOIN paid_by_code AS c ON p.platform = 'claude_code' AND p.user_email = c.user_email AND DATE_TRUNC(p.usage_date, MONTH) = c.month
 )
 
 SELECT
@@ -70,10 +72,10 @@ SELECT
   d.cache_read_tokens,
   d.cache_write_tokens,
   d.total_tokens,
-  CASE WHEN r.has_days AND s.user_email IS NULL THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL THEN 1 ELSE 0 END END AS days_with_cost,
-  CASE WHEN s.user_email IS NULL THEN d.loc_accepted END AS lines_with_cost,
-  CASE WHEN s.user_email IS NULL THEN d.commits END AS commits_with_cost,
-  CASE WHEN t.has_tokens AND s.user_email IS NULL THEN d.total_tokens END AS tokens_with_cost,
+  CASE WHEN r.has_days AND d.is_paid_here THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL THEN 1 ELSE 0 END END AS days_with_cost,
+  CASE WHEN d.is_paid_here THEN d.loc_accepted END AS lines_with_cost,
+  CASE WHEN d.is_paid_here THEN d.commits END AS commits_with_cost,
+  CASE WHEN t.has_tokens AND d.is_paid_here THEN d.total_tokens END AS tokens_with_cost,
   CASE
     WHEN d.cache_read_tokens IS NOT NULL
       THEN COALESCE(d.input_tokens, 0) + d.cache_read_tokens + COALESCE(d.cache_write_tokens, 0)
@@ -87,7 +89,6 @@ SELECT
 FROM days AS d
 LEFT JOIN reported AS r ON d.platform = r.platform
 LEFT JOIN tokens_told AS t ON d.platform = t.platform AND DATE_TRUNC(d.usage_date, MONTH) = t.month
-LEFT JOIN on_a_seat AS s ON d.platform = 'claude_code' AND d.user_email = s.user_email AND DATE_TRUNC(d.usage_date, MONTH) = s.month
 LEFT JOIN dim_user_assignments AS a ON d.user_email = a.email AND d.usage_date BETWEEN a.valid_from AND a.valid_to
 LEFT JOIN (
   -- Names are put together here, once for each person and not for each line.
