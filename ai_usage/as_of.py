@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from ai_usage import copying, tables
+from ai_usage.transform import MAX_DAYS, build
 from ai_usage.warehouse import DuckDBWarehouse, Warehouse, WarehouseError
 
 
@@ -56,8 +57,8 @@ def rebuild(
     last = moment.date() - timedelta(days=1)
     first = known["first_day"] or _first_fact(source) or last
     while first <= last:
-        end = min(last, first + timedelta(days=copying.REBUILD_DAYS - 1))
-        copying.rebuild(target, first, end, moment.date(), moment)
+        end = min(last, first + timedelta(days=MAX_DAYS - 1))
+        build(target, first, end, as_of=moment.date(), processed_at=moment)
         first = end + timedelta(days=1)
     return target
 

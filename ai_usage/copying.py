@@ -21,22 +21,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from ai_usage import tables, totals
-from ai_usage.proofs import FACTS
+from ai_usage import tables
 from ai_usage.tables.forgetting import forget_log, forgotten_people
 from ai_usage.tables.schema import Table
-from ai_usage.warehouse import Warehouse, WarehouseError, models
+from ai_usage.transform import MAX_DAYS, build
+from ai_usage.warehouse import Warehouse, WarehouseError
 from ai_usage.warehouse.base import every_day
 
 BATCH_ROWS = 500_000  # rows of the versions of one batch
 BATCH_FETCHES = 1_000  # their ids are one query parameter
-REBUILD_DAYS = 366  # BigQuery changes at most 4,000 partitions in one statement
 # In this order: whom no load may name, then the rest.
 NOTES = (*tables.OPERATIONS, *tables.CHECKS)
 # Notes that are kept for good and so show an earlier moment, by the column that says when.
 NOTED_AT = {"alert_log": "logged_at"}
 RAW_ROWS = tuple(t for t in tables.RAW if t.name != "raw_fetches")
-MODELS = ("dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "fct_cost_corrections", "dim_users")
 EVERY_DAY = every_day("usage_date")
 
 
@@ -72,7 +70,7 @@ def copy(
     move_books(source, target)
     now = datetime.now(UTC)
     for first, last in _ranges(source):
-        rebuild(target, first, last, today, now)
+        build(target, first, last, as_of=today, processed_at=now)
         report.rebuilt_days += (last - first).days + 1
     report.differences = _differences(source, target)
     return report
@@ -260,20 +258,11 @@ def _ranges(source: Warehouse) -> list[tuple[date, date]]:
     )["day"].to_pylist()
     ranges: list[tuple[date, date]] = []
     for day in found:
-        if ranges and day == ranges[-1][1] + timedelta(days=1) and (day - ranges[-1][0]).days < REBUILD_DAYS:
+        if ranges and day == ranges[-1][1] + timedelta(days=1) and (day - ranges[-1][0]).days < MAX_DAYS:
             ranges[-1] = (ranges[-1][0], day)
         else:
             ranges.append((day, day))
     return ranges
-
-
-def rebuild(target: Warehouse, first: date, last: date, today: date, now: datetime) -> None:
-    """Everything after raw, for these days, as a run of `today` at the moment `now` would; facts are proved in their transaction, as there."""
-    parameters = {"start_date": first, "end_date": last, "as_of_date": today, "processed_at": now}
-    for name in MODELS:
-        model = models.model(name)
-        target.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
-    totals.write_all(target, parameters)
 
 
 def _differences(source: Warehouse, target: Warehouse) -> list[tuple[date, str, Decimal, Decimal]]:

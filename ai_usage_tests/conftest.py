@@ -1,6 +1,6 @@
 """What several tests share: a warehouse that costs a file copy, and a server on localhost that gives prepared answers.
 
-Belongs here: fixtures without opinions. Helpers to import are in `ai_usage_tests/fixtures/helpers.py`.
+Belongs here: fixtures without opinions. Helpers to import are in `ai_usage_tests/fixtures/desk.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from ai_usage.warehouse import DuckDBWarehouse
 from ai_usage.warehouse.bigquery import BigQueryWarehouse
 from ai_usage_tests.fixtures.bigquery import BigQueryDesk, Place, local
-from ai_usage_tests.fixtures.helpers import Answers, Desk
+from ai_usage_tests.fixtures.desk import Answers, Desk
 
 # Examples are small, and shrinking one that loads a warehouse may take minutes: what failed is printed as it was found.
 settings.register_profile(

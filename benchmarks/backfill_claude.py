@@ -30,7 +30,6 @@ USAGE = ("usage_report/messages", "usage", 31)
 COST = ("cost_report", "cost", 31)
 CODE = ("usage_report/claude_code", "claude_code", 1)
 LISTS = (("users", "users", 0), ("api_keys", "api_keys", 0), ("workspaces", "workspaces", 0), ("workspace_members", "workspace_members", 0))
-MODELS = ("dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "dim_users")
 
 
 def simulator_cpu_s(pid: int) -> float:
@@ -65,6 +64,7 @@ def platform(url: str, sheet: str, days: int, log: str, whole: bool) -> None:
     """Part by part, or with `whole` every endpoint streamed from the client into the loader, as assets do it."""
     import pandas  # noqa: F401 - DuckDB's and pyarrow's conversions import it as soon as a parameter or a list is given
 
+    from ai_usage import transform
     from ai_usage.loading.loader import Loader
     from ai_usage.sources.anthropic import records
     from ai_usage.sources.anthropic.client import AnthropicClient
@@ -106,7 +106,7 @@ def platform(url: str, sheet: str, days: int, log: str, whole: bool) -> None:
                 raise error
             found["counts"][name] = {"requests": report.requests, "rows": report.rows, "days": report.days}
         clock = {"as_of_date": LAST + timedelta(days=1), "processed_at": datetime.now(UTC)}
-        for model in MODELS:
+        for model in transform.order():
             for part in window.split(30):
                 begun = cpu_s()
                 warehouse.replace(

@@ -23,7 +23,6 @@ from common import answer, child, cpu_s, median, peak_mb, save, simulator, table
 DAY = date(2026, 11, 18)  # a Wednesday
 MONTH, YEARS = 30, 730
 RATIO = 3.0
-MODELS = ("dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "dim_users")
 
 # One statement a table. $first and $last bound the history, $people its people; every night re-reads $again days.
 _DAYS = (
@@ -121,9 +120,10 @@ def prepare(path: Path, people: int, days: int, again: int) -> None:
 
 
 def _models() -> list[tuple[str, Any]]:
+    from ai_usage import transform
     from ai_usage.warehouse import models
 
-    return [(name, models.model(name)) for name in MODELS]
+    return [(name, models.model(name)) for name in transform.order()]
 
 
 def _parameters(first: date, last: date) -> dict[str, Any]:

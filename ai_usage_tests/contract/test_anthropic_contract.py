@@ -22,7 +22,7 @@ from ai_usage.sources.anthropic import records
 from ai_usage.sources.anthropic.client import GROUPS, AnthropicClient
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import AuthError, ContractError, MovingSetError, PermanentError, SourceError, TransientError
-from ai_usage_tests.fixtures.helpers import EXAMPLES, Answers, Asked, Desk, example
+from ai_usage_tests.fixtures.desk import EXAMPLES, Answers, Asked, Desk, example
 
 N, D = Decimal, date
 FOUR = Window(D(2026, 11, 1), D(2026, 11, 4))

@@ -17,7 +17,7 @@ from ai_usage.sources.cursor import records
 from ai_usage.sources.cursor.client import CursorClient
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import AuthError, ContractError, MovingSetError, PermanentError, SourceError, TransientError
-from ai_usage_tests.fixtures.helpers import EXAMPLES, Answers, Desk, example
+from ai_usage_tests.fixtures.desk import EXAMPLES, Answers, Desk, example
 
 TWO_DAYS = Window(date(2026, 11, 1), date(2026, 11, 2))
 TODAY = Window(date(2026, 11, 22), date(2026, 11, 22))

@@ -13,7 +13,7 @@ from ai_usage.sources.errors import AuthError, ContractError, PermanentError, Tr
 from ai_usage.sources.google_sheets import records
 from ai_usage.sources.google_sheets.client import SheetsClient
 from ai_usage.sources.walk import FailedWalk
-from ai_usage_tests.fixtures.helpers import Answers, Desk, example
+from ai_usage_tests.fixtures.desk import Answers, Desk, example
 
 SHEET = "1ExampleSheetId"
 INDEX = {f["file"]: f for f in json.loads(example("INDEX.json"))["files"]}

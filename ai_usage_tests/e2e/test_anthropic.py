@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ai_usage import transform
 from ai_usage.loading import Loader
 from ai_usage.simulator import Fault, Simulator, World
 from ai_usage.sources.anthropic import records
@@ -23,11 +24,10 @@ from ai_usage.sources.errors import AuthError, MovingSetError
 from ai_usage.sources.google_sheets import records as sheet
 from ai_usage.sources.google_sheets.client import SheetsClient
 from ai_usage.sources.walk import FailedWalk, walk_all
-from ai_usage.warehouse import DuckDBWarehouse, models
+from ai_usage.warehouse import DuckDBWarehouse
 
 LAST = datetime.now(UTC).date() - timedelta(days=1)
 EXACT = Decimal("1e-9")
-MODELS = ("dim_user_assignments", "dim_api_keys", "fct_usage_daily", "fct_cost_daily", "dim_users")
 DAILY = ((records.USAGE, "usage", 31), (records.COST, "cost", 31), (records.CLAUDE_CODE, "claude_code", 1))
 DIRECTORIES = (
     (records.USERS, "users"),
@@ -69,10 +69,7 @@ class Firm:
 
     def compute(self, window: Window | None = None) -> None:
         window = window or self.window
-        clock = {"as_of_date": datetime.now(UTC).date(), "processed_at": datetime.now(UTC)}
-        for name in MODELS:
-            model = models.model(name)
-            self.warehouse.replace(model.table, model.sql, {"start_date": window.first, "end_date": window.last, **clock})
+        transform.build(self.warehouse, window.first, window.last, as_of=datetime.now(UTC).date())
 
     def money(self, *columns: str) -> dict[tuple[Any, ...], Decimal]:
         by = ", ".join(columns)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ai_usage import tables
-from ai_usage_tests.helpers import (
+from ai_usage_tests.fixtures.company import (
     FIRST,
     KEY,
     LAST,

@@ -23,7 +23,7 @@ from ai_usage.simulator import Simulator
 from ai_usage.warehouse import DuckDBWarehouse, WarehouseError
 from ai_usage.warehouse.bigquery import BigQueryWarehouse
 from ai_usage_tests.fixtures.bigquery import Place, everything, identical, live
-from ai_usage_tests.helpers import KEY, LAST, Company, assert_books, assert_same, assert_sentence, new_world, plain
+from ai_usage_tests.fixtures.company import KEY, LAST, Company, assert_books, assert_same, assert_sentence, new_world, plain
 
 pytestmark = pytest.mark.timeout(1800)
 WEEK = (LAST - timedelta(days=6), LAST)

@@ -30,7 +30,7 @@ from ai_usage.sources.cursor.records import MEMBERS
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import SourceError
 from ai_usage_tests.e2e.test_secrets_hidden import everything_below
-from ai_usage_tests.helpers import FIRST, LAST, company, plain
+from ai_usage_tests.fixtures.company import FIRST, LAST, company, plain
 
 KEYS = [name for name in Settings.model_fields if is_key(name)]
 CANARIES = {name: f"canary-{number:02d}-7f3a91c4" for number, name in enumerate(KEYS)}

@@ -15,7 +15,7 @@ import pytest
 
 from ai_usage.operations import FileOutcome, load_uploads
 from ai_usage.sources.endpoint import Window
-from ai_usage_tests.helpers import DAYS, FIRST, LAST, Company, assert_sentence, build, company, plain, rows
+from ai_usage_tests.fixtures.company import DAYS, FIRST, LAST, Company, assert_sentence, build, company, plain, rows
 
 MIDDLE = DAYS[4]
 

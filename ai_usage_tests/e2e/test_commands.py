@@ -16,7 +16,7 @@ import pytest
 from ai_usage.doctor import examine
 from ai_usage.simulator import Fault
 from ai_usage.warehouse import WarehouseError
-from ai_usage_tests.helpers import (
+from ai_usage_tests.fixtures.company import (
     DAYS,
     FIRST,
     KEY,

@@ -23,8 +23,8 @@ from ai_usage.defs.operations import automation
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.simulator import Fault
+from ai_usage_tests.fixtures.company import COMMAND, DAYS, FIRST, LAST, PATHS, ROOT, Company, company, free_port, rows, wait_until
 from ai_usage_tests.fixtures.mail import Webhook
-from ai_usage_tests.helpers import COMMAND, DAYS, FIRST, LAST, PATHS, ROOT, Company, company, free_port, rows, wait_until
 
 Served = tuple[Company, int, list[subprocess.Popen[bytes]]]  # the page's port, and the webserver's and the daemon's process
 

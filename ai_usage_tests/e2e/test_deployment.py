@@ -22,8 +22,8 @@ import pytest
 import yaml
 
 from ai_usage.simulator import Fault
+from ai_usage_tests.fixtures.company import FIRST, KEY, PATHS, ROOT, Company, company, free_port, rows, wait_until
 from ai_usage_tests.fixtures.postgres import Postgres, postgres
-from ai_usage_tests.helpers import FIRST, KEY, PATHS, ROOT, Company, company, free_port, rows, wait_until
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 PASSWORD, METABASE_PASSWORD = "pg-canary-4e1b", "mb-canary-77aa"

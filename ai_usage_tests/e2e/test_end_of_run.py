@@ -21,9 +21,9 @@ from ai_usage.months import last_day
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.warehouse.postgres_copy import Difference, differences
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.company import COMMAND
+from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.fixtures.postgres import postgres
-from ai_usage_tests.helpers import COMMAND
 
 N = Decimal
 LAST = datetime.now(UTC).date() - timedelta(days=1)

@@ -16,7 +16,7 @@ import pytest
 
 from ai_usage.simulator import Fault
 from ai_usage.simulator.events import day_start
-from ai_usage_tests.helpers import (
+from ai_usage_tests.fixtures.company import (
     DAYS,
     FIRST,
     KEY,
@@ -226,7 +226,7 @@ def test_files_stand_in_for_an_api_that_is_down(tmp_path: Path) -> None:
         found.sim.add_fault(Fault("500", PATHS["filtered-usage-events"], times=None))
         with found.runtime() as runtime:
             from ai_usage.operations import load_uploads
-            from ai_usage_tests.helpers import build, load_raw
+            from ai_usage_tests.fixtures.company import build, load_raw
 
             reports = load_raw(runtime, first, last)
             assert reports["filtered-usage-events"].failures

@@ -20,7 +20,7 @@ import pytest
 from ai_usage import focus
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
-from ai_usage_tests.fixtures.helpers import Desk, curated
+from ai_usage_tests.fixtures.desk import Desk, curated
 from ai_usage_tests.parity.test_models_agree import AS_OF, FIRST, UGLY, simulated, ugly
 from ai_usage_tests.unit.test_focus_mart import book
 from ai_usage_tests.unit.test_sql_marts import cost

@@ -26,7 +26,7 @@ from ai_usage.sources import redaction
 from ai_usage.sources.uploads import client as uploads
 from ai_usage.tables.schema import Personal
 from ai_usage.warehouse import DuckDBWarehouse, WarehouseError
-from ai_usage_tests.helpers import DAYS, FIRST, LAST, Company, assert_sentence, company, plain, rows, snapshot
+from ai_usage_tests.fixtures.company import DAYS, FIRST, LAST, Company, assert_sentence, company, plain, rows, snapshot
 
 WHO, ALIAS, NAMES = "chloe.banks@example.com", "cbanks@example.com", ("Chloe", "Banks")
 OTHER = "ana.example@example.com"

@@ -18,8 +18,8 @@ import pytest
 
 from ai_usage.execution import instance
 from ai_usage.settings import Settings
-from ai_usage_tests.fixtures.helpers import Desk, curated
-from ai_usage_tests.helpers import COMMAND, plain
+from ai_usage_tests.fixtures.company import COMMAND, plain
+from ai_usage_tests.fixtures.desk import Desk, curated
 
 D, N = date, Decimal
 # Cursor's days settle 33 days after, while no spend snapshot is held: this September is settled whenever the test runs.

@@ -13,7 +13,7 @@ import pytest
 from dagster import AssetKey, DagsterInstance
 
 from ai_usage.simulator.events import day_start
-from ai_usage_tests.helpers import (
+from ai_usage_tests.fixtures.company import (
     DAYS,
     FIRST,
     LAST,

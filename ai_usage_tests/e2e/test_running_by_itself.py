@@ -19,7 +19,21 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ai_usage.defs.operations.today import today
 from ai_usage.simulator import Fault
-from ai_usage_tests.helpers import COMMAND, DAYS, FIRST, KEY, LAST, PATHS, ROOT, Company, company, new_world, plain, rows, wait_until
+from ai_usage_tests.fixtures.company import (
+    COMMAND,
+    DAYS,
+    FIRST,
+    KEY,
+    LAST,
+    PATHS,
+    ROOT,
+    Company,
+    company,
+    new_world,
+    plain,
+    rows,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slow
 

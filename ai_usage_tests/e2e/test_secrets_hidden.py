@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ai_usage.simulator import Fault
+from ai_usage_tests.fixtures.company import FIRST, KEY, PATHS, Company, assert_sentence, company, plain
 from ai_usage_tests.fixtures.secret_manager import SecretManager
-from ai_usage_tests.helpers import FIRST, KEY, PATHS, Company, assert_sentence, company, plain
 
 FORMS = ("value", "file", "secret manager")
 

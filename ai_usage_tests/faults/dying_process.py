@@ -24,7 +24,7 @@ from ai_usage.warehouse import duckdb as engine
 from ai_usage.warehouse.bigquery_jobs import Jobs
 from ai_usage_tests.faults.loading_process import _Counting, _Engine
 from ai_usage_tests.fixtures.bigquery import BigQueryDesk, Place
-from ai_usage_tests.fixtures.helpers import Desk, event, spooled
+from ai_usage_tests.fixtures.desk import Desk, event, spooled
 
 DAY, NEXT = date(2026, 11, 1), date(2026, 11, 2)
 CENTS: dict[str, dict[date, list[int]]] = {"first": {DAY: [10, 20], NEXT: [5]}, "second": {DAY: [10, 35], NEXT: []}}

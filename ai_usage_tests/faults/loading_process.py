@@ -16,7 +16,7 @@ import duckdb
 
 from ai_usage.runtime import Runtime
 from ai_usage.warehouse import duckdb as engine
-from ai_usage_tests.helpers import build, load_raw
+from ai_usage_tests.fixtures.company import build, load_raw
 
 
 class _Counting:

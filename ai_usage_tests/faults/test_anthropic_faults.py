@@ -25,7 +25,7 @@ from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import AuthError, ContractError, TransientError
 from ai_usage.sources.walk import walk_all
 from ai_usage.warehouse import DuckDBWarehouse
-from ai_usage_tests.helpers import VOLATILE, opened
+from ai_usage_tests.fixtures.company import VOLATILE, opened
 
 KEY = "admin-key-that-must-never-be-shown"
 FIRST = date(2026, 11, 9)  # a Monday

@@ -18,7 +18,7 @@ import pytest
 from dagster import DagsterInstance
 
 from ai_usage.simulator import Fault
-from ai_usage_tests.helpers import (
+from ai_usage_tests.fixtures.company import (
     DAYS,
     FIRST,
     KEY,

@@ -15,7 +15,7 @@ import pytest
 
 from ai_usage_tests.faults.dying_process import billed, update
 from ai_usage_tests.fixtures.bigquery import BigQueryDesk, Place
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 
 pytestmark = pytest.mark.both_engines
 PROCESS = Path(__file__).with_name("dying_process.py")

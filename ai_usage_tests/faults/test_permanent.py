@@ -20,7 +20,7 @@ from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import AuthError, ContractError, TransientError
 from ai_usage.sources.walk import walk_all
 from ai_usage.warehouse import DuckDBWarehouse
-from ai_usage_tests.helpers import (
+from ai_usage_tests.fixtures.company import (
     DAYS,
     FIRST,
     KEY,

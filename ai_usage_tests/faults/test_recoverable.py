@@ -12,7 +12,7 @@ import pytest
 
 from ai_usage.simulator import Fault, script
 from ai_usage.simulator.sheet import Cell
-from ai_usage_tests.helpers import DAYS, FIRST, LAST, PATHS, RAW, assert_books, assert_same, company, new_world, rows, snapshot
+from ai_usage_tests.fixtures.company import DAYS, FIRST, LAST, PATHS, RAW, assert_books, assert_same, company, new_world, rows, snapshot
 
 BUSY = max(DAYS, key=new_world().truth.events_by_day().__getitem__)
 ONCE = {

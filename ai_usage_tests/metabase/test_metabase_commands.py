@@ -16,7 +16,7 @@ from ai_usage.settings import Settings, SettingsError, variable
 from ai_usage.warehouse import DuckDBWarehouse, WarehouseError
 from ai_usage.warehouse.postgres_copy import copy_marts
 from ai_usage.warehouse.postgres_dialect import to_postgres
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.metabase.engines import BigQuery
 from ai_usage_tests.metabase.standin import StandIn
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ai_usage import tables
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.parity.googlesql import GoogleSQL
 from ai_usage_tests.parity.witness import Witnessed
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.parity.googlesql import GoogleSQLError
 from ai_usage_tests.unit import test_sql_alerts, test_sql_anthropic, test_sql_curated, test_sql_marts, test_sql_staging
 from ai_usage_tests.unit.test_sql_alerts import *  # noqa: F403

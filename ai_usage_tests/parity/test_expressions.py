@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ai_usage.warehouse import WarehouseError, dialect, models
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.parity.googlesql import GoogleSQL, GoogleSQLError
 from ai_usage_tests.parity.witness import Disagreement
 from ai_usage_tests.unit.test_dialect import CASES, STATEMENTS

@@ -34,7 +34,7 @@ from ai_usage.sources.google_sheets import records as sheets
 from ai_usage.sources.google_sheets.client import SheetsClient
 from ai_usage.sources.walk import walk_all
 from ai_usage.warehouse import dialect, models
-from ai_usage_tests.fixtures.helpers import CURATED, Desk
+from ai_usage_tests.fixtures.desk import CURATED, Desk
 from ai_usage_tests.parity import googlesql
 from ai_usage_tests.parity.googlesql import GoogleSQL
 from ai_usage_tests.parity.witness import Disagreement, Witnessed

@@ -21,7 +21,7 @@ from ai_usage.loading.exports import held_ranges, read_export
 from ai_usage.simulator import World
 from ai_usage.sources.errors import ContractError
 from ai_usage.sources.uploads import client as uploads
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 
 FIRST, LAST, TODAY = date(2026, 11, 2), date(2026, 11, 11), date(2026, 11, 22)
 HOURS = 24 * 10

@@ -21,7 +21,7 @@ from ai_usage.sources.cursor.client import CursorClient
 from ai_usage.sources.cursor.records import DAILY_USAGE, EVENTS, MEMBERS
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.walk import walk_all
-from ai_usage_tests.fixtures.helpers import CURATED, Desk, assert_totals, contents, curated, event_json, ms, spooled, work
+from ai_usage_tests.fixtures.desk import CURATED, Desk, assert_totals, contents, curated, event_json, ms, spooled, work
 
 D, N = date, Decimal
 FIRST = D(2026, 11, 1)

@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 import yaml
 
-from ai_usage_tests.helpers import ROOT, free_port
+from ai_usage_tests.fixtures.company import ROOT, free_port
 
 ACTIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 AFTER_SUCCESS_S, AFTER_FAILURE_S = 2.5, 14.0  # Dagster starts a dead run again, and sensors look, within some seconds

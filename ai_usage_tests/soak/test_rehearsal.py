@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ai_usage_tests.helpers import ROOT
+from ai_usage_tests.fixtures.company import ROOT
 from ai_usage_tests.soak import clock
 
 ASK = (

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from ai_usage.cli import app
 from ai_usage.settings import SettingsError
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.fixtures.mail import Webhook
 
 

@@ -12,7 +12,7 @@ import pytest
 from ai_usage.defs.operations import alerts
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 
 
 @pytest.fixture(scope="module")

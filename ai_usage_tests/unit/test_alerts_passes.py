@@ -16,7 +16,7 @@ from ai_usage.alerts import delivery, passes
 from ai_usage.alerts.conditions import Cause
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.fixtures.mail import Mailbox, Webhook
 
 D, N = date, Decimal

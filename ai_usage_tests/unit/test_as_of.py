@@ -15,7 +15,7 @@ from ai_usage import as_of, closing, operations
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.warehouse import WarehouseError
-from ai_usage_tests.fixtures.helpers import Desk, curated
+from ai_usage_tests.fixtures.desk import Desk, curated
 
 D, N = date, Decimal
 FIRST = datetime(2026, 10, 20, 12, tzinfo=UTC)

@@ -18,8 +18,8 @@ from ai_usage.settings import Settings
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import AuthError, TransientError
 from ai_usage.warehouse import WarehouseBusyError, WarehouseFullError
-from ai_usage_tests.fixtures.helpers import Desk
-from ai_usage_tests.helpers import ROOT
+from ai_usage_tests.fixtures.company import ROOT
+from ai_usage_tests.fixtures.desk import Desk
 
 ONE = timedelta(days=1)
 YESTERDAY = datetime.now(UTC).date() - ONE

@@ -29,7 +29,7 @@ from ai_usage.warehouse.bigquery import BigQueryWarehouse, connect
 from ai_usage.warehouse.bigquery_jobs import Jobs, worded
 from ai_usage.warehouse.bigquery_sql import view_ddl
 from ai_usage_tests.fixtures.bigquery import BigQueryDesk, Place, arrow
-from ai_usage_tests.fixtures.helpers import NOON
+from ai_usage_tests.fixtures.desk import NOON
 
 DAY = date(2026, 11, 1)
 EVENT = {"usage_date": DAY, "fetch_id": "f1", "fetched_at": NOON, "ingest_date": NOON.date(), "user_email": "a@example.com"}

@@ -15,7 +15,7 @@ from ai_usage.settings import Settings
 from ai_usage.sources.claude_ai import exports
 from ai_usage.sources.errors import ContractError, SourceError
 from ai_usage.sources.uploads import client as uploads
-from ai_usage_tests.fixtures.helpers import Desk, curated, example
+from ai_usage_tests.fixtures.desk import Desk, curated, example
 
 TODAY, START = date(2026, 11, 22), date(2026, 1, 1)
 DAY, NEXT = date(2026, 11, 20), date(2026, 11, 21)

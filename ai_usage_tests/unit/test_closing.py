@@ -18,7 +18,7 @@ from ai_usage import closing
 from ai_usage.closing import ClosingError
 from ai_usage.proofs import FACTS
 from ai_usage.warehouse import WarehouseError
-from ai_usage_tests.fixtures.helpers import Desk, assert_totals, contents, curated
+from ai_usage_tests.fixtures.desk import Desk, assert_totals, contents, curated
 
 D, N = date, Decimal
 SEP, OCT, NOV = D(2026, 9, 1), D(2026, 10, 1), D(2026, 11, 1)

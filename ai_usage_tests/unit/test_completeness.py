@@ -12,7 +12,7 @@ from ai_usage import completeness
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources.endpoint import Window
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 
 D, N = date, Decimal
 EVENTS, DAILY = "filtered-usage-events", "daily-usage-data"

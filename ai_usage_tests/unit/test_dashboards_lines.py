@@ -10,7 +10,7 @@ import pytest
 from ai_usage.dashboards import query
 from ai_usage.dashboards.query import FilterValues, card_query, lines_of
 from ai_usage.dashboards.spec import load_dashboards
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 
 N, D = Decimal, date
 GROUPED = [(d, c) for d in load_dashboards() for c in d.cards if c.kind != "note" and "GROUP BY" in c.source.text]

@@ -20,7 +20,7 @@ from ai_usage.sources.cursor.records import DAILY_USAGE, EVENTS, MEMBERS
 from ai_usage.sources.decode import Decoder
 from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.errors import ContractError
-from ai_usage_tests.fixtures.helpers import NOON, event, event_json, ms, spooled, work
+from ai_usage_tests.fixtures.desk import NOON, event, event_json, ms, spooled, work
 
 DAY = date(2026, 11, 1)
 NEXT = date(2026, 11, 2)

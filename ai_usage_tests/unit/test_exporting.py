@@ -20,7 +20,7 @@ import pytest
 from ai_usage import tables
 from ai_usage.exporting import FORMATS, Export, ExportError, exportable, write_export
 from ai_usage.exporting import xlsx as xlsx_module
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 
 N, D = Decimal, date
 COST = {"platform": "cursor", "vendor": "V", "cost_type": "usage", "attribution": "direct", "settle_state": "settled", "source": "s"}

@@ -11,7 +11,7 @@ import typer.main
 from ai_usage import cli, doctor
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
-from ai_usage_tests.helpers import ROOT
+from ai_usage_tests.fixtures.company import ROOT
 
 
 def test_the_pages_listen_on_this_machine_alone(

@@ -26,7 +26,7 @@ from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError
 from ai_usage.tables.focus import VERSIONS, focus_columns
 from ai_usage.warehouse import WarehouseError
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.unit.test_focus_mart import book
 from ai_usage_tests.unit.test_sql_marts import ANA, cost
 

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from ai_usage import tables
-from ai_usage_tests.fixtures.helpers import Desk, filled
+from ai_usage_tests.fixtures.desk import Desk, filled
 from ai_usage_tests.unit.test_sql_marts import ANA, BEN, cost
 
 D, N = date, Decimal

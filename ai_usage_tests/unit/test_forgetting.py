@@ -22,7 +22,7 @@ from ai_usage.sources import redaction
 from ai_usage.sources.cursor.records import MEMBERS
 from ai_usage.tables.raw import raw_sheet_people
 from ai_usage.warehouse import DuckDBWarehouse, WarehouseError
-from ai_usage_tests.fixtures.helpers import Desk, assert_totals, contents, curated, filled
+from ai_usage_tests.fixtures.desk import Desk, assert_totals, contents, curated, filled
 
 DAY, NOON = date(2026, 11, 20), datetime(2026, 11, 20, 12, tzinfo=UTC)
 WHO, TOKEN = "o'ana+x@Example.com", "forgotten-1@forgotten.invalid"

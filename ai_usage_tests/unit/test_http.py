@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ai_usage.sources import http as http_module
 from ai_usage.sources.errors import AuthError, PermanentError, SourceError, TransientError
 from ai_usage.sources.http import Body, HttpClient, RateLimit, retry_after
-from ai_usage_tests.fixtures.helpers import Answers
+from ai_usage_tests.fixtures.desk import Answers
 
 SECRET = "key_5ecre7-value-of-some-length"
 

@@ -17,7 +17,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from ai_usage.launcher import WatchfulRunLauncher
-from ai_usage_tests.helpers import ROOT, free_port
+from ai_usage_tests.fixtures.company import ROOT, free_port
 
 RUN = [sys.executable, "-c", "import multiprocessing, time; time.sleep(600)"]
 

@@ -7,7 +7,7 @@ from email.message import Message
 
 import pytest
 
-from ai_usage_tests.helpers import ROOT
+from ai_usage_tests.fixtures.company import ROOT
 
 spec = importlib.util.spec_from_file_location("licences", ROOT / "scripts" / "licences.py")
 assert spec and spec.loader

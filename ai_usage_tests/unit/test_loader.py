@@ -12,7 +12,7 @@ from ai_usage.sources.cursor.records import EVENTS, MEMBERS
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import ContractError, TransientError
 from ai_usage.sources.walk import FailedWalk
-from ai_usage_tests.fixtures.helpers import Desk, event, spooled
+from ai_usage_tests.fixtures.desk import Desk, event, spooled
 
 pytestmark = pytest.mark.both_engines
 

@@ -14,7 +14,7 @@ from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources.traffic import Line
 from ai_usage.warehouse import WarehouseError
-from ai_usage_tests.fixtures.helpers import NOON, Desk
+from ai_usage_tests.fixtures.desk import NOON, Desk
 
 D, N = date, Decimal
 HOUR = datetime(2026, 11, 22, 13, tzinfo=UTC)

@@ -15,7 +15,7 @@ import ai_usage
 from ai_usage import tables
 from ai_usage.tables.schema import Type
 from ai_usage.warehouse import dialect, models
-from ai_usage_tests.fixtures.helpers import NOON, Desk
+from ai_usage_tests.fixtures.desk import NOON, Desk
 
 ROOT = models.sql_root()
 FILES = sorted(p for layer in models.LAYERS for p in (ROOT / layer).glob("*.sql"))

@@ -25,7 +25,7 @@ from ai_usage.sources.google_sheets.records import (
     tab_rows,
     template,
 )
-from ai_usage_tests.fixtures.helpers import NOON, spooled
+from ai_usage_tests.fixtures.desk import NOON, spooled
 
 DAY = date(2026, 11, 22)
 

@@ -14,7 +14,7 @@ import pytest
 
 from ai_usage.alerts.conditions import Cause, look
 from ai_usage.alerts.config import load_config
-from ai_usage_tests.fixtures.helpers import Desk
+from ai_usage_tests.fixtures.desk import Desk
 
 D, N = date, Decimal
 CONFIG = load_config()

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai_usage_tests.fixtures.helpers import NOON, Desk, curated
+from ai_usage_tests.fixtures.desk import NOON, Desk, curated
 
 D, N = date, Decimal
 DAY, NEXT = D(2026, 11, 1), D(2026, 11, 2)

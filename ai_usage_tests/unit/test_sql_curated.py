@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from ai_usage.defs.curated.assets import _identity
-from ai_usage_tests.fixtures.helpers import NOON, Desk, contents, curated
+from ai_usage_tests.fixtures.desk import NOON, Desk, contents, curated
 
 pytestmark = pytest.mark.either_engine
 

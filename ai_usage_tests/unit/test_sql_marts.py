@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from ai_usage_tests.fixtures.helpers import NOON, Desk
+from ai_usage_tests.fixtures.desk import NOON, Desk
 
 pytestmark = pytest.mark.both_engines
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from ai_usage_tests.fixtures.helpers import NOON, Desk
+from ai_usage_tests.fixtures.desk import NOON, Desk
 from ai_usage_tests.unit.test_sql_marts import ANA, BEN, company, cost
 
 D, N = date, Decimal

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from ai_usage_tests.fixtures.helpers import NOON, Desk
+from ai_usage_tests.fixtures.desk import NOON, Desk
 
 D, N = date, Decimal
 DAY, NEXT = D(2026, 11, 1), D(2026, 11, 2)

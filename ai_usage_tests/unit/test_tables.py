@@ -13,7 +13,7 @@ import pytest
 
 from ai_usage import tables
 from ai_usage.tables.schema import Column, Table, Type
-from ai_usage_tests.fixtures.helpers import NOON
+from ai_usage_tests.fixtures.desk import NOON
 
 VALUE = {
     Type.STRING: "x",

@@ -13,7 +13,7 @@ import pytest
 
 from ai_usage import totals
 from ai_usage.warehouse import WarehouseError, models
-from ai_usage_tests.fixtures.helpers import NOON, Desk, assert_totals
+from ai_usage_tests.fixtures.desk import NOON, Desk, assert_totals
 
 D, N = date, Decimal
 COST = {"platform": "cursor", "vendor": "V", "cost_type": "usage", "attribution": "direct", "settle_state": "settled", "source": "s"}

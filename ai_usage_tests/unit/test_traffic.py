@@ -11,7 +11,7 @@ import pytest
 from ai_usage.sources.errors import AuthError, TransientError
 from ai_usage.sources.http import HttpClient
 from ai_usage.sources.traffic import Line, Traffic, quantile
-from ai_usage_tests.fixtures.helpers import Answers
+from ai_usage_tests.fixtures.desk import Answers
 
 CANARY = "sk-canary-5f2e9a"
 

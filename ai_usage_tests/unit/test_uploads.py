@@ -11,7 +11,7 @@ import pytest
 from ai_usage.sources.cursor import records
 from ai_usage.sources.errors import ContractError, SourceError
 from ai_usage.sources.uploads import client as uploads
-from ai_usage_tests.fixtures.helpers import Desk, event, ms
+from ai_usage_tests.fixtures.desk import Desk, event, ms
 
 DAY, NEXT = date(2026, 11, 1), date(2026, 11, 2)
 HEAD = "timestamp,userEmail,isChargeable,chargedCents"

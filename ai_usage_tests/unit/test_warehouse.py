@@ -18,7 +18,7 @@ import pytest
 from ai_usage import tables
 from ai_usage.tables.schema import Column, Type
 from ai_usage.warehouse import DuckDBWarehouse, Fact, WarehouseBusyError, WarehouseError, WarehouseFullError, models
-from ai_usage_tests.fixtures.helpers import NOON, Desk
+from ai_usage_tests.fixtures.desk import NOON, Desk
 
 HOLDER = """
 import duckdb, sys

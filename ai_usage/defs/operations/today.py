@@ -6,24 +6,22 @@ before their day ends; the next morning replaces them, and `vw_certificate` call
 """
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 
-from ai_usage import totals
 from ai_usage.defs.anthropic.assets import DAILY
 from ai_usage.defs.common import OWNERS, failed, spent, usd
-from ai_usage.proofs import FACTS
 from ai_usage.runtime import Runtime
 from ai_usage.sources.cursor import records as cursor
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import SourceError
 from ai_usage.sources.walk import walk_all
-from ai_usage.warehouse import WarehouseError, models
+from ai_usage.transform import build
+from ai_usage.warehouse import WarehouseError
 
-MODELS = ("fct_usage_daily", "fct_cost_daily")
+FACTS = ("fct_usage_daily", "fct_cost_daily")
 
 
 def _sources(runtime: Runtime) -> Iterator[tuple[Endpoint, Callable[[Window], Any]]]:
@@ -48,11 +46,7 @@ def today(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime])
         for endpoint, one in _sources(runtime):
             error = loader.load(endpoint, walk_all([window], one, endpoint)).error()
             errors += [error] if error else []
-        parameters = {"start_date": window.first, "end_date": window.last, "as_of_date": window.last, "processed_at": datetime.now(UTC)}
-        for name in MODELS:
-            model = models.model(name)
-            runtime.warehouse.replace(model.table, model.sql, parameters, FACTS[name])
-        totals.write_all(runtime.warehouse, parameters)
+        build(runtime.warehouse, window.first, window.last, as_of=window.last, only=FACTS)
         billed = runtime.warehouse.select(
             "SELECT COALESCE(SUM(cost_usd), 0) AS cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date",
             {"start_date": window.first, "end_date": window.last},
