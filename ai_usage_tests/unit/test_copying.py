@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ai_usage import copying, tables, totals, transform
-from ai_usage.warehouse import WarehouseError
+from ai_usage.warehouse import WarehouseError, models
 from ai_usage_tests.fixtures.desk import NOON, Desk
 
 pytestmark = pytest.mark.both_engines
@@ -56,7 +56,7 @@ def test_a_copy_proves_its_usage(desk: Desk, new_desk: Callable[[], Desk], monke
     source = new_desk()
     told(source, "1.5")
     made(source)
-    honest = copying.models.model
+    honest = models.model
 
     def spoiled(name: str) -> Any:
         model = honest(name)
@@ -66,7 +66,7 @@ def test_a_copy_proves_its_usage(desk: Desk, new_desk: Callable[[], Desk], monke
             else type(model)(model.table, f"SELECT * FROM ({model.sql.rstrip().rstrip(';')}\n) WHERE FALSE", model.path)
         )
 
-    monkeypatch.setattr(copying.models, "model", spoiled)
+    monkeypatch.setattr(models, "model", spoiled)
     with pytest.raises(
         WarehouseError, match=r"fct_usage_daily: every token, request and accepted line .*the difference is 1(\.0+)?, 7(\.0+)?, "
     ):
