@@ -1,0 +1,463 @@
+"""The wrong changes: what this field is known to get wrong, and one break of each law that the product promises.
+
+Belongs here: data. Each change is one replacement in one file of the product, small enough that a reviewer might miss it, with the tests that are to
+see it. A change whose text has moved is a failure of `unit/test_mutants.py`: follow the code, do not drop the mutant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Change:
+    """One mutant.
+
+    Args:
+        name: what it is called on the command line.
+        law: what it breaks, as a person would say it.
+        path: the file, from the repository's root.
+        old: text that stands in the file exactly once.
+        new: what takes its place.
+        tests: pytest arguments, files or tests, that must fail.
+    """
+
+    name: str
+    law: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def _unit(*names: str) -> tuple[str, ...]:
+    return tuple(f"ai_usage_tests/unit/test_{name}.py" for name in names)
+
+
+CONTRACT_CURSOR = ("ai_usage_tests/contract/test_cursor.py",)
+CONTRACT_ANTHROPIC = ("ai_usage_tests/contract/test_anthropic_contract.py",)
+ANTHROPIC = "ai_usage/sources/anthropic/"
+CURSOR = "ai_usage/sources/cursor/"
+
+CHANGES: tuple[Change, ...] = (
+    # Money and units -------------------------------------------------------------------------------------------------
+    Change(
+        "anthropic-cents-as-dollars",
+        "vendor units are converted once",
+        ANTHROPIC + "records.py",
+        "    return f'\"{path}\" * 0.01'",
+        "    return f'\"{path}\" * 1'",
+        CONTRACT_ANTHROPIC,
+    ),
+    Change(
+        "cursor-cents-as-dollars",
+        "vendor units are converted once",
+        CURSOR + "records.py",
+        "    return f'\"{path}\" * 0.01'",
+        "    return f'\"{path}\"'",
+        CONTRACT_CURSOR,
+    ),
+    Change(
+        "vendor-total-in-cents",
+        "vendor total = staging",
+        ANTHROPIC + "records.py",
+        'THEN "amount" * 0.01 END\'',
+        'THEN "amount" END\'',
+        CONTRACT_ANTHROPIC,
+    ),
+    Change(
+        "numeric-of-three-decimals",
+        "money keeps nine decimals",
+        "ai_usage/warehouse/dialect.py",
+        "    if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.DECIMAL and not node.expressions:",
+        "    if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.FLOAT and not node.expressions:",
+        _unit("dialect"),
+    ),
+    Change(
+        "division-through-double",
+        "NUMERIC divides exactly",
+        "ai_usage/warehouse/dialect.py",
+        "        return _exact_quotient(node.this, node.expression, safe=isinstance(node, exp.SafeDivide))",
+        "        return node",
+        ("ai_usage_tests/unit/test_dialect.py", "ai_usage_tests/parity/test_expressions.py"),
+    ),
+    Change(
+        "export-through-float",
+        "exports keep every digit",
+        "ai_usage/exporting/text.py",
+        '    return f"{value:f}" if isinstance(value, Decimal) else str(value)',
+        "    return str(float(value)) if isinstance(value, Decimal) else str(value)",
+        _unit("exporting"),
+    ),
+    # Reading the whole answer ----------------------------------------------------------------------------------------
+    Change(
+        "cursor-first-page-only",
+        "a chain is walked to its end",
+        CURSOR + "client.py",
+        """                if not (page.pagination or {}).get("hasNextPage"):
+                    break
+            if total""",
+        """                break
+            if total""",
+        CONTRACT_CURSOR,
+    ),
+    Change(
+        "cursor-count-not-compared",
+        "fewer events than announced are not published",
+        CURSOR + "client.py",
+        "            if total is not None and seen != total:",
+        "            if total is not None and seen > total:",
+        CONTRACT_CURSOR,
+    ),
+    Change(
+        "anthropic-first-page-only",
+        "a chain is walked to its end",
+        ANTHROPIC + "client.py",
+        "            if not page.has_more:\n                return",
+        "            return",
+        CONTRACT_ANTHROPIC,
+    ),
+    Change(
+        "anthropic-buckets-not-counted",
+        "every day of a window comes once",
+        ANTHROPIC + "client.py",
+        "        if sorted(seen) != expected:",
+        "        if len(seen) > len(expected):",
+        CONTRACT_ANTHROPIC + ("ai_usage_tests/faults/test_anthropic_faults.py",),
+    ),
+    Change(
+        "day-end-exclusive",
+        "the last second of a UTC day belongs to it",
+        "ai_usage/sources/endpoint.py",
+        "        return datetime.combine(self.last, time(23, 59, 59, 999000), UTC)",
+        "        return datetime.combine(self.last, time(23, 59, 59, 0), UTC)",
+        CONTRACT_CURSOR,
+    ),
+    Change(
+        "last-day-of-range-only",
+        "a ranged run reads every day",
+        "ai_usage/defs/common.py",
+        "    return Window(window.start.date(), (window.end - timedelta(microseconds=1)).date())",
+        "    last = (window.end - timedelta(microseconds=1)).date()\n    return Window(last, last)",
+        ("ai_usage_tests/e2e/test_dagster.py",),
+    ),
+    # Versions and replaying ------------------------------------------------------------------------------------------
+    Change(
+        "rerun-appends",
+        "seen again, unchanged, writes no rows",
+        "ai_usage/loading/loader.py",
+        "            changed = before is None or before.content_sha256 != sha",
+        "            changed = True",
+        _unit("loader"),
+    ),
+    Change(
+        "parser-not-in-hash",
+        "a corrected parser makes a new version",
+        "ai_usage/loading/loader.py",
+        'hashlib.sha256(f"{endpoint.parser_version}{day.sha256}".encode()).hexdigest()',
+        "hashlib.sha256(day.sha256.encode()).hexdigest()",
+        _unit("loader"),
+    ),
+    Change(
+        "delete-without-insert",
+        "a range is replaced, not emptied",
+        "ai_usage/warehouse/duckdb.py",
+        """            con.execute(f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM fresh' + (f" ORDER BY {order}" if order else ""))\n""",
+        "",
+        _unit("warehouse"),
+    ),
+    Change(
+        "insert-without-delete",
+        "a range is replaced, not appended to",
+        "ai_usage/warehouse/duckdb.py",
+        """                    f'DELETE FROM "{table.name}" WHERE "{table.date_column}" BETWEEN $start_date AND $end_date',""",
+        """                    f'DELETE FROM "{table.name}" WHERE FALSE AND "{table.date_column}" BETWEEN $start_date AND $end_date',""",
+        _unit("warehouse"),
+    ),
+    Change(
+        "facts-not-proved",
+        "an invariant that fails rolls back",
+        "ai_usage/warehouse/duckdb.py",
+        "                self._prove(con, table, fact, parameters)",
+        "                pass",
+        _unit("warehouse"),
+    ),
+    Change(
+        "failed-fetch-is-current",
+        "a failed fetch leaves the earlier version",
+        "sql/staging/stg_current_fetches.sql",
+        "WHERE state IN ('complete', 'empty')",
+        "WHERE state IN ('complete', 'empty', 'failed')",
+        _unit("sql_staging"),
+    ),
+    Change(
+        "empty-day-keeps-old-rows",
+        "a day restated to empty is empty",
+        "sql/staging/stg_current_fetches.sql",
+        "WHERE state IN ('complete', 'empty')",
+        "WHERE state = 'complete'",
+        _unit("loader", "sql_curated"),
+    ),
+    Change(
+        "clock-set-back",
+        "a later version is newer whatever the clock says",
+        "ai_usage/loading/loader.py",
+        "            now = max(now, max(c.fetched_at for c in current.values()) + timedelta(microseconds=1))",
+        "            pass",
+        _unit("loader"),
+    ),
+    Change(
+        "spool-before-complete",
+        "nothing appears before the walk is complete",
+        "ai_usage/sources/walk.py",
+        "        except BaseException:\n            writer.abandon()\n            raise",
+        "        except BaseException:\n            writer.close(stats.requests)\n            raise",
+        _unit("spool") + CONTRACT_CURSOR + ("ai_usage_tests/faults/test_recoverable.py",),
+    ),
+    # One bill, once --------------------------------------------------------------------------------------------------
+    Change(
+        "second-report-added",
+        "two reports of one bill count once",
+        "sql/staging/stg_anthropic_cost.sql",
+        "  WHERE r.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL\n",
+        "  WHERE r.usage_date BETWEEN @start_date AND @end_date\n",
+        ("ai_usage_tests/unit/test_sql_anthropic.py", "ai_usage_tests/e2e/test_anthropic_analytics.py"),
+    ),
+    Change(
+        "default-workspace-dropped",
+        "a NULL workspace is the default one",
+        "sql/staging/stg_anthropic_cost.sql",
+        "LEFT JOIN stg_anthropic_workspaces AS w ON x.workspace_id = w.workspace_id\nGROUP BY",
+        "INNER JOIN stg_anthropic_workspaces AS w ON x.workspace_id = w.workspace_id\nGROUP BY",
+        _unit("sql_anthropic"),
+    ),
+    Change(
+        "estimate-added-to-the-bill",
+        "an estimate is not billed money",
+        "sql/marts/vw_productivity_metrics.sql",
+        "cache_read_tokens, cache_write_tokens, CAST(NULL AS NUMERIC) AS cost_usd, included_usd, list_usd\n  FROM agg_person_days",
+        "cache_read_tokens, cache_write_tokens, included_usd AS cost_usd, included_usd, list_usd\n  FROM agg_person_days",
+        _unit("sql_marts"),
+    ),
+    Change(
+        "included-usage-billed",
+        "what a plan includes is not billed",
+        "sql/staging/stg_cursor_cost.sql",
+        "  WHERE r.is_chargeable AND r.usage_date",
+        "  WHERE r.usage_date",
+        _unit("sql_staging"),
+    ),
+    Change(
+        "remainder-lost",
+        "parts of a line sum to the line",
+        "sql/staging/stg_sheet_cost.sql",
+        "      WHEN p.is_last_day THEN p.month_nano_usd - DIV(p.month_nano_usd, p.days_in_month) * (p.days_in_month - 1)\n",
+        "",
+        _unit("sql_staging"),
+    ),
+    Change(
+        "idle-seats-dropped",
+        "seats that nobody holds stay, unattributed",
+        "sql/staging/stg_sheet_cost.sql",
+        "attribution, nano_usd FROM idle WHERE nano_usd != 0",
+        "attribution, nano_usd FROM idle WHERE nano_usd < 0",
+        _unit("sql_staging"),
+    ),
+    # Who ---------------------------------------------------------------------------------------------------------------
+    Change(
+        "case-makes-two-people",
+        "e-mails are folded before they are compared",
+        "sql/curated/fct_cost_daily.sql",
+        "NULLIF(REGEXP_REPLACE(LOWER(TRIM(user_email)), r'\\+[^@]*@', '@'), '') AS written_email",
+        "NULLIF(user_email, '') AS written_email",
+        _unit("sql_curated"),
+    ),
+    Change(
+        "owner-of-today",
+        "the owner as of the day",
+        "sql/curated/fct_cost_daily.sql",
+        " AND w.cost_date BETWEEN k.valid_from AND k.valid_to",
+        " AND @as_of_date BETWEEN k.valid_from AND k.valid_to",
+        _unit("sql_curated"),
+    ),
+    Change(
+        "unattributed-dropped",
+        "cost without an owner stays",
+        "sql/curated/fct_cost_daily.sql",
+        "  LEFT JOIN dim_api_keys AS k ON",
+        "  INNER JOIN dim_api_keys AS k ON",
+        _unit("sql_curated"),
+    ),
+    Change(
+        "tiers-mixed",
+        "a line is split by usage of its own tier",
+        "sql/staging/stg_anthropic_cost.sql",
+        "      AND l.tier = w.tier\n      AND l.context_window = w.context_window\n      AND l.geo = w.geo\n      AND w.quantity > 0",
+        "      AND l.context_window = w.context_window\n      AND l.geo = w.geo\n      AND w.quantity > 0",
+        _unit("sql_anthropic"),
+    ),
+    Change(
+        "small-groups-shown",
+        "groups of fewer than three people are not shown",
+        "sql/marts/vw_team_productivity.sql",
+        "HAVING COUNT(DISTINCT active_person) >= 3",
+        "HAVING COUNT(DISTINCT active_person) >= 2",
+        _unit("sql_marts"),
+    ),
+    # Time, months ----------------------------------------------------------------------------------------------------
+    Change(
+        "days-in-local-time",
+        "a partition is a UTC day",
+        CURSOR + "records.py",
+        "    return f'TRY(epoch_ms(CAST(\"{path}\" AS BIGINT)))'",
+        "    return f'TRY(epoch_ms(CAST(\"{path}\" AS BIGINT)) - INTERVAL 8 HOUR)'",
+        CONTRACT_CURSOR,
+    ),
+    Change(
+        "settled-too-early",
+        "a figure that may still move says so",
+        "sql/curated/fct_cost_daily.sql",
+        "      WHEN w.settled_on <= @as_of_date THEN 'settled'",
+        "      WHEN w.cost_date <= @as_of_date THEN 'settled'",
+        _unit("sql_curated"),
+    ),
+    Change(
+        "closed-month-moves",
+        "a closed month never moves",
+        "sql/marts/vw_cost_booked.sql",
+        "  WHERE k.month IS NULL\n",
+        "",
+        _unit("closing"),
+    ),
+    Change(
+        "correction-clamped",
+        "a correction may be negative",
+        "sql/curated/fct_cost_corrections.sql",
+        "HAVING SUM(t.cost_usd) != 0",
+        "HAVING SUM(t.cost_usd) > 0",
+        _unit("closing"),
+    ),
+    Change(
+        "moving-month-closed",
+        "a month that may still move is not closed",
+        "ai_usage/closing.py",
+        "FROM vw_cost_booked WHERE {BOOKED} AND settle_state IN ('open', 'provisional')",
+        "FROM vw_cost_booked WHERE {BOOKED} AND settle_state IN ('open')",
+        _unit("closing"),
+    ),
+    Change(
+        "frozen-hash-not-compared",
+        "changed frozen rows are found",
+        "ai_usage/closing.py",
+        "        if (rows, cost_usd, sha256) != (was.rows, was.cost_usd, was.sha256):",
+        "        if (rows, cost_usd) != (was.rows, was.cost_usd):",
+        _unit("closing"),
+    ),
+    # Unknown, checks -------------------------------------------------------------------------------------------------
+    Change(
+        "null-read-as-zero",
+        "unknown is NULL, not 0",
+        "sql/staging/stg_cursor_usage.sql",
+        "    CASE WHEN r.tabs_shown IS NOT NULL OR r.applies IS NOT NULL THEN COALESCE(r.tabs_shown, 0) + COALESCE(r.applies, 0) END\n",
+        "    COALESCE(r.tabs_shown, 0) + COALESCE(r.applies, 0)\n",
+        _unit("sql_staging"),
+    ),
+    Change(
+        "missing-days-not-counted",
+        "missing is a state",
+        "ai_usage/defs/checks.py",
+        '        "complete", not missing,',
+        '        "complete", True,',
+        ("ai_usage_tests/e2e/test_dagster.py", "ai_usage_tests/e2e/test_failures.py"),
+    ),
+    Change(
+        "conservation-always-passes",
+        "checks can fail",
+        "ai_usage/defs/checks.py",
+        '        "conservation", not wrong,',
+        '        "conservation", True,',
+        ("ai_usage_tests/e2e/test_dagster.py", "ai_usage_tests/e2e/test_failures.py"),
+    ),
+    Change(
+        "grain-always-passes",
+        "checks can fail",
+        "ai_usage/defs/checks.py",
+        '        "grain", twice.num_rows == 0,',
+        '        "grain", True,',
+        ("ai_usage_tests/e2e/test_dagster.py",),
+    ),
+    Change(
+        "totals-not-proved",
+        "stored totals are the facts",
+        "ai_usage/totals.py",
+        "warehouse.replace(model.table, model.sql, given, FACTS[name])",
+        "warehouse.replace(model.table, model.sql, given)",
+        _unit("totals"),
+    ),
+    # Vendors and secrets ---------------------------------------------------------------------------------------------
+    Change(
+        "key-in-an-error",
+        "secrets appear in no message",
+        "ai_usage/sources/http.py",
+        '            text = text.replace(secret, "***")',
+        "            pass",
+        _unit("http"),
+    ),
+    Change(
+        "key-in-the-spool",
+        "secrets appear in no stored answer",
+        "ai_usage/sources/http.py",
+        "        return Body(self._without_secrets(content), self._request_id(answer))",
+        "        return Body(content, self._request_id(answer))",
+        ("ai_usage_tests/unit/test_http.py",),
+    ),
+    Change(
+        "redirect-followed",
+        "a key goes only to the configured host",
+        "ai_usage/sources/http.py",
+        "stream=True, allow_redirects=False",
+        "stream=True, allow_redirects=True",
+        _unit("http"),
+    ),
+    Change(
+        "wrong-key-asked-again",
+        "a permanent refusal is asked once",
+        "ai_usage/sources/http.py",
+        "        if status == 401:\n            return AuthError(",
+        "        if status == 401:\n            return TransientError(",
+        _unit("http"),
+    ),
+    Change(
+        "retry-after-ignored",
+        "the wait that a vendor asks for is kept",
+        "ai_usage/sources/http.py",
+        "            return max(asked, 0.05) if asked is not None else backoff",
+        "            return backoff",
+        _unit("http"),
+    ),
+    Change(
+        "question-may-write",
+        "a question cannot change tables",
+        "ai_usage/warehouse/models.py",
+        "    if not dialect.is_read_only(sql):",
+        "    if False:",
+        _unit("warehouse"),
+    ),
+    # Figures ---------------------------------------------------------------------------------------------------------
+    Change(
+        "budget-scopes-mixed",
+        "a budget speaks for its own scope",
+        "sql/marts/vw_budget_variance.sql",
+        "  ON p.month = s.month AND p.budget_scope = s.budget_scope AND",
+        "  ON p.month = s.month AND",
+        _unit("sql_marts_finance"),
+    ),
+    Change(
+        "cost-per-row-of-models",
+        "a person's day counts once",
+        "sql/marts/vw_platform_roi.sql",
+        "  SUM(active_days) AS active_days,",
+        "  COUNT(*) AS active_days,",
+        _unit("sql_marts_use"),
+    ),
+)
