@@ -9,6 +9,7 @@ import dagster as dg
 
 from ai_usage import defs as everything
 from ai_usage import logs
+from ai_usage import sqlite_records as sqlite_records  # a run's own process may load no launcher
 from ai_usage.defs.operations import automation
 from ai_usage.defs.telemetry import json_console, log_context, runtime_resource
 from ai_usage.runtime import Runtime
