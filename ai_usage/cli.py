@@ -20,6 +20,7 @@ from rich.table import Table as Grid
 from ai_usage import __version__, alerts_cli, books_cli, care_cli, export_cli, logs, metabase_cli
 from ai_usage.console import err, opened, out
 from ai_usage.exporting import ExportError, cell_text, json_text
+from ai_usage.remembered import unrecorded
 from ai_usage.settings import Settings, SettingsError, load_settings
 from ai_usage.sources.errors import SourceError
 from ai_usage.warehouse import WarehouseError
@@ -129,7 +130,7 @@ def query(
     """Ask the warehouse. Read only; JSON is a list of objects with exact decimals."""
     if format_ not in ("table", "json", "csv"):
         raise SettingsError(f"--format is {format_!r}; use table, json or csv.")
-    with opened() as runtime:
+    with opened() as runtime, unrecorded():
         found = runtime.warehouse.select(sql)
     rows = found.to_pylist()
     names = found.column_names

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ai_usage.remembered import unrecorded
 from ai_usage.warehouse import WarehouseError, dialect, models
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.parity.googlesql import GoogleSQL, GoogleSQLError
@@ -107,7 +108,8 @@ def test_what_stays_different_is_written_down(both: Desk, expression: str) -> No
 @pytest.fixture
 def fresh_translation() -> Iterator[None]:
     dialect.to_duckdb.cache_clear()
-    yield
+    with unrecorded():
+        yield
     dialect.to_duckdb.cache_clear()
 
 
