@@ -12,19 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 
 from ai_usage.warehouse import DuckDBWarehouse
 from ai_usage.warehouse.bigquery import BigQueryWarehouse
 from ai_usage_tests.fixtures.bigquery import BigQueryDesk, Place, local
 from ai_usage_tests.fixtures.desk import Answers, Desk
 
-# Examples are small, and shrinking one that loads a warehouse may take minutes: what failed is printed as it was found.
-settings.register_profile(
-    "laws", deadline=None, report_multiple_bugs=False, phases=(Phase.explicit, Phase.reuse, Phase.generate),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], print_blob=True, derandomize=True,
-)  # fmt: skip
-settings.load_profile("laws")
+pytest_plugins = ["ai_usage_tests.proving"]
 
 
 @pytest.fixture(scope="session")
