@@ -86,7 +86,9 @@ class Witnessed(DuckDBWarehouse):
             rows = {t.name: _digest(con, t) for t in read}
             name = self.google.question(sql, given, read, rows)
             is_new = self.google.is_asked(name)
-            content = {t.name: rows_of(con.execute(f"SELECT {', '.join(t.column_names)} FROM {t.name}").to_arrow_table()) for t in read if is_new}
+            content = {
+                t.name: rows_of(con.execute(f"SELECT {', '.join(t.column_names)} FROM {t.name}").to_arrow_table()) for t in read if is_new
+            }
         return Question(self.google, name, sql, given, content, is_new)
 
     @contextmanager
@@ -129,7 +131,9 @@ def bare(sql: str) -> str:
 def _digest(con: duckdb.DuckDBPyConnection, table: Table) -> str:
     """Of the table's rows in any order. A row as text names each value: DuckDB quotes a string that could be taken for another value."""
     row = ", ".join(table.column_names)
-    found = con.execute(f"SELECT sha256(string_agg(r, chr(10) ORDER BY r)) FROM (SELECT CAST(ROW({row}) AS VARCHAR) AS r FROM {table.name})")
+    found = con.execute(
+        f"SELECT sha256(string_agg(r, chr(10) ORDER BY r)) FROM (SELECT CAST(ROW({row}) AS VARCHAR) AS r FROM {table.name})"
+    )
     return str(found.fetchall()[0][0])
 
 
