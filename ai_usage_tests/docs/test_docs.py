@@ -304,7 +304,7 @@ def test_queries_run(page: Path, empty_warehouse: DuckDBWarehouse) -> None:
 @pytest.mark.parametrize("page", WRITTEN, ids=page_id)
 def test_tables_settings_and_paths_that_are_named_exist(page: Path) -> None:
     text = said(page)
-    ours = {"AI_USAGE_CHROMIUM", "AI_USAGE_POSTGRES", "AI_USAGE_TEST_BOTH_ENGINES"}
+    ours = {"AI_USAGE_CHROMIUM", "AI_USAGE_POSTGRES", "AI_USAGE_TEST_PROVE"}
     variables = {variable(name) for name in Settings.model_fields} | ours
     assert set(re.findall(r"\bAI_USAGE_[A-Z_]+\b", text)) <= variables
     # `acme` is the example of a vendor that does not exist; `raw_upload_*` was never built.

@@ -24,7 +24,6 @@ D, N = date, Decimal
 SEP, OCT, NOV = D(2026, 9, 1), D(2026, 10, 1), D(2026, 11, 1)
 DEC, LATE = D(2026, 12, 1), D(2027, 2, 1)
 ANA, BEN = "ana@example.com", "ben@example.com"
-both_engines = pytest.mark.both_engines
 BASE = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -110,7 +109,7 @@ def furnished(desk: Desk) -> Office:
 # What is closed stands still -------------------------------------------------------------------------------------
 
 
-@both_engines
+@pytest.mark.both_engines
 def test_a_later_restatement_is_booked_to_the_first_open_month_with_its_day(office: Office) -> None:
     office.close(SEP)
     closed = office.close(OCT)
@@ -126,7 +125,7 @@ def test_a_later_restatement_is_booked_to_the_first_open_month_with_its_day(offi
     assert office.everything() == N("45.75") == office.desk.one("SELECT SUM(cost_usd) FROM fct_cost_daily")
 
 
-@both_engines
+@pytest.mark.either_engine
 def test_a_cost_that_finds_another_owner_is_two_rows_that_sum_to_nothing(office: Office) -> None:
     office.close(SEP)
     office.close(OCT)

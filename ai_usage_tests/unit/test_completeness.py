@@ -94,7 +94,7 @@ def test_the_certificate_tells_five_states_apart(desk: Desk) -> None:
     assert {name for name, _ in found} == {EVENTS, DAILY}, "a snapshot has no days"
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 def test_what_was_read_before_the_day_ended_is_no_statement_of_the_vendor(desk: Desk) -> None:
     """Two readings of an open day, then the whole day, then a real restatement: one restatement; and the day held is one, not asked before."""
     day = D(2026, 11, 5)

@@ -303,7 +303,7 @@ def test_a_refusal_leaves_nothing_behind(desk: Desk, act: Callable[[str], str], 
     assert_one_person(desk, act(ANA))
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 def test_both_engines_make_one_row_of_two_addresses(desk: Desk, act: Callable[[str], str]) -> None:
     """Laid by hand: what stands under both addresses in one day, a correction from one to the other, a department of each."""
     people(desk, D(2026, 9, 1), {"email": OLD, "department": "Web"})

@@ -14,7 +14,7 @@ from ai_usage.sources.errors import ContractError, TransientError
 from ai_usage.sources.walk import FailedWalk
 from ai_usage_tests.fixtures.desk import Desk, event, spooled
 
-pytestmark = pytest.mark.both_engines
+pytestmark = pytest.mark.either_engine
 
 DAY, NEXT = date(2026, 11, 1), date(2026, 11, 2)
 A, B = [event(DAY, cents=10)], [event(DAY, cents=20), event(DAY, cents=5)]
@@ -29,6 +29,7 @@ def versions(desk: Desk) -> list[tuple]:
     return [tuple(r.values()) for r in rows]
 
 
+@pytest.mark.both_engines
 def test_seen_again_unchanged_writes_no_rows_and_points_to_the_version(desk: Desk) -> None:
     desk.load_day(EVENTS, DAY, A)
     report = desk.load_day(EVENTS, DAY, A)
@@ -58,6 +59,7 @@ def test_a_day_that_went_there_and_back_has_three_versions(desk: Desk) -> None:
     assert desk.one("SELECT COUNT(*) FROM raw_cursor_events") == 4, "older versions stay"
 
 
+@pytest.mark.both_engines
 def test_a_day_restated_to_empty_is_empty(desk: Desk) -> None:
     """And to full again; empty twice is one version."""
     for records, usd in ((A, "0.1"), ([], "0"), ([], "0"), (A, "0.1")):
@@ -159,6 +161,7 @@ def test_rejects_belong_to_the_version_that_brought_them(desk: Desk) -> None:
     assert desk.one(current) == 0 and desk.one("SELECT rejected_count FROM stg_current_fetches") == 0
 
 
+@pytest.mark.both_engines
 def test_large_loads_arrive_in_batches_with_every_day_once(desk: Desk, monkeypatch) -> None:
     """Batches bound memory; they change nothing."""
     from ai_usage.loading import loader

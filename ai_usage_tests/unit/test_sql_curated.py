@@ -90,7 +90,6 @@ def keys(desk: Desk, *columns: str) -> list[tuple]:
     return [tuple(r.values()) for r in desk.ask(f"SELECT {', '.join(columns)} FROM dim_api_keys ORDER BY api_key_id, valid_from")]
 
 
-@pytest.mark.both_engines
 def test_the_sheet_wins_in_its_period_and_the_creator_stands_in_the_gaps(desk: Desk) -> None:
     """Handed over on 10 November, nobody named from the 20th on: the vendor's creator again."""
     desk.events(DAY, service())
@@ -174,7 +173,6 @@ def test_a_creator_is_remembered_while_the_sheet_names_an_owner(desk: Desk) -> N
 # Facts ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.both_engines
 def test_cost_is_folded_to_the_person_and_nothing_is_dropped(desk: Desk) -> None:
     """Case, plus-tag and alias are one person; the sum is the vendor's: 1 + 2 + 4 + 8 = 15."""
     desk.tab("people", {"email": ANA, "aliases": "a.smith@example.com"})
@@ -202,7 +200,6 @@ def test_an_empty_address_is_nobody_and_not_a_person(desk: Desk, written: str) -
     assert desk.ask("SELECT email FROM dim_users") == []
 
 
-@pytest.mark.both_engines
 def test_a_hostile_address_is_only_an_address(desk: Desk) -> None:
     """E-mails spliced into SQL are a known wrong turn."""
     email = "o'brien\"; drop table fct_cost_daily; --@example.com"
@@ -228,7 +225,6 @@ def _literal(value: object) -> str:
     return "NULL" if value is None else f"'{value}'"
 
 
-@pytest.mark.both_engines
 def test_a_key_without_a_person_goes_to_its_owner_as_of_the_day(desk: Desk) -> None:
     """Handed over on 2 November: each day to its own owner, an unknown key to nobody, and nothing is dropped or doubled."""
     base = {
@@ -265,7 +261,6 @@ def test_a_key_without_a_person_goes_to_its_owner_as_of_the_day(desk: Desk) -> N
     ]
 
 
-@pytest.mark.both_engines
 @pytest.mark.parametrize(
     ("as_of", "state"),
     [

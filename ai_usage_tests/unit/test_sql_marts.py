@@ -9,7 +9,7 @@ import pytest
 
 from ai_usage_tests.fixtures.desk import NOON, Desk
 
-pytestmark = pytest.mark.both_engines
+pytestmark = pytest.mark.either_engine
 
 D, N = date, Decimal
 ANA, BEN = "ana@example.com", "ben@example.com"

@@ -108,7 +108,7 @@ def test_days_between_that_the_file_does_not_name_are_not_claimed_empty(desk: De
     assert [r["usage_date"] for r in desk.ask("SELECT usage_date FROM raw_fetches ORDER BY 1")] == [DAY, date(2026, 11, 4)]
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 @pytest.mark.parametrize("there", [[event(DAY, cents=70)], []], ids=["with rows", "empty"])
 def test_what_the_vendor_said_wins_over_a_file(desk: Desk, there: list) -> None:
     """The vendor's own day stands, whether it has rows or is truly empty; the rest of the file is used, and the skip is told."""
@@ -138,7 +138,7 @@ def test_a_file_stands_in_after_the_vendor_failed(desk: Desk) -> None:
     assert desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost") == Decimal("0.07")
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 @pytest.mark.parametrize("later", [[event(DAY, cents=9)], []], ids=["with rows", "empty"])
 def test_a_later_answer_of_the_vendor_supersedes_a_file(desk: Desk, later: list) -> None:
     desk.load(records.EVENTS, drop(desk, f"{HEAD}\n{line(DAY, 'a@example.com', '7')}\n"), origin="upload")
