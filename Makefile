@@ -20,7 +20,7 @@ test: setup chromium postgres lint ## The whole test suite, linters first, in te
 	@$(BIN)/pytest $(ARGS)
 
 prove: setup chromium postgres lint ## Exhaustive: every fault on every endpoint, every law on both engines, fresh examples, mornings with kills; two hours
-	@AI_USAGE_TEST_PROVE=1 AI_USAGE_TEST_BOTH_ENGINES=1 $(BIN)/pytest --timeout 1800 $(ARGS)
+	@AI_USAGE_TEST_PROVE=1 $(BIN)/pytest --timeout 1800 $(ARGS)
 
 mutants: setup ## Wrong changes to the product, one at a time, each with the test that notices it
 	@$(BIN)/python -m ai_usage_tests.mutants $(ARGS)
