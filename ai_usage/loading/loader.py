@@ -21,7 +21,7 @@ from ai_usage.loading.forgotten import Forgotten
 from ai_usage.sources import redaction
 from ai_usage.sources.decode import Day, Decoder
 from ai_usage.sources.endpoint import Endpoint
-from ai_usage.sources.errors import SourceError
+from ai_usage.sources.errors import RefusedError, SourceError
 from ai_usage.sources.spool import Spooled
 from ai_usage.sources.walk import FailedWalk
 from ai_usage.tables.raw import raw_fetches, raw_rejects
@@ -48,6 +48,8 @@ class LoadReport:
     absent_fields: set[str] = field(default_factory=set)
     failures: list[FailedWalk] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    refused: str | None = None
+    """Why the vendor lets nobody read an endpoint that bills nothing and never answered: a state, not a failure."""
 
     def error(self) -> SourceError | None:
         """One error that stands for every failed window: its class is the first one's, its sentence counts them."""
@@ -55,6 +57,8 @@ class LoadReport:
             return None
         first = self.failures[0]
         if len(self.failures) == 1:
+            return first.error
+        if all(isinstance(f.error, RefusedError) for f in self.failures):  # one answer for all of them
             return first.error
         windows = ", ".join(str(f.window.first) for f in self.failures[:5]) + (", ..." if len(self.failures) > 5 else "")
         return type(first.error)(f"{len(self.failures)} windows failed ({windows}); the first: {first.error}")
@@ -137,8 +141,21 @@ class Loader:
                 self._batch(decoder, endpoint, batch, origin, replace, report, outgoing)
         outgoing.flush()
         if report.failures:
+            refusals = [f for f in report.failures if isinstance(f.error, RefusedError)]
+            if refusals and endpoint.without and not self._ever_answered(endpoint):
+                report.refused = f"{refusals[0].error} Until then {endpoint.without}."
+                self._record_failures(refusals, origin, "refused")
+                report.failures = [f for f in report.failures if f not in refusals]
             self._record_failures(report.failures, origin)
         return report
+
+    def _ever_answered(self, endpoint: Endpoint) -> bool:
+        """Whether the vendor gave this endpoint before: then a refusal loses what was there, and is a failure."""
+        found = self._warehouse.select(
+            "SELECT COUNT(*) AS n FROM stg_current_fetches WHERE source = @source AND endpoint = @endpoint AND origin = 'api'",
+            {"source": endpoint.source, "endpoint": endpoint.name},
+        )
+        return bool(found["n"][0].as_py())
 
     def _batch(
         self,
@@ -268,7 +285,7 @@ class Loader:
             "spool_path": day.spooled.relative_path,
         }
 
-    def _record_failures(self, failures: Sequence[FailedWalk], origin: str) -> None:
+    def _record_failures(self, failures: Sequence[FailedWalk], origin: str, state: str = "failed") -> None:
         now = datetime.now(UTC)
         rows = [
             {
@@ -278,7 +295,7 @@ class Loader:
                 "usage_date": day,
                 "fetched_at": now,
                 "run_id": self._run_id,
-                "state": "failed",
+                "state": state,
                 "origin": origin,
                 "window_start": None if failed.endpoint.usage_date is None else failed.window.start,
                 "window_end": None if failed.endpoint.usage_date is None else failed.window.end,
@@ -287,7 +304,8 @@ class Loader:
             for failed in failures
             for day in failed.window.days
         ]
-        self._warehouse.publish({}, pa.Table.from_pylist(rows, schema=raw_fetches.arrow_schema()))
+        if rows:
+            self._warehouse.publish({}, pa.Table.from_pylist(rows, schema=raw_fetches.arrow_schema()))
 
 
 def _count(report: LoadReport, day: Day, changed: bool) -> None:
