@@ -79,6 +79,10 @@ def run(
 
 
 def _check_days(first: date, last: date, settings: Settings, yesterday: date) -> None:
+    if settings.start_date > yesterday:
+        raise SettingsError(
+            f"AI_USAGE_START_DATE={settings.start_date} is a day that has not ended in UTC; set it to {yesterday} or earlier, or run when it has ended."
+        )
     if first > last:
         raise SettingsError(f"--from {first} lies after --to {last}; exchange them.")
     if first < settings.start_date:

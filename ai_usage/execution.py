@@ -185,7 +185,7 @@ def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
 OURS = frozenset(
     {
         "WarehouseError", "WarehouseBusyError", "WarehouseFullError", "SettingsError", "SourceError", "TransientError", "PermanentError",
-        "AuthError", "ContractError", "MovingSetError",
+        "AuthError", "RefusedError", "ContractError", "MovingSetError",
     }
 )  # fmt: skip
 

@@ -76,15 +76,17 @@ def raw_checks(
         remedy="Rows of a published version are gone, which no run can cause: restore the warehouse from backup.",
     )  # fmt: skip
     if asked is None:
-        asked = window.days if endpoint.usage_date else [window.first]
+        asked = [] if report.refused else window.days if endpoint.usage_date else [window.first]
     held = warehouse.select(
         "SELECT usage_date FROM stg_current_fetches WHERE source = @source AND endpoint = @endpoint AND usage_date BETWEEN @start_date AND @end_date",
         scope,
     )["usage_date"].to_pylist()
     missing = sorted(set(asked) - set(held))
     yield check(
-        "complete", not missing, expected=len(asked), actual=len(asked) - len(missing), sample=[{"missing_day": d} for d in missing],
-        remedy="Run these days again: ai-usage run --from DAY --to DAY.",
+        "complete", not missing and not report.refused, expected="an answer" if report.refused else len(asked),
+        actual="refused" if report.refused else len(asked) - len(missing), sample=[{"missing_day": d} for d in missing],
+        remedy=f"{report.refused} To leave it out without a warning: AI_USAGE_LEAVE_OUT='[\"{endpoint.source}/{endpoint.name}\"]'."
+        if report.refused else "Run these days again: ai-usage run --from DAY --to DAY.",
     )  # fmt: skip
     yield check(
         "no_rejects", report.rejected == 0, expected=0, actual=report.rejected, sample=rejects(warehouse, endpoint, window) if report.rejected else (),

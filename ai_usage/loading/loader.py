@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ai_usage.loading.forgotten import Forgotten
 from ai_usage.sources import redaction
 from ai_usage.sources.decode import Day, Decoder
 from ai_usage.sources.endpoint import Endpoint
-from ai_usage.sources.errors import SourceError
+from ai_usage.sources.errors import ContractError, RefusedError, SourceError
 from ai_usage.sources.spool import Spooled
 from ai_usage.sources.walk import FailedWalk
 from ai_usage.tables.raw import raw_fetches, raw_rejects
@@ -29,6 +31,7 @@ from ai_usage.warehouse.base import Warehouse
 
 # What is decoded at once, in bytes of records: each decoding plans its SQL. What is published at once is the warehouse's to say.
 BATCH_BYTES = 8_000_000
+REASONS = 20  # sentences about rows of one file
 
 
 @dataclass
@@ -48,6 +51,10 @@ class LoadReport:
     absent_fields: set[str] = field(default_factory=set)
     failures: list[FailedWalk] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    """Of a file: one sentence for each rule that a row broke, with the row as a spreadsheet counts it."""
+    refused: str | None = None
+    """Why the vendor lets nobody read an endpoint that bills nothing and never answered: a state, not a failure."""
 
     def error(self) -> SourceError | None:
         """One error that stands for every failed window: its class is the first one's, its sentence counts them."""
@@ -55,6 +62,8 @@ class LoadReport:
             return None
         first = self.failures[0]
         if len(self.failures) == 1:
+            return first.error
+        if all(isinstance(f.error, RefusedError) for f in self.failures):  # one answer for all of them
             return first.error
         windows = ", ".join(str(f.window.first) for f in self.failures[:5]) + (", ..." if len(self.failures) > 5 else "")
         return type(first.error)(f"{len(self.failures)} windows failed ({windows}); the first: {first.error}")
@@ -137,8 +146,21 @@ class Loader:
                 self._batch(decoder, endpoint, batch, origin, replace, report, outgoing)
         outgoing.flush()
         if report.failures:
+            refusals = [f for f in report.failures if isinstance(f.error, RefusedError)]
+            if refusals and endpoint.without and not self._ever_answered(endpoint):
+                report.refused = f"{refusals[0].error} Until then {endpoint.without}."
+                self._record_failures(refusals, origin, "refused")
+                report.failures = [f for f in report.failures if f not in refusals]
             self._record_failures(report.failures, origin)
         return report
+
+    def _ever_answered(self, endpoint: Endpoint) -> bool:
+        """Whether the vendor gave this endpoint before: then a refusal loses what was there, and is a failure."""
+        found = self._warehouse.select(
+            "SELECT COUNT(*) AS n FROM stg_current_fetches WHERE source = @source AND endpoint = @endpoint AND origin = 'api'",
+            {"source": endpoint.source, "endpoint": endpoint.name},
+        )
+        return bool(found["n"][0].as_py())
 
     def _batch(
         self,
@@ -202,7 +224,35 @@ class Loader:
             rejects = redaction.redact_rows(raw_rejects, rejects, self._forgotten)
             self._redact_spool(walks)
         decoder.clear()
+        if origin == "upload":
+            rejects = _as_a_person_counts(endpoint, rejects, walks)
+            report.reasons += [_reason(row) for row in rejects.to_pylist()[:REASONS]]
+            if not replace and not endpoint.whole_window:
+                self._check_files_agree(
+                    endpoint, rows, {d: current[d] for d in (f["usage_date"] for f in fetches if f["changed"]) if d in current}
+                )
         outgoing.add(rows, rejects, fetches)
+
+    def _check_files_agree(self, endpoint: Endpoint, rows: pa.Table, before: Mapping[date, _Current]) -> None:
+        """A file may add to a day that an earlier file holds, and correct rows that could not be read; it may not take one away.
+
+        Raises `ContractError` naming the day: an export that came in two parts would lose the first one silently.
+        """
+        own = [c for c in rows.column_names if c not in {"fetch_id", "fetched_at", "ingest_date", "extra"}]
+        for day, held in sorted(before.items()):
+            if held.origin != "upload" or endpoint.usage_date is None:
+                continue
+            there = self._warehouse.select(
+                f"SELECT {', '.join(own)} FROM {endpoint.table.name} WHERE fetch_id = @version AND usage_date = @day",
+                {"version": held.version_fetch_id, "day": day},
+            )
+            given = Counter(map(repr, rows.select(own).filter(pc.equal(rows["usage_date"], day)).cast(there.schema).to_pylist()))
+            lost = Counter(map(repr, there.to_pylist())) - given
+            if lost:
+                raise ContractError(
+                    f"an earlier file holds {day} with {lost.total()} rows that this one lacks; put all rows of a day into one file, or end its name in "
+                    ".replace.csv if it shall take the place of what is held."
+                )
 
     def _redact_spool(self, walks: Sequence[Spooled]) -> None:
         """The evidence names nobody whom the tables may not name."""
@@ -268,7 +318,7 @@ class Loader:
             "spool_path": day.spooled.relative_path,
         }
 
-    def _record_failures(self, failures: Sequence[FailedWalk], origin: str) -> None:
+    def _record_failures(self, failures: Sequence[FailedWalk], origin: str, state: str = "failed") -> None:
         now = datetime.now(UTC)
         rows = [
             {
@@ -278,7 +328,7 @@ class Loader:
                 "usage_date": day,
                 "fetched_at": now,
                 "run_id": self._run_id,
-                "state": "failed",
+                "state": state,
                 "origin": origin,
                 "window_start": None if failed.endpoint.usage_date is None else failed.window.start,
                 "window_end": None if failed.endpoint.usage_date is None else failed.window.end,
@@ -287,7 +337,25 @@ class Loader:
             for failed in failures
             for day in failed.window.days
         ]
-        self._warehouse.publish({}, pa.Table.from_pylist(rows, schema=raw_fetches.arrow_schema()))
+        if rows:
+            self._warehouse.publish({}, pa.Table.from_pylist(rows, schema=raw_fetches.arrow_schema()))
+
+
+def _as_a_person_counts(endpoint: Endpoint, rejects: pa.Table, walks: Sequence[Spooled]) -> pa.Table:
+    """Rejects of a file: the row as a spreadsheet counts it, and a remedy for whoever has the file."""
+    numbers = next((w.rows for w in walks if w.rows), ())
+    rows = [
+        row
+        | ({"record_number": numbers[row["record_number"] - 1]} if 0 < (row["record_number"] or 0) <= len(numbers) else {})
+        | ({"remedy": "Correct the cell in the file and drop it again."} if row["remedy"] == Endpoint.remedy else {})
+        for row in rejects.to_pylist()
+    ]
+    return pa.Table.from_pylist(rows, schema=raw_rejects.arrow_schema())
+
+
+def _reason(row: Mapping[str, Any]) -> str:
+    said = f"row {row['record_number']}, {row['column_name']}" + (f" {row['value']!r}" if row["value"] is not None else "")
+    return f"{said} {row['reason']}. {row['remedy']}"
 
 
 def _count(report: LoadReport, day: Day, changed: bool) -> None:

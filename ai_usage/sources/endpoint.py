@@ -49,6 +49,7 @@ class Endpoint:
     `whole_window`: a file speaks of its window as a whole and stands on the window's last day; without rows it says that nothing happened.
     `history_days`: how many days back the vendor answers, None where it documents none. `lag_days`: how many whole days after a day's end the
     vendor may still call it unfinished. `by_permission`: only some keys may read it, so it is expected once it has been held.
+    `without`: which figures stay unknown where a vendor refuses the endpoint; None where a refusal is a failure, as for all that bills.
     """
 
     source: str
@@ -65,6 +66,7 @@ class Endpoint:
     history_days: int | None = None
     lag_days: int = 0
     by_permission: bool = False
+    without: str | None = None
     remedies: Mapping[Type, str] = field(default_factory=dict, hash=False)
     remedy: str = "Report it to the vendor; the day is read again with the next run, or can be replaced by a dropped .replace.csv file."
 

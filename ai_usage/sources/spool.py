@@ -25,7 +25,8 @@ from ai_usage.sources.endpoint import Endpoint, Window
 
 @dataclass(frozen=True)
 class Spooled:
-    """One completed walk. `largest` is the longest record in bytes, `size` all records' bytes, uncompressed."""
+    """One completed walk. `largest` is the longest record in bytes, `size` all records' bytes, uncompressed. `rows`: of a file, the row of each record
+    as a spreadsheet counts it."""
 
     endpoint: Endpoint
     window: Window
@@ -36,6 +37,7 @@ class Spooled:
     requests: int
     size: int
     largest: int
+    rows: Sequence[int] = ()
 
 
 class SpoolWriter:
@@ -99,10 +101,13 @@ def clean(root: Path, keep_days: int, now: float | None = None) -> int:
     now = time.time() if now is None else now
     removed = 0
     for path in root.rglob("*.*"):
-        age = now - path.stat().st_mtime if path.is_file() else 0
-        if age > (86_400 if path.suffix == ".part" else keep_days * 86_400):
-            path.unlink()
-            removed += 1
+        try:
+            age = now - path.stat().st_mtime if path.is_file() else 0
+            if age > (86_400 if path.suffix == ".part" else keep_days * 86_400):
+                path.unlink()
+                removed += 1
+        except FileNotFoundError:
+            continue  # another cleaning, or a walk that ended, took it
     for folder in sorted((p for p in root.rglob("*") if p.is_dir()), reverse=True):
         if not any(folder.iterdir()):
             shutil.rmtree(folder)

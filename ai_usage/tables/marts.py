@@ -132,6 +132,7 @@ vw_data_health = mart(
         integer("days_complete", "Days whose current version has rows.", nullable=False),
         integer("days_empty", "Days of which the source said that nothing happened.", nullable=False),
         integer("days_failed", "Days whose only attempts failed.", nullable=False),
+        integer("days_refused", "Days that the vendor did not let this key read, and that are not held.", nullable=False),
         integer("days_missing", "Days never asked for.", nullable=False),
         timestamp("last_fetched_at", "Latest successful fetch."),
         count("row_count", "Rows of the current versions.", "rows"),

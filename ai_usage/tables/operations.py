@@ -37,9 +37,10 @@ vw_certificate = Table(
         date("usage_date", "UTC day.", nullable=False),
         string(
             "state",
-            "complete and empty are held. open: read before the day ended. failed: every attempt failed. missing: nobody asked.",
+            "complete and empty are held. open: read before the day ended. failed: every attempt failed. refused: the vendor does not let this key "
+            "read the endpoint. missing: nobody asked.",
             nullable=False,
-            allowed=("complete", "empty", "open", "failed", "missing"),
+            allowed=("complete", "empty", "open", "failed", "refused", "missing"),
         ),
         string("origin", "api, or upload where a file holds the day."),
         count("row_count", "Rows of the current version.", "rows"),

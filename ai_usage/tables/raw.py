@@ -44,9 +44,10 @@ raw_fetches = Table(
         string("run_id", "The Dagster run, if one ran it."),
         string(
             "state",
-            "complete: rows came. empty: the source said that nothing happened. failed: the call failed; nothing is known.",
+            "complete: rows came. empty: the source said that nothing happened. failed: the call failed; nothing is known. "
+            "refused: the vendor does not let this key read an endpoint that it never gave and that bills nothing.",
             nullable=False,
-            allowed=("complete", "empty", "failed"),
+            allowed=("complete", "empty", "failed", "refused"),
         ),
         string("origin", "api, or upload when a dropped file stood in for the vendor.", nullable=False, allowed=("api", "upload")),
         boolean("changed", "False when the content equals the version that was current before."),
@@ -59,7 +60,7 @@ raw_fetches = Table(
         timestamp("window_start", "First instant of the window asked."),
         timestamp("window_end", "Last instant of the window asked, inclusive."),
         string("spool_path", "Where the bytes lie, below the data folder, as long as retention keeps them."),
-        string("error", "For failed fetches: one sentence."),
+        string("error", "For failed and refused fetches: one sentence."),
     ),
 )
 

@@ -21,7 +21,7 @@ from ai_usage import __version__
 from ai_usage.sources.anthropic import records
 from ai_usage.sources.anthropic.client import GROUPS, AnthropicClient
 from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.sources.errors import AuthError, ContractError, MovingSetError, PermanentError, SourceError, TransientError
+from ai_usage.sources.errors import AuthError, ContractError, MovingSetError, PermanentError, RefusedError, SourceError, TransientError
 from ai_usage_tests.fixtures.desk import EXAMPLES, Answers, Asked, Desk, example
 
 N, D = Decimal, date
@@ -573,7 +573,7 @@ def answer(status: int) -> Any:
         (400, PermanentError, 1, ["400", "must be within the last 365 days"]),
         (401, AuthError, 1, ["401", "does not accept ANTHROPIC_ADMIN_API_KEY", "Admin key", "Claude Console"]),
         (402, PermanentError, 1, ["402", "billing", "said by the vendor"]),
-        (403, AuthError, 1, ["403", "ANTHROPIC_ADMIN_API_KEY", "needs [read:analytics]", "whole organisation"]),
+        (403, RefusedError, 1, ["403", "ANTHROPIC_ADMIN_API_KEY", "needs [read:analytics]", "whole organisation"]),
         (404, PermanentError, 1, ["404", "base URL"]),
         (413, PermanentError, 1, ["413", "said by the vendor"]),
         (429, TransientError, 2, ["429", "spend limit", "run again later"]),

@@ -185,9 +185,14 @@ def test_personal_data_that_cost_does_not_need_is_stored_nowhere(desk: Desk) -> 
 def test_unknown_columns_and_keys_are_kept_in_extra(desk: Desk) -> None:
     actor = quoted(repr({"uuid": "u", "kind": "robot", "metadata": {"email_address": "a@example.com", "team": {"id": 7}}}))
     text = AUDIT + ",region,actor_email\n" + f"2026-11-20T09:00:00+00:00,{actor},login,{{}},{{}},,,,ios,eu,evil@example.com\n"
-    assert take(desk, "claude_ai_audit_log.csv", text).unknown_fields == {"actor_info", "region", "column actor_email"}
+    assert take(desk, "claude_ai_audit_log.csv", text).unknown_fields == {
+        "actor_info.kind",
+        "actor_info.metadata.team.id",
+        "region",
+        "column actor_email",
+    }
     (row,) = desk.ask("SELECT extra, actor_email FROM raw_claude_ai_audit_log")
-    assert '"region":"eu"' in row["extra"] and '"team":{"id":7}' in row["extra"] and row["actor_email"] == "a@example.com"
+    assert '"region":"eu"' in row["extra"] and '"actor_info.metadata.team.id":7' in row["extra"] and row["actor_email"] == "a@example.com"
 
 
 @pytest.mark.parametrize("at", ["2026-11-20T09:00:00", "20.11.2026 09:00", "", "2026-13-01T00:00:00Z"])
@@ -283,6 +288,33 @@ def test_deleting_signing_in_and_touching_twice_are_no_further_conversations(des
     ]  # fmt: skip
     take(desk, "claude_ai_audit_log.csv", audit(*rows))
     assert desk.ask("SELECT user_email, conversations FROM stg_claude_ai_days") == [{"user_email": "ana@example.com", "conversations": 1}]
+
+
+def test_documents_of_a_project_are_use_of_it_and_deletions_of_none(desk: Desk) -> None:
+    """ana: project p1 by a document and p2 by making it; ben only deletes and removes: no day of his. The types are those of a real log."""
+    made = quoted(repr({"type": "chat_project", "uuid": "p2", "metadata": {"is_private": True}}))
+    document = quoted(repr({"type": "chat_project_document", "uuid": "d1", "metadata": {"project_uuid": "p1"}}))
+    ana = quoted(repr({"name": "Ana", "type": "account", "uuid": "u-ana", "metadata": {"email_address": "ana@example.com"}}))
+    ben = quoted(repr({"name": "Ben", "type": "account", "uuid": "u-ben", "metadata": {"email_address": "ben@example.com"}}))
+    rows = [
+        f"2026-11-20T09:00:00+00:00,{ana},project_created,{{}},{made},,,,web_claude_ai",
+        f"2026-11-20T09:05:00+00:00,{ana},project_document_created,{{}},{document},,,,web_claude_ai",
+        f"2026-11-20T09:10:00+00:00,{ana},project_document_deleted,{{}},{document},,,,web_claude_ai",
+        *(
+            f"2026-11-20T1{n}:00:00+00:00,{ben},{event},{{}},{thing},,,,web_claude_ai"
+            for n, (event, thing) in enumerate(
+                [
+                    ("project_deleted", made),
+                    ("project_document_deleted", document),
+                    ("file_deleted", document),
+                    ("project_member_removed", made),
+                ]
+            )
+        ),
+    ]
+    assert take(desk, "claude_ai_audit_log.csv", audit(*rows)).unknown_fields == set(), "nothing of a real log is drift"
+    assert desk.ask("SELECT user_email, projects FROM stg_claude_ai_days") == [{"user_email": "ana@example.com", "projects": 2}]
+    assert desk.one("SELECT COUNT(*) FROM raw_claude_ai_audit_log WHERE actor_type = 'account'") == 7
 
 
 # The sheet ----------------------------------------------------------------------------------------------------

@@ -150,6 +150,7 @@ def test_data_health_tells_complete_empty_failed_and_missing_apart(desk: Desk) -
         "days_complete": 2,
         "days_empty": 1,
         "days_failed": 1,
+        "days_refused": 0,
         "days_missing": 6,
         "last_fetched_at": NOON + timedelta(hours=1),
         "row_count": 3,

@@ -6,11 +6,11 @@ from typing import Any
 import dagster as dg
 
 from ai_usage.defs import checks
-from ai_usage.defs.common import DAYS, OWNERS, RANGES, check, day_range, load_result, table_metadata
+from ai_usage.defs.common import DAYS, OWNERS, RANGES, check, day_range, table_metadata
+from ai_usage.defs.loading import load_days
 from ai_usage.runtime import Runtime
 from ai_usage.sources.cursor import records
 from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.sources.walk import walk_all
 
 SHARED: dict[str, Any] = {"group_name": "cursor", "owners": OWNERS, "kinds": {"python", "cursor"}}
 
@@ -26,25 +26,17 @@ def _declared(endpoint: Endpoint) -> dict[str, Any]:
 
 @dg.asset(**_declared(records.EVENTS), partitions_def=DAYS, backfill_policy=RANGES)
 def raw_cursor_events(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    window = day_range(context)
-    walks = walk_all(window.split(1), runtime.cursor.events, records.EVENTS, runtime.settings.windows_in_flight)
-    report = runtime.loader(context.run.run_id).load(records.EVENTS, walks)
-    return load_result(records.EVENTS, report, runtime, checks.raw_checks(runtime.warehouse, records.EVENTS, window, report))
+    return load_days(context, runtime, records.EVENTS, day_range(context), runtime.cursor.events)
 
 
 @dg.asset(**_declared(records.DAILY_USAGE), partitions_def=DAYS, backfill_policy=RANGES)
 def raw_cursor_usage(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    window = day_range(context)
-    walks = walk_all(window.split(30), runtime.cursor.daily_usage, records.DAILY_USAGE, runtime.settings.windows_in_flight)
-    report = runtime.loader(context.run.run_id).load(records.DAILY_USAGE, walks)
-    return load_result(records.DAILY_USAGE, report, runtime, checks.raw_checks(runtime.warehouse, records.DAILY_USAGE, window, report))
+    return load_days(context, runtime, records.DAILY_USAGE, day_range(context), runtime.cursor.daily_usage, 30)
 
 
 @dg.asset(**_declared(records.MEMBERS))
 def raw_cursor_members(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    today = Window(runtime.today, runtime.today)
-    report = runtime.loader(context.run.run_id).load(records.MEMBERS, walk_all([today], runtime.cursor.members, records.MEMBERS))
-    return load_result(records.MEMBERS, report, runtime, checks.raw_checks(runtime.warehouse, records.MEMBERS, today, report))
+    return load_days(context, runtime, records.MEMBERS, Window(runtime.today, runtime.today), runtime.cursor.members)
 
 
 SPEND = _declared(records.SPEND)
@@ -59,9 +51,7 @@ SPEND["check_specs"] = [
 @dg.asset(**SPEND, deps=["raw_cursor_events"])
 def raw_cursor_spend(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     today = Window(runtime.today, runtime.today)
-    report = runtime.loader(context.run.run_id).load(records.SPEND, walk_all([today], runtime.cursor.spend, records.SPEND))
-    found = [*checks.raw_checks(runtime.warehouse, records.SPEND, today, report), spend_agrees(runtime)]
-    return load_result(records.SPEND, report, runtime, iter(found))
+    return load_days(context, runtime, records.SPEND, today, runtime.cursor.spend, more=lambda: [spend_agrees(runtime)])
 
 
 def spend_agrees(runtime: Runtime) -> dg.AssetCheckResult:

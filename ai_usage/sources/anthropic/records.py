@@ -31,6 +31,7 @@ def sum_inside(path: str, inside: str, kind: str) -> str:
 USAGE = Endpoint(
     source=SOURCE,
     name="usage_report/messages",
+    without="tokens and requests of the API are unknown, and its cost has no owner",
     table=raw.raw_anthropic_usage,
     fields=(
         Field("starting_at", required=True), Field("api_key_id"), Field("account_id"), Field("service_account_id"), Field("workspace_id"),
@@ -84,6 +85,7 @@ CLAUDE_CODE = Endpoint(
     },
     # Older answers say YYYY-MM-DD, newer ones an instant.
     usage_date='substr("date", 1, 10)',
+    without="sessions, lines, commits and pull requests of Claude Code are unknown, and so is who signed in to it; its cost is not",
     rules=(
         Rule(
             "actor.type", '"actor.email_address" IS NOT NULL OR "actor.api_key_name" IS NOT NULL', "names neither a user nor a key",
@@ -95,6 +97,7 @@ CLAUDE_CODE = Endpoint(
 USERS = Endpoint(
     source=SOURCE,
     name="users",
+    without="people who are known by an id alone have no e-mail address",
     table=raw.raw_anthropic_users,
     fields=(Field("id", required=True), Field("type"), Field("email", required=True), Field("name"), Field("role"), Field("added_at")),
     columns={"user_id": '"id"', "added_at": _instant("added_at")},
@@ -103,6 +106,7 @@ USERS = Endpoint(
 API_KEYS = Endpoint(
     source=SOURCE,
     name="api_keys",
+    without="keys have no names and no creators, so that the sheet cannot give them owners",
     table=raw.raw_anthropic_api_keys,
     fields=(
         Field("id", required=True), Field("type"), Field("name", required=True), Field("status", required=True), Field("partial_key_hint"), Field("created_at"),
@@ -123,6 +127,7 @@ API_KEYS = Endpoint(
 WORKSPACES = Endpoint(
     source=SOURCE,
     name="workspaces",
+    without="workspaces have no names, and Claude Code's cost stands with the API's",
     table=raw.raw_anthropic_workspaces,
     fields=(
         Field("id", required=True), Field("type"), Field("name", required=True), Field("created_at"), Field("archived_at"), Field("display_color"),
@@ -135,6 +140,7 @@ WORKSPACES = Endpoint(
 WORKSPACE_MEMBERS = Endpoint(
     source=SOURCE,
     name="workspace_members",
+    without="who belongs to a workspace is unknown",
     table=raw.raw_anthropic_workspace_members,
     fields=(Field("type"), Field("user_id", required=True), Field("workspace_id", required=True), Field("workspace_role")),
     columns={},

@@ -24,6 +24,7 @@ def _instant(path: str) -> str:
 MEMBERS = Endpoint(
     source=SOURCE,
     name="members",
+    without="who holds a seat is unknown, so seats stay without an owner",
     table=raw.raw_cursor_members,
     fields=(
         Field("id", required=True), Field("name"), Field("email", required=True), Field("role"), Field("isRemoved", "bool"),
@@ -34,6 +35,7 @@ MEMBERS = Endpoint(
 DAILY_USAGE = Endpoint(
     source=SOURCE,
     name="daily-usage-data",
+    without="lines and suggestions of Cursor are unknown; its cost is not",
     table=raw.raw_cursor_usage,
     fields=(
         Field("userId", required=True), Field("day", required=True), Field("date", "int"), Field("email"), Field("isActive", "bool"),
@@ -106,6 +108,7 @@ EVENTS = Endpoint(
 SPEND = Endpoint(
     source=SOURCE,
     name="spend",
+    without="Cursor's own running total is unknown, so the events are not compared with it",
     table=raw.raw_cursor_spend,
     fields=(
         Field("userId", required=True), Field("name"), Field("email"), Field("role"),
