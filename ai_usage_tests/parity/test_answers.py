@@ -5,6 +5,7 @@ Belongs here: the keeping alone, with an engine of three lines. What GoogleSQL a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -50,10 +51,8 @@ def confirms(answers: KeptAnswers, found: Any = ONE, sql: str = SQL, in_order: b
 def told(*rows: Any, error: str = "") -> dict[str, Any]:
     """What is held once an engine with these rows was asked."""
     answers = KeptAnswers(lambda: Engine(*rows, error=error), {}, prove=False)  # type: ignore[arg-type, return-value]
-    try:
+    with suppress(GoogleSQLError):
         confirms(answers)
-    except GoogleSQLError:
-        pass
     return answers.used
 
 
