@@ -5,7 +5,6 @@ Belongs here: putting together. `build_defs(runtime=...)` lets tests and the dem
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 
 import dagster as dg
@@ -34,7 +33,7 @@ def _of(runtime: Runtime, *_: str) -> dg.Definitions:
     return _built(runtime, {})
 
 
-def _built(runtime: object, overrides: Mapping[str, object]) -> dg.Definitions:
+def _built(runtime: object, overrides: dict[str, object]) -> dg.Definitions:
     """Runs execute in process: DuckDB admits one process, and ten small assets cost 5 times the wall time and 9 times the CPU with
     the default multiprocess executor. BigQuery does its work elsewhere anyway.
     """

@@ -77,9 +77,16 @@ class DuckDBWarehouse:
             if made and made[0] == stamp:
                 self._ensured = True
                 return
+            there: dict[str, dict[str, str]] = {}
+            for name, column, kind in con.execute(
+                "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"
+            ).fetchall():
+                there.setdefault(name, {})[column] = kind
             for table in (t for t in tables.ALL if not t.view):
-                con.execute(table.duckdb_ddl())
-                self._migrate(con, table)
+                if table.name in there:
+                    self._migrate(con, table, there[table.name])
+                else:
+                    con.execute(table.duckdb_ddl())
             for model in models.views():
                 self._create_view(con, model.table)
             con.execute(f"COMMENT ON TABLE raw_fetches IS '{stamp}'")
@@ -380,12 +387,7 @@ class DuckDBWarehouse:
             f'CREATE OR REPLACE VIEW "{table.name}" AS SELECT {columns} FROM ({dialect.to_duckdb(models.view_sql(models.model(table.name)))})'
         )
 
-    def _migrate(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
-        there = dict(
-            con.execute(
-                "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? AND NOT internal", [table.name]
-            ).fetchall()
-        )
+    def _migrate(self, con: duckdb.DuckDBPyConnection, table: Table, there: Mapping[str, str]) -> None:
         for column in table.columns:
             if column.name not in there:
                 if not column.nullable:

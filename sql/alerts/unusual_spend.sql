@@ -189,5 +189,5 @@ SELECT
   ROW_NUMBER() OVER (PARTITION BY c.kind, c.item ORDER BY m.more_usd DESC, m.mover) AS mover_rank
 FROM causes AS c
 INNER JOIN movers AS m ON c.kind = m.kind AND c.item = m.item
-LEFT JOIN names AS n ON c.item = n.api_key_id AND c.kind = 'key'
+LEFT JOIN names AS n ON CASE WHEN c.kind = 'key' THEN c.item END = n.api_key_id
 QUALIFY ROW_NUMBER() OVER (PARTITION BY c.kind, c.item ORDER BY m.more_usd DESC, m.mover) <= 3

@@ -113,8 +113,7 @@ charges AS (
       AND COALESCE(b.api_key_id, '') = m.api_key_id
       AND COALESCE(b.user_email, '') = m.user_email
       AND COALESCE(b.model, '') = m.model
-      AND COALESCE(b.token_type, '') = m.token_type
-      AND b.cost_type IN ('usage', 'overage')
+      AND CASE WHEN b.cost_type IN ('usage', 'overage') THEN COALESCE(b.token_type, '') END = m.token_type
   LEFT JOIN stg_anthropic_workspaces AS w ON b.workspace_id = w.workspace_id
   LEFT JOIN dim_api_keys AS k ON b.api_key_id = k.api_key_id AND b.cost_date BETWEEN k.valid_from AND k.valid_to
   LEFT JOIN invoices_by_type AS t ON b.booked_month = t.month AND b.platform = t.platform AND b.cost_type = t.cost_type

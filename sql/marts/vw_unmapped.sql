@@ -4,6 +4,7 @@
 -- dim_user_assignments.
 WITH key_names AS (
   SELECT
+    'key' AS kind,
     api_key_id,
     ANY_VALUE(api_key_name HAVING MAX valid_from) AS api_key_name
   FROM dim_api_keys
@@ -75,7 +76,7 @@ SELECT
   o.last_day,
   o.cost_usd
 FROM ownerless AS o
-LEFT JOIN key_names AS k ON o.item = k.api_key_id AND o.kind = 'key'
+LEFT JOIN key_names AS k ON o.item = k.api_key_id AND o.kind = k.kind
 UNION ALL
 SELECT
   month,

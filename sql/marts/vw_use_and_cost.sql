@@ -29,12 +29,14 @@ tokens_told AS (
 ),
 
 paid_by_code AS (
+  -- With its platform, so that the join below compares columns alone: a condition on one side made DuckDB compare each day with each person-month.
   SELECT
     month,
+    platform,
     user_email
   FROM agg_cost_months
   WHERE platform = 'claude_code' AND corrects_month IS NULL
-  GROUP BY month, user_email
+  GROUP BY month, platform, user_email
   HAVING SUM(cost_usd) > 0
 ),
 
@@ -47,7 +49,7 @@ days AS (
         THEN COALESCE(p.input_tokens, 0) + COALESCE(p.output_tokens, 0) + COALESCE(p.cache_read_tokens, 0) + COALESCE(p.cache_write_tokens, 0)
     END AS total_tokens
   FROM agg_person_days AS p
-  LEFT JOIN paid_by_code AS c ON p.platform = 'claude_code' AND p.user_email = c.user_email AND DATE_TRUNC(p.usage_date, MONTH) = c.month
+  LEFT JOIN paid_by_code AS c ON p.platform = c.platform AND p.user_email = c.user_email AND DATE_TRUNC(p.usage_date, MONTH) = c.month
 )
 
 SELECT

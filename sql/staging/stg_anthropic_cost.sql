@@ -292,10 +292,7 @@ final AS (
       AND COALESCE(p.token_type, '') = COALESCE(t.token_type, '')
       AND p.tier = t.tier
       AND p.context_window = t.context_window
-      AND p.geo = t.geo
-      AND p.is_split
-      AND p.api_key_id IS NULL
-      AND p.user_email IS NULL
+      AND CASE WHEN p.is_split AND p.api_key_id IS NULL AND p.user_email IS NULL THEN p.geo END = t.geo
   WHERE t.usage_date IS NULL
   UNION ALL
   SELECT

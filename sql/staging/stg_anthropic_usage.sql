@@ -35,9 +35,12 @@ code AS (
       AND r.usage_date = f.usage_date
       AND f.source = 'anthropic'
       AND f.endpoint = 'usage_report/claude_code'
-  LEFT JOIN names AS n ON r.api_key_name = n.api_key_name AND r.actor_email IS NULL
+  LEFT JOIN names AS n ON CASE WHEN r.actor_email IS NULL THEN r.api_key_name END = n.api_key_name
   LEFT JOIN stg_current_fetches AS e
-    ON r.usage_date = e.usage_date AND e.source = 'claude_enterprise' AND e.endpoint = 'analytics/users' AND r.subscription_type = 'enterprise'
+    ON
+      CASE WHEN r.subscription_type = 'enterprise' THEN r.usage_date END = e.usage_date
+      AND e.source = 'claude_enterprise'
+      AND e.endpoint = 'analytics/users'
   WHERE r.usage_date BETWEEN @start_date AND @end_date AND e.usage_date IS NULL
 ),
 
