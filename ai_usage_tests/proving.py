@@ -22,7 +22,7 @@ from xdist.scheduler import LoadScopeScheduling
 PROVE = bool(os.environ.get("AI_USAGE_TEST_PROVE"))
 """`make prove`: every combination and many random examples, where `make test` takes each kind once and the same examples each time."""
 TIMES = Path(__file__).with_name("times.json")
-MORE = 10  # times the examples of a property, when proving
+MORE = 25  # times the examples of a property, when proving
 
 # Examples are small, and shrinking one that loads a warehouse may take minutes: what failed is printed as it was found, with a blob to run it again.
 _SHARED: dict[str, Any] = {
@@ -32,6 +32,9 @@ _SHARED: dict[str, Any] = {
 settings.register_profile("test", **_SHARED, derandomize=True)
 settings.register_profile("prove", **_SHARED, derandomize=False)
 settings.load_profile("prove" if PROVE else "test")
+
+
+only_in_prove = pytest.mark.skipif(not PROVE, reason="They belong to `make prove`.")
 
 
 def some(few: Iterable[Any], every: Iterable[Any]) -> list[Any]:

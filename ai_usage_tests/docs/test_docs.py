@@ -81,7 +81,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the generator writes now, made in a process of its own since it takes the settings away."""
     folder = tmp_path_factory.mktemp("generated")
     done = subprocess.run(
-        [sys.executable, "-m", "ai_usage.docsgen", "--root", str(folder)], cwd=folder, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "ai_usage.docsgen", "--root", str(folder)], cwd=folder, capture_output=True, text=True, timeout=500
     )
     assert done.returncode == 0, done.stderr
     return folder
@@ -116,7 +116,7 @@ def test_check_names_stale_pages_and_fails(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=500,
     )
     assert done.returncode == 1
     assert "docs/settings.md" in done.stdout

@@ -156,7 +156,7 @@ def conserved(desk: Desk, vendor: dict[date, list[dict]]) -> None:
 windows = st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()).map(lambda w: (min(w[:2]), max(w[:2]), w[2]))
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(st.data())
 def test_replaying_is_free(new_desk: NewDesk, data: st.DataObject) -> None:
     """Law 3: days alone, in ranges, in any order, overlapping, repeated: the same dimensions and facts as one run of everything."""
@@ -179,7 +179,7 @@ def test_replaying_is_free(new_desk: NewDesk, data: st.DataObject) -> None:
         assert contents(pieces, name) == contents(whole, name), f"{name} after a repeated step"
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(st.data())
 def test_conservation(new_desk: NewDesk, data: st.DataObject) -> None:
     """Law 4: for each day, the vendor's cents in Decimal = fetch total = raw = staging = fact = marts, also after a restatement."""
@@ -193,7 +193,7 @@ def test_conservation(new_desk: NewDesk, data: st.DataObject) -> None:
     conserved(desk, vendor)
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(st.lists(st.sampled_from(["", "1", "2", "1 1", "2 1"]), min_size=1, max_size=6))
 def test_restatement_histories(new_desk: NewDesk, history: list[str]) -> None:
     """Each change is one version; the last answer counts; the changes telescope from the first total to the last."""
@@ -224,7 +224,7 @@ def following(month: date) -> date:
     return (month + timedelta(days=31)).replace(day=1)
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(st.lists(st.tuples(months, st.integers(1, 2), prices, st.one_of(st.none(), st.integers(1, 5000))), min_size=1, max_size=3))
 def test_a_full_month_of_a_subscription_is_its_price_times_its_seats(new_desk: NewDesk, rows: list) -> None:
     """For any month, price and seats, to the last 1e-9 USD; no day is negative or missing, and days differ by the remainder at most."""
@@ -257,7 +257,7 @@ def test_a_full_month_of_a_subscription_is_its_price_times_its_seats(new_desk: N
             assert len(per_day[key]) == (following(key[1]) - key[1]).days
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(
     seats=st.integers(1, 9),
     holders=st.integers(0, 12),

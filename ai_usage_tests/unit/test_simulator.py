@@ -20,6 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import gspread
 import pytest
@@ -61,7 +62,7 @@ class Vendor:
         self.session.auth = ("simulator", "")
 
     def raw(self, method: str, path: str, **kwargs) -> requests.Response:
-        return self.session.request(method, self.sim.url + path, timeout=5, **kwargs)
+        return self.session.request(method, self.sim.url + path, timeout=60, **kwargs)
 
     def post(self, path: str, **body) -> dict:
         return self.ok(self.raw("POST", path, json=body))
@@ -570,8 +571,9 @@ def test_status_faults(fresh, kind):
 
 def test_retry_after_in_seconds_and_as_date(fresh):
     assert struck(fresh, Fault("429", retry_after=3)).headers["Retry-After"] == "3"
+    asked = datetime.now(UTC)
     when = parsedate_to_datetime(struck(fresh, Fault("429", retry_after="date")).headers["Retry-After"])
-    assert timedelta(0) < when - datetime.now(UTC) <= timedelta(seconds=2)
+    assert asked < when <= datetime.now(UTC) + timedelta(seconds=2)
 
 
 def test_broken_connections(fresh):
@@ -705,20 +707,27 @@ def test_rate_limits():
     assert limits.admits("a", 2)
 
 
-def test_one_connection_serves_many_requests_and_latency_is_concurrent():
-    with Simulator(small(), latency_s=0.15) as sim:
+def test_one_connection_serves_many_requests_and_latency_is_concurrent(monkeypatch):
+    with Simulator(small()) as sim:
         address = sim.url.removeprefix("http://").split(":")
         with socket.create_connection((address[0], int(address[1]))) as line:
             for _ in range(2):
                 line.sendall(b"GET /teams/members HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert line.recv(65_536).startswith(b"HTTP/1.1 401 ")
-        began = time.monotonic()
+        all_at_once, paused = threading.Barrier(8), []
+
+        def pause(seconds: float) -> None:
+            all_at_once.wait(60)  # broken when the eighth never comes, which is so when one request waits for another
+            paused.append(seconds)
+
+        sim.latency_s = 0.15
+        monkeypatch.setattr("ai_usage.simulator.server.time", SimpleNamespace(sleep=pause, monotonic=time.monotonic, time=time.time))
         threads = [threading.Thread(target=Vendor(sim).get, args=("/teams/members",)) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert 0.15 <= time.monotonic() - began < 0.9
+        assert paused == [0.15] * 8
         record = sim.log[-1]
         assert (record.method, record.path, record.query, record.body, record.status, record["fault"]) == (
             "GET", "/teams/members", {}, None, 200, None,
@@ -736,10 +745,10 @@ def test_the_process_says_where_it_listens_and_ends_cleanly():
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=root, env=env) as process:
         hello = json.loads(process.stdout.readline())
         assert set(hello) == {"url", "sheet_id", "key"}
-        truth = requests.get(f"{hello['url']}/_simulator/truth", timeout=5).json()
+        truth = requests.get(f"{hello['url']}/_simulator/truth", timeout=60).json()
         assert Decimal(truth["billed_usd"]) > 0 and len(truth["billed_usd_by_day"]) == 5
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=5)
+        out, err = process.communicate(timeout=60)
         assert (process.returncode, out, err) == (0, "", "")
 
 
