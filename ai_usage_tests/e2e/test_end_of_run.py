@@ -21,12 +21,13 @@ from ai_usage.months import last_day
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.warehouse.postgres_copy import Difference, differences
-from ai_usage_tests.fixtures.company import COMMAND
+from ai_usage_tests.fixtures.command import in_process
+from ai_usage_tests.fixtures.company import TODAY
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.fixtures.postgres import postgres
 
 N = Decimal
-LAST = datetime.now(UTC).date() - timedelta(days=1)
+LAST = TODAY - timedelta(days=1)
 BEFORE = LAST.replace(day=1) - timedelta(days=1)
 COST = {"platform": "cursor", "vendor": "V", "cost_type": "usage", "attribution": "direct", "settle_state": "settled", "source": "s"}
 ANA = {"email": "ana@example.com", "department": "R&D", "valid_from": date(1900, 1, 1), "valid_to": date(9999, 12, 31)}
@@ -170,9 +171,7 @@ def test_export_on_the_command_line(costs: Desk, tmp_path: Path) -> None:
     place = {"AI_USAGE_DUCKDB_PATH": str(costs.warehouse.path), "AI_USAGE_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(COMMAND), "export", *arguments], capture_output=True, text=True, cwd=tmp_path, env=place, check=False, timeout=120
-        )
+        return in_process(["export", *arguments], place, tmp_path)
 
     done = call("chargeback", "--month", f"{LAST:%Y-%m}", "--output", "-")
     assert done.returncode == 0, done.stderr
