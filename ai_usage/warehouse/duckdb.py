@@ -381,11 +381,11 @@ class DuckDBWarehouse:
         )
 
     def _migrate(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
-        there = dict(
-            con.execute(
-                "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? AND NOT internal", [table.name]
-            ).fetchall()
-        )
+        held = con.execute(
+            "SELECT column_name, data_type, is_nullable FROM duckdb_columns() WHERE table_name = ? AND NOT internal", [table.name]
+        ).fetchall()
+        there = {name: kind for name, kind, _ in held}
+        required = {name for name, _, is_nullable in held if not is_nullable}
         for column in table.columns:
             if column.name not in there:
                 if not column.nullable:
@@ -399,6 +399,8 @@ class DuckDBWarehouse:
                     f"{self.path}: {table.name}.{column.name} is {there[column.name]} where {column.duckdb_type} is declared; move the "
                     "file away and run again from the start date."
                 )
+            elif column.nullable and column.name in required:
+                con.execute(f'ALTER TABLE "{table.name}" ALTER COLUMN "{column.name}" DROP NOT NULL')
 
     def _prove(self, con: duckdb.DuckDBPyConnection, table: Table, fact: Fact, parameters: Parameters) -> None:
         sql = models.expand(fact.difference_sql)
