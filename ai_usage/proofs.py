@@ -41,20 +41,22 @@ COST_FACTS = (
         "Look for a join in sql/curated/fct_cost_daily.sql that repeats or drops rows: two owners of a key or alias on a day.",
     ),
     Fact(
-        "each vendor's own total counts once, no estimate and no second report beside it, per day",
+        "each vendor's own total counts once, no estimate and no second report beside it, per source and day",
         """
         SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
-          SELECT usage_date, SUM(usd) AS difference FROM (
-            SELECT f.usage_date, f.vendor_total_usd AS usd FROM stg_current_fetches AS f
+          SELECT usage_date, cost_source, SUM(usd) AS difference FROM (
+            SELECT f.usage_date, COALESCE(b.cost_source, f.endpoint) AS cost_source, f.vendor_total_usd AS usd FROM stg_current_fetches AS f
+            LEFT JOIN stg_bill_sources AS b ON f.source = b.source AND f.endpoint = b.endpoint
             LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
             WHERE f.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL AND f.vendor_total_usd IS NOT NULL
             UNION ALL
-            SELECT cost_date, -cost_usd FROM fct_cost_daily
+            SELECT cost_date, source, -cost_usd FROM fct_cost_daily
             WHERE cost_date BETWEEN @start_date AND @end_date AND source NOT IN ('sheet_subscriptions', 'sheet_adjustments')
-          ) GROUP BY usage_date
+          ) GROUP BY usage_date, cost_source
         )
         """,
-        "A staging model adds money that no vendor's bill holds, or two reports of one bill count: see sql/staging/stg_set_aside.sql.",
+        "A staging model adds money that no vendor's bill holds, or two reports of one bill count: see sql/staging/stg_set_aside.sql. After an upgrade of "
+        "the platform, run `ai-usage upgrade` first: totals of before were made by another rule.",
     ),
     Fact(
         "billed cost is in dollars (billed by list value, where that is near 100 or 0.01)",

@@ -9,6 +9,7 @@ next cleaning removes.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import time
@@ -92,6 +93,16 @@ class SpoolWriter:
             stream.close()
         for path in (self._part, self._envelopes):
             path.unlink(missing_ok=True)
+
+
+def reopen(root: Path, endpoint: Endpoint, window: Window, relative_path: str, pages: int, requests: int) -> Spooled:
+    """A walk that was spooled before, as the walk that it was. `pages` and `requests` are what it took then."""
+    path = root / relative_path
+    records = size = largest = 0
+    with pa.OSFile(str(path), "rb") as raw, pa.CompressedInputStream(raw, "zstd") as stream:
+        for line in io.TextIOWrapper(stream, encoding="latin-1", newline="\n"):
+            records, size, largest = records + 1, size + len(line), max(largest, len(line))
+    return Spooled(endpoint, window, path, relative_path, records, pages, requests, size, largest)
 
 
 def clean(root: Path, keep_days: int, now: float | None = None) -> int:

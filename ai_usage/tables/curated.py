@@ -6,7 +6,7 @@ Belongs here: dimensions, facts, and the common shape that every staging model m
 
 from __future__ import annotations
 
-from ai_usage.tables.schema import Column, Personal, Table, boolean, count, date, email, string, timestamp, usd
+from ai_usage.tables.schema import Column, Personal, Table, boolean, count, date, email, integer, string, timestamp, usd
 
 COST_TYPES = ("usage", "subscription", "overage", "credit", "tax", "adjustment")
 ATTRIBUTIONS = ("direct", "token_share", "seat", "key_owner", "unattributed")
@@ -121,7 +121,8 @@ stg_current_fetches = Table(
         string("origin", "api or upload.", nullable=False, allowed=("api", "upload")),
         count("row_count", "Rows.", "rows"),
         count("rejected_count", "Rejected records.", "records"),
-        usd("vendor_total_usd", "Billed USD by the vendor's records."),
+        usd("vendor_total_usd", "Billed USD by the vendor's readable records."),
+        count("unknown_money_count", "Records whose billed amount, currency or day could not be read.", "records"),
     ),
 )
 stg_snapshots = Table(
@@ -189,6 +190,94 @@ stg_email_aliases = Table(
     columns=(
         email("alias", "E-mail, lower case, without plus-tag.", nullable=False),
         email("email", "The person's main e-mail, lower case, without plus-tag.", nullable=False),
+    ),
+)
+stg_bill_sources = Table(
+    name="stg_bill_sources",
+    layer="staging",
+    description="Which lines of cost stand for which endpoint's bill.",
+    grain="one endpoint with a vendor's total",
+    key=("source", "endpoint"),
+    view=True,
+    columns=(
+        string("source", "Source.", nullable=False),
+        string("endpoint", "Endpoint.", nullable=False),
+        string("cost_source", "`source` of its lines in `stg_cost` and `fct_cost_daily`.", nullable=False),
+    ),
+)
+stg_unknown_money = Table(
+    name="stg_unknown_money",
+    layer="staging",
+    description="Records of days that count as read whose billed amount, currency or day could not be read: what the day's total may lack.",
+    grain="one record of the current version of a day",
+    key=("source", "endpoint", "usage_date", "record_number"),
+    date_column="usage_date",
+    view=True,
+    columns=(
+        string("source", "Source.", nullable=False),
+        string("endpoint", "Endpoint.", nullable=False),
+        date("usage_date", "UTC day whose total may lack it.", nullable=False),
+        integer("record_number", "The line of the spool file, from 1; of an uploaded file, the row as a person counts it."),
+        string("reason", "The fields that could not be read, and why."),
+        string("spool_path", "The spool file, below the data folder's `spool`."),
+    ),
+)
+_CURSOR_EVENT: tuple[Column, ...] = (
+    date("usage_date", "UTC day.", nullable=False),
+    timestamp("event_at", "When the event happened.", nullable=False),
+    email("user_email", "E-mail as Cursor sends it; NULL where Cursor names nobody."),
+    string("service_account_id", "The service account, when a machine made the request."),
+    string("service_account_name", "Its name."),
+    string("model", "Model."),
+    string("kind", "Cursor's kind, as it is spelled."),
+    boolean("is_chargeable", "Whether the event has a price; not whether it is billed.", nullable=False),
+    count("input_tokens", "Input tokens.", "tokens"),
+    count("output_tokens", "Output tokens.", "tokens"),
+    count("cache_read_tokens", "Tokens read from the cache.", "tokens"),
+    count("cache_write_tokens", "Tokens written to the cache.", "tokens"),
+    usd("list_usd", "The model's cost before discount."),
+    usd("charged_usd", "The event's value; billed only where `billing` says so.", nullable=False),
+    string(
+        "billing",
+        "billed: chargeable, and no plan or grant covers the kind. included: in a plan. not_charged: errored, a free credit, the user's own key, or no price.",
+        nullable=False,
+        allowed=("billed", "included", "not_charged"),
+    ),
+    boolean("is_known_kind", "False where nobody has classed the kind yet.", nullable=False),
+)
+stg_cursor_event_versions = Table(
+    name="stg_cursor_event_versions",
+    layer="staging",
+    description="Cursor's events of every version, and what became of each: billed, included or not charged.",
+    grain="one usage event of one fetch; equal events are real, Cursor gives them no id",
+    date_column="usage_date",
+    view=True,
+    columns=(string("fetch_id", "The fetch that brought the event.", nullable=False), *_CURSOR_EVENT),
+    do_not="read it without a version: most questions want `stg_cursor_events`.",
+)
+stg_cursor_events = Table(
+    name="stg_cursor_events",
+    layer="staging",
+    description="Cursor's events of the versions that count, and what became of each: billed, included or not charged.",
+    grain="one usage event; equal events are real, Cursor gives them no id",
+    date_column="usage_date",
+    view=True,
+    columns=_CURSOR_EVENT,
+    do_not="sum `charged_usd` without `billing`: included usage is not on the invoice.",
+)
+stg_cursor_unknown_kinds = Table(
+    name="stg_cursor_unknown_kinds",
+    layer="staging",
+    description="Cursor's billed events of a kind that nobody has classed: they count as billed until somebody says otherwise.",
+    grain="one UTC day and kind",
+    key=("usage_date", "kind"),
+    date_column="usage_date",
+    view=True,
+    columns=(
+        date("usage_date", "UTC day.", nullable=False),
+        string("kind", "Cursor's kind, as it is spelled; (none) where the event has none.", nullable=False),
+        count("events", "Events.", "events", nullable=False),
+        usd("cost_usd", "What they are billed, as long as nobody says otherwise.", nullable=False),
     ),
 )
 stg_cursor_usage = _staging("stg_cursor_usage", "Cursor's usage in the common shape.", STAGING_USAGE, "usage_date")
@@ -403,6 +492,11 @@ STAGING: tuple[Table, ...] = (
     stg_billed_days,
     stg_unknown_days,
     stg_email_aliases,
+    stg_bill_sources,
+    stg_unknown_money,
+    stg_cursor_event_versions,
+    stg_cursor_events,
+    stg_cursor_unknown_kinds,
     stg_cursor_usage,
     stg_cursor_cost,
     stg_sheet_usage,

@@ -98,7 +98,7 @@ vw_cost_months = mart(
 )
 vw_restatements = mart(
     "vw_restatements",
-    "What vendors changed after they first said it: when we learned it and by how much.",
+    "What changed after a vendor first said it: when we learned it, by how much, and whether the vendor changed or the rule that reads it.",
     "one version after the first of a source, endpoint and UTC day",
     (
         string("source", "Source.", nullable=False),
@@ -113,6 +113,11 @@ vw_restatements = mart(
         usd("vendor_total_usd", "Billed USD now."),
         usd("previous_vendor_total_usd", "Billed USD before."),
         usd("change_usd", "Now minus before."),
+        string(
+            "changed_by",
+            "vendor: it sent other records. rule: the same records, read by another rule. vendor and rule: both may have changed.",
+            nullable=False,
+        ),
         boolean("is_counted", "False where another endpoint's report of the same bill counts on that day.", nullable=False),
     ),
     key=("source", "endpoint", "usage_date", "version_no"),

@@ -56,7 +56,22 @@ raw_fetches = Table(
         count("pages", "Pages walked for the window that holds this day.", "pages"),
         count("requests", "HTTP requests made for that window, retries included.", "requests"),
         string("content_sha256", "SHA-256 over the sorted record hashes of this day and the parser's version."),
-        usd("vendor_total_usd", "Billed USD that the vendor's records of this day sum to, before any row is rejected."),
+        usd("vendor_total_usd", "Billed USD that the vendor's readable records of this day sum to; NULL where the endpoint bills nothing."),
+        count(
+            "unknown_money_count",
+            "Records of this day whose billed amount, currency or day could not be read: they lie in `raw_rejects`.",
+            "records",
+        ),
+        string(
+            "parser_version",
+            "Which declaration read the records; another one means that the rule changed, not the vendor. NULL before 2026-12.",
+        ),
+        string(
+            "changed_by",
+            "Who made this version differ from the one before. vendor: the records changed. rule: the same records were read by another rule. "
+            "vendor and rule: both may have changed. NULL where nothing changed, or before 2026-12.",
+            allowed=("vendor", "rule", "vendor and rule"),
+        ),
         timestamp("window_start", "First instant of the window asked."),
         timestamp("window_end", "Last instant of the window asked, inclusive."),
         string("spool_path", "Where the bytes lie, below the data folder, as long as retention keeps them."),
@@ -67,7 +82,7 @@ raw_fetches = Table(
 raw_rejects = Table(
     name="raw_rejects",
     layer="raw",
-    description="Records that failed validation, whole, with the reason and the remedy. Nothing is dropped silently.",
+    description="Records that failed validation, or lost a field to it, whole, with the reason and the remedy. Nothing is dropped silently.",
     grain="one broken rule of one record of one fetch",
     date_column="usage_date",
     cluster_by=("source", "endpoint", "fetch_id"),
@@ -79,6 +94,10 @@ raw_rejects = Table(
         string("endpoint", "The endpoint, sheet tab or file kind.", nullable=False),
         integer("record_number", "The record's place in the fetch, from 1; for a sheet or a file the row as a person counts it."),
         string("column_name", "The field that broke the rule."),
+        boolean(
+            "is_counted",
+            "True: the record counts, and only this field is NULL in it. False, or NULL before 2026-12: the record does not count.",
+        ),
         string("value", "What stood there.", personal=Personal.NAME),
         string("reason", "The rule that was broken.", nullable=False),
         string("remedy", "What a person can do.", nullable=False),
@@ -140,17 +159,27 @@ raw_cursor_events = raw_table(
     "one usage event of one fetch; equal events are real, Cursor gives them no id",
     (
         timestamp("event_at", "When the event happened.", nullable=False),
-        email("user_email", "E-mail as Cursor sends it; set for service accounts too.", nullable=False),
+        email(
+            "user_email",
+            "E-mail as Cursor sends it; set for service accounts too; NULL where Cursor names nobody, as for some removed members.",
+        ),
         string("service_account_id", "serviceAccountId, when a machine made the request."),
         string("service_account_name", "serviceAccountName."),
         string("cloud_agent_id", "cloudAgentId."),
         string("automation_id", "automationId."),
         string("conversation_id", "conversationId."),
         string("model", "Model; `default` is Cursor's Auto."),
-        string("kind", "Usage-based, Included in Business, Errored, Not Charged, or newer."),
+        string(
+            "kind",
+            "Usage-based, Included in Business, Errored, Not Charged, or newer, in any spelling. It decides what is billed: `stg_cursor_events`.",
+        ),
         boolean("is_max_mode", "maxMode."),
         boolean("is_token_based", "isTokenBasedCall."),
-        boolean("is_chargeable", "Whether the event is billed: only these are money.", nullable=False),
+        boolean(
+            "is_chargeable",
+            "isChargeable: whether the event has a price, not whether it is billed; false where it is not sent.",
+            nullable=False,
+        ),
         boolean("is_headless", "isHeadless."),
         numeric("request_units", "requestsCosts, request units.", unit="request units"),
         count("input_tokens", "tokenUsage.inputTokens.", "tokens"),
@@ -159,10 +188,11 @@ raw_cursor_events = raw_table(
         count("cache_read_tokens", "tokenUsage.cacheReadTokens.", "tokens"),
         usd("list_usd", "tokenUsage.totalCents / 100: the model's cost before discount."),
         numeric("discount_pct", "tokenUsage.discountPercentOff.", unit="%"),
-        usd("charged_usd", "chargedCents / 100: the event's value; billed only where `is_chargeable`.", nullable=False),
+        usd("charged_usd", "chargedCents / 100: the event's value; billed only where `stg_cursor_events` says so.", nullable=False),
         usd("token_fee_usd", "cursorTokenFee / 100, already inside `charged_usd`."),
     ),
-    do_not="add `token_fee_usd` or `list_usd` to `charged_usd`: the fee is inside it, the list price is another measure.",
+    do_not="sum `charged_usd` as cost: read `stg_cursor_events`, which knows what is billed. Nor add `token_fee_usd` or `list_usd` to it: the fee is "
+    "inside it, the list price is another measure.",
 )
 
 raw_cursor_spend = raw_table(
@@ -175,7 +205,7 @@ raw_cursor_spend = raw_table(
         email("email", "E-mail as Cursor sends it."),
         string("role", "Role in the team."),
         timestamp("cycle_start_at", "subscriptionCycleStart: where the running total began.", nullable=False),
-        usd("cycle_spend_usd", "spendCents / 100: on-demand spend, cycle to date.", nullable=False),
+        usd("cycle_spend_usd", "spendCents / 100: on-demand spend, cycle to date; 0 where it is left out.", nullable=False),
         usd("cycle_overall_usd", "overallSpendCents / 100: on-demand and included, cycle to date."),
         usd("cycle_included_usd", "includedSpendCents / 100, where still sent."),
         count("premium_requests", "fastPremiumRequests.", "requests"),

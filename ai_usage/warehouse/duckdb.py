@@ -77,11 +77,11 @@ class DuckDBWarehouse:
             if made and made[0] == stamp:
                 self._ensured = True
                 return
-            there: dict[str, dict[str, str]] = {}
-            for name, column, kind in con.execute(
-                "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"
+            there: dict[str, dict[str, tuple[str, bool]]] = {}
+            for name, column, kind, nullable in con.execute(
+                "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE NOT internal"
             ).fetchall():
-                there.setdefault(name, {})[column] = kind
+                there.setdefault(name, {})[column] = (kind, nullable)
             for table in (t for t in tables.ALL if not t.view):
                 if table.name in there:
                     self._migrate(con, table, there[table.name])
@@ -387,7 +387,10 @@ class DuckDBWarehouse:
             f'CREATE OR REPLACE VIEW "{table.name}" AS SELECT {columns} FROM ({dialect.to_duckdb(models.view_sql(models.model(table.name)))})'
         )
 
-    def _migrate(self, con: duckdb.DuckDBPyConnection, table: Table, there: Mapping[str, str]) -> None:
+    def _migrate(self, con: duckdb.DuckDBPyConnection, table: Table, held: Mapping[str, tuple[str, bool]]) -> None:
+        """Bring a table that an earlier version made to the declaration; `held` is {column: (type, nullable)}."""
+        there = {name: kind for name, (kind, _) in held.items()}
+        required = {name for name, (_, is_nullable) in held.items() if not is_nullable}
         for column in table.columns:
             if column.name not in there:
                 if not column.nullable:
@@ -401,6 +404,8 @@ class DuckDBWarehouse:
                     f"{self.path}: {table.name}.{column.name} is {there[column.name]} where {column.duckdb_type} is declared; move the "
                     "file away and run again from the start date."
                 )
+            elif column.nullable and column.name in required:
+                con.execute(f'ALTER TABLE "{table.name}" ALTER COLUMN "{column.name}" DROP NOT NULL')
 
     def _prove(self, con: duckdb.DuckDBPyConnection, table: Table, fact: Fact, parameters: Parameters) -> None:
         sql = models.expand(fact.difference_sql)

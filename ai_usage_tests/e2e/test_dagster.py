@@ -410,9 +410,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
         con.close()
         drop = firm.data / "uploads"
         drop.mkdir(exist_ok=True)
-        lines = ["timestamp,userEmail,isChargeable,chargedCents,model"]
+        lines = ["timestamp,userEmail,isChargeable,chargedCents,model,kind"]
         lines += [
-            f"{e.ts},{e.account.email},{str(e.chargeable).lower()},{Decimal(e.charged).scaleb(-6):f},{e.model}"
+            f'{e.ts},{e.email or ""},{str(e.chargeable).lower()},{Decimal(e.charged).scaleb(-6):f},{e.model},"{e.kind}"'
             for e in firm.world.day(day).events
         ]
         file = drop / "cursor_events-day.csv"

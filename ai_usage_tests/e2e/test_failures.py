@@ -206,11 +206,11 @@ def test_files_stand_in_for_an_api_that_is_down(tmp_path: Path) -> None:
         drop = found.data / "uploads"
         drop.mkdir(parents=True)
         billed = found.world.truth.billed_usd_by_day_user(first, last)
-        lines = ["timestamp,userEmail,isChargeable,chargedCents,model"]
+        lines = ["timestamp,userEmail,isChargeable,chargedCents,model,kind"]
         for day in (first, last):
             for event in found.world.day(day).events:
                 cents = Decimal(event.charged).scaleb(-6)
-                lines.append(f"{event.ts},{event.account.email},{str(event.chargeable).lower()},{cents:f},{event.model}")
+                lines.append(f'{event.ts},{event.email or ""},{str(event.chargeable).lower()},{cents:f},{event.model},"{event.kind}"')
         (drop / "cursor_events-two-days.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (drop / "cursor_events-broken.csv").write_text("when,who\n1,2\n", encoding="utf-8")
         found.sim.add_fault(Fault("500", PATHS["filtered-usage-events"], times=None))
@@ -253,9 +253,9 @@ def test_the_command_uses_a_dropped_file_while_the_api_is_down(firm: Company) ->
     with contextlib.closing(duckdb.connect(str(firm.db))) as con:  # the API never gave that day
         con.execute("DELETE FROM raw_fetches WHERE endpoint = 'filtered-usage-events' AND usage_date = ?", [DAYS[5]])
         con.execute("DELETE FROM raw_cursor_events WHERE usage_date = ?", [DAYS[5]])
-    lines = ["timestamp,userEmail,isChargeable,chargedCents,model"]
+    lines = ["timestamp,userEmail,isChargeable,chargedCents,model,kind"]
     lines += [
-        f"{e.ts},{e.account.email},{str(e.chargeable).lower()},{Decimal(e.charged).scaleb(-6):f},{e.model}"
+        f'{e.ts},{e.email or ""},{str(e.chargeable).lower()},{Decimal(e.charged).scaleb(-6):f},{e.model},"{e.kind}"'
         for e in firm.world.day(DAYS[5]).events
     ]
     (drop / "cursor_events-one-day.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

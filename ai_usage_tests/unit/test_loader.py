@@ -108,7 +108,7 @@ def test_a_changed_contract_is_recorded_as_failed_and_the_old_day_stands(desk: D
 def test_a_contract_that_changed_for_one_day_costs_that_day_only(desk: Desk) -> None:
     """Law 3: inside a range as alone, the changed day is failed and keeps what it had, and the days beside it are published."""
     desk.load_day(EVENTS, NEXT, [event(NEXT, cents=30)])
-    changed = [{k: v for k, v in event(NEXT).items() if k != "chargedCents"}]
+    changed = [{k: v for k, v in event(NEXT).items() if k != "chargedCents"}] * 10
     report = desk.load(EVENTS, spooled(desk.spool, EVENTS, DAY, records=A), spooled(desk.spool, EVENTS, NEXT, records=changed))
     assert isinstance(report.error(), ContractError)
     assert [r["usage_date"] for r in desk.ask("SELECT usage_date FROM raw_fetches WHERE state = 'failed'")] == [NEXT]

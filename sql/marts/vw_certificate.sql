@@ -77,6 +77,7 @@ SELECT
   h.row_count,
   h.rejected_count,
   h.vendor_total_usd,
+  COALESCE(h.unknown_money_count, 0) AS unknown_money_count,
   r.content_sha256,
   h.fetch_id,
   h.version_fetch_id,

@@ -7,7 +7,7 @@
 --   priority_tier: what is left on a platform with priority-tier tokens in that month, which Anthropic's cost report leaves out
 --   unknown: what is left then
 -- Invoice lines without a type count as usage. priced_usd is Anthropic's tokens at list price, for models with a known price.
--- Grain: month, platform. Inputs: agg_cost_days, raw_sheet_invoices, stg_snapshots, raw_fetches, stg_current_fetches, raw_cursor_events,
+-- Grain: month, platform. Inputs: agg_cost_days, raw_sheet_invoices, stg_snapshots, raw_fetches, stg_current_fetches, stg_cursor_event_versions,
 -- raw_anthropic_cost, raw_anthropic_usage, raw_anthropic_analytics_cost, raw_claude_enterprise_cost, raw_claude_ai_spend,
 -- stg_anthropic_workspaces, stg_anthropic_list_value, stg_set_aside, stg_closed_months.
 WITH held AS (
@@ -86,10 +86,10 @@ told AS (
     'cursor' AS platform,
     v.is_now,
     r.charged_usd AS usd
-  FROM raw_cursor_events AS r
+  FROM stg_cursor_event_versions AS r
   INNER JOIN versions AS v
     ON r.fetch_id = v.version_fetch_id AND r.usage_date = v.usage_date AND v.source = 'cursor' AND v.endpoint = 'filtered-usage-events'
-  WHERE r.is_chargeable
+  WHERE r.billing = 'billed'
   UNION ALL
   SELECT
     v.usage_date,

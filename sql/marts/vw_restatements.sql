@@ -1,4 +1,4 @@
--- What vendors changed after they first said it. Only days that a vendor reports on (a window was asked), not snapshots; a day that was read
+-- What changed after a vendor first said it, and by whom: the vendor, or the rule that reads its records. Only days that a vendor reports on (a window was asked), not snapshots; a day that was read
 -- before it ended was not said yet.
 -- Grain: source, endpoint, usage_date, version_no. Inputs: raw_fetches, stg_set_aside.
 WITH ended AS (
@@ -31,10 +31,11 @@ versions AS (
     LAG(row_count) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id) AS previous_row_count,
     vendor_total_usd,
     LAG(vendor_total_usd) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id)
-      AS previous_vendor_total_usd
+      AS previous_vendor_total_usd,
+    COALESCE(changed_by, 'vendor') AS changed_by
   FROM said
-  -- Two loads at one moment publish one content twice: that is no restatement.
-  WHERE previous_sha256 IS NULL OR previous_sha256 != content_sha256
+  -- Two loads at one moment publish one content twice: that is no restatement. The same rows totalled by another rule are one.
+  WHERE previous_sha256 IS NULL OR previous_sha256 != content_sha256 OR changed_by = 'rule'
 )
 
 SELECT
@@ -50,6 +51,7 @@ SELECT
   v.vendor_total_usd,
   v.previous_vendor_total_usd,
   v.vendor_total_usd - v.previous_vendor_total_usd AS change_usd,
+  v.changed_by,
   x.usage_date IS NULL AS is_counted
 FROM versions AS v
 LEFT JOIN stg_set_aside AS x ON v.source = x.source AND v.endpoint = x.endpoint AND v.usage_date = x.usage_date

@@ -1,5 +1,5 @@
 -- Cursor's service accounts, learned from the events that they make. Grain: one service account and day.
--- Inputs: raw_cursor_events, stg_current_fetches.
+-- Inputs: stg_cursor_events.
 SELECT
   e.service_account_id AS api_key_id,
   MAX(e.service_account_name) AS api_key_name,
@@ -9,12 +9,6 @@ SELECT
   CAST(NULL AS BOOL) AS is_active,
   e.usage_date AS seen_on,
   FALSE AS is_directory
-FROM raw_cursor_events AS e
-INNER JOIN stg_current_fetches AS f
-  ON
-    e.fetch_id = f.version_fetch_id
-    AND e.usage_date = f.usage_date
-    AND f.source = 'cursor'
-    AND f.endpoint = 'filtered-usage-events'
+FROM stg_cursor_events AS e
 WHERE e.service_account_id IS NOT NULL
 GROUP BY e.service_account_id, e.usage_date
