@@ -211,9 +211,9 @@ class Leaving:
     gone: list[date]
 
 
-def history(endpoint: Endpoint, settings: Settings) -> int | None:
+def history(endpoint: Endpoint, settings: Settings | None) -> int | None:
     """How many days back the vendor answers: by the settings, else by its documentation; None where neither says."""
-    given = settings.history_days
+    given = settings.history_days if settings else {}
     return given.get(f"{endpoint.source}/{endpoint.name}", given.get(endpoint.source, endpoint.history_days))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ai_usage.tables import use
 from ai_usage.tables.books import vw_adjustments, vw_cost_booked, vw_month_close
-from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
+from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES, TIMINGS
 from ai_usage.tables.focus import vw_focus
 from ai_usage.tables.schema import Table, boolean, count, date, integer, string, timestamp, usd
 from ai_usage.tables.shape import DEPARTMENT, PLATFORM, USER, mart
@@ -69,6 +69,7 @@ vw_cost_allocation = mart(
         string("model", "Model."),
         string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
         string("attribution", "How the cost found its owner.", nullable=False, allowed=ATTRIBUTIONS),
+        string("timing", "Charged on its day, or spread over the days of a range that was billed as one.", nullable=False, allowed=TIMINGS),
         string("settle_state", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
         date("corrects_month", "First day of the closed month that the row corrects; NULL for the month's own cost."),
         usd("cost_usd", "Billed cost.", nullable=False),

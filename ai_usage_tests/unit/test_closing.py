@@ -17,6 +17,7 @@ import pytest
 from ai_usage import closing
 from ai_usage.closing import ClosingError
 from ai_usage.proofs import FACTS
+from ai_usage.sources.endpoint import Window
 from ai_usage.warehouse import WarehouseError
 from ai_usage_tests.fixtures.desk import Desk, assert_totals, contents, curated
 
@@ -46,13 +47,8 @@ class Office:
 
     def quiet(self, first: date, last: date) -> None:
         """Days on which nothing happened, and the vendor said so."""
-        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-        silent = [day for day in days if day not in self.told]
-        self.told |= {day: {} for day in silent}
-        held = {"source": "cursor", "endpoint": "filtered-usage-events", "state": "empty", "origin": "api", "changed": True}
-        counts = {"row_count": 0, "rejected_count": 0, "vendor_total_usd": N(0), "fetched_at": BASE, "window_start": BASE}
-        names = [(day, f"quiet-{day}") for day in silent]
-        self.desk.lay("raw_fetches", *({**held, **counts, "usage_date": d, "fetch_id": n, "version_fetch_id": n} for d, n in names))
+        self.desk.quiet(first, last)
+        self.told |= {day: {} for day in Window(first, last).days if day not in self.told}
 
     def compute(self, as_of: date = LATE) -> None:
         curated(self.desk, self.first, self.last, as_of)
@@ -101,7 +97,7 @@ def furnished(desk: Desk) -> Office:
     found.tell(D(2026, 10, 5), ana="20")
     found.tell(D(2026, 10, 31), ben="10")
     found.tell(D(2026, 11, 2), ana="5")
-    found.quiet(D(2026, 9, 30), D(2026, 11, 30))
+    found.quiet(SEP, D(2026, 11, 30))
     found.compute()
     return found
 
