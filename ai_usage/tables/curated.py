@@ -9,7 +9,7 @@ from __future__ import annotations
 from ai_usage.tables.schema import Column, Personal, Table, boolean, count, date, email, string, timestamp, usd
 
 COST_TYPES = ("usage", "subscription", "overage", "credit", "tax", "adjustment")
-ATTRIBUTIONS = ("direct", "token_share", "seat", "key_owner", "unattributed")
+ATTRIBUTIONS = ("direct", "token_share", "allocated", "seat", "key_owner", "unattributed")
 SETTLE_STATES = ("open", "provisional", "settled", "closed")
 
 _PLATFORM = string("platform", "claude_api, claude_code, claude_ai, cursor, or what a new vendor adds.", nullable=False)

@@ -46,15 +46,19 @@ vw_chargeback = mart(
         *USER,
         PLATFORM,
         string("vendor", "Who sends the invoice.", nullable=False),
-        string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
+        string(
+            "cost_type", "Kind of charge; invoice_difference: what a received invoice says beyond the lines booked for its month.", nullable=False,
+            allowed=(*COST_TYPES, "invoice_difference"),
+        ),
         string("settle_state", "The least final state in the line; open until the month has ended.", nullable=False, allowed=SETTLE_STATES),
         date("corrects_month", "First day of the closed month that the line corrects; NULL for the month's own cost."),
-        usd("cost_usd", "Billed cost.", nullable=False),
+        usd("cost_usd", "Billed cost; 0 on the line of an invoice's difference.", nullable=False),
+        usd("booked_usd", "The amount to book, in whole cents. A vendor's lines of a month sum to its cost in cents, or to its invoices.", nullable=False),
     ),
     key=("month", "cost_center", "department", "user_email", "platform", "vendor", "cost_type", "corrects_month"),
     date_column="month",
-    tags={"columns_version": "1"},
-)
+    tags={"columns_version": "2"},
+)  # fmt: skip
 vw_cost_allocation = mart(
     "vw_cost_allocation",
     "Billed cost per day with person and department as of that day, as it stands in the books.",

@@ -25,7 +25,7 @@ D, N = date, Decimal
 SEP, OCT, NOV = D(2026, 9, 1), D(2026, 10, 1), D(2026, 11, 1)
 DEC, LATE = D(2026, 12, 1), D(2027, 2, 1)
 ANA, BEN = "ana@example.com", "ben@example.com"
-BASE = datetime(2026, 11, 22, 12, tzinfo=UTC)
+BASE = datetime(2027, 1, 15, 12, tzinfo=UTC)  # every day that is told has ended
 
 
 class Office:

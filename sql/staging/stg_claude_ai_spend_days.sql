@@ -1,5 +1,5 @@
--- Each version of claude.ai's spend report by day: the money of a range of days is spread evenly over them, in whole 1e-9 USD, what is left over on the
--- last one. Requests and tokens are told of a day only by a report of one day. A row without an e-mail, as "(org service usage)", is nobody's.
+-- Each version of claude.ai's spend report by day: the money of a range of days is spread evenly over them, in whole 1e-9 USD, what is left over
+-- on the last one. Requests and tokens are told of a day only by a report of one day. A row without an e-mail, as "(org service usage)", is nobody's.
 -- Grain: fetch_id, cost_date, user_email, model. Inputs: raw_claude_ai_spend.
 WITH lines AS (
   SELECT

@@ -1,8 +1,8 @@
--- Days that an endpoint holds and that do not count, since another one reports the same bill or the same usage. Two reports by day (the newer and the older
--- generation of Anthropic's): the preferred one counts where it has rows. Where it says that nothing happened and the other one has rows, the other one
--- counts: what one report shows is not dropped because another is silent. A report by range (claude.ai's spend report, a file) and one by day (Claude
--- Enterprise's API): the range counts, and the API's days inside it do not, unless the API holds every one of its days and not all of them are
--- empty; then the range, which stands on its last day, is left out whole. Never both, and never a part of each, since a range cannot be cut.
+-- Days that an endpoint holds and that do not count, since another one reports the same bill or the same usage. Two reports by day (the newer and
+-- the older generation of Anthropic's): the preferred one counts where it has rows. Where it says that nothing happened and the other one has rows,
+-- the other one counts: what one report shows is not dropped because another is silent. A report by range (claude.ai's spend report, a file) and
+-- one by day (Claude Enterprise's API): the range counts, and the API's days inside it do not, unless the API holds every one of its days and not all
+-- of them are empty; then the range, which stands on its last day, is left out whole. Never both, and never a part of each: a range cannot be cut.
 -- Grain: source, endpoint, usage_date. Inputs: stg_current_fetches, stg_claude_ai_ranges.
 WITH pairs AS (
   SELECT
