@@ -21,7 +21,9 @@ def close(
     reason: Annotated[str, typer.Option(help="Why; required with --reopen and --accept.")] = "",
     accept: Annotated[
         list[str] | None,
-        typer.Option(help="Close although this is missing: unread_days, unknown_money. May be given twice; the ledger keeps it with --reason."),
+        typer.Option(
+            help="Close although this is missing: unread_days, unknown_money. May be given twice; the ledger keeps it with --reason."
+        ),
     ] = None,
     reopen: Annotated[bool, typer.Option("--reopen", help="Open the closed month again; both decisions stay on record.")] = False,
     with_earlier: Annotated[bool, typer.Option("--with-earlier", help="Close the open months before it too, in order.")] = False,

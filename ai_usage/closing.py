@@ -160,7 +160,9 @@ class _Unread:
 def _unread(warehouse: Warehouse, month: date, today: date, settings: Settings | None) -> Iterator[_Unread]:
     """What no vendor's API was read for. A day read before it ended is a part of a day and not held; an uploaded file's day is."""
     bills = {(e.source, e.name): e for e in completeness.ENDPOINTS if e.vendor_total is not None}
-    asked = warehouse.select("SELECT DISTINCT source, endpoint FROM raw_fetches WHERE origin = 'api' AND window_start IS NOT NULL").to_pylist()
+    asked = warehouse.select(
+        "SELECT DISTINCT source, endpoint FROM raw_fetches WHERE origin = 'api' AND window_start IS NOT NULL"
+    ).to_pylist()
     off = settings.off() if settings else {}
     sources = {r["source"] for r in asked if (r["source"], r["endpoint"]) in bills}
     sources |= {source for source, _ in bills if settings and source not in off}
@@ -344,9 +346,7 @@ def _hashes(where: str) -> str:
 
 def frozen(warehouse: Warehouse, closing_id: str, month: date) -> tuple[int, Decimal, str]:
     """(rows, USD, SHA-256) of a closing as its rows are now. Both engines compute the same hash: money is written without trailing zeros, NULL as -."""
-    found = warehouse.select(
-        _hashes(f"closing_id = @closing_id AND {BOOKED}"), {"closing_id": closing_id, **_scope(month)}
-    ).to_pylist()
+    found = warehouse.select(_hashes(f"closing_id = @closing_id AND {BOOKED}"), {"closing_id": closing_id, **_scope(month)}).to_pylist()
     return (int(found[0]["n"]), Decimal(found[0]["usd"]), str(found[0]["sha256"])) if found else (0, Decimal(0), "no rows")
 
 
@@ -430,7 +430,8 @@ def _decide(warehouse: Warehouse, closing: Closing, action: str, author: str, re
     table = tables.BY_NAME["month_closings"]
     row: dict[str, Value] = {
         "month": closing.month, "action": action, "closing_id": closing.closing_id, "decided_at": datetime.now(UTC), "author": author,
-        "reason": reason.strip() if reason and reason.strip() else None, "accepted": closing.accepted, "as_of": as_of, "row_count": closing.rows, "cost_usd": closing.cost_usd,
+        "reason": reason.strip() if reason and reason.strip() else None, "accepted": closing.accepted,
+        "as_of": as_of, "row_count": closing.rows, "cost_usd": closing.cost_usd,
         "sha256": closing.sha256, "version": __version__,
     }  # fmt: skip
     names = [c for c in table.column_names if row[c] is not None]

@@ -155,14 +155,18 @@ def test_a_longer_range_that_is_exported_again_is_no_restatement(desk: Desk) -> 
             {"period_start": first, "period_end": D(2026, 10, 31), "user_email": ANA, "net_usd": N(usd_told)}, origin="upload",
             vendor_total_usd=N(usd_told), window_start=begin, content_sha256=usd_told, at=NOON + timedelta(minutes=minutes),
         )  # fmt: skip
-    assert [tuple(r.values()) for r in desk.ask("SELECT previous_vendor_total_usd, vendor_total_usd FROM vw_restatements")] == [(N(90), N(91))]
+    assert [tuple(r.values()) for r in desk.ask("SELECT previous_vendor_total_usd, vendor_total_usd FROM vw_restatements")] == [
+        (N(90), N(91))
+    ]
 
 
 def test_the_proof_does_not_take_the_rule_for_the_truth(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stg_set_aside that sets nothing aside, in its view and as a run reads it, must not pass: 620 stand for 310."""
     october(desk, "310")
     told(desk, D(2026, 10, 26), D(2026, 10, 31))
-    nothing = models.model("stg_set_aside").sql.replace("FROM ranges AS r\nINNER JOIN", "FROM (SELECT * FROM ranges WHERE FALSE) AS r\nINNER JOIN")
+    nothing = models.model("stg_set_aside").sql.replace(
+        "FROM ranges AS r\nINNER JOIN", "FROM (SELECT * FROM ranges WHERE FALSE) AS r\nINNER JOIN"
+    )
     with desk.warehouse._open() as con:
         from ai_usage.warehouse import dialect
 

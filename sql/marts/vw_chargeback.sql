@@ -26,31 +26,25 @@ WITH lines AS (
   GROUP BY month, cost_center, department, user_email, user_name, platform, vendor, cost_type, corrects_month
 ),
 
--- Whole numbers of 1e-9 USD: 10,000,000 of them are a cent. The floor of a negative line is below it, so that every rest is positive.
-nanos AS (
-  SELECT
-    *,
-    CAST(cost_usd * 1000000000 AS INT64) AS nano_usd
-  FROM lines
-),
-
+-- The floor of a line, also of a negative one, is its cents or a cent below: every rest is positive.
 floors AS (
   SELECT
     *,
-    DIV(nano_usd, 10000000) - CASE WHEN MOD(nano_usd, 10000000) < 0 THEN 1 ELSE 0 END AS floor_cents
-  FROM nanos
+    CAST(ROUND(cost_usd, 2) AS NUMERIC)
+    - CASE WHEN CAST(ROUND(cost_usd, 2) AS NUMERIC) > cost_usd THEN CAST('0.01' AS NUMERIC) ELSE CAST(0 AS NUMERIC) END AS floor_usd
+  FROM lines
 ),
 
 sums AS (
   SELECT
     *,
-    CAST(SUM(nano_usd) OVER (PARTITION BY month, vendor) AS INT64) AS whole_nano_usd,
-    CAST(SUM(floor_cents) OVER (PARTITION BY month, vendor) AS INT64) AS floors_cents,
+    CAST(ROUND(SUM(cost_usd) OVER (PARTITION BY month, vendor), 2) AS NUMERIC)
+    - SUM(floor_usd) OVER (PARTITION BY month, vendor) AS lacking_usd,
     ROW_NUMBER() OVER (
       PARTITION BY month, vendor
       ORDER BY
-        nano_usd - floor_cents * 10000000 DESC, platform, COALESCE(cost_center, ''), department, user_email, cost_type,
-        COALESCE(corrects_month, month) DESC, user_name
+        cost_usd - floor_usd DESC, platform, COALESCE(cost_center, ''), department, user_email, cost_type, COALESCE(corrects_month, month) DESC,
+        user_name
     ) AS place
   FROM floors
 ),
@@ -58,11 +52,13 @@ sums AS (
 cents AS (
   SELECT
     *,
-    floor_cents
-    + CASE
-      WHEN place <= CASE WHEN whole_nano_usd < 0 THEN -1 ELSE 1 END * DIV(ABS(whole_nano_usd) + 5000000, 10000000) - floors_cents THEN 1
-      ELSE 0
-    END AS booked_cents
+    CAST(
+      floor_usd
+      + CASE
+        WHEN CAST(place AS NUMERIC) * CAST('0.01' AS NUMERIC) <= lacking_usd THEN CAST('0.01' AS NUMERIC)
+        ELSE CAST(0 AS NUMERIC)
+      END AS NUMERIC
+    ) AS booked_usd
   FROM sums
 ),
 
@@ -70,7 +66,7 @@ invoiced AS (
   SELECT
     DATE_TRUNC(r.invoice_month, MONTH) AS month,
     r.platform,
-    CAST(ROUND(SUM(r.amount_usd) * 100) AS INT64) AS invoice_cents
+    CAST(ROUND(SUM(r.amount_usd), 2) AS NUMERIC) AS invoice_usd
   FROM raw_sheet_invoices AS r
   INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
   WHERE s.source = 'google_sheets' AND s.endpoint = 'invoices'
@@ -81,7 +77,7 @@ booked AS (
   SELECT
     COALESCE(corrects_month, month) AS month,
     platform,
-    SUM(booked_cents) AS booked_cents,
+    SUM(booked_usd) AS booked_usd,
     COUNTIF(settle_state NOT IN ('closed', 'settled')) AS moving
   FROM cents
   GROUP BY COALESCE(corrects_month, month), platform
@@ -107,7 +103,7 @@ SELECT
   settle_state,
   corrects_month,
   cost_usd,
-  CAST(CAST(booked_cents AS NUMERIC) * CAST('0.01' AS NUMERIC) AS NUMERIC) AS booked_usd
+  booked_usd
 FROM cents
 UNION ALL
 SELECT
@@ -122,8 +118,8 @@ SELECT
   CASE WHEN COALESCE(b.moving, 0) = 0 THEN 'settled' ELSE 'provisional' END AS settle_state,
   CAST(NULL AS DATE) AS corrects_month,
   CAST(0 AS NUMERIC) AS cost_usd,
-  CAST(CAST(i.invoice_cents - COALESCE(b.booked_cents, 0) AS NUMERIC) * CAST('0.01' AS NUMERIC) AS NUMERIC) AS booked_usd
+  i.invoice_usd - COALESCE(b.booked_usd, CAST(0 AS NUMERIC)) AS booked_usd
 FROM invoiced AS i
 LEFT JOIN booked AS b ON i.month = b.month AND i.platform = b.platform
 LEFT JOIN vendors AS v ON i.platform = v.platform
-WHERE i.invoice_cents != COALESCE(b.booked_cents, 0)
+WHERE i.invoice_usd != COALESCE(b.booked_usd, CAST(0 AS NUMERIC))

@@ -1,5 +1,6 @@
 -- What vendors changed after they first said it. Only days that a vendor reports on (a window was asked), not snapshots; a day that was read
--- before it ended was not said yet. A spend report of another range that ends on the same day, or one taken back by a person, is no change by the vendor.
+-- before it ended was not said yet. A spend report of another range that ends on the same day, or one taken back by a person, is no change by
+-- the vendor.
 -- Grain: source, endpoint, usage_date, version_no. Inputs: raw_fetches, stg_set_aside.
 WITH ended AS (
   SELECT

@@ -1,6 +1,6 @@
 -- claude.ai's usage by the console's exports. No overlap: stg_claude_ai_days gives the person's day, the spend report gives the list price per model,
--- spread over its days like the cost. Requests and tokens only where the range is one day, since otherwise nobody says on which day somebody worked, and
--- only where Claude Enterprise's own report of the day has none.
+-- spread over its days like the cost. Requests and tokens only where the range is one day, since otherwise nobody says on which day somebody worked,
+-- and only where Claude Enterprise's own report of the day has none.
 -- Grain: usage_date, user_email, model, source. Inputs: stg_claude_ai_days, stg_claude_ai_spend_days, stg_current_fetches, stg_set_aside.
 SELECT
   d.usage_date,

@@ -50,7 +50,13 @@ def closed_month(context: dg.AssetExecutionContext, config: MonthToClose, runtim
                 raise closing.ClosingError(short)
         for one in to_close:
             closed = closing.close(
-                runtime.warehouse, one, author=config.author, today=runtime.today, reason=config.reason, settings=runtime.settings, accepted=config.accept
+                runtime.warehouse,
+                one,
+                author=config.author,
+                today=runtime.today,
+                reason=config.reason,
+                settings=runtime.settings,
+                accepted=config.accept,
             )
             for sentence in closing.warnings(runtime.warehouse, one):
                 context.log.warning(sentence)
@@ -58,7 +64,8 @@ def closed_month(context: dg.AssetExecutionContext, config: MonthToClose, runtim
     except (WarehouseError, SettingsError) as error:
         raise failed(error) from None
     metadata = {
-        "month": f"{month:%Y-%m}", "months_closed": ", ".join(f"{m:%Y-%m}" for m in to_close), "dagster/row_count": closed.rows, "cost_usd": usd(closed.cost_usd), "sha256": closed.sha256, "author": config.author,
+        "month": f"{month:%Y-%m}", "months_closed": ", ".join(f"{m:%Y-%m}" for m in to_close),
+        "dagster/row_count": closed.rows, "cost_usd": usd(closed.cost_usd), "sha256": closed.sha256, "author": config.author,
     }  # fmt: skip
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=[result])
 

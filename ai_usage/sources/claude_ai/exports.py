@@ -185,7 +185,9 @@ def _json(value: Any) -> str:
 
 
 def period_in(name: str) -> Window | None:
-    """The range that a file's name holds, as in claude_ai_spend.2026-10-01_2026-10-31.csv or the vendor's own …-2026-10-01-to-2026-10-31.csv; None without one. Raises when it is no range."""
+    """The range that a file's name holds, as in claude_ai_spend.2026-10-01_2026-10-31.csv or the vendor's own …-2026-10-01-to-2026-10-31.csv.
+
+    None without one. Raises when it is no range."""
     found = _RANGE.search(name)
     if not found:
         return None

@@ -53,7 +53,8 @@ SPEND = Endpoint(
     table=claude_ai.raw_claude_ai_spend,
     fields=(
         Field("period_start", required=True), Field("period_end", required=True), Field("email", required=True), Field("account_uuid"),
-        Field("user_id"), Field("product"), Field("model"), Field("model_family"), Field("slack_channel_id"), Field("teams_channel_id"), *(Field(f) for f in _COUNTS.values()),
+        Field("user_id"), Field("product"), Field("model"), Field("model_family"), Field("slack_channel_id"), Field("teams_channel_id"),
+        *(Field(f) for f in _COUNTS.values()),
         Field("total_net_spend_usd", required=True), Field("total_gross_spend_usd"),
     ),
     columns={
