@@ -133,7 +133,7 @@ def rejects(warehouse: Warehouse, endpoint: Endpoint, window: Window) -> Any:
 
 
 def conservation(warehouse: Warehouse, endpoint: Endpoint, window: Window) -> dg.AssetCheckResult:
-    """Vendor total = raw = staging, for each day, or range of days that a file sums; of a day that is set aside for another report of the same bill, nothing may be staged.
+    """Vendor total = raw = staging, for each day, or range of days that a file sums; of a day that is set aside for another report of the same bill, nothing is staged.
     A day whose total the vendor's records hide cannot be proved and fails."""
     first, last = totals.whole_ranges(warehouse, window.first, window.last) if endpoint.whole_window else (window.first, window.last)
     found = warehouse.select(
