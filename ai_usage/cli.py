@@ -218,7 +218,7 @@ def status() -> None:
 @app.command()
 def certify(
     from_: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day; default: the first that was ever asked for.")
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day; default: AI_USAGE_START_DATE.")
     ] = None,
     to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last UTC day, inclusive; default: yesterday.")] = None,
     format_: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
@@ -232,7 +232,7 @@ def certify(
     with opened() as runtime:
         runtime.existing()
         last = _day(to, runtime.yesterday)
-        first = _day(from_, min(last, max(runtime.settings.start_date, completeness.first_day(runtime) or last)))
+        first = _day(from_, min(last, runtime.settings.start_date))
         _check_days(first, last, runtime.settings, runtime.yesterday)
         days = completeness.certificate(runtime, first, last)
         if not days:

@@ -115,11 +115,6 @@ def _owed(endpoint: Endpoint, window: Window, begun: dict[tuple[str, str], date]
     return None if endpoint.usage_date is None or last < first else Window(first, last)
 
 
-def first_day(runtime: Runtime) -> date | None:
-    """The first day that any endpoint was asked about; None before the first run."""
-    return runtime.warehouse.select("SELECT MIN(usage_date) AS first_day FROM vw_certificate")["first_day"][0].as_py()
-
-
 def forgotten(runtime: Runtime, before: date) -> list[date]:
     """Ended days before a day that the platform once would have read and does not hold, oldest first: it slept, or the vendor was down.
 
@@ -211,9 +206,9 @@ class Leaving:
     gone: list[date]
 
 
-def history(endpoint: Endpoint, settings: Settings) -> int | None:
+def history(endpoint: Endpoint, settings: Settings | None) -> int | None:
     """How many days back the vendor answers: by the settings, else by its documentation; None where neither says."""
-    given = settings.history_days
+    given = settings.history_days if settings else {}
     return given.get(f"{endpoint.source}/{endpoint.name}", given.get(endpoint.source, endpoint.history_days))
 
 

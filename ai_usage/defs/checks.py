@@ -15,7 +15,7 @@ import dagster as dg
 import pandas as pd
 import pandera.errors
 
-from ai_usage import tables
+from ai_usage import tables, totals
 from ai_usage.defs.common import SAMPLE, check
 from ai_usage.loading import LoadReport
 from ai_usage.sources.endpoint import Endpoint, Window
@@ -139,8 +139,9 @@ def rejects(warehouse: Warehouse, endpoint: Endpoint, window: Window) -> Any:
 
 
 def conservation(warehouse: Warehouse, endpoint: Endpoint, window: Window) -> dg.AssetCheckResult:
-    """Vendor total = raw = staging, for each day, over all money that can be read; of a day that is set aside for another report of the same bill,
-    nothing may be staged."""
+    """Vendor total = raw = staging, for each day, or range of days that a file sums, over all money that can be read; of a day that is set aside for
+    another report of the same bill, nothing may be staged."""
+    first, last = totals.whole_ranges(warehouse, window.first, window.last) if endpoint.whole_window else (window.first, window.last)
     found = warehouse.select(
         """
         SELECT
@@ -155,17 +156,21 @@ def conservation(warehouse: Warehouse, endpoint: Endpoint, window: Window) -> dg
           WHERE source = @source AND endpoint = @endpoint AND usage_date BETWEEN @start_date AND @end_date
         ) AS a ON f.usage_date = a.usage_date
         LEFT JOIN (
-          SELECT cost_date, SUM(cost_usd) AS cost_usd FROM stg_cost
-          WHERE source = @staged_as AND cost_date BETWEEN @start_date AND @end_date GROUP BY cost_date
+          SELECT COALESCE(r.last_day, c.cost_date) AS cost_date, SUM(c.cost_usd) AS cost_usd FROM stg_cost AS c
+          LEFT JOIN (
+            SELECT last_day, day FROM stg_claude_ai_ranges CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(first_day, last_day)) AS day WHERE @by_range
+          ) AS r ON c.cost_date = r.day
+          WHERE c.source = @staged_as AND c.cost_date BETWEEN @start_date AND @end_date GROUP BY COALESCE(r.last_day, c.cost_date)
         ) AS s ON f.usage_date = s.cost_date
         ORDER BY f.usage_date
         """,
         {
             "source": endpoint.source,
             "endpoint": endpoint.name,
-            "start_date": window.first,
-            "end_date": window.last,
+            "start_date": first,
+            "end_date": last,
             "staged_as": endpoint.staged_as,
+            "by_range": endpoint.whole_window,
         },
     ).to_pylist()
     wrong = [row for row in found if row["difference_usd"] is None or abs(row["difference_usd"]) > TOLERANCE_USD]

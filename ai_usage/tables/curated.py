@@ -9,7 +9,7 @@ from __future__ import annotations
 from ai_usage.tables.schema import Column, Personal, Table, boolean, count, date, email, integer, string, timestamp, usd
 
 COST_TYPES = ("usage", "subscription", "overage", "credit", "tax", "adjustment")
-ATTRIBUTIONS = ("direct", "token_share", "seat", "key_owner", "unattributed")
+ATTRIBUTIONS = ("direct", "token_share", "allocated", "seat", "key_owner", "unattributed")
 SETTLE_STATES = ("open", "provisional", "settled", "closed")
 
 _PLATFORM = string("platform", "claude_api, claude_code, claude_ai, cursor, or what a new vendor adds.", nullable=False)
@@ -59,6 +59,10 @@ _COST_DIMENSIONS: tuple[Column, ...] = (
     string("attribution", "How the cost found its owner.", nullable=False, allowed=ATTRIBUTIONS),
 )
 _SOURCE = string("source", "The staging model that the row came through.", nullable=False)
+TIMINGS = ("day", "spread")
+_TIMING = string(
+    "timing", "day: charged on its day. spread: a range of days was billed and is spread evenly over them. NULL is day.", allowed=TIMINGS
+)
 _PROCESSED_AT = timestamp("processed_at", "When the row was computed.", nullable=False)
 
 STAGING_USAGE: tuple[Column, ...] = (*_USAGE_DIMENSIONS, *USAGE_MEASURES, _SOURCE)
@@ -67,6 +71,7 @@ STAGING_COST: tuple[Column, ...] = (
     date("settled_on", "First UTC day on which the vendor no longer changes this day; NULL is unknown."),
     _SOURCE,
 )
+SPREAD_COST: tuple[Column, ...] = (*STAGING_COST, _TIMING)
 STAGING_KEYS: tuple[Column, ...] = (
     string("api_key_id", "The vendor's id of the key or service account.", nullable=False),
     string("api_key_name", "Its name."),
@@ -283,7 +288,7 @@ stg_cursor_unknown_kinds = Table(
 stg_cursor_usage = _staging("stg_cursor_usage", "Cursor's usage in the common shape.", STAGING_USAGE, "usage_date")
 stg_cursor_cost = _staging("stg_cursor_cost", "Cursor's billed events in the common shape.", STAGING_COST, "cost_date")
 stg_usage = _staging("stg_usage", "Every `stg_*_usage` together: what `fct_usage_daily` reads.", STAGING_USAGE, "usage_date")
-stg_cost = _staging("stg_cost", "Every `stg_*_cost` together: what `fct_cost_daily` reads.", STAGING_COST, "cost_date")
+stg_cost = _staging("stg_cost", "Every `stg_*_cost` together: what `fct_cost_daily` reads.", SPREAD_COST, "cost_date")
 stg_cursor_seats = _staging("stg_cursor_seats", "Who held a Cursor seat on which day.", STAGING_SEATS, "seat_date")
 stg_seats = _staging("stg_seats", "Every `stg_*_seats` together: who a block of seats is for.", STAGING_SEATS, "seat_date")
 stg_cursor_keys = _staging("stg_cursor_keys", "Cursor's service accounts.", STAGING_KEYS, "seen_on")
@@ -369,7 +374,44 @@ stg_claude_ai_usage = _staging(
     "stg_claude_ai_usage", "claude.ai's two exports as usage: conversations of the audit log, list price of the spend report.",
     STAGING_USAGE, "usage_date",
 )  # fmt: skip
-stg_claude_ai_cost = _staging("stg_claude_ai_cost", "claude.ai's spend report export in the common shape.", STAGING_COST, "cost_date")
+stg_claude_ai_cost = _staging("stg_claude_ai_cost", "claude.ai's spend report export in the common shape.", SPREAD_COST, "cost_date")
+stg_claude_ai_ranges = Table(
+    name="stg_claude_ai_ranges",
+    layer="staging",
+    description="The ranges of days that claude.ai's spend report sums, as they count now.",
+    grain="one range, named by its last day",
+    key=("last_day",),
+    view=True,
+    columns=(
+        string("version_fetch_id", "The fetch whose rows hold the content.", nullable=False),
+        date("last_day", "Last UTC day of the range.", nullable=False),
+        date("first_day", "Its first UTC day.", nullable=False),
+    ),
+)
+stg_claude_ai_spend_days = _staging(
+    "stg_claude_ai_spend_days",
+    "Every version of claude.ai's spend report by day: a range of days is spread evenly over them.",
+    (
+        string("fetch_id", "The version.", nullable=False),
+        date("last_day", "Last UTC day of its range.", nullable=False),
+        date("cost_date", "UTC day.", nullable=False),
+        string("timing", "day: the range is one day. spread: a part of a longer one.", nullable=False, allowed=TIMINGS),
+        email("user_email", "The person; NULL where the row is the organisation's."),
+        string("model", "Model."),
+        usd("net_usd", "Billed."),
+        usd("gross_usd", "The same at list price."),
+        *(
+            count(name, f"{what} of a report of one day; NULL of a longer one.", unit)
+            for name, what, unit in (
+                ("requests", "Requests", "requests"), ("uncached_input_tokens", "Uncached input tokens", "tokens"),
+                ("cache_read_tokens", "Tokens read from cache", "tokens"), ("cache_write_5m_tokens", "Tokens written to cache for 5 minutes", "tokens"),
+                ("cache_write_1h_tokens", "Tokens written to cache for an hour", "tokens"), ("output_tokens", "Output tokens", "tokens"),
+                ("web_searches", "Web searches", "requests"),
+            )
+        ),
+    ),
+    "cost_date",
+)  # fmt: skip
 stg_claude_ai_days = _staging(
     "stg_claude_ai_days",
     "What each person did in claude.ai on each UTC day, by Claude Enterprise's count or else the audit log.",
@@ -456,7 +498,7 @@ fct_cost_daily = Table(
     name="fct_cost_daily",
     layer="curated",
     description="Billed money per day, to 1e-9 USD, unattributed included.",
-    grain="one UTC day, platform, workspace, key, person, model, cost type, token type, attribution and source",
+    grain="one UTC day, platform, workspace, key, person, model, cost type, token type, attribution, source and timing",
     key=(
         "cost_date",
         "platform",
@@ -469,6 +511,7 @@ fct_cost_daily = Table(
         "token_type",
         "attribution",
         "source",
+        "timing",
     ),
     date_column="cost_date",
     cluster_by=("platform", "user_email"),
@@ -482,6 +525,7 @@ fct_cost_daily = Table(
         ),
         _SOURCE,
         _PROCESSED_AT,
+        _TIMING,
     ),
 )
 
@@ -504,6 +548,8 @@ STAGING: tuple[Table, ...] = (
     stg_adjustments_cost,
     stg_claude_ai_usage,
     stg_claude_ai_cost,
+    stg_claude_ai_ranges,
+    stg_claude_ai_spend_days,
     stg_claude_ai_days,
     stg_usage,
     stg_cost,

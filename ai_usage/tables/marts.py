@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ai_usage.tables import use
 from ai_usage.tables.books import vw_adjustments, vw_cost_booked, vw_month_close
-from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
+from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES, TIMINGS
 from ai_usage.tables.focus import vw_focus
 from ai_usage.tables.schema import Table, boolean, count, date, integer, string, timestamp, usd
 from ai_usage.tables.shape import DEPARTMENT, PLATFORM, USER, mart
@@ -46,15 +46,19 @@ vw_chargeback = mart(
         *USER,
         PLATFORM,
         string("vendor", "Who sends the invoice.", nullable=False),
-        string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
+        string(
+            "cost_type", "Kind of charge; invoice_difference: what a received invoice says beyond the lines booked for its month.", nullable=False,
+            allowed=(*COST_TYPES, "invoice_difference"),
+        ),
         string("settle_state", "The least final state in the line; open until the month has ended.", nullable=False, allowed=SETTLE_STATES),
         date("corrects_month", "First day of the closed month that the line corrects; NULL for the month's own cost."),
-        usd("cost_usd", "Billed cost.", nullable=False),
+        usd("cost_usd", "Billed cost; 0 on the line of an invoice's difference.", nullable=False),
+        usd("booked_usd", "The amount to book, in whole cents. A vendor's lines of a month sum to its cost in cents, or to its invoices.", nullable=False),
     ),
     key=("month", "cost_center", "department", "user_email", "platform", "vendor", "cost_type", "corrects_month"),
     date_column="month",
-    tags={"columns_version": "1"},
-)
+    tags={"columns_version": "2"},
+)  # fmt: skip
 vw_cost_allocation = mart(
     "vw_cost_allocation",
     "Billed cost per day with person and department as of that day, as it stands in the books.",
@@ -69,6 +73,7 @@ vw_cost_allocation = mart(
         string("model", "Model."),
         string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
         string("attribution", "How the cost found its owner.", nullable=False, allowed=ATTRIBUTIONS),
+        string("timing", "Charged on its day, or spread over the days of a range that was billed as one.", nullable=False, allowed=TIMINGS),
         string("settle_state", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
         date("corrects_month", "First day of the closed month that the row corrects; NULL for the month's own cost."),
         usd("cost_usd", "Billed cost.", nullable=False),

@@ -58,10 +58,14 @@ def all_models() -> dict[str, Model]:
     for kind in ("usage", "cost", "seats", "keys", "people"):
         union = tables.BY_NAME[f"stg_{kind}"]
         parts = [name for name in found if name.startswith("stg_") and name.endswith(f"_{kind}")]
-        columns = ", ".join(union.column_names)
-        sql = "\nUNION ALL\n".join(f"SELECT {columns} FROM {part}" for part in parts)
+        sql = "\nUNION ALL\n".join(f"SELECT {_padded(union, tables.BY_NAME[part])} FROM {part}" for part in parts)
         found[union.name] = Model(union, sql, f"sql/staging/stg_*_{kind}.sql")
     return _ordered(found)
+
+
+def _padded(union: Table, part: Table) -> str:
+    """The columns of a union as one of its parts gives them: NULL where the part does not declare one."""
+    return ", ".join(c.name if c.name in part.column_names else f"CAST(NULL AS {c.type.value}) AS {c.name}" for c in union.columns)
 
 
 def model(name: str) -> Model:

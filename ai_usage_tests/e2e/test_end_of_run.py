@@ -144,10 +144,10 @@ def test_every_job_records_its_checks_and_writes_the_chargeback() -> None:
 def test_two_months_of_chargeback_lie_in_the_folder(costs: Desk, tmp_path: Path) -> None:
     result = run(runtime_of(costs, export_dir=tmp_path / "books"), *END)
     assert result.success
-    wanted = {f"chargeback-v1-{day:%Y-%m}.{kind}" for day in (BEFORE, LAST) for kind in ("csv", "xlsx")}
+    wanted = {f"chargeback-v2-{day:%Y-%m}.{kind}" for day in (BEFORE, LAST) for kind in ("csv", "xlsx")}
     assert {p.name for p in (tmp_path / "books").iterdir()} == wanted
     for day, usd in ((BEFORE, N(3)), (LAST, N("12.500000001"))):
-        with (tmp_path / "books" / f"chargeback-v1-{day:%Y-%m}.csv").open(newline="") as file:
+        with (tmp_path / "books" / f"chargeback-v2-{day:%Y-%m}.csv").open(newline="") as file:
             assert [Decimal(row["cost_usd"]) for row in csv.DictReader(file)] == [usd]
 
 

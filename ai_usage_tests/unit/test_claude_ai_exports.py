@@ -377,22 +377,24 @@ def test_header_spellings_vary(desk: Desk) -> None:
     }  # fmt: skip
 
 
-def test_a_range_stands_on_its_last_day_and_keeps_its_period(desk: Desk) -> None:
+def test_a_range_is_spread_over_its_days_and_keeps_its_period(desk: Desk) -> None:
+    """5 USD over 31 days are 0.161290322 a day, and 0.161290340 on the last one: 5 less 30 times the others."""
     take(desk, f"claude_ai_spend.{OCTOBER}.csv", spend(charge("5", "6")))
     assert desk.ask("SELECT usage_date, period_start, period_end FROM raw_claude_ai_spend") == [
         {"usage_date": date(2026, 10, 31), "period_start": date(2026, 10, 1), "period_end": date(2026, 10, 31)}
     ]
-    assert desk.ask("SELECT cost_date, cost_usd FROM stg_claude_ai_cost") == [{"cost_date": date(2026, 10, 31), "cost_usd": Decimal(5)}]
-    assert desk.ask("SELECT requests, output_tokens, list_usd FROM stg_claude_ai_usage") == [
-        {"requests": None, "output_tokens": None, "list_usd": Decimal(6)}
-    ], "nobody says on which day of the month the requests were"
+    days = {r["cost_date"]: r["cost_usd"] for r in desk.ask("SELECT cost_date, cost_usd FROM stg_claude_ai_cost WHERE timing = 'spread'")}
+    assert days.pop(date(2026, 10, 31)) == Decimal("0.161290340")
+    assert days == {date(2026, 10, n): Decimal("0.161290322") for n in range(1, 31)}
+    told = "SELECT MAX(requests) AS requests, MAX(output_tokens) AS output_tokens, SUM(list_usd) AS list_usd FROM stg_claude_ai_usage"
+    assert desk.ask(told) == [{"requests": None, "output_tokens": None, "list_usd": Decimal(6)}], "nobody says on which day the requests were"
 
 
 def test_somebody_unnamed_is_a_line_of_its_own(desk: Desk) -> None:
     take(desk, f"claude_ai_spend.{OCTOBER}.csv", spend(charge("5", email="")))
     curated(desk, date(2026, 10, 1), TODAY, TODAY)
-    assert desk.ask("SELECT user_email, cost_usd, attribution FROM fct_cost_daily") == [
-        {"user_email": None, "cost_usd": Decimal(5), "attribution": "unattributed"}
+    assert desk.ask("SELECT user_email, SUM(cost_usd) AS usd, attribution FROM fct_cost_daily GROUP BY user_email, attribution") == [
+        {"user_email": None, "usd": Decimal(5), "attribution": "unattributed"}
     ]
 
 
@@ -425,7 +427,7 @@ def test_a_month_to_date_grows_into_its_month_when_asked(desk: Desk) -> None:
     take(desk, f"claude_ai_spend.{OCTOBER}.replace.csv", spend(charge("9")))
     assert total(desk) == 9
     assert [str(r) for r in held_ranges(desk.warehouse)] == ["2026-10-01 to 2026-10-31"]
-    assert desk.one("SELECT change_usd FROM vw_restatements WHERE usage_date = '2026-10-10'") == -5, "the withdrawal is in the ledger"
+    assert desk.ask("SELECT * FROM vw_restatements") == [], "a person withdrew it; the vendor changed nothing"
 
 
 def test_a_report_without_rows_says_that_nothing_was_spent_and_withdraws_its_range(desk: Desk) -> None:

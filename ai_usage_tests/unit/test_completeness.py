@@ -172,7 +172,6 @@ def test_a_machine_that_slept_longer_than_the_window_finds_what_it_forgot(desk: 
 
 def test_nothing_is_forgotten_before_the_first_run(desk: Desk, runtime: Callable[..., At]) -> None:
     assert completeness.forgotten(runtime(), TODAY) == []
-    assert completeness.first_day(runtime()) is None
 
 
 # What vendors forget ------------------------------------------------------------------------------------------------

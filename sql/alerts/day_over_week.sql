@@ -1,6 +1,7 @@
 -- Days whose usage cost is above @share of the mean of the seven days before them, and by at least @floor_usd. A Monday is above the mean of a
 -- week that holds a weekend: so the day must also be above @share of the median of the same weekday in the four weeks before, of which two must
--- be held. Days that a source failed to give are neither judged nor part of a mean; five of the seven days must be known. Seats are not in it.
+-- be held. Days that a source failed to give are neither judged nor part of a mean; five of the seven days must be known. Seats are not in it,
+-- nor what is spread over a range of days.
 -- Inputs: vw_cost_allocation, stg_unknown_days.
 WITH cost AS (
   SELECT
@@ -9,6 +10,7 @@ WITH cost AS (
     SUM(cost_usd) AS usd
   FROM vw_cost_allocation
   WHERE cost_date BETWEEN DATE_SUB(@start_date, INTERVAL 28 DAY) AND @end_date AND settle_state != 'open' AND cost_type != 'subscription'
+    AND timing = 'day'
   GROUP BY cost_date, user_name
 ),
 

@@ -12,6 +12,7 @@ SELECT
   f.model,
   f.cost_type,
   f.attribution,
+  f.timing,
   f.settle_state,
   CASE WHEN f.is_correction THEN DATE_TRUNC(f.cost_date, MONTH) END AS corrects_month,
   f.cost_usd

@@ -3,7 +3,7 @@
 -- forecast is made from each earlier day for as many days ahead, and the outcomes divided by their forecasts are ranked (the 10th and 90th
 -- percentile, with the rank corrected for few forecasts). Fewer than 20 past forecasts give no range: NULL. Open days do not count;
 -- provisional ones count as they stand; manual adjustments and corrections of closed months
--- are spent and no sign of what is to come; days that a vendor failed to give are left out of every mean. A platform that bills fees only
+-- are spent and no sign of what is to come, like what a range of days was billed, which is spread over them and has no weekday; days that a vendor failed to give are left out of every mean. A platform that bills fees only
 -- is certain: its range is the projection.
 -- Grain: level, platform, cost_date (the days of the latest month with data).
 -- Inputs: agg_cost_days, vw_cost_booked, stg_billed_days, stg_snapshots, raw_sheet_subscriptions, raw_sheet_budgets.
@@ -11,7 +11,7 @@ WITH usage AS (
   SELECT
     cost_date,
     platform,
-    SUM(cost_usd) AS usage_usd
+    SUM(CASE WHEN COALESCE(timing, 'day') = 'day' THEN cost_usd ELSE CAST(0 AS NUMERIC) END) AS usage_usd
   FROM agg_cost_days
   WHERE cost_type != 'subscription' AND source != 'sheet_adjustments' AND settle_state != 'open'
   GROUP BY cost_date, platform

@@ -8,7 +8,7 @@
 --   unknown: what is left then
 -- Invoice lines without a type count as usage. priced_usd is Anthropic's tokens at list price, for models with a known price.
 -- Grain: month, platform. Inputs: agg_cost_days, raw_sheet_invoices, stg_snapshots, raw_fetches, stg_current_fetches, stg_cursor_event_versions,
--- raw_anthropic_cost, raw_anthropic_usage, raw_anthropic_analytics_cost, raw_claude_enterprise_cost, raw_claude_ai_spend,
+-- raw_anthropic_cost, raw_anthropic_usage, raw_anthropic_analytics_cost, raw_claude_enterprise_cost, stg_claude_ai_spend_days,
 -- stg_anthropic_workspaces, stg_anthropic_list_value, stg_set_aside, stg_closed_months.
 WITH held AS (
   SELECT
@@ -124,13 +124,13 @@ told AS (
     ON r.fetch_id = v.version_fetch_id AND r.usage_date = v.usage_date AND v.source = 'claude_enterprise' AND v.endpoint = 'analytics/cost'
   UNION ALL
   SELECT
-    v.usage_date,
+    r.cost_date AS usage_date,
     'claude_ai' AS platform,
     v.is_now,
     r.net_usd AS usd
-  FROM raw_claude_ai_spend AS r
+  FROM stg_claude_ai_spend_days AS r
   INNER JOIN versions AS v
-    ON r.fetch_id = v.version_fetch_id AND r.usage_date = v.usage_date AND v.source = 'claude_ai' AND v.endpoint = 'spend'
+    ON r.fetch_id = v.version_fetch_id AND r.last_day = v.usage_date AND v.source = 'claude_ai' AND v.endpoint = 'spend'
 ),
 
 vendor AS (

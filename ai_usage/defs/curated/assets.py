@@ -33,6 +33,9 @@ def _run(context: dg.AssetExecutionContext, runtime: Runtime, name: str) -> tupl
     model = models.model(name)
     parameters = run_parameters(context, runtime)
     try:
+        parameters["start_date"], parameters["end_date"] = totals.whole_ranges(
+            runtime.warehouse, parameters["start_date"], parameters["end_date"]
+        )
         rows = runtime.warehouse.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
     except WarehouseError as error:
         raise failed(error) from None

@@ -36,7 +36,7 @@ _SPEND_NAMES = {
     "family": "model_family", "requests": "total_requests", "prompt_tokens": "total_prompt_tokens",
     "completion_tokens": "total_completion_tokens", "net_spend_usd": "total_net_spend_usd", "gross_spend_usd": "total_gross_spend_usd",
 }  # fmt: skip
-_RANGE = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?:_to_|_)(\d{4}-\d{2}-\d{2})(?!\d)")
+_RANGE = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?:[_-]to[_-]|_)(\d{4}-\d{2}-\d{2})(?!\d)")
 
 
 # The audit log ------------------------------------------------------------------------------------------------
@@ -185,7 +185,9 @@ def _json(value: Any) -> str:
 
 
 def period_in(name: str) -> Window | None:
-    """The range that a file's name holds, as in claude_ai_spend.2026-10-01_2026-10-31.csv; None without one. Raises when it is no range."""
+    """The range that a file's name holds, as in claude_ai_spend.2026-10-01_2026-10-31.csv or the vendor's own …-2026-10-01-to-2026-10-31.csv.
+
+    None without one. Raises when it is no range."""
     found = _RANGE.search(name)
     if not found:
         return None

@@ -60,9 +60,10 @@ _EXPORT_EXAMPLES: dict[str, dict[str, str]] = {
         "ip_address": "", "device_id": "", "user_agent": "", "client_platform": "web_claude_ai",
     },
     "claude_ai_spend": {
-        "email": "name@example.com", "account_uuid": "person-1", "product": "Chat", "model": "claude-sonnet-5", "model_family": "Sonnet",
-        "total_requests": "4", "total_prompt_tokens": "1203", "total_completion_tokens": "877", "total_net_spend_usd": "0.0151",
-        "total_gross_spend_usd": "0.0167",
+        "user_email": "name@example.com", "account_uuid": "person-1", "product": "Chat", "model": "claude-sonnet-5", "total_requests": "4",
+        "total_prompt_tokens": "1203", "total_completion_tokens": "877", "total_net_spend_usd": "0.0151", "total_gross_spend_usd": "0.0167",
+        "user_id": "user-1", "total_uncached_input_tokens": "1003", "total_cache_read_tokens": "200", "total_cache_write_5m_tokens": "0",
+        "total_cache_write_1h_tokens": "0", "total_web_search_count": "0", "slack_channel_id": "", "teams_channel_id": "",
     },
 }  # fmt: skip
 
@@ -90,8 +91,9 @@ def dropped(folder: Path) -> list[Dropped]:
 
 
 def kind_of(name: str) -> str | None:
-    """What a file is, by the beginning of its name."""
-    return next((kind for kind in (*KINDS, *EXPORTS) if name.lower().startswith(kind)), None)
+    """What a file is, by the beginning of its name: ours, or the one that claude.ai gives a spend report."""
+    named = {kind: kind for kind in (*KINDS, *EXPORTS)} | {"spend-report": "claude_ai_spend"}
+    return next((kind for begin, kind in named.items() if name.lower().startswith(begin)), None)
 
 
 def kind_by_header(path: Path) -> str | None:
