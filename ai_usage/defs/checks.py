@@ -90,7 +90,7 @@ def raw_checks(
     )  # fmt: skip
     yield check(
         "no_rejects", report.rejected == 0, expected=0, actual=report.rejected, sample=rejects(warehouse, endpoint, window) if report.rejected else (),
-        remedy="Read the reasons in raw_rejects; correct them at the source, or drop a corrected .replace.csv (docs/how-to/upload-files.md).",
+        remedy=f"The reasons are in raw_rejects. {endpoint.remedy}",
     )  # fmt: skip
     yield check(
         "no_drift", not report.unknown_fields, expected="no unknown fields", actual=", ".join(sorted(report.unknown_fields)) or "none",

@@ -193,6 +193,10 @@ class Decoder:
             for column, holds, value, reason, remedy in self._laws(endpoint, each=True)
         )
         number = endpoint.record_number or "__n - __first_n + 1"
+        why = f"list_filter([{cases}], x -> x IS NOT NULL)"
+        if endpoint.refusals:
+            said = f"""from_json({_quote(endpoint.refusals)}, '[{{"c": "VARCHAR", "v": "VARCHAR", "r": "VARCHAR", "m": "VARCHAR"}}]')"""
+            why = f"coalesce({said}, {why})"
         found = self._con.execute(
             f"""
             WITH rejected AS (
@@ -203,7 +207,7 @@ class Decoder:
             texts AS (SELECT * FROM (SELECT rowid AS __n, * FROM lines) JOIN rejected USING (__n)),
             broken AS (
                 SELECT __usage_date AS usage_date, __fetch_id AS fetch_id, {number} AS record_number, __json AS payload,
-                       unnest(list_filter([{cases}], x -> x IS NOT NULL)) AS b
+                       unnest({why}) AS b
                 FROM ({self._values(endpoint, self._each_field("texts"))})
             )
             SELECT usage_date, fetch_id, ? AS fetched_at, ? AS source, ? AS endpoint,
@@ -285,6 +289,8 @@ class Decoder:
     def _fill(self, endpoint: Endpoint, fields: str) -> None:
         own = ", ".join(f"{_quote('c:' + c.name)} AS {_quote(c.name)}" for c in self._own_columns(endpoint))
         ok = " AND ".join(f"coalesce(({holds}), false)" for _, holds, _, _, _ in self._laws(endpoint, each=self.careful)) or "true"
+        if endpoint.refusals:
+            ok += f" AND {_quote(endpoint.refusals)} IS NULL"
         self._con.execute(
             f"CREATE OR REPLACE TEMP TABLE parsed AS SELECT __walk, __total, {own}, {ok} AS ok, {_large(endpoint)} AS __large, "
             "CASE WHEN __day BETWEEN __first AND __last THEN __day ELSE __first END AS usage_date "

@@ -50,6 +50,8 @@ class Endpoint:
     `history_days`: how many days back the vendor answers, None where it documents none. `lag_days`: how many whole days after a day's end the
     vendor may still call it unfinished. `by_permission`: only some keys may read it, so it is expected once it has been held.
     `without`: which figures stay unknown where a vendor refuses the endpoint; None where a refusal is a failure, as for all that bills.
+    `refusals`: the field in which the reader of a record says why it cannot be used, a JSON text of [{c: column, v: value, r: reason, m: remedy}];
+    such a record is rejected for these reasons.
     """
 
     source: str
@@ -62,6 +64,7 @@ class Endpoint:
     vendor_total: str | None = None
     staged_as: str | None = None
     record_number: str | None = None
+    refusals: str | None = None
     whole_window: bool = False
     history_days: int | None = None
     lag_days: int = 0

@@ -67,7 +67,7 @@ class DuckDBWarehouse:
     # The protocol ---------------------------------------------------------------------------------------------
 
     def ensure(self) -> None:
-        """Create tables and views; add nullable columns that a newer version declares."""
+        """Create tables and views; add nullable columns that a newer version declares, and let go of NULL where it does."""
         if self._ensured and self.path.exists():
             return
         stamp = models.fingerprint()
@@ -381,11 +381,11 @@ class DuckDBWarehouse:
         )
 
     def _migrate(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
-        there = dict(
-            con.execute(
-                "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? AND NOT internal", [table.name]
-            ).fetchall()
-        )
+        found = con.execute(
+            "SELECT column_name, data_type, is_nullable FROM duckdb_columns() WHERE table_name = ? AND NOT internal", [table.name]
+        ).fetchall()
+        there = {name: kind for name, kind, _ in found}
+        required = {name for name, _, nullable in found if not nullable}
         for column in table.columns:
             if column.name not in there:
                 if not column.nullable:
@@ -399,6 +399,8 @@ class DuckDBWarehouse:
                     f"{self.path}: {table.name}.{column.name} is {there[column.name]} where {column.duckdb_type} is declared; move the "
                     "file away and run again from the start date."
                 )
+            elif column.nullable and column.name in required:
+                con.execute(f'ALTER TABLE "{table.name}" ALTER COLUMN "{column.name}" DROP NOT NULL')
 
     def _prove(self, con: duckdb.DuckDBPyConnection, table: Table, fact: Fact, parameters: Parameters) -> None:
         sql = models.expand(fact.difference_sql)
