@@ -94,7 +94,8 @@ def raw_checks(
     )  # fmt: skip
     yield check(
         "no_drift", not report.unknown_fields, expected="no unknown fields", actual=", ".join(sorted(report.unknown_fields)) or "none",
-        remedy=f"The values are kept in `extra`; declare the fields in sources/{endpoint.source}/records.py to give them columns.",
+        remedy=endpoint.drift_remedy
+        or f"The values are kept in `extra`; declare the fields in sources/{endpoint.source}/records.py to give them columns.",
     )  # fmt: skip
     if endpoint.vendor_total:
         yield conservation(warehouse, endpoint, window)

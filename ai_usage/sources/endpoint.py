@@ -51,7 +51,7 @@ class Endpoint:
     vendor may still call it unfinished. `by_permission`: only some keys may read it, so it is expected once it has been held.
     `without`: which figures stay unknown where a vendor refuses the endpoint; None where a refusal is a failure, as for all that bills.
     `refusals`: the field in which the reader of a record says why it cannot be used, a JSON text of [{c: column, v: value, r: reason, m: remedy}];
-    such a record is rejected for these reasons.
+    such a record is rejected for these reasons. `drift_remedy`: what to do about a field that is not declared, where that is not to declare it.
     """
 
     source: str
@@ -70,6 +70,7 @@ class Endpoint:
     lag_days: int = 0
     by_permission: bool = False
     without: str | None = None
+    drift_remedy: str | None = None
     remedies: Mapping[Type, str] = field(default_factory=dict, hash=False)
     remedy: str = "Report it to the vendor; the day is read again with the next run, or can be replaced by a dropped .replace.csv file."
 

@@ -69,9 +69,9 @@ def plain(value: Any) -> str:
     seen = []
     for character in unicodedata.normalize("NFC", _INVISIBLE.sub("", text)):
         kind = unicodedata.category(character)
-        if kind in ("Cc", "Zs", "Zl", "Zp") or character == "\u2800":
+        if character.isspace() or character == "\u2800":
             seen.append(" ")
-        elif kind not in ("Cf", "Cs"):
+        elif kind not in ("Cc", "Cf", "Cs"):
             seen.append(character)
     return " ".join("".join(seen).split())
 

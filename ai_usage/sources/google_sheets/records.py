@@ -68,6 +68,7 @@ def _tab(name: str) -> Endpoint:
         columns={},
         record_number='"sheet_row"',
         refusals="refusals",
+        drift_remedy="These columns of the sheet are kept in `extra` and move no figure; where one is misspelt, correct its name in row 1.",
         remedy="Correct the cell in the sheet; the next run reads it again.",
     )
 
