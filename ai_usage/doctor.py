@@ -137,7 +137,9 @@ def _sheet(runtime: Runtime) -> str:
     client = runtime.fresh_sheets()
     tabs = client.read()
     if problems := client.problems():
-        raise SettingsError(f"the sheet opens, tabs: {', '.join(tabs) or 'none known'}. " + " ".join(p[0].upper() + p[1:] for p in problems))
+        raise SettingsError(
+            f"the sheet opens, tabs: {', '.join(tabs) or 'none known'}. " + " ".join(p[0].upper() + p[1:] for p in problems)
+        )
     return f"'{client.title()}' opens; tabs: {', '.join(tabs)}."
 
 

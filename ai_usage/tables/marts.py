@@ -153,7 +153,9 @@ sheet_issues = mart(
         string("value", "What stands there."),
         string("reason", "What is wrong.", nullable=False),
         string("remedy", "What to write instead.", nullable=False),
-        boolean("is_used", "Whether the row counts all the same. A subscription without a rate counts in its other months.", nullable=False),
+        boolean(
+            "is_used", "Whether the row counts all the same. A subscription without a rate counts in its other months.", nullable=False
+        ),
         timestamp("seen_at", "When the tab was read.", nullable=False),
     ),
 )

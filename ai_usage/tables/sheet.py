@@ -10,7 +10,9 @@ from ai_usage.tables import raw
 from ai_usage.tables.schema import Table, boolean, date, email, integer, numeric, string, usd
 
 _TAB = string("tab", "Sheet tab.", nullable=False)
-RATE = numeric("usd_rate", "US dollars for one unit of `currency` in the cost's month, from the tab fx_rates; NULL is written in US dollars.")
+RATE = numeric(
+    "usd_rate", "US dollars for one unit of `currency` in the cost's month, from the tab fx_rates; NULL is written in US dollars."
+)
 # Tabs whose money belongs to one month: its column, and the column of the money.
 MONTHS = {
     "invoices": ("invoice_month", "amount_usd"),
@@ -26,7 +28,9 @@ def _rows(table: Table) -> Table:
         name=f"stg_sheet_{tab}_rows",
         layer="staging",
         description=f"Rows of the sheet's tab `{tab}` that count: one for each business key; of a contradiction the value read last before it."
-        + (" Money in another currency is converted by the rate of its month; without a rate the row is not here." if tab in MONTHS else ""),
+        + (
+            " Money in another currency is converted by the rate of its month; without a rate the row is not here." if tab in MONTHS else ""
+        ),
         grain="one business key of the tab",
         view=True,
         columns=(raw.LINEAGE[0], *own, *((RATE,) if tab in MONTHS else ())),

@@ -82,7 +82,7 @@ def _judged(tab: str, rows: str, *within: str) -> str:
     key = KEYS[tab]
     by = ", ".join((*within, *(f"key_{n}" for n in range(len(key.key)))))
     # By what a row says, not by where it stands: rows that agree may differ in the spelling of a name.
-    order = ", ".join(_columns(tab)[2:] + ["sheet_row"])
+    order = ", ".join([*_columns(tab)[2:], "sheet_row"])
     says = ", ".join(f"says_{n}" for n in range(len(key.says)))
     return (
         "SELECT *, MAX(variant) OVER w > 1 AS is_disputed, MIN(sheet_row) OVER w AS lowest, MAX(sheet_row) OVER w AS highest, "

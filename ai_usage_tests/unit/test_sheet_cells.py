@@ -102,7 +102,13 @@ def test_a_hidden_number_counts(tmp_path: Path) -> None:
 
 def test_a_rate_is_dollars_for_one_unit(tmp_path: Path) -> None:
     header = ["month", "currency", "usd"]
-    written = [["2026-10", "€", "1.08"], ["2026-10-01", "USD", "1"], ["2026-10", "GBP", "0"], ["2026-10", "JPY", "€0.006"], ["2026-10", "X", "1"]]
+    written = [
+        ["2026-10", "€", "1.08"],
+        ["2026-10-01", "USD", "1"],
+        ["2026-10", "GBP", "0"],
+        ["2026-10", "JPY", "€0.006"],
+        ["2026-10", "X", "1"],
+    ]
     rows, rejects = read(tmp_path, FX_RATES, [header, *written])
     assert [(r["month"], r["currency"], r["usd"]) for r in rows] == [(date(2026, 10, 1), "EUR", Decimal("1.08"))]
     assert {r["record_number"] for r in rejects} == {3, 4, 5, 6}
@@ -111,7 +117,9 @@ def test_a_rate_is_dollars_for_one_unit(tmp_path: Path) -> None:
 # Text ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("invisible", ["\u200b", "\ufeff", "\u00ad", "\u2060", "\u202e", "\ufe0f", "\u034f", "\u3164", "\U000e0041", "\x00", "\ud83d"])
+@pytest.mark.parametrize(
+    "invisible", ["\u200b", "\ufeff", "\u00ad", "\u2060", "\u202e", "\ufe0f", "\u034f", "\u3164", "\U000e0041", "\x00", "\ud83d"]
+)
 def test_what_nobody_sees_makes_no_other_name(tmp_path: Path, invisible: str) -> None:
     """In an address, a name, a platform, a column's heading and a number alike."""
     shown = [[f"Em{invisible}ail", "Department"], [f"farah{invisible}@example.com", f"{invisible}Da{invisible}ta"]]
@@ -131,7 +139,9 @@ def test_composed_and_decomposed_letters_are_one_name() -> None:
     assert cells.plain("Zoe\u0308") == cells.plain("Zo\u00eb") == "Zo\u00eb"
 
 
-@pytest.mark.parametrize("nothing", ["#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#ERROR!", "null", "None", "-", "\u2014", "n/a", "Loading..."])
+@pytest.mark.parametrize(
+    "nothing", ["#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#ERROR!", "null", "None", "-", "\u2014", "n/a", "Loading..."]
+)
 def test_what_says_that_nothing_is_known_is_unknown(tmp_path: Path, nothing: str) -> None:
     """A department is NULL, and a formula's error is listed; a key's name is needed; a budget for an unknown department is not the company's."""
     rows, _ = one(tmp_path, PEOPLE, email="a@example.com", Department=nothing)
@@ -149,7 +159,9 @@ def test_a_row_whose_money_can_be_read_counts_whatever_else_it_lacks(tmp_path: P
     assert not rejects
     assert (rows[0]["platform"], rows[0]["price_usd"], rows[0]["email"], rows[0]["seats"]) == ("other", 30, None, 1)
     assert unread(rows[0]) == [("platform", "#REF!"), ("plan", None), ("email", "nobody")]
-    rows, rejects = one(tmp_path, ADJUSTMENTS, adjustment_date="2026-10-31", platform="cursor", amount_usd="-5", author="", reason="", cost_type="gift")
+    rows, rejects = one(
+        tmp_path, ADJUSTMENTS, adjustment_date="2026-10-31", platform="cursor", amount_usd="-5", author="", reason="", cost_type="gift"
+    )
     assert not rejects and (rows[0]["amount_usd"], rows[0]["author"], rows[0]["cost_type"]) == (-5, None, None)
 
 
@@ -214,7 +226,9 @@ _WILD = st.one_of(
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: e.name)
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
-def test_whatever_a_row_holds_it_counts_or_is_refused_by_name_and_never_both(tmp_path: Path, endpoint: Endpoint, data: st.DataObject) -> None:
+def test_whatever_a_row_holds_it_counts_or_is_refused_by_name_and_never_both(
+    tmp_path: Path, endpoint: Endpoint, data: st.DataObject
+) -> None:
     """No cell raises; a refusal names row and column as the sheet does, and says why and what to do."""
     header = list(columns(endpoint.name))
     grid = data.draw(st.lists(st.lists(_WILD, max_size=len(header)), max_size=4))
@@ -240,7 +254,26 @@ def test_the_decoder_keeps_or_rejects_each_row_as_it_was_read(tmp_path: Path, en
     from ai_usage.sources.google_sheets.records import template
 
     header, good = csv.reader(io.StringIO(template(endpoint.name)))
-    wild = [None, True, 0, -1, 11, 2026, 202611, 45962, 1e308, float("nan"), 10**40, "#N/A", "\ud800", "240 €", "¥5", [1], {"a": [2]}, "x" * 70_000]
+    wild = [
+        None,
+        True,
+        0,
+        -1,
+        11,
+        2026,
+        202611,
+        45962,
+        1e308,
+        float("nan"),
+        10**40,
+        "#N/A",
+        "\ud800",
+        "240 €",
+        "¥5",
+        [1],
+        {"a": [2]},
+        "x" * 70_000,
+    ]
     grid = [[*good[:place], value, *good[place + 1 :]] for place in range(len(header)) for value in wild]
     shown = [[c if isinstance(c, str) else str(c) for c in row] for row in grid]
     records = tab_rows(endpoint, [header, good, *shown], [header, good, *grid])

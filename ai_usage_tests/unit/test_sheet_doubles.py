@@ -28,7 +28,10 @@ def snapshots(desk: Desk, tab: str, *versions: list[dict[str, Any]]) -> None:
 
 
 def issues(desk: Desk, tab: str) -> list[tuple]:
-    rows = desk.ask("SELECT sheet_row, column_name, value, reason, remedy, is_used FROM sheet_issues WHERE tab = @tab ORDER BY sheet_row, reason", tab=tab)
+    rows = desk.ask(
+        "SELECT sheet_row, column_name, value, reason, remedy, is_used FROM sheet_issues WHERE tab = @tab ORDER BY sheet_row, reason",
+        tab=tab,
+    )
     return [tuple(r.values()) for r in rows]
 
 
@@ -51,7 +54,7 @@ def test_a_pasted_subscription_counts_once_and_is_listed(desk: Desk) -> None:
     snapshots(desk, "subscriptions", [SEAT, {**SEAT, "plan": "team ", "email": "Ana+x@example.com"}])
     assert fees(desk, D(2026, 9, 3), D(2026, 9, 3)) == {"ana@example.com": N(1)}
     ((row, column, value, reason, _, used),) = [i for i in issues(desk, "subscriptions") if "says the same" in i[3]]
-    assert (column, value, used) == (None, None, False) and {f"row {5 - row}"} <= {reason[18:23]} and row in (2, 3)
+    assert (column, value, used) == (None, None, False) and f"row {5 - row}," in reason and row in (2, 3)
 
 
 def test_a_new_price_ends_the_old_one_the_day_before(desk: Desk) -> None:
@@ -188,12 +191,19 @@ def test_money_in_another_currency_needs_the_rate_of_its_month(desk: Desk) -> No
     euro = {"platform": "cursor", "written_amount": N(240), "currency": "EUR"}
     snapshots(desk, "invoices", [{**euro, "invoice_month": D(2026, 10, 3)}, {**euro, "invoice_month": D(2026, 11, 3)}])
     snapshots(desk, "fx_rates", [{"month": D(2026, 10, 9), "currency": "EUR", "usd": N("1.08")}])
-    assert desk.ask("SELECT invoice_month, amount_usd FROM stg_sheet_invoices_rows") == [{"invoice_month": D(2026, 10, 3), "amount_usd": N("259.2")}]
+    assert desk.ask("SELECT invoice_month, amount_usd FROM stg_sheet_invoices_rows") == [
+        {"invoice_month": D(2026, 10, 3), "amount_usd": N("259.2")}
+    ]
     (conversion,) = desk.ask("SELECT tab, sheet_row, month, currency, written_amount, usd_rate, amount_usd FROM vw_currency_conversions")
     assert tuple(conversion.values()) == ("invoices", 2, D(2026, 10, 1), "EUR", 240, N("1.08"), N("259.2"))
     ((row, column, value, reason, remedy, used),) = issues(desk, "invoices")
     assert (row, column, value, used) == (3, "currency", "EUR", False) and "2026-11" in reason and "fx_rates" in remedy
-    snapshots(desk, "fx_rates", [{"month": D(2026, 10, 9), "currency": "EUR", "usd": N("1.08")}], [{"month": D(2026, 10, 1), "currency": "EUR", "usd": N(2)}])
+    snapshots(
+        desk,
+        "fx_rates",
+        [{"month": D(2026, 10, 9), "currency": "EUR", "usd": N("1.08")}],
+        [{"month": D(2026, 10, 1), "currency": "EUR", "usd": N(2)}],
+    )
     assert desk.one("SELECT amount_usd FROM stg_sheet_invoices_rows") == 480, "a corrected rate moves the figure"
 
 
@@ -227,7 +237,10 @@ def test_a_department_has_one_spelling_whatever_the_order(desk: Desk) -> None:
     people = [{"email": f"p{n}@example.com", "department": name} for n, name in enumerate(written)]
     snapshots(desk, "people", people[::-1])
     snapshots(desk, "budgets", [{"month": D(2026, 10, 1), "department": "DaTa", "budget_usd": N(10)}])
-    assert [tuple(r.values()) for r in desk.ask("SELECT folded, department FROM stg_departments ORDER BY folded")] == [("data", "data"), ("sales", "Sales")]
+    assert [tuple(r.values()) for r in desk.ask("SELECT folded, department FROM stg_departments ORDER BY folded")] == [
+        ("data", "data"),
+        ("sales", "Sales"),
+    ]
     desk.run("dim_user_assignments")
     assert {r["department"] for r in desk.ask("SELECT department FROM dim_user_assignments")} == {"data", "Sales"}
     assert desk.one("SELECT department FROM vw_budget_variance WHERE budget_usd = 10") == "data"
@@ -249,10 +262,15 @@ def test_names_that_match_nothing_are_listed_with_the_nearest_one(desk: Desk) ->
         desk, "subscriptions",
         [
             {"platform": "copilot", "plan": "B", "seats": 1, "price_usd": N(19)}, {"platform": "claud_ai", "plan": "B", "seats": 1, "price_usd": N(30)},
-            {"platform": "cursor", "plan": "B", "email": "anna@example.com", "price_usd": N(30)}, {"platform": "cursor", "plan": "B", "email": "an@example.com", "price_usd": N(30)},
+            {"platform": "cursor", "plan": "B", "email": "anna@example.com", "price_usd": N(30)},
+            {"platform": "cursor", "plan": "B", "email": "an@example.com", "price_usd": N(30)},
         ],
     )  # fmt: skip
-    snapshots(desk, "api_keys", [{"api_key_name": "nightly-evl", "email": "ana@example.com"}, {"api_key_name": "nightly-eval", "email": "ana@example.com"}])
+    snapshots(
+        desk,
+        "api_keys",
+        [{"api_key_name": "nightly-evl", "email": "ana@example.com"}, {"api_key_name": "nightly-eval", "email": "ana@example.com"}],
+    )
     desk.fetch(
         "anthropic", "api_keys", D(2026, 11, 20), "raw_anthropic_api_keys",
         {"api_key_id": "k1", "name": "nightly-eval", "status": "active", "workspace_id": "w1"},
@@ -296,7 +314,10 @@ def test_no_order_and_no_pasted_row_moves_a_figure(new_desk: Any, seed: int) -> 
     """A sheet with repetitions, contradictions and new prices in every tab; then the same rows shuffled, some of them pasted once or twice more."""
     chance = random.Random(seed)
     sheet = {tab: (case[0], case[1]) for tab, case in CASES.items()}
-    sheet["subscriptions"] = ([BLOCK], [BLOCK, {**BLOCK, "price_usd": N(44)}, {**BLOCK, "valid_from": D(2026, 9, 1)}, SEAT, {**SEAT, "plan": "TEAM"}])
+    sheet["subscriptions"] = (
+        [BLOCK],
+        [BLOCK, {**BLOCK, "price_usd": N(44)}, {**BLOCK, "valid_from": D(2026, 9, 1)}, SEAT, {**SEAT, "plan": "TEAM"}],
+    )
     owner = {"api_key_name": "k", "email": "ana@example.com"}
     sheet["api_keys"] = ([owner], [owner, {**owner, "email": "ben@example.com"}, {**owner, "valid_from": D(2026, 9, 1)}])
     found = []

@@ -118,7 +118,12 @@ def test_a_column_without_values_is_not_a_missing_column(tmp_path: Path) -> None
 
 def test_serial_dates_are_the_days_they_display(tmp_path: Path) -> None:
     """Day 0 is 1899-12-30; 1960-02-29 is day 21975; 2026-11-22 is day 46348; 2024-02-29 is 45351. A locale's display does not matter."""
-    for serial, day in [(21975, date(1960, 2, 29)), (46348, date(2026, 11, 22)), (45351, date(2024, 2, 29)), (46348.75, date(2026, 11, 22))]:
+    for serial, day in [
+        (21975, date(1960, 2, 29)),
+        (46348, date(2026, 11, 22)),
+        (45351, date(2024, 2, 29)),
+        (46348.75, date(2026, 11, 22)),
+    ]:
         rows, rejects = subscription(tmp_path, "valid_from", "11/22/26", serial)
         assert not rejects and rows[0]["valid_from"] == day
 
@@ -161,7 +166,20 @@ def test_prices_that_could_mean_two_amounts_are_refused_with_a_remedy(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "text", ["1/5/2026", "5.1.2026", "2026-1-5", "Jan 5 2026", "2026-02-30", "20260230", "2026-01", "202601", "2026", "2026-01-05T00:00:00", "today"]
+    "text",
+    [
+        "1/5/2026",
+        "5.1.2026",
+        "2026-1-5",
+        "Jan 5 2026",
+        "2026-02-30",
+        "20260230",
+        "2026-01",
+        "202601",
+        "2026",
+        "2026-01-05T00:00:00",
+        "today",
+    ],
 )
 def test_dates_that_could_mean_two_days_are_refused_with_a_remedy(tmp_path: Path, text: str) -> None:
     """1/5/2026 is January in one country and May in another."""

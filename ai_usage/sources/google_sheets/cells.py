@@ -34,21 +34,22 @@ _AMOUNT = re.compile(
 _AROUND = frozenset(".,'\u2019\u066b\u066c +-\u2212()")  # what a number's display holds beside digits and a currency
 
 # ISO 4217, without funds, metals and test codes.
-CURRENCIES = frozenset(
-    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP CRC CUP CVE "
-    "CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS "
-    "KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR "
-    "PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD "
-    "TWD TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG".split()
-)
+_CODES = """
+AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF
+DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW
+KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN
+PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED
+VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
+"""
+# Of these, what is displayed with a bare dollar sign at home.
+_DOLLAR_CODES = "ARS AUD BBD BMD BND BSD BZD CAD CLP COP FJD GYD HKD JMD KYD LRD MXN NAD NZD SBD SGD SRD TTD TWD USD UYU XCD"
+CURRENCIES, _DOLLARS = frozenset(_CODES.split()), frozenset(_DOLLAR_CODES.split())
 _SIGNS = {
     "$": "USD", "US$": "USD", "$US": "USD", "U$S": "USD", "€": "EUR", "£": "GBP", "FR": "CHF", "SFR": "CHF", "ZŁ": "PLN", "KČ": "CZK", "FT": "HUF", "₹": "INR",
     "₩": "KRW", "₪": "ILS", "₺": "TRY", "₴": "UAH", "₽": "RUB", "฿": "THB", "₫": "VND", "₦": "NGN", "₱": "PHP", "R$": "BRL", "C$": "CAD", "CA$": "CAD",
     "A$": "AUD", "AU$": "AUD", "NZ$": "NZD", "HK$": "HKD", "NT$": "TWD", "S$": "SGD", "SG$": "SGD", "MX$": "MXN",
 }  # fmt: skip
 _SHARED = {"¥": "JPY or CNY", "￥": "JPY or CNY", "KR": "SEK, NOK, DKK or ISK", "₨": "INR, PKR or LKR", "RS": "INR, PKR or LKR"}
-# Currencies that are displayed with a bare dollar sign where they are at home.
-_DOLLARS = frozenset("ARS AUD BBD BMD BND BSD BZD CAD CLP COP FJD GYD HKD JMD KYD LRD MXN NAD NZD SBD SGD SRD TTD TWD USD UYU XCD".split())
 
 
 class Unread(ValueError):
@@ -117,7 +118,9 @@ def count(stored: Any, shown: str, most: int = 10**12) -> int:
     return int(number)
 
 
-def day(stored: Any, shown: str, *, month: bool = False, first: date = date(2020, 1, 1), last: date = date(2099, 12, 31), forever: bool = False) -> date:
+def day(
+    stored: Any, shown: str, *, month: bool = False, first: date = date(2020, 1, 1), last: date = date(2099, 12, 31), forever: bool = False
+) -> date:
     """A UTC day; `month`: a whole month will do, and is its first day. `forever`: 9999-12-31 is a day too.
 
     A number is a day as Google counts them (46327), or 20261101, or 202611 where a month is asked. These ranges do not meet, so that no
@@ -196,7 +199,9 @@ def iso(said: str) -> str:
     if name in CURRENCIES or name in _SIGNS:
         return _SIGNS.get(name, name)
     if name in _SHARED:
-        raise Unread(f"is in {_SHARED[name]}: the sign does not say which", "Write the currency's code, such as EUR, into the column currency.")
+        raise Unread(
+            f"is in {_SHARED[name]}: the sign does not say which", "Write the currency's code, such as EUR, into the column currency."
+        )
     raise Unread(f"shows {said!r}, which is not a currency", "Show a plain number, and write the currency's code into the column currency.")
 
 

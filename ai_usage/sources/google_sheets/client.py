@@ -167,7 +167,7 @@ class SheetsClient:
         how: dict[str, Any] = {"valueRenderOption": render, "dateTimeRenderOption": "SERIAL_NUMBER"}
         found = self._transport.values_batch_get(self._sheet_id, ranges, params=how)
         given = found.get("valueRanges", []) if isinstance(found, dict) else []
-        grids = [r.get("values", []) if isinstance(r, dict) else None for r in given]
+        grids: list[Any] = [r.get("values", []) if isinstance(r, dict) else None for r in given]
         if len(grids) != len(ranges) or not all(isinstance(g, list) and all(isinstance(row, list) for row in g) for g in grids):
             raise ContractError(
                 f"Google Sheets gave {len(grids)} answers for {len(ranges)} tabs, or one that is no table; nothing was stored, run again."

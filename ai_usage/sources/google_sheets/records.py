@@ -39,7 +39,7 @@ _BESIDE = frozenset({"platform", "plan", "author", "reason", "cost_type", "descr
 _NAMES = frozenset({"first_name", "last_name", "department", "cost_center", "aliases", "description"})
 _MONTHS = frozenset({"month", "invoice_month"})
 _PERIOD = frozenset({"valid_from", "valid_to"})
-_CHOICES = {
+_CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
     "invoices": {"platform": (), "cost_type": COST_TYPES},
     "adjustments": {"platform": (), "cost_type": ("adjustment", "credit", "tax")},
     "subscriptions": {"platform": ()},
@@ -190,7 +190,10 @@ class _Row:
             if cells.is_unknown(shown) and not isinstance(stored, int | float):
                 if not needed and not shown.startswith("#") and self._tab != "budgets":
                     return self._default(name)
-                raise Unread("says that nothing is known", f"{self._fill_in(name)[:-1]}, or leave the cell empty." if not needed else self._fill_in(name))
+                raise Unread(
+                    "says that nothing is known",
+                    f"{self._fill_in(name)[:-1]}, or leave the cell empty." if not needed else self._fill_in(name),
+                )
             return self._read(name, column, stored, shown)
         except Unread as why:
             only_itself = name in _BESIDE or name in _NAMES or (name == "email" and self._tab in MONEY)
