@@ -136,9 +136,10 @@ def _enterprise(runtime: Runtime) -> str:
 def _sheet(runtime: Runtime) -> str:
     client = runtime.fresh_sheets()
     tabs = client.read()
-    missing = "" if "api_keys" in tabs else " The required tab api_keys is missing: add it (docs/templates/sheet_api_keys.csv)."
-    if missing:
-        raise SettingsError(f"the sheet opens, tabs: {', '.join(tabs) or 'none known'}.{missing}")
+    if problems := client.problems():
+        raise SettingsError(
+            f"the sheet opens, tabs: {', '.join(tabs) or 'none known'}. " + " ".join(p[0].upper() + p[1:] for p in problems)
+        )
     return f"'{client.title()}' opens; tabs: {', '.join(tabs)}."
 
 

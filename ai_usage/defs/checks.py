@@ -94,12 +94,12 @@ def raw_checks(
     bad = report.rejected + report.incomplete
     yield check(
         "no_rejects", bad == 0, expected=0, actual=bad, sample=rejects(warehouse, endpoint, window) if bad else (),
-        remedy="Read the reasons in raw_rejects; correct them at the source, or drop a corrected .replace.csv (docs/how-to/upload-files.md). "
-        "Records that count (`is_counted`) lack only the field that is named.",
+        remedy=f"The reasons are in raw_rejects. {endpoint.remedy} Records that count (`is_counted`) lack only the field that is named.",
     )  # fmt: skip
     yield check(
         "no_drift", not report.unknown_fields, expected="no unknown fields", actual=", ".join(sorted(report.unknown_fields)) or "none",
-        remedy=f"The values are kept in `extra`; declare the fields in sources/{endpoint.source}/records.py to give them columns.",
+        remedy=endpoint.drift_remedy
+        or f"The values are kept in `extra`; declare the fields in sources/{endpoint.source}/records.py to give them columns.",
     )  # fmt: skip
     if endpoint.vendor_total:
         yield conservation(warehouse, endpoint, window)

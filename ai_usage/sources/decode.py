@@ -227,6 +227,10 @@ class Decoder:
             for law in self._laws(endpoint, each=True)
         )
         number = endpoint.record_number or "__n - __first_n + 1"
+        why = f"list_filter([{cases}], x -> x IS NOT NULL)"
+        if endpoint.refusals:
+            said = f"""from_json({_quote(endpoint.refusals)}, '[{{"c": "VARCHAR", "v": "VARCHAR", "r": "VARCHAR", "m": "VARCHAR"}}]')"""
+            why = f"coalesce({said}, {why})"
         found = self._con.execute(
             f"""
             WITH rejected AS (
@@ -237,7 +241,7 @@ class Decoder:
             texts AS (SELECT * FROM (SELECT rowid AS __n, * FROM lines) JOIN rejected USING (__n)),
             broken AS (
                 SELECT __usage_date AS usage_date, __fetch_id AS fetch_id, {number} AS record_number, __json AS payload, __ok,
-                       unnest(list_filter([{cases}], x -> x IS NOT NULL)) AS b
+                       unnest({why}) AS b
                 FROM ({self._values(endpoint, self._each_field("texts"))})
             )
             SELECT usage_date, fetch_id, ? AS fetched_at, ? AS source, ? AS endpoint,
@@ -336,10 +340,13 @@ class Decoder:
         decisive = [law for law in laws if endpoint.decides(law.path)]
         others = [law for law in laws if not endpoint.decides(law.path)]
         own = ", ".join(f"{self._kept(endpoint, c, others)} AS {_quote(c.name)}" for c in self._own_columns(endpoint))
+        ok = _all(decisive)
+        if endpoint.refusals:
+            ok += f" AND {_quote(endpoint.refusals)} IS NULL"
         readable = _all([law for law in decisive if law.reads and law.path in endpoint.money_fields])
         known = f"__total IS NOT NULL AND {readable}" if endpoint.vendor_total else "true"
         self._con.execute(
-            f"CREATE OR REPLACE TEMP TABLE parsed AS SELECT __walk, __total, {own}, {_all(decisive)} AS ok, {_all(others)} AS __whole, "
+            f"CREATE OR REPLACE TEMP TABLE parsed AS SELECT __walk, __total, {own}, {ok} AS ok, {_all(others)} AS __whole, "
             f"{known} AS __known, {_large(endpoint)} AS __large, CASE WHEN __day BETWEEN __first AND __last THEN __day ELSE __first END AS usage_date "
             f"FROM ({self._values(endpoint, fields)})"
         )

@@ -62,6 +62,8 @@ class Endpoint:
     vendor may still call it unfinished. `by_permission`: only some keys may read it, so it is expected once it has been held.
     `without`: which figures stay unknown where a vendor refuses the endpoint; None where a refusal is a failure, as for all that bills.
     `may_be_unknown`: columns that are NULL where the vendor leaves a part of them out, which is no fault of the record.
+    `refusals`: the field in which the reader of a record says why it cannot be used, a JSON text of [{c: column, v: value, r: reason, m: remedy}];
+    such a record is rejected for these reasons. `drift_remedy`: what to do about a field that is not declared, where that is not to declare it.
     """
 
     source: str
@@ -74,12 +76,14 @@ class Endpoint:
     vendor_total: str | None = None
     staged_as: str | None = None
     record_number: str | None = None
+    refusals: str | None = None
     whole_window: bool = False
     history_days: int | None = None
     lag_days: int = 0
     by_permission: bool = False
     without: str | None = None
     may_be_unknown: frozenset[str] = frozenset()
+    drift_remedy: str | None = None
     remedies: Mapping[Type, str] = field(default_factory=dict, hash=False)
     remedy: str = "Report it to the vendor; the day is read again with the next run, or can be replaced by a dropped .replace.csv file."
 

@@ -10,7 +10,7 @@ from ai_usage.tables import use
 from ai_usage.tables.books import vw_adjustments, vw_cost_booked, vw_month_close
 from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES, TIMINGS
 from ai_usage.tables.focus import vw_focus
-from ai_usage.tables.schema import Table, boolean, count, date, integer, string, timestamp, usd
+from ai_usage.tables.schema import Table, boolean, count, date, integer, numeric, string, timestamp, usd
 from ai_usage.tables.shape import DEPARTMENT, PLATFORM, USER, mart
 
 BUDGET_SCOPES = ("company", "department", "platform", "department_platform")
@@ -154,8 +154,8 @@ vw_data_health = mart(
 )
 sheet_issues = mart(
     "sheet_issues",
-    "Rows of the sheet that could not be used, with the remedy. The other rows of the tab were used.",
-    "one broken rule of one row of the current snapshot",
+    "What the owner of the sheet should look at: rows that are not used, and rows that are and say something doubtful, with the remedy.",
+    "one remark on one row of the current snapshot",
     (
         string("tab", "Sheet tab.", nullable=False),
         integer("sheet_row", "Row as a person counts it; the header is row 1.", nullable=False),
@@ -163,8 +163,27 @@ sheet_issues = mart(
         string("value", "What stands there."),
         string("reason", "What is wrong.", nullable=False),
         string("remedy", "What to write instead.", nullable=False),
+        boolean(
+            "is_used", "Whether the row counts all the same. A subscription without a rate counts in its other months.", nullable=False
+        ),
         timestamp("seen_at", "When the tab was read.", nullable=False),
     ),
+)
+
+vw_currency_conversions = mart(
+    "vw_currency_conversions",
+    "Money of the sheet that is written in another currency: the amount as written, the rate of its month and what it makes in US dollars.",
+    "one row of a tab and one month",
+    (
+        string("tab", "Sheet tab.", nullable=False),
+        integer("sheet_row", "Row as a person counts it.", nullable=False),
+        date("month", "First day of the month whose rate is used.", nullable=False),
+        string("currency", "ISO code.", nullable=False),
+        numeric("written_amount", "The amount in that currency; of a subscription one seat's price for a month.", nullable=False),
+        numeric("usd_rate", "US dollars for one unit of the currency, from the tab fx_rates.", nullable=False),
+        usd("amount_usd", "What it makes in US dollars.", nullable=False),
+    ),
+    do_not="sum prices of seats with amounts: this view says what was converted, not what was spent.",
 )
 
 vw_budget_variance = mart(
@@ -301,4 +320,5 @@ MARTS: tuple[Table, ...] = (
     vw_restatements,
     vw_data_health,
     sheet_issues,
+    vw_currency_conversions,
 )

@@ -350,8 +350,20 @@ raw_anthropic_workspace_members = raw_table(
 SHEET_ROW = integer("sheet_row", "The row in the tab as a person counts it; the header is row 1.", nullable=False)
 
 
+_UNREAD = string(
+    "unread",
+    "Cells of the row that could not be read and count as empty: a JSON array of c column, v what stands there, r reason, m remedy.",
+    personal=Personal.RECORD,
+)
+# Money that is not written in US dollars: the table's column in USD is then NULL, and staging converts by the month's rate.
+_WRITTEN = (
+    string("currency", "ISO code of the currency of `written_amount`; NULL is US dollars."),
+    numeric("written_amount", "The amount as written, in `currency`; NULL where it is written in US dollars."),
+)
+
+
 def _sheet(tab: str, description: str, grain: str, columns: tuple[Column, ...]) -> Table:
-    return raw_table(f"raw_sheet_{tab}", description, grain, (SHEET_ROW, *columns), key=("usage_date", "fetch_id", "sheet_row"))
+    return raw_table(f"raw_sheet_{tab}", description, grain, (SHEET_ROW, *columns, _UNREAD), key=("usage_date", "fetch_id", "sheet_row"))
 
 
 raw_sheet_api_keys = _sheet(
@@ -403,12 +415,14 @@ raw_sheet_subscriptions = _sheet(
     "one row of the tab in one snapshot",
     (
         string("platform", "claude_api, claude_code, claude_ai, cursor or another.", nullable=False),
-        string("plan", "The plan's name.", nullable=False),
+        string("plan", "The plan's name."),
         count("seats", "Seats bought; empty when the row names one person.", "seats"),
         email("email", "The person whose seat it is; empty when the row counts seats."),
-        usd("price_usd", "Price of one seat for one calendar month.", nullable=False, minimum=0),
+        usd("price_usd", "Price of one seat for one calendar month; NULL where it is written in another currency.", minimum=0),
         date("valid_from", "First UTC day paid; NULL is from the beginning."),
         date("valid_to", "Last UTC day paid; NULL is until further notice."),
+        string("contract_id", "Tells two blocks of one plan apart that are both paid."),
+        *_WRITTEN,
     ),
 )
 
@@ -421,8 +435,9 @@ raw_sheet_invoices = _sheet(
         date("invoice_month", "Any day of the month invoiced.", nullable=False),
         string("invoice_number", "The vendor's invoice number."),
         string("description", "The invoice line."),
-        usd("amount_usd", "Amount of the line.", nullable=False),
+        usd("amount_usd", "Amount of the line; NULL where it is written in another currency."),
         string("cost_type", "usage, subscription, overage, credit, tax or adjustment."),
+        *_WRITTEN,
     ),
 )
 
@@ -434,7 +449,8 @@ raw_sheet_budgets = _sheet(
         date("month", "Any day of the month.", nullable=False),
         string("department", "Department; empty is all."),
         string("platform", "Platform; empty is all."),
-        usd("budget_usd", "Budget.", nullable=False),
+        usd("budget_usd", "Budget; NULL where it is written in another currency."),
+        *_WRITTEN,
     ),
 )
 
@@ -445,11 +461,24 @@ raw_sheet_adjustments = _sheet(
     (
         date("adjustment_date", "The UTC day that it belongs to.", nullable=False),
         string("platform", "claude_api, claude_code, claude_ai, cursor or another.", nullable=False),
-        usd("amount_usd", "Added to the cost; negative lowers it.", nullable=False),
+        usd("amount_usd", "Added to the cost; negative lowers it; NULL where it is written in another currency."),
         string("cost_type", "adjustment, credit or tax; empty is adjustment."),
         email("email", "The person whose cost it is; empty is nobody's."),
-        string("author", "Who decided it.", nullable=False),
-        string("reason", "Why.", nullable=False),
+        string("author", "Who decided it."),
+        string("reason", "Why."),
+        string("reference", "Tells two adjustments apart that are alike in everything else: a credit note's number."),
+        *_WRITTEN,
+    ),
+)
+
+raw_sheet_fx_rates = _sheet(
+    "fx_rates",
+    "Sheet tab `fx_rates`: what a unit of another currency costs in US dollars, kept by a person.",
+    "one row of the tab in one snapshot",
+    (
+        date("month", "Any day of the month whose cost is converted.", nullable=False),
+        string("currency", "ISO code of the currency.", nullable=False),
+        usd("usd", "US dollars for one unit of the currency.", nullable=False),
     ),
 )
 
@@ -474,4 +503,5 @@ RAW: tuple[Table, ...] = (
     raw_sheet_invoices,
     raw_sheet_budgets,
     raw_sheet_adjustments,
+    raw_sheet_fx_rates,
 )

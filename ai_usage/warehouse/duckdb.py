@@ -67,7 +67,7 @@ class DuckDBWarehouse:
     # The protocol ---------------------------------------------------------------------------------------------
 
     def ensure(self) -> None:
-        """Create tables and views; add nullable columns that a newer version declares."""
+        """Create tables and views; add nullable columns that a newer version declares, and let go of NULL where it does."""
         if self._ensured and self.path.exists():
             return
         stamp = models.fingerprint()

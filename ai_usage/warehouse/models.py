@@ -18,7 +18,7 @@ import sqlglot
 
 from ai_usage import tables
 from ai_usage.tables.schema import Table
-from ai_usage.warehouse import dialect
+from ai_usage.warehouse import dialect, sheet_models
 from ai_usage.warehouse.base import WarehouseError
 
 LAYERS = ("staging", "curated", "marts")
@@ -55,6 +55,8 @@ def all_models() -> dict[str, Model]:
             if path.stem not in tables.BY_NAME:
                 raise LookupError(f"{path} makes {path.stem}, which ai_usage/tables does not declare; declare it there.")
             found[path.stem] = Model(tables.BY_NAME[path.stem], path.read_text(encoding="utf-8"), f"sql/{layer}/{path.name}")
+    for name, sql in sheet_models.all_sql().items():
+        found[name] = Model(tables.BY_NAME[name], sql, "ai_usage/warehouse/sheet_models.py")
     for kind in ("usage", "cost", "seats", "keys", "people"):
         union = tables.BY_NAME[f"stg_{kind}"]
         parts = [name for name in found if name.startswith("stg_") and name.endswith(f"_{kind}")]
@@ -134,7 +136,7 @@ def fingerprint() -> str:
     """Changes when a declaration, a file under `sql/`, the translation or sqlglot does. Reads text only: parsing costs 0.3 s."""
     said = [repr([(t.name, t.columns, t.view) for t in tables.ALL]), sqlglot.__version__]
     said += [p.read_text(encoding="utf-8") for layer in LAYERS for p in sorted((sql_root() / layer).glob("*.sql"))]
-    said += [Path(p).read_text(encoding="utf-8") for p in (dialect.__file__, __file__)]
+    said += [Path(p).read_text(encoding="utf-8") for p in (dialect.__file__, sheet_models.__file__, __file__)]
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 

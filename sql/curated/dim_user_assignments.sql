@@ -1,18 +1,17 @@
 -- Who belonged to which department and cost center, when. Every change of any row of a person begins a new period; the
 -- row with the latest valid_from that covers the period wins, then the lower row of the sheet.
--- Grain: email, valid_from. Inputs: raw_sheet_people, stg_snapshots, stg_email_aliases.
+-- Grain: email, valid_from. Inputs: stg_sheet_people_rows, stg_departments, stg_email_aliases.
 WITH people AS (
   SELECT
     p.sheet_row,
     COALESCE(a.email, REGEXP_REPLACE(LOWER(TRIM(p.email)), r'\+[^@]*@', '@')) AS email,
-    p.department,
+    COALESCE(d.department, p.department) AS department,
     p.cost_center,
     COALESCE(p.valid_from, DATE '1900-01-01') AS valid_from,
     COALESCE(p.valid_to, DATE '9999-12-31') AS valid_to
-  FROM raw_sheet_people AS p
-  INNER JOIN stg_snapshots AS s ON p.fetch_id = s.version_fetch_id
+  FROM stg_sheet_people_rows AS p
+  LEFT JOIN stg_departments AS d ON LOWER(TRIM(p.department)) = d.folded
   LEFT JOIN stg_email_aliases AS a ON REGEXP_REPLACE(LOWER(TRIM(p.email)), r'\+[^@]*@', '@') = a.alias
-  WHERE s.source = 'google_sheets' AND s.endpoint = 'people'
 ),
 
 edges AS (

@@ -7,7 +7,7 @@
 --   priority_tier: what is left on a platform with priority-tier tokens in that month, which Anthropic's cost report leaves out
 --   unknown: what is left then
 -- Invoice lines without a type count as usage. priced_usd is Anthropic's tokens at list price, for models with a known price.
--- Grain: month, platform. Inputs: agg_cost_days, raw_sheet_invoices, stg_snapshots, raw_fetches, stg_current_fetches, stg_cursor_event_versions,
+-- Grain: month, platform. Inputs: agg_cost_days, stg_sheet_invoices_rows, raw_fetches, stg_current_fetches, stg_cursor_event_versions,
 -- raw_anthropic_cost, raw_anthropic_usage, raw_anthropic_analytics_cost, raw_claude_enterprise_cost, stg_claude_ai_spend_days,
 -- stg_anthropic_workspaces, stg_anthropic_list_value, stg_set_aside, stg_closed_months.
 WITH held AS (
@@ -41,9 +41,7 @@ invoiced AS (
     SUM(CASE WHEN r.cost_type = 'subscription' THEN r.amount_usd ELSE CAST(0 AS NUMERIC) END) AS seats_usd,
     SUM(CASE WHEN r.cost_type = 'tax' THEN r.amount_usd ELSE CAST(0 AS NUMERIC) END) AS tax_usd,
     SUM(CASE WHEN r.cost_type IN ('credit', 'adjustment') THEN r.amount_usd ELSE CAST(0 AS NUMERIC) END) AS credit_usd
-  FROM raw_sheet_invoices AS r
-  INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
-  WHERE s.source = 'google_sheets' AND s.endpoint = 'invoices'
+  FROM stg_sheet_invoices_rows AS r
   GROUP BY DATE_TRUNC(r.invoice_month, MONTH), r.platform
 ),
 

@@ -93,7 +93,7 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
     deps=[
         "raw_cursor_events", "raw_cursor_spend", "raw_cursor_usage", "raw_cursor_members", "raw_anthropic_cost", "raw_anthropic_usage",
         "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces", "raw_anthropic_analytics_cost", "raw_claude_enterprise_cost",
-        "raw_sheet_subscriptions", "raw_sheet_adjustments", "raw_sheet_people", "dim_api_keys", "uploaded_files", "raw_claude_ai_spend",
+        "raw_sheet_subscriptions", "raw_sheet_adjustments", "raw_sheet_fx_rates", "raw_sheet_people", "dim_api_keys", "uploaded_files", "raw_claude_ai_spend",
     ],
 )  # fmt: skip
 def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
