@@ -87,7 +87,12 @@ STAGING_PEOPLE: tuple[Column, ...] = (
 STAGING_SEATS: tuple[Column, ...] = (
     date("seat_date", "UTC day.", nullable=False),
     _PLATFORM,
-    email("user_email", "E-mail of the person who holds a seat, as the vendor writes it.", nullable=False),
+    email(
+        "account",
+        "The account that takes a seat, by the address that the vendor has for it: no plus-tag is cut and no alias followed.",
+        nullable=False,
+    ),
+    email("user_email", "E-mail of whoever holds the account, as the vendor writes it.", nullable=False),
 )
 
 
@@ -196,8 +201,8 @@ stg_cursor_usage = _staging("stg_cursor_usage", "Cursor's usage in the common sh
 stg_cursor_cost = _staging("stg_cursor_cost", "Cursor's billed events in the common shape.", STAGING_COST, "cost_date")
 stg_usage = _staging("stg_usage", "Every `stg_*_usage` together: what `fct_usage_daily` reads.", STAGING_USAGE, "usage_date")
 stg_cost = _staging("stg_cost", "Every `stg_*_cost` together: what `fct_cost_daily` reads.", STAGING_COST, "cost_date")
-stg_cursor_seats = _staging("stg_cursor_seats", "Who held a Cursor seat on which day.", STAGING_SEATS, "seat_date")
-stg_seats = _staging("stg_seats", "Every `stg_*_seats` together: who a block of seats is for.", STAGING_SEATS, "seat_date")
+stg_cursor_seats = _staging("stg_cursor_seats", "Which Cursor accounts held a seat on which day.", STAGING_SEATS, "seat_date")
+stg_seats = _staging("stg_seats", "Every `stg_*_seats` together: the accounts that a block of seats is for.", STAGING_SEATS, "seat_date")
 stg_cursor_keys = _staging("stg_cursor_keys", "Cursor's service accounts.", STAGING_KEYS, "seen_on")
 stg_cursor_people = _staging("stg_cursor_people", "Cursor's members as people.", STAGING_PEOPLE, "seen_on")
 stg_anthropic_usage = _staging("stg_anthropic_usage", "Anthropic's usage in the common shape.", STAGING_USAGE, "usage_date")
@@ -373,7 +378,11 @@ dim_api_keys = Table(
             nullable=False,
             allowed=("sheet", "vendor_creator", "none", "ambiguous"),
         ),
-        string("candidates", "Where ambiguous: ids of the keys that the sheet's name means; this key alone where two rows of the sheet contradict each other."),
+        string("sheet_name", "The name or id by which a row of the sheet means the key in this period; NULL where no row does."),
+        string(
+            "candidates",
+            "Where ambiguous: ids of the keys that the sheet's name means; this key alone where two rows of the sheet contradict each other.",
+        ),
     ),
 )
 fct_usage_daily = Table(

@@ -24,7 +24,23 @@ from ai_usage.warehouse.base import WarehouseError
 LAYERS = ("staging", "curated", "marts")
 
 # What vendors and spreadsheets write where they mean nothing: such a text is unknown, and never a key, a name or a person.
-_UNKNOWN = ("", "-", "null", "(null)", "none", "nil", "nan", "undefined", "unknown", "n/a", "#n/a", "#ref!", "#value!", "#name?", "[object object]")
+_UNKNOWN = (
+    "",
+    "-",
+    "null",
+    "(null)",
+    "none",
+    "nil",
+    "nan",
+    "undefined",
+    "unknown",
+    "n/a",
+    "#n/a",
+    "#ref!",
+    "#value!",
+    "#name?",
+    "[object object]",
+)
 # Columns of the common shapes that say who or which: here their texts are folded, for every vendor alike.
 _EMAILS = frozenset({"user_email", "email", "creator_email"})
 _NAMES = frozenset({"api_key_id", "api_key_name", "workspace_id"})

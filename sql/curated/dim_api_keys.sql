@@ -243,6 +243,7 @@ claims AS (
     p.begins,
     m.email,
     m.description,
+    m.key_text,
     m.valid_from,
     CASE WHEN m.is_id THEN 1 WHEN b.is_own THEN 2 ELSE 3 END AS place,
     CASE WHEN m.is_id THEN 1 WHEN b.is_own THEN b.bearers ELSE e.bearers END AS bearers,
@@ -262,6 +263,7 @@ decided AS (
     MAX(bearers) > 1 OR COUNT(DISTINCT email) > 1 AS is_ambiguous,
     MIN(email) AS email,
     MIN(description) AS description,
+    MIN(key_text) AS key_text,
     MIN(candidates) AS candidates
   FROM (
     SELECT *
@@ -288,6 +290,7 @@ owned AS (
       WHEN c.creator_email IS NOT NULL THEN 'vendor_creator'
       ELSE 'none'
     END AS owner_source,
+    d.key_text AS sheet_name,
     CASE WHEN d.is_ambiguous THEN d.candidates END AS candidates
   FROM periods AS p
   LEFT JOIN decided AS d ON p.api_key_id = d.api_key_id AND p.begins = d.begins
@@ -308,7 +311,7 @@ numbered AS (
         *,
         CONCAT(
           TO_HEX(SHA256(COALESCE(email, ''))), TO_HEX(SHA256(COALESCE(creator_email, ''))), TO_HEX(SHA256(COALESCE(description, ''))),
-          owner_source, COALESCE(candidates, '')
+          TO_HEX(SHA256(COALESCE(sheet_name, ''))), owner_source, COALESCE(candidates, '')
         ) AS said
       FROM owned
     ) AS hashed
@@ -327,9 +330,10 @@ SELECT
   MIN(n.begins) AS valid_from,
   MAX(n.ends) AS valid_to,
   n.owner_source,
+  n.sheet_name,
   n.candidates
 FROM numbered AS n
 INNER JOIN keys AS k ON n.api_key_id = k.api_key_id
 GROUP BY
-  k.api_key_id, k.api_key_name, k.platform, k.workspace_id, n.email, n.creator_email, n.description, k.is_active, n.owner_source, n.candidates,
-  n.run
+  k.api_key_id, k.api_key_name, k.platform, k.workspace_id, n.email, n.creator_email, n.description, k.is_active, n.owner_source, n.sheet_name,
+  n.candidates, n.run

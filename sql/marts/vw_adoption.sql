@@ -82,6 +82,7 @@ SELECT
   d.department,
   d.user_email,
   COALESCE(u.user_name, d.user_email) AS user_name,
+  CASE WHEN d.user_email != '(unattributed)' THEN COALESCE(u.user_kind, 'person') END AS user_kind,
   CASE
     WHEN COALESCE(d.seat_usd, 0) = 0 THEN 'no_seat'
     WHEN d.user_email = '(unattributed)' THEN 'unheld'
@@ -105,6 +106,7 @@ LEFT JOIN (
     CASE
       WHEN first_name IS NOT NULL OR last_name IS NOT NULL
         THEN TRIM(CONCAT(COALESCE(first_name, ''), ' ', COALESCE(last_name, '')))
-    END AS user_name
+    END AS user_name,
+    COALESCE(kind, 'person') AS user_kind
   FROM dim_users
 ) AS u ON d.user_email = u.email

@@ -1,7 +1,8 @@
 -- Seats and flat fees. The month's price is spread over all days of the calendar month, in whole 1e-9 USD; what the division leaves over falls
 -- on the month's last day, so that a full month is the price to the last digit. A row without valid_from counts from 2023-01-01.
--- A block of seats goes to the people who hold one on that day (stg_seats; people with a row of their own hold that one), a seat's price
--- each; seats that nobody holds stay unattributed. Where more people hold a seat than were bought, they share the block evenly.
+-- A block of seats goes to the accounts that hold one on that day (stg_seats), a seat's price each, at the cost of the person behind the account: who
+-- has three accounts holds three seats. A row of a person's own pays for one of the accounts. Seats that nobody holds stay unattributed. Where more
+-- accounts hold a seat than were bought, they share the block evenly.
 -- Grain: cost_date, platform, user_email, attribution.
 -- Inputs: raw_sheet_subscriptions, stg_snapshots, stg_seats, stg_email_aliases.
 WITH paid AS (
@@ -43,6 +44,7 @@ own AS (
     day,
     platform,
     user_email,
+    COUNT(*) AS own_seats,
     SUM(nano_usd) AS nano_usd
   FROM parts
   WHERE user_email IS NOT NULL
@@ -65,24 +67,20 @@ holders AS (
     h.seat_date,
     h.platform,
     h.user_email,
-    ROW_NUMBER() OVER (PARTITION BY h.seat_date, h.platform ORDER BY h.user_email) AS place,
-    COUNT(*) OVER (PARTITION BY h.seat_date, h.platform) AS people
+    ROW_NUMBER() OVER (PARTITION BY h.seat_date, h.platform ORDER BY h.user_email, h.account) AS place,
+    COUNT(*) OVER (PARTITION BY h.seat_date, h.platform) AS accounts
   FROM (
-    SELECT DISTINCT
+    SELECT
       w.seat_date,
       w.platform,
-      COALESCE(a.email, w.written_email) AS user_email
-    FROM (
-      SELECT
-        seat_date,
-        platform,
-        REGEXP_REPLACE(LOWER(TRIM(user_email)), r'\+[^@]*@', '@') AS written_email
-      FROM stg_seats
-    ) AS w
-    LEFT JOIN stg_email_aliases AS a ON w.written_email = a.alias
+      w.account,
+      COALESCE(a.email, w.user_email) AS user_email,
+      ROW_NUMBER() OVER (PARTITION BY w.seat_date, w.platform, COALESCE(a.email, w.user_email) ORDER BY w.account) AS nth
+    FROM stg_seats AS w
+    LEFT JOIN stg_email_aliases AS a ON w.user_email = a.alias
   ) AS h
   LEFT JOIN own AS o ON h.seat_date = o.day AND h.platform = o.platform AND h.user_email = o.user_email
-  WHERE o.user_email IS NULL
+  WHERE h.nth > COALESCE(o.own_seats, 0)
 ),
 
 held AS (
@@ -90,10 +88,10 @@ held AS (
     b.day,
     b.platform,
     h.user_email,
-    DIV(b.nano_usd, GREATEST(b.seats, h.people))
+    DIV(b.nano_usd, GREATEST(b.seats, h.accounts))
     + CASE
-      WHEN h.place = 1 AND h.people >= b.seats
-        THEN b.nano_usd - DIV(b.nano_usd, GREATEST(b.seats, h.people)) * h.people
+      WHEN h.place = 1 AND h.accounts >= b.seats
+        THEN b.nano_usd - DIV(b.nano_usd, GREATEST(b.seats, h.accounts)) * h.accounts
       ELSE 0
     END AS nano_usd
   FROM blocks AS b
