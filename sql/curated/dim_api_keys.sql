@@ -1,4 +1,4 @@
--- API keys and service accounts, and who answers for them when. A row of the sheet names a key by its id or by its name: the name means the key that
+-- API keys and service accounts, and who answers for them when. A row of the sheet names a key by id or by name: the name means the key that
 -- bore it on the day, otherwise the only key that ever bore it. Where the sheet names an owner for a period it wins; elsewhere the vendor's creator of
 -- that day stands. Where a name means several keys, or two rows of the sheet begin on one day with different owners, nobody is the owner and
 -- candidates names the keys. A key bears its name from one list of keys to the next; one that was switched off, until the list that says so.
@@ -179,7 +179,11 @@ keys AS (
     CAST(NULL AS STRING) AS workspace_id,
     CAST(NULL AS BOOL) AS is_active
   FROM owners AS o
-  LEFT JOIN (SELECT api_key_name AS key_text FROM ever UNION DISTINCT SELECT api_key_id AS key_text FROM days) AS l ON o.key_text = l.key_text
+  LEFT JOIN (
+    SELECT api_key_name AS key_text FROM ever
+    UNION DISTINCT
+    SELECT api_key_id AS key_text FROM days
+  ) AS l ON o.key_text = l.key_text
   WHERE l.key_text IS NULL
 ),
 

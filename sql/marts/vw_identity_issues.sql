@@ -42,7 +42,7 @@ unmatched AS (
     r.fetched_at,
     n.name AS nearest
   FROM key_rows AS r
-  INNER JOIN (SELECT DISTINCT api_key_id FROM dim_api_keys) AS k ON k.api_key_id = CONCAT('sheet:', r.key_text)
+  INNER JOIN (SELECT DISTINCT api_key_id FROM dim_api_keys) AS k ON CONCAT('sheet:', r.key_text) = k.api_key_id
   LEFT JOIN known_names AS n ON TRUE
   QUALIFY
     ROW_NUMBER() OVER (
@@ -129,7 +129,9 @@ doubts AS (
   WHERE
     u.kind = 'person'
     AND r.kind IS NULL
-    AND REGEXP_CONTAINS(u.email, r'^([^@]*[._-])?(bot|robot|svc|service|ci|cicd|noreply|no-reply|automation|pipeline|deploy|cron|jenkins)([0-9]*)([._-][^@]*)?@')
+    AND REGEXP_CONTAINS(
+      u.email, r'^([^@]*[._-])?(bot|robot|svc|service|ci|cicd|noreply|no-reply|automation|pipeline|deploy|cron|jenkins)[0-9]*([._-][^@]*)?@'
+    )
 )
 
 SELECT

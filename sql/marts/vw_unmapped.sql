@@ -70,7 +70,7 @@ SELECT
     WHEN 'key'
       THEN CASE
         WHEN STRPOS(x.candidates, ',') > 0
-          THEN CONCAT('The name of this key in the sheet means several: ', x.candidates, '. Write the id of each and its owner into the tab api_keys.')
+          THEN CONCAT('The name of this key in the sheet means several: ', x.candidates, '. Write the id of each and its owner there.')
         WHEN x.candidates IS NOT NULL
           THEN 'Rows of the tab api_keys give this key to different owners from the same day: give the later one a valid_from.'
         ELSE 'Write the key and its owner into the tab api_keys.'

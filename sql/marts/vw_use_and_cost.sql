@@ -59,7 +59,9 @@ SELECT
   COALESCE(u.user_name, d.user_email, '(unattributed)') AS user_name,
   CASE WHEN d.user_email IS NOT NULL THEN COALESCE(u.user_kind, 'person') END AS user_kind,
   d.is_active,
-  CASE WHEN r.has_days THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL AND COALESCE(u.user_kind, 'person') = 'person' THEN 1 ELSE 0 END END AS active_days,
+  CASE
+    WHEN r.has_days THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL AND COALESCE(u.user_kind, 'person') = 'person' THEN 1 ELSE 0 END
+  END AS active_days,
   d.loc_added,
   d.loc_accepted,
   d.suggestions_shown,

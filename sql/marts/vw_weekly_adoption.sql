@@ -1,5 +1,6 @@
 -- Who used which platform in which week, in the department of the week's last active day: a row is one active person, so people of a week and
--- platform are added up and not counted distinct; a service is none. Grain: week, platform, user_email. Inputs: agg_person_weeks, dim_user_assignments, dim_users.
+-- platform are added up and not counted distinct; a service is none.
+-- Grain: week, platform, user_email. Inputs: agg_person_weeks, dim_user_assignments, dim_users.
 SELECT
   w.week,
   w.platform,

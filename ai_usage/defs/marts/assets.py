@@ -50,8 +50,9 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         specs += completeness.SPECS
     inputs = [name for name in model.inputs if name.startswith("raw_sheet_") or not name.startswith(("raw_", "stg_"))]
     inputs = [name for name in inputs if tables.BY_NAME[name].layer != "books"]  # no asset fills them: finance does
-    if not inputs:
-        inputs = ["fct_cost_daily", "fct_usage_daily"] if table.name != "sheet_issues" else [e.table.name for e in TABS.values()]
+    if table.name == "sheet_issues":
+        inputs += [e.table.name for e in TABS.values()]
+    inputs = inputs or ["fct_cost_daily", "fct_usage_daily"]
 
     @dg.asset(
         name=table.name, description=table.description, metadata=table_metadata(table), group_name="marts", owners=OWNERS,
