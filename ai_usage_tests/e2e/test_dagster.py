@@ -130,7 +130,7 @@ EDGES = {
     "serving_copy": MARTS,
     "vw_team_productivity": {"agg_person_days", "dim_user_assignments", "dim_users"},
     "vw_platform_roi": {"vw_use_and_cost"},
-    "vw_adoption": {"agg_person_months", "agg_cost_months", "dim_user_assignments", "dim_users"},
+    "vw_adoption": {"agg_person_months", "agg_cost_months", "dim_user_assignments", "dim_users", "vw_seats"},
     "vw_seats": {"dim_user_assignments", "raw_sheet_subscriptions"},
     "vw_identity_issues": {"raw_sheet_api_keys", "raw_sheet_people", "dim_api_keys", "dim_users"},
     "vw_model_mix": {"vw_cost_allocation", "fct_usage_daily", "dim_user_assignments"},
