@@ -10,6 +10,7 @@ from ai_usage.tables.schema import Column, Personal, Table, boolean, count, date
 
 COST_TYPES = ("usage", "subscription", "overage", "credit", "tax", "adjustment")
 ATTRIBUTIONS = ("direct", "token_share", "allocated", "seat", "key_owner", "unattributed")
+USER_KINDS = ("person", "service")
 SETTLE_STATES = ("open", "provisional", "settled", "closed")
 
 _PLATFORM = string("platform", "claude_api, claude_code, claude_ai, cursor, or what a new vendor adds.", nullable=False)
@@ -91,7 +92,12 @@ STAGING_PEOPLE: tuple[Column, ...] = (
 STAGING_SEATS: tuple[Column, ...] = (
     date("seat_date", "UTC day.", nullable=False),
     _PLATFORM,
-    email("user_email", "E-mail of the person who holds a seat, as the vendor writes it.", nullable=False),
+    email(
+        "account",
+        "The account that takes a seat, by the address that the vendor has for it: no plus-tag is cut and no alias followed.",
+        nullable=False,
+    ),
+    email("user_email", "E-mail of whoever holds the account, as the vendor writes it.", nullable=False),
 )
 
 
@@ -289,8 +295,8 @@ stg_cursor_usage = _staging("stg_cursor_usage", "Cursor's usage in the common sh
 stg_cursor_cost = _staging("stg_cursor_cost", "Cursor's billed events in the common shape.", STAGING_COST, "cost_date")
 stg_usage = _staging("stg_usage", "Every `stg_*_usage` together: what `fct_usage_daily` reads.", STAGING_USAGE, "usage_date")
 stg_cost = _staging("stg_cost", "Every `stg_*_cost` together: what `fct_cost_daily` reads.", SPREAD_COST, "cost_date")
-stg_cursor_seats = _staging("stg_cursor_seats", "Who held a Cursor seat on which day.", STAGING_SEATS, "seat_date")
-stg_seats = _staging("stg_seats", "Every `stg_*_seats` together: who a block of seats is for.", STAGING_SEATS, "seat_date")
+stg_cursor_seats = _staging("stg_cursor_seats", "Which Cursor accounts held a seat on which day.", STAGING_SEATS, "seat_date")
+stg_seats = _staging("stg_seats", "Every `stg_*_seats` together: the accounts that a block of seats is for.", STAGING_SEATS, "seat_date")
 stg_cursor_keys = _staging("stg_cursor_keys", "Cursor's service accounts.", STAGING_KEYS, "seen_on")
 stg_cursor_people = _staging("stg_cursor_people", "Cursor's members as people.", STAGING_PEOPLE, "seen_on")
 stg_anthropic_usage = _staging("stg_anthropic_usage", "Anthropic's usage in the common shape.", STAGING_USAGE, "usage_date")
@@ -298,6 +304,17 @@ stg_anthropic_cost = _staging(
     "stg_anthropic_cost", "Anthropic's bill, split over keys exactly, in the common shape.", STAGING_COST, "cost_date"
 )
 stg_anthropic_keys = _staging("stg_anthropic_keys", "Anthropic's API keys with their creators.", STAGING_KEYS, "seen_on")
+stg_anthropic_key_names = _staging(
+    "stg_anthropic_key_names",
+    "Which key Claude Code's report means by a key's name on a day.",
+    (
+        date("usage_date", "UTC day.", nullable=False),
+        string("api_key_name", "The name, as the report writes it.", nullable=False),
+        string("api_key_id", "The key; NULL where none answers to the name, or several do."),
+        string("candidates", "Ids of all keys that answer to the name; NULL is none."),
+    ),
+    "usage_date",
+)
 stg_anthropic_people = _staging("stg_anthropic_people", "Anthropic's organisation members as people.", STAGING_PEOPLE, "seen_on")
 stg_anthropic_users = _staging(
     "stg_anthropic_users",
@@ -443,6 +460,12 @@ dim_users = Table(
         string("department", "Department today."),
         string("cost_center", "Cost center today."),
         boolean("is_active", "False once every vendor that lists the person says removed; NULL when none lists them."),
+        string(
+            "kind",
+            "person, or service for a machine's account: what the sheet's column kind says, else service where a vendor shows the address only as a "
+            "service account's. Services count in cost and never as people.",
+            allowed=USER_KINDS,
+        ),
         timestamp("created_at", "Start of the first UTC day on which any source showed the person.", nullable=False),
         timestamp("updated_at", "When the row was computed.", nullable=False),
     ),
@@ -480,7 +503,17 @@ dim_api_keys = Table(
         boolean("is_active", "Whether the vendor calls the key active; NULL until one lists it."),
         date("valid_from", "First UTC day.", nullable=False),
         date("valid_to", "Last UTC day, inclusive.", nullable=False),
-        string("owner_source", "Where the owner came from.", nullable=False, allowed=("sheet", "vendor_creator", "none")),
+        string(
+            "owner_source",
+            "Where the owner came from. ambiguous: the sheet's name means several keys, or two of its rows contradict each other.",
+            nullable=False,
+            allowed=("sheet", "vendor_creator", "none", "ambiguous"),
+        ),
+        string("sheet_name", "The name or id by which a row of the sheet means the key in this period; NULL where no row does."),
+        string(
+            "candidates",
+            "Where ambiguous: ids of the keys that the sheet's name means; this key alone where two rows of the sheet contradict each other.",
+        ),
     ),
 )
 fct_usage_daily = Table(
@@ -560,6 +593,7 @@ STAGING: tuple[Table, ...] = (
     stg_anthropic_usage,
     stg_anthropic_cost,
     stg_anthropic_keys,
+    stg_anthropic_key_names,
     stg_anthropic_users,
     stg_anthropic_people,
     stg_anthropic_workspaces,

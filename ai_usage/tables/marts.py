@@ -11,7 +11,7 @@ from ai_usage.tables.books import vw_adjustments, vw_cost_booked, vw_month_close
 from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES, TIMINGS
 from ai_usage.tables.focus import vw_focus
 from ai_usage.tables.schema import Table, boolean, count, date, integer, numeric, string, timestamp, usd
-from ai_usage.tables.shape import DEPARTMENT, PLATFORM, USER, mart
+from ai_usage.tables.shape import DEPARTMENT, PLATFORM, USER, USER_KIND, mart
 
 BUDGET_SCOPES = ("company", "department", "platform", "department_platform")
 RECONCILIATION_REASONS = (
@@ -70,6 +70,7 @@ vw_cost_allocation = mart(
         DEPARTMENT,
         string("cost_center", "Cost center on that day."),
         *USER,
+        USER_KIND,
         string("model", "Model."),
         string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
         string("attribution", "How the cost found its owner.", nullable=False, allowed=ATTRIBUTIONS),
@@ -152,9 +153,25 @@ vw_data_health = mart(
     ),
     key=("source", "endpoint"),
 )
+vw_identity_issues = mart(
+    "vw_identity_issues",
+    "What of the sheet leaves open who is meant, with the remedy: keys that no vendor has, names of several keys, addresses of two people, rows that "
+    "contradict each other; and addresses that look like a machine's and count as people.",
+    "one doubt of one row of the current snapshot",
+    (
+        string("tab", "Sheet tab.", nullable=False),
+        integer("sheet_row", "Row as a person counts it; the header is row 1. NULL for an address that has none."),
+        string("column_name", "Column."),
+        string("value", "What stands there."),
+        string("reason", "What is open.", nullable=False),
+        string("remedy", "What to write instead.", nullable=False),
+        timestamp("seen_at", "When it was read.", nullable=False),
+    ),
+)
 sheet_issues = mart(
     "sheet_issues",
-    "What the owner of the sheet should look at: rows that are not used, and rows that are and say something doubtful, with the remedy.",
+    "What the owner of the sheet should look at: rows that are not used, and rows that are and say something doubtful or leave open who is meant, with the "
+    "remedy.",
     "one remark on one row of the current snapshot",
     (
         string("tab", "Sheet tab.", nullable=False),
@@ -270,16 +287,16 @@ vw_unmapped = mart(
         PLATFORM,
         string(
             "kind",
-            "key, person (without department), seat (held by nobody), no_key (the vendor names neither).",
+            "key, person (without department), seat (held by nobody), no_key (the vendor names neither), key_name (use under a name that means no one key).",
             nullable=False,
-            allowed=("key", "person", "seat", "no_key"),
+            allowed=("key", "person", "seat", "no_key", "key_name"),
         ),
-        string("item", "Key id, e-mail, workspace or '(none)'.", nullable=False),
+        string("item", "Key id, e-mail, workspace, the name of a key or '(none)'.", nullable=False),
         string("item_name", "The key's name, or the item.", nullable=False),
         string("remedy", "What to do.", nullable=False),
         date("first_day", "First UTC day of the month with it.", nullable=False),
         date("last_day", "Last UTC day of the month with it.", nullable=False),
-        usd("cost_usd", "Billed cost in the month; NULL for a person with use and no cost."),
+        usd("cost_usd", "Billed cost in the month; NULL for a person or a key's name with use and no cost."),
     ),
     key=("month", "platform", "kind", "item"),
     date_column="month",
@@ -319,6 +336,7 @@ MARTS: tuple[Table, ...] = (
     vw_rejects,
     vw_restatements,
     vw_data_health,
+    vw_identity_issues,
     sheet_issues,
     vw_currency_conversions,
 )

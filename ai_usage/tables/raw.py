@@ -371,7 +371,7 @@ raw_sheet_api_keys = _sheet(
     "Sheet tab `api_keys`: who answers for which API key.",
     "one row of the tab in one snapshot",
     (
-        string("api_key_name", "The key's name in the vendor's console.", nullable=False),
+        string("api_key_name", "The key's name in the vendor's console, or its id.", nullable=False),
         email("email", "The owner's e-mail.", nullable=False),
         string("description", "What the key is for."),
         date("valid_from", "First UTC day of this ownership; NULL is from the beginning."),
@@ -390,6 +390,7 @@ raw_sheet_people = _sheet(
         string("department", "Department."),
         string("cost_center", "Cost center."),
         string("aliases", "Other e-mails of the same person, separated by ; or ,.", personal=Personal.ADDRESSES),
+        string("kind", "person, or service for a machine's account; NULL is not said."),
         date("valid_from", "First UTC day of this assignment; NULL is from the beginning."),
         date("valid_to", "Last UTC day of this assignment; NULL is until further notice."),
     ),

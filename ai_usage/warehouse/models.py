@@ -23,6 +23,28 @@ from ai_usage.warehouse.base import WarehouseError
 
 LAYERS = ("staging", "curated", "marts")
 
+# What vendors and spreadsheets write where they mean nothing: such a text is unknown, and never a key, a name or a person.
+_UNKNOWN = (
+    "",
+    "-",
+    "null",
+    "(null)",
+    "none",
+    "nil",
+    "nan",
+    "undefined",
+    "unknown",
+    "n/a",
+    "#n/a",
+    "#ref!",
+    "#value!",
+    "#name?",
+    "[object object]",
+)
+# Columns of the common shapes that say who or which: here their texts are folded, for every vendor alike.
+_EMAILS = frozenset({"user_email", "email", "creator_email"})
+_NAMES = frozenset({"api_key_id", "api_key_name", "workspace_id"})
+
 
 @dataclass(frozen=True)
 class Model:
@@ -60,14 +82,17 @@ def all_models() -> dict[str, Model]:
     for kind in ("usage", "cost", "seats", "keys", "people"):
         union = tables.BY_NAME[f"stg_{kind}"]
         parts = [name for name in found if name.startswith("stg_") and name.endswith(f"_{kind}")]
-        sql = "\nUNION ALL\n".join(f"SELECT {_padded(union, tables.BY_NAME[part])} FROM {part}" for part in parts)
+        needed = [c.name for c in union.columns if not c.nullable and c.name in _EMAILS | _NAMES]
+        known = " AND ".join(f"{_fold(name)} IS NOT NULL" for name in needed)
+        where = f" WHERE {known}" if known else ""
+        sql = "\nUNION ALL\n".join(f"SELECT {_padded(union, tables.BY_NAME[part])} FROM {part}{where}" for part in parts)
         found[union.name] = Model(union, sql, f"sql/staging/stg_*_{kind}.sql")
     return _ordered(found)
 
 
 def _padded(union: Table, part: Table) -> str:
-    """The columns of a union as one of its parts gives them: NULL where the part does not declare one."""
-    return ", ".join(c.name if c.name in part.column_names else f"CAST(NULL AS {c.type.value}) AS {c.name}" for c in union.columns)
+    """The columns of a union as one of its parts gives them, texts that say who or which folded: NULL where the part does not declare one."""
+    return ", ".join(_folded(c.name) if c.name in part.column_names else f"CAST(NULL AS {c.type.value}) AS {c.name}" for c in union.columns)
 
 
 def model(name: str) -> Model:
@@ -117,6 +142,19 @@ def _is_ranged(name: str) -> bool:
     if "start_date" in dialect.parameters(sql):
         return True
     return any(_is_ranged(other) for other in dialect.references(sql) & all_models().keys() if other.startswith("stg_"))
+
+
+def _fold(column: str) -> str:
+    """What a column of identity means: NULL for a text that means nothing; an e-mail trimmed, in lower case and without its plus-tag. What lacks an @
+    is a label, such as "(org service usage)", and no address."""
+    if column in _EMAILS:
+        return f"CASE WHEN STRPOS({column}, '@') > 0 THEN REGEXP_REPLACE(LOWER(TRIM({column})), r'\\+[^@]*@', '@') END"
+    unknown = ", ".join(f"'{text}'" for text in _UNKNOWN)
+    return f"CASE WHEN LOWER(TRIM({column})) NOT IN ({unknown}) THEN TRIM({column}) END"
+
+
+def _folded(column: str) -> str:
+    return f"{_fold(column)} AS {column}" if column in _EMAILS | _NAMES else column
 
 
 def _bare(sql: str) -> str:

@@ -47,7 +47,7 @@ MARTS = {
     "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_restatements", "vw_data_health",
     "sheet_issues", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation", "vw_unmapped",
     "vw_rejects", "vw_chargeback", "vw_check_results", "vw_certificate", "vw_cost_booked", "vw_month_close", "vw_adjustments", "vw_alerts", "vw_focus",
-    "vw_cost_months", "vw_use_and_cost", "vw_weekly_adoption",
+    "vw_cost_months", "vw_use_and_cost", "vw_weekly_adoption", "vw_seats", "vw_identity_issues",
 }  # fmt: skip
 ANTHROPIC = ("raw_anthropic_", "raw_claude_code_", "raw_claude_enterprise_")  # other vendors, with tests of their own
 EXPORTS = {"raw_claude_ai_audit_log", "raw_claude_ai_spend"}
@@ -127,6 +127,7 @@ EDGES = {
         "fct_usage_daily",
         "fct_cost_daily",
         "dim_user_assignments",
+        "dim_api_keys",
         "raw_sheet_people",
         "raw_sheet_api_keys",
         "raw_sheet_subscriptions",
@@ -139,9 +140,11 @@ EDGES = {
     "chargeback": {"vw_chargeback", "vw_cost_allocation"},
     "vw_check_results": {"check_results"},
     "serving_copy": MARTS,
-    "vw_team_productivity": {"agg_person_days", "dim_user_assignments"},
+    "vw_team_productivity": {"agg_person_days", "dim_user_assignments", "dim_users"},
     "vw_platform_roi": {"vw_use_and_cost"},
-    "vw_adoption": {"agg_person_months", "agg_cost_months", "dim_user_assignments", "dim_users"},
+    "vw_adoption": {"agg_person_months", "agg_cost_months", "dim_user_assignments", "dim_users", "vw_seats"},
+    "vw_seats": {"dim_user_assignments", "raw_sheet_subscriptions"},
+    "vw_identity_issues": {"raw_sheet_api_keys", "raw_sheet_people", "dim_api_keys", "dim_users"},
     "vw_model_mix": {"vw_cost_allocation", "fct_usage_daily", "dim_user_assignments"},
     "vw_budget_variance": {"raw_sheet_budgets", "vw_monthly_finance"},
     "vw_forecast": {"agg_cost_days", "vw_cost_booked", "raw_sheet_subscriptions", "raw_sheet_budgets"},
@@ -198,7 +201,7 @@ def test_the_graph_is_the_designs(nodes: dict) -> None:
     held = {name: {p for k in node.parent_keys if not (p := k.to_user_string()).startswith(ANTHROPIC)} for name, node in nodes.items()}
     assert {n: e for n, e in held.items() if n not in LEDGER_VIEWS} == {n: e for n, e in EDGES.items() if n not in LEDGER_VIEWS}
     for name in LEDGER_VIEWS:
-        assert held[name] and held[name] <= SHEETS | CURSOR | DIMENSIONS | FACTS | TOTALS, name
+        assert held[name] and held[name] <= SHEETS | CURSOR | DIMENSIONS | FACTS | TOTALS | {"vw_identity_issues"}, name
     assert SHEETS - {"raw_sheet_invoices", "raw_sheet_budgets"} <= set().union(*held.values())
 
 

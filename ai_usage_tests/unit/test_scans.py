@@ -54,6 +54,11 @@ WHOLE = (
         ("sheet_issues", "raw_rejects"): "has no day column: the present sheet's broken rows, few",
         ("productivity_analytics.adoption", "agg_person_weeks"): "the card shows every week on record, whatever the period",
     }
+    | {
+        (name, "raw_cursor_usage"): MONTHS
+        for name in ("vw_seats", "vw_adoption", *(f"cost_allocation.{card}" for card in ("seats", "idle_seats", "duplicate_accounts")))
+    }
+    | {(name, "raw_claude_code_usage"): MONTHS for name in ("vw_unmapped", "data_trust.to_name")}
     | {(name, table): MONTHS for name in ("vw_unmapped", "data_trust.to_name") for table in ("agg_person_days", "fct_cost_daily")}
     | {
         (name, "fct_cost_daily"): MONTHS

@@ -64,9 +64,10 @@ def test_an_overlap_goes_to_the_row_that_began_later_and_comes_back_after_it(des
     ]
 
 
-def test_two_rows_of_one_beginning_go_to_the_lower_one(desk: Desk) -> None:
-    assert assignments(desk, {"email": ANA, "department": "Eng"}, {"email": ANA.upper(), "department": "Ops"}) == [
-        (ANA, "Ops", None, BEGIN, END)
+def test_two_rows_of_one_beginning_decide_only_what_they_agree_on(desk: Desk) -> None:
+    """No row is lower or upper for who pays: the department that they dispute is unknown, the cost center that one alone names stands."""
+    assert assignments(desk, {"email": ANA, "department": "Eng", "cost_center": "C1"}, {"email": ANA.upper(), "department": "Ops"}) == [
+        (ANA, None, "C1", BEGIN, END)
     ]
 
 
@@ -148,7 +149,10 @@ def test_overlapping_owners_never_give_two_rows_for_a_day(desk: Desk) -> None:
         {"api_key_name": "ci", "email": "c@example.com", "valid_from": NEXT},
     )
     desk.run("dim_api_keys")
-    assert keys(desk, "email", "valid_from", "valid_to") == [(BEN, BEGIN, DAY), ("c@example.com", NEXT, END)]
+    assert keys(desk, "email", "owner_source", "valid_from", "valid_to") == [
+        (None, "ambiguous", BEGIN, DAY),
+        ("c@example.com", "sheet", NEXT, END),
+    ]
 
 
 def test_a_renamed_key_has_its_latest_name_in_whatever_order_days_are_run(desk: Desk) -> None:

@@ -2,7 +2,7 @@
 -- twice or contradict each other, prices that a later row ended, money without a rate, names that match nothing. is_used says whether the row
 -- counts all the same. Grain: one remark on one row. Inputs: raw_rejects, stg_snapshots, stg_sheet_unread, stg_sheet_repeats,
 -- stg_subscription_terms, stg_sheet_fx_rates_rows, raw_sheet_invoices, raw_sheet_budgets, raw_sheet_adjustments, stg_sheet_invoices_rows,
--- stg_sheet_unmatched.
+-- stg_sheet_unmatched, vw_identity_issues.
 WITH rates AS (
   SELECT
     currency,
@@ -150,6 +150,17 @@ remarks AS (
     CASE WHEN nearest IS NOT NULL THEN CONCAT('Correct it; the nearest known name is ', nearest, '.') ELSE 'Correct it.' END AS remedy,
     TRUE AS is_used
   FROM stg_sheet_unmatched
+  UNION ALL
+  SELECT
+    tab,
+    sheet_row,
+    column_name,
+    value,
+    reason,
+    remedy,
+    TRUE AS is_used
+  FROM vw_identity_issues
+  WHERE sheet_row IS NOT NULL
 )
 
 SELECT

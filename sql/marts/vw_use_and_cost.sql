@@ -5,6 +5,7 @@
 -- And a count stands against its platform's cost only where that cost paid for it: what a person does in Claude Code on a seat of claude.ai costs
 -- nothing there, and a department that has seats would look cheaper a commit than one that pays by token. So a person's Claude Code counts in the
 -- months in which Claude Code billed that person anything.
+-- A service is no person: its days are no person-days, and its cost stands against none.
 -- Grain: one row of agg_person_days or of vw_cost_booked.
 -- Inputs: agg_person_days, agg_person_months, agg_cost_months, vw_cost_allocation, dim_user_assignments, dim_users.
 WITH reported AS (
@@ -58,8 +59,11 @@ SELECT
   COALESCE(a.department, '(no department)') AS department,
   COALESCE(d.user_email, '(unattributed)') AS user_email,
   COALESCE(u.user_name, d.user_email, '(unattributed)') AS user_name,
+  CASE WHEN d.user_email IS NOT NULL THEN COALESCE(u.user_kind, 'person') END AS user_kind,
   d.is_active,
-  CASE WHEN r.has_days THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL THEN 1 ELSE 0 END END AS active_days,
+  CASE
+    WHEN r.has_days THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL AND COALESCE(u.user_kind, 'person') = 'person' THEN 1 ELSE 0 END
+  END AS active_days,
   d.loc_added,
   d.loc_accepted,
   d.suggestions_shown,
@@ -74,7 +78,10 @@ SELECT
   d.cache_read_tokens,
   d.cache_write_tokens,
   d.total_tokens,
-  CASE WHEN r.has_days AND d.is_paid_here THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL THEN 1 ELSE 0 END END AS days_with_cost,
+  CASE
+    WHEN r.has_days AND d.is_paid_here
+      THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL AND COALESCE(u.user_kind, 'person') = 'person' THEN 1 ELSE 0 END
+  END AS days_with_cost,
   CASE WHEN d.is_paid_here THEN d.loc_accepted END AS lines_with_cost,
   CASE WHEN d.is_paid_here THEN d.commits END AS commits_with_cost,
   CASE WHEN t.has_tokens AND d.is_paid_here THEN d.total_tokens END AS tokens_with_cost,
@@ -99,7 +106,8 @@ LEFT JOIN (
     CASE
       WHEN first_name IS NOT NULL OR last_name IS NOT NULL
         THEN TRIM(CONCAT(COALESCE(first_name, ''), ' ', COALESCE(last_name, '')))
-    END AS user_name
+    END AS user_name,
+    COALESCE(kind, 'person') AS user_kind
   FROM dim_users
 ) AS u ON d.user_email = u.email
 UNION ALL
@@ -109,6 +117,7 @@ SELECT
   c.department,
   c.user_email,
   c.user_name,
+  c.user_kind,
   FALSE,
   CASE WHEN r.has_days THEN 0 END,
   CAST(NULL AS INT64),
@@ -132,7 +141,7 @@ SELECT
   CAST(NULL AS INT64),
   c.cost_usd,
   CASE WHEN c.cost_type = 'subscription' THEN c.cost_usd END,
-  CASE WHEN r.has_days THEN c.cost_usd END,
+  CASE WHEN r.has_days AND COALESCE(c.user_kind, 'person') = 'person' THEN c.cost_usd END,
   CASE WHEN r.has_lines THEN c.cost_usd END,
   CASE WHEN r.has_commits THEN c.cost_usd END,
   CASE WHEN t.has_tokens THEN c.cost_usd END

@@ -1,8 +1,9 @@
 -- Seats and flat fees. The month's price is spread over all days of the calendar month, in whole 1e-9 USD; what the division leaves over falls
 -- on the month's last day, so that a full month is the price to the last digit. A price in another currency is converted by the rate that
 -- the tab fx_rates gives for the month of the day; a month without a rate has no cost, and sheet_issues names the row.
--- A block of seats goes to the people who hold one on that day (stg_seats; people with a row of their own hold that one), a seat's price
--- each; seats that nobody holds stay unattributed. Where more people hold a seat than were bought, they share the block evenly.
+-- A block of seats goes to the accounts that hold one on that day (stg_seats), a seat's price each, at the cost of the person behind the account: who
+-- has three accounts holds three seats. A row of a person's own pays for one of the accounts. Seats that nobody holds stay unattributed. Where more
+-- accounts hold a seat than were bought, they share the block evenly.
 -- Grain: cost_date, platform, user_email, attribution.
 -- Inputs: stg_subscription_terms, stg_sheet_fx_rates_rows, stg_seats, stg_email_aliases.
 WITH days AS (
@@ -53,6 +54,7 @@ own AS (
     day,
     platform,
     user_email,
+    COUNT(*) AS own_seats,
     SUM(nano_usd) AS nano_usd
   FROM parts
   WHERE user_email IS NOT NULL
@@ -75,24 +77,20 @@ holders AS (
     h.seat_date,
     h.platform,
     h.user_email,
-    ROW_NUMBER() OVER (PARTITION BY h.seat_date, h.platform ORDER BY h.user_email) AS place,
-    COUNT(*) OVER (PARTITION BY h.seat_date, h.platform) AS people
+    ROW_NUMBER() OVER (PARTITION BY h.seat_date, h.platform ORDER BY h.user_email, h.account) AS place,
+    COUNT(*) OVER (PARTITION BY h.seat_date, h.platform) AS accounts
   FROM (
-    SELECT DISTINCT
+    SELECT
       w.seat_date,
       w.platform,
-      COALESCE(a.email, w.written_email) AS user_email
-    FROM (
-      SELECT
-        seat_date,
-        platform,
-        REGEXP_REPLACE(LOWER(TRIM(user_email)), r'\+[^@]*@', '@') AS written_email
-      FROM stg_seats
-    ) AS w
-    LEFT JOIN stg_email_aliases AS a ON w.written_email = a.alias
+      w.account,
+      COALESCE(a.email, w.user_email) AS user_email,
+      ROW_NUMBER() OVER (PARTITION BY w.seat_date, w.platform, COALESCE(a.email, w.user_email) ORDER BY w.account) AS nth
+    FROM stg_seats AS w
+    LEFT JOIN stg_email_aliases AS a ON w.user_email = a.alias
   ) AS h
   LEFT JOIN own AS o ON h.seat_date = o.day AND h.platform = o.platform AND h.user_email = o.user_email
-  WHERE o.user_email IS NULL
+  WHERE h.nth > COALESCE(o.own_seats, 0)
 ),
 
 held AS (
@@ -100,10 +98,10 @@ held AS (
     b.day,
     b.platform,
     h.user_email,
-    CAST(DIV(CAST(b.nano_usd AS NUMERIC), CAST(GREATEST(b.seats, h.people) AS NUMERIC)) AS NUMERIC)
+    CAST(DIV(CAST(b.nano_usd AS NUMERIC), CAST(GREATEST(b.seats, h.accounts) AS NUMERIC)) AS NUMERIC)
     + CASE
-      WHEN h.place = 1 AND h.people >= b.seats
-        THEN b.nano_usd - CAST(DIV(CAST(b.nano_usd AS NUMERIC), CAST(GREATEST(b.seats, h.people) AS NUMERIC)) AS NUMERIC) * h.people
+      WHEN h.place = 1 AND h.accounts >= b.seats
+        THEN b.nano_usd - CAST(DIV(CAST(b.nano_usd AS NUMERIC), CAST(GREATEST(b.seats, h.accounts) AS NUMERIC)) AS NUMERIC) * h.accounts
       ELSE CAST(0 AS NUMERIC)
     END AS nano_usd
   FROM blocks AS b
