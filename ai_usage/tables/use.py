@@ -157,7 +157,9 @@ vw_adoption = mart(
             nullable=False,
             allowed=SEAT_STATES,
         ),
-        integer("accounts", "Accounts that hold these seats at the end of the month; NULL without a seat, or held by nobody.", unit="accounts"),
+        integer(
+            "accounts", "Accounts that hold these seats at the end of the month; NULL without a seat, or held by nobody.", unit="accounts"
+        ),
         usd("seat_usd", "Seats paid in the month; NULL without a seat."),
         usd("idle_usd", "The part of it that is idle or unheld; NULL without a seat, or where use is unknown."),
         usd("cost_usd", "Billed cost of every type; NULL when nothing was billed."),

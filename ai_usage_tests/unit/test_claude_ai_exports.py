@@ -387,7 +387,9 @@ def test_a_range_is_spread_over_its_days_and_keeps_its_period(desk: Desk) -> Non
     assert days.pop(date(2026, 10, 31)) == Decimal("0.161290340")
     assert days == {date(2026, 10, n): Decimal("0.161290322") for n in range(1, 31)}
     told = "SELECT MAX(requests) AS requests, MAX(output_tokens) AS output_tokens, SUM(list_usd) AS list_usd FROM stg_claude_ai_usage"
-    assert desk.ask(told) == [{"requests": None, "output_tokens": None, "list_usd": Decimal(6)}], "nobody says on which day the requests were"
+    assert desk.ask(told) == [{"requests": None, "output_tokens": None, "list_usd": Decimal(6)}], (
+        "nobody says on which day the requests were"
+    )
 
 
 def test_somebody_unnamed_is_a_line_of_its_own(desk: Desk) -> None:
