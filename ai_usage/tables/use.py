@@ -186,7 +186,7 @@ vw_seats = mart(
             personal=Personal.ADDRESSES,
         ),
         integer("extra_accounts", "Accounts beyond the first.", unit="accounts", nullable=False),
-        usd("extra_usd_per_year", "What the accounts beyond the first cost in a year; NULL where the sheet has no block of seats."),
+        usd("extra_yearly_usd", "What the accounts beyond the first cost in a year; NULL where the sheet has no block of seats."),
     ),
     key=("month", "platform", "user_email"),
     date_column="month",

@@ -295,7 +295,7 @@ def test_seats_are_counted_by_account_and_paid_by_person(desk: Desk) -> None:
     found = desk.ask("SELECT user_email, cost_usd FROM stg_sheet_cost WHERE cost_date = @d ORDER BY user_email NULLS LAST", d=day(30))
     assert [tuple(f.values()) for f in found] == [(ANA, 3), (BEN, 1), (None, 1)]
     desk.run("dim_user_assignments")
-    seats = desk.ask("SELECT user_email, department, accounts, account_names, extra_accounts, extra_usd_per_year FROM vw_seats ORDER BY 1")
+    seats = desk.ask("SELECT user_email, department, accounts, account_names, extra_accounts, extra_yearly_usd FROM vw_seats ORDER BY 1")
     assert [tuple(s.values()) for s in seats] == [
         (ANA, "Eng", 3, "a.smith@example.com, ana+work@example.com, ana@example.com", 2, 720), (BEN, "Eng", 1, BEN, 0, 0)
     ]  # fmt: skip

@@ -191,7 +191,11 @@ keys AS (
 meant AS (
   SELECT k.api_key_id, o.key_text, o.email, o.description, o.valid_from, o.valid_to, TRUE AS is_id
   FROM keys AS k
-  INNER JOIN owners AS o ON k.api_key_id = o.key_text OR k.api_key_id = CONCAT('sheet:', o.key_text)
+  INNER JOIN owners AS o ON k.api_key_id = o.key_text
+  UNION ALL
+  SELECT k.api_key_id, o.key_text, o.email, o.description, o.valid_from, o.valid_to, TRUE AS is_id
+  FROM keys AS k
+  INNER JOIN owners AS o ON k.api_key_id = CONCAT('sheet:', o.key_text)
   UNION ALL
   SELECT e.api_key_id, o.key_text, o.email, o.description, o.valid_from, o.valid_to, FALSE AS is_id
   FROM ever AS e
@@ -254,8 +258,8 @@ claims AS (
     CASE WHEN m.is_id THEN m.api_key_id WHEN b.is_own THEN b.candidates ELSE e.candidates END AS candidates
   FROM periods AS p
   INNER JOIN meant AS m ON p.api_key_id = m.api_key_id AND p.begins BETWEEN m.valid_from AND m.valid_to
-  LEFT JOIN bearing AS b ON p.api_key_id = b.api_key_id AND p.begins = b.begins AND m.key_text = b.api_key_name AND NOT m.is_id
-  LEFT JOIN ever AS e ON p.api_key_id = e.api_key_id AND m.key_text = e.api_key_name AND NOT m.is_id
+  LEFT JOIN bearing AS b ON p.api_key_id = b.api_key_id AND p.begins = b.begins AND CASE WHEN NOT m.is_id THEN m.key_text END = b.api_key_name
+  LEFT JOIN ever AS e ON p.api_key_id = e.api_key_id AND CASE WHEN NOT m.is_id THEN m.key_text END = e.api_key_name
   -- A name that other keys bear on the day means them.
   WHERE m.is_id OR b.api_key_id IS NULL OR b.is_own
 ),

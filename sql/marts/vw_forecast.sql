@@ -145,7 +145,7 @@ paid AS (
   FROM stg_subscription_terms AS r
   INNER JOIN ahead AS a ON a.day BETWEEN r.valid_from AND r.valid_to
   LEFT JOIN stg_sheet_fx_rates_rows AS x ON r.currency = x.currency AND DATE_TRUNC(a.day, MONTH) = DATE_TRUNC(x.month, MONTH)
-  WHERE COALESCE(r.price_usd, r.written_amount * x.usd) IS NOT NULL
+  WHERE r.price_usd IS NOT NULL OR (r.written_amount IS NOT NULL AND x.usd IS NOT NULL)
 ),
 
 fees AS (

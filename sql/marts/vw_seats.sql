@@ -48,7 +48,7 @@ SELECT
   h.accounts,
   h.account_names,
   h.accounts - 1 AS extra_accounts,
-  CAST(p.seat_usd * (h.accounts - 1) * 12 AS NUMERIC) AS extra_usd_per_year
+  CAST(p.seat_usd * (h.accounts - 1) * 12 AS NUMERIC) AS extra_yearly_usd
 FROM held AS h
 LEFT JOIN prices AS p ON h.platform = p.platform AND h.month = p.month
 LEFT JOIN dim_user_assignments AS d ON h.user_email = d.email AND h.seat_date BETWEEN d.valid_from AND d.valid_to

@@ -18,12 +18,12 @@ SELECT
   e.list_usd,
   e.charged_usd,
   CASE
-    WHEN REGEXP_CONTAINS(e.folded_kind, '^_?(USAGE_EVENT_KIND_)?(INCLUDED(_IN_.+)?)_?$') THEN 'included'
-    WHEN REGEXP_CONTAINS(e.folded_kind, '^_?(USAGE_EVENT_KIND_)?(FREE_CREDIT|USER_API_KEY|(.+_)?NOT_CHARGED)_?$') THEN 'not_charged'
+    WHEN REGEXP_CONTAINS(e.folded_kind, '^_?(usage_event_kind_)?(included(_in_.+)?)_?$') THEN 'included'
+    WHEN REGEXP_CONTAINS(e.folded_kind, '^_?(usage_event_kind_)?(free_credit|user_api_key|(.+_)?not_charged)_?$') THEN 'not_charged'
     WHEN e.is_chargeable THEN 'billed'
     ELSE 'not_charged'
   END AS billing,
-  REGEXP_CONTAINS(e.folded_kind, '^_?(USAGE_EVENT_KIND_)?(USAGE_BASED|ON_DEMAND|INCLUDED(_IN_.+)?|FREE_CREDIT|USER_API_KEY|(.+_)?NOT_CHARGED)_?$') AS is_known_kind
+  REGEXP_CONTAINS(e.folded_kind, '^_?(usage_event_kind_)?(usage_based|on_demand|included(_in_.+)?|free_credit|user_api_key|(.+_)?not_charged)_?$') AS is_known_kind
 FROM (
   SELECT
     r.usage_date,
@@ -41,7 +41,7 @@ FROM (
     r.cache_write_tokens,
     r.list_usd,
     r.charged_usd,
-    REGEXP_REPLACE(UPPER(COALESCE(r.kind, '')), '[^A-Z0-9]+', '_') AS folded_kind
+    REGEXP_REPLACE(LOWER(COALESCE(r.kind, '')), '[^a-z0-9]+', '_') AS folded_kind
   FROM raw_cursor_events AS r
   WHERE r.usage_date BETWEEN @start_date AND @end_date
 ) AS e

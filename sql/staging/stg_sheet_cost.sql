@@ -31,7 +31,7 @@ paid AS (
     d.day = LAST_DAY(d.day) AS is_last_day
   FROM days AS d
   LEFT JOIN stg_sheet_fx_rates_rows AS x ON d.currency = x.currency AND DATE_TRUNC(d.day, MONTH) = DATE_TRUNC(x.month, MONTH)
-  WHERE COALESCE(d.price_usd, d.written_amount * x.usd) IS NOT NULL
+  WHERE d.price_usd IS NOT NULL OR (d.written_amount IS NOT NULL AND x.usd IS NOT NULL)
 ),
 
 parts AS (

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from ai_usage.sources.endpoint import NOTHING
 
-# Whole kinds, folded: upper case, everything but letters and digits one underscore, with or without the prefix of Cursor's enumeration.
-BILLED = "USAGE_BASED|ON_DEMAND"
-INCLUDED = "INCLUDED(_IN_.+)?"
-NOT_CHARGED = "FREE_CREDIT|USER_API_KEY|(.+_)?NOT_CHARGED"
+# Whole kinds, folded: lower case, everything but letters and digits one underscore, with or without the prefix of Cursor's enumeration.
+BILLED = "usage_based|on_demand"
+INCLUDED = "included(_in_.+)?"
+NOT_CHARGED = "free_credit|user_api_key|(.+_)?not_charged"
 
 
 def _whole(kinds: str) -> str:
-    return f"'^_?(USAGE_EVENT_KIND_)?({kinds})_?$'"
+    return f"'^_?(usage_event_kind_)?({kinds})_?$'"
 
 
 def billing(folded: str, chargeable: str, matches: str) -> str:
@@ -30,7 +30,7 @@ def billing(folded: str, chargeable: str, matches: str) -> str:
 
 def decoded(kind: str, chargeable: str) -> str:
     """`billing` over a record's fields, in DuckDB's words. An absent flag is false."""
-    folded = f"regexp_replace(upper(coalesce({kind}, '')), '[^A-Z0-9]+', '_', 'g')"
+    folded = f"regexp_replace(lower(coalesce({kind}, '')), '[^a-z0-9]+', '_', 'g')"
     return billing(folded, f"coalesce({chargeable}, false)", "regexp_matches")
 
 
@@ -58,7 +58,7 @@ SELECT
 FROM (
   SELECT
 {read},
-    REGEXP_REPLACE(UPPER(COALESCE(r.kind, '')), '[^A-Z0-9]+', '_') AS folded_kind
+    REGEXP_REPLACE(LOWER(COALESCE(r.kind, '')), '[^a-z0-9]+', '_') AS folded_kind
   FROM raw_cursor_events AS r
   WHERE r.usage_date BETWEEN @start_date AND @end_date
 ) AS e

@@ -1,4 +1,4 @@
--- Grain: month x platform x person with more than one account. Additive: extra_accounts, extra_usd_per_year.
+-- Grain: month x platform x person with more than one account. Additive: extra_accounts, extra_yearly_usd.
 SELECT
   month,
   platform,
@@ -6,6 +6,6 @@ SELECT
   user_email,
   account_names,
   extra_accounts,
-  extra_usd_per_year
+  extra_yearly_usd
 FROM vw_seats
 WHERE extra_accounts > 0
