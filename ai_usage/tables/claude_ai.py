@@ -6,7 +6,7 @@ Belongs here: the raw tables of the two exports. Does not belong here: the sheet
 from __future__ import annotations
 
 from ai_usage.tables.raw import raw_table
-from ai_usage.tables.schema import Table, count, date, email, string, timestamp, usd
+from ai_usage.tables.schema import Table, boolean, count, date, email, string, timestamp, usd
 
 raw_claude_ai_audit_log = raw_table(
     "raw_claude_ai_audit_log",
@@ -21,7 +21,7 @@ raw_claude_ai_audit_log = raw_table(
         string("entity_type", "entity_info.type: chat_conversation, file, project, or newer."),
         string("entity_uuid", "entity_info.uuid: which one."),
         string("project_uuid", "entity_info.metadata.project_uuid: the project that it lies in."),
-        string("is_private", "entity_info.metadata.is_private: whether a project is its maker's alone, as the log writes it."),
+        boolean("is_private", "entity_info.metadata.is_private: whether a project is its maker's alone."),
         string("client_platform", "web_claude_ai, desktop_app, ios, android, or newer."),
         string("event_info", "JSON text: what the event says beside that, without names, addresses and devices."),
     ),

@@ -76,10 +76,8 @@ def _event(row: Row) -> Record:
     record["actor_uuid"], record["actor_type"] = _take(actor, "uuid"), _take(actor, "type")
     record["entity_type"], record["entity_uuid"] = _take(entity, "type"), _take(entity, "uuid")
     record["actor_email"] = _take(actor.get("metadata"), "email_address")
-    record["project_uuid"], record["is_private"] = (
-        _take(entity.get("metadata"), "project_uuid"),
-        _take(entity.get("metadata"), "is_private"),
-    )
+    record["project_uuid"] = _take(entity.get("metadata"), "project_uuid")
+    record["is_private"] = {"true": True, "false": False}.get(str(_take(entity.get("metadata"), "is_private")))
     record["event_info"] = _json(info) if (info := _impersonal(found["event_info"])) else None
     for name, value in (*_paths("actor_info", _impersonal(actor)), *_paths("entity_info", _impersonal(entity)), *sorted(rest.items())):
         if value and name not in PERSONAL_COLUMNS:

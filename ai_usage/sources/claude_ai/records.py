@@ -22,7 +22,7 @@ AUDIT_LOG = Endpoint(
     table=claude_ai.raw_claude_ai_audit_log,
     fields=(
         Field("created_at", required=True), Field("event", required=True), Field("actor_uuid"), Field("actor_type"), Field("actor_email"), Field("entity_type"),
-        Field("entity_uuid"), Field("project_uuid"), Field("is_private"), Field("client_platform"), Field("event_info"), Field("unreadable"),
+        Field("entity_uuid"), Field("project_uuid"), Field("is_private", "bool"), Field("client_platform"), Field("event_info"), Field("unreadable"),
     ),
     columns={"event_at": _INSTANT},
     usage_date=f"CAST(({_INSTANT}) AS DATE)",
