@@ -400,6 +400,9 @@ def test_unknown_fields_are_kept_and_reported(answers: Answers, anthropic: Anthr
     assert json.loads(desk.one("SELECT extra FROM raw_anthropic_cost"))["cost_center"] in ({"id": 7}, '{"id":7}')
 
 
+MANY = 10  # one record without a field is a bad record; ten are another contract
+
+
 @pytest.mark.parametrize(
     ("endpoint", "method", "record", "field"),
     [
@@ -413,7 +416,7 @@ def test_unknown_fields_are_kept_and_reported(answers: Answers, anthropic: Anthr
 def test_a_required_field_that_is_gone_fails_the_report(
     answers: Answers, anthropic: AnthropicClient, desk: Desk, endpoint: Endpoint, method: str, record: dict, field: str
 ) -> None:
-    give_bucket(answers, record)
+    give_bucket(answers, *[record] * MANY)
     _gone(desk, endpoint, getattr(anthropic, method)(ONE), field)
 
 
@@ -432,7 +435,7 @@ def test_a_required_field_that_is_gone_fails_the_report(
 def test_a_required_field_that_is_gone_fails_the_list(
     answers: Answers, anthropic: AnthropicClient, desk: Desk, endpoint: Endpoint, method: str, record: dict, field: str
 ) -> None:
-    answer = {"data": [record], "has_more": False, "next_page": None, "last_id": "x"}
+    answer = {"data": [record] * MANY, "has_more": False, "next_page": None, "last_id": "x"}
     for _ in range(2 if method == "workspaces" else 1):
         answers.give(answer)
     _gone(desk, endpoint, getattr(anthropic, method)(ONE), field)
