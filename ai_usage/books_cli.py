@@ -22,7 +22,7 @@ def close(
     accept: Annotated[
         list[str] | None,
         typer.Option(
-            help="Close although this is missing: unread_days, unknown_money. May be given twice; the ledger keeps it with --reason."
+            help="Close although this is open: unread_days, unknown_money, unknown_kinds. May be given again; the ledger keeps it with --reason."
         ),
     ] = None,
     reopen: Annotated[bool, typer.Option("--reopen", help="Open the closed month again; both decisions stay on record.")] = False,

@@ -47,15 +47,18 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         "unknown_money",
         """
-        SELECT f.source, f.endpoint, COUNT(DISTINCT CONCAT(r.fetch_id, ' ', CAST(r.record_number AS STRING))) AS records, MIN(f.usage_date) AS first_day
-        FROM raw_rejects AS r
-        INNER JOIN stg_current_fetches AS f ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date
-        INNER JOIN (SELECT DISTINCT source, endpoint FROM stg_current_fetches WHERE vendor_total_usd IS NOT NULL) AS b
-          ON f.source = b.source AND f.endpoint = b.endpoint
-        WHERE f.usage_date BETWEEN @first_day AND @last_day AND r.usage_date BETWEEN @first_day AND @last_day
-        GROUP BY f.source, f.endpoint ORDER BY f.source, f.endpoint
+        SELECT source, endpoint, SUM(unknown_money_count) AS records, MIN(usage_date) AS first_day FROM stg_current_fetches
+        WHERE usage_date BETWEEN @first_day AND @last_day AND unknown_money_count > 0 GROUP BY source, endpoint ORDER BY source, endpoint
         """,
         "{source}: {records} records of {endpoint} could not be read, so their money is not known; the first is of {first_day}.",
+    ),
+    Question(
+        "unknown_kinds",
+        """
+        SELECT kind, SUM(events) AS events, SUM(cost_usd) AS cost_usd FROM stg_cursor_unknown_kinds
+        WHERE usage_date BETWEEN @first_day AND @last_day GROUP BY kind ORDER BY kind
+        """,
+        "cursor: {events} events of the unknown kind {kind!r} are booked as billed, {cost_usd:f} USD.",
     ),
 )
 ANSWERS = (UNREAD, *(q.name for q in QUESTIONS))

@@ -284,7 +284,7 @@ def test_days_before_the_first_connection_close_by_name_and_reason_only(desk: De
         office.close(SEP)
     with pytest.raises(ClosingError, match="--accept unread_days needs a reason"):
         closing.close(desk.warehouse, SEP, author="Controlling", today=LATE, accepted=["unread_days"])
-    with pytest.raises(ClosingError, match="--accept everything is not known; use unread_days or unknown_money"):
+    with pytest.raises(ClosingError, match="--accept everything is not known; use unread_days or unknown_money or unknown_kinds"):
         office.accept(SEP, "everything")
     office.accept(SEP, "unread_days")
     (row,) = desk.ask("SELECT author, reason, accepted FROM month_closings")
@@ -315,17 +315,25 @@ def test_what_is_over_or_forgotten_at_the_vendor_is_answered_for_and_a_gap_is_no
 
 
 def test_records_of_unknown_money_close_by_name_and_reason_only(office: Office) -> None:
-    reject = {
-        "usage_date": D(2026, 9, 30), "fetch_id": office.desk.one("SELECT version_fetch_id FROM stg_current_fetches WHERE usage_date = DATE '2026-09-30'"),
-        "fetched_at": BASE, "ingest_date": BASE.date(), "source": "cursor", "endpoint": "filtered-usage-events", "record_number": 2,
-        "column_name": "charged_usd", "value": "n/a", "reason": "is not a number", "remedy": "Ask Cursor.", "payload": "{}",
-    }  # fmt: skip
-    office.desk.lay("raw_rejects", reject, reject | {"column_name": "event_at"})
+    office.desk.events(
+        D(2026, 9, 30), {"user_email": ANA, "model": "m", "charged_usd": N(10)}, at=BASE + timedelta(hours=1), vendor_total_usd=N(10),
+        unknown_money_count=1,
+    )  # fmt: skip
+    office.compute()
     with pytest.raises(ClosingError, match=r"cursor: 1 records of filtered-usage-events could not be read, .* the first is of 2026-09-30"):
         office.close(SEP)
     office.accept(SEP, "unknown_money")
     office.close(OCT)
     assert [r["accepted"] is None for r in office.desk.ask("SELECT accepted FROM month_closings ORDER BY month")] == [False, True]
+
+
+def test_a_kind_that_nobody_has_classed_closes_by_name_and_reason_only(office: Office) -> None:
+    event = {"user_email": ANA, "model": "m", "kind": "Moonlight", "charged_usd": N(10)}
+    office.desk.events(D(2026, 9, 30), event, at=BASE + timedelta(hours=1), vendor_total_usd=N(10))
+    office.compute()
+    with pytest.raises(ClosingError, match=r"cursor: 1 events of the unknown kind 'Moonlight' are booked as billed, 10\.0* USD"):
+        office.close(SEP)
+    assert office.accept(SEP, "unknown_kinds").cost_usd == N(10)
 
 
 def test_uploads_list_their_uncovered_days_and_close(desk: Desk) -> None:

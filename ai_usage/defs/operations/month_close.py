@@ -16,7 +16,7 @@ from ai_usage.warehouse import WarehouseError
 
 class MonthToClose(dg.Config):  # type: ignore[misc]
     """Which month, who decides, and why where it needs saying; with_earlier closes the open months before it too, in order; accept names what it may
-    be closed without: unread_days, unknown_money."""
+    be closed without: unread_days, unknown_money, unknown_kinds."""
 
     month: str
     author: str
