@@ -1,13 +1,20 @@
 -- Cursor's service accounts, learned from the events that they make: every name that an account had on a day, and the account's e-mail where the
--- day's events agree on one. Grain: one service account, name and day. Inputs: stg_cursor_events.
+-- day's events agree on one. Grain: one service account, name and day. Inputs: raw_cursor_events, stg_current_fetches.
 WITH used AS (
   SELECT
     e.usage_date,
     e.service_account_id,
     e.service_account_name,
     LOWER(TRIM(e.user_email)) AS user_email
-  FROM stg_cursor_events AS e
-  WHERE e.service_account_id IS NOT NULL
+  FROM raw_cursor_events AS e
+  INNER JOIN stg_current_fetches AS f
+    ON
+      e.fetch_id = f.version_fetch_id
+      AND e.usage_date = f.usage_date
+      AND f.source = 'cursor'
+      AND f.endpoint = 'filtered-usage-events'
+  -- Of all days, whatever days a run is about: a key that was used last year is a key.
+  WHERE LOWER(TRIM(e.service_account_id)) NOT IN ('', 'null', 'none', 'undefined', 'n/a', '#n/a')
 ),
 
 emails AS (
