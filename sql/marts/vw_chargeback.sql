@@ -3,7 +3,7 @@
 -- and open until the month's last day is held: else a line that is booked as settled would grow.
 -- booked_usd is the line in whole cents: a vendor's month is rounded once, and what its lines rounded down lack goes, a cent each, to those with
 -- the largest rests. So cents sum to the whole. An invoice that was received adds a line of what it says beyond the lines booked for its month,
--- in whichever month they are booked; it has no cost. Grain: the view's key. Inputs: vw_cost_months, raw_sheet_invoices, stg_snapshots.
+-- in whichever month they are booked; it has no cost. Grain: the view's key. Inputs: vw_cost_months, stg_sheet_invoices_rows.
 WITH lines AS (
   SELECT
     month,
@@ -67,9 +67,7 @@ invoiced AS (
     DATE_TRUNC(r.invoice_month, MONTH) AS month,
     r.platform,
     CAST(ROUND(SUM(r.amount_usd), 2) AS NUMERIC) AS invoice_usd
-  FROM raw_sheet_invoices AS r
-  INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
-  WHERE s.source = 'google_sheets' AND s.endpoint = 'invoices'
+  FROM stg_sheet_invoices_rows AS r
   GROUP BY DATE_TRUNC(r.invoice_month, MONTH), r.platform
 ),
 
