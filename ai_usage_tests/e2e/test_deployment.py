@@ -23,7 +23,7 @@ import yaml
 
 from ai_usage.simulator import Fault
 from ai_usage_tests.e2e.test_dagster import ALL, ANTHROPIC
-from ai_usage_tests.fixtures.company import FIRST, KEY, PATHS, ROOT, Company, Prepared, company, free_port, rows, wait_until
+from ai_usage_tests.fixtures.company import FIRST, IS_BILLED, KEY, PATHS, ROOT, Company, Prepared, company, free_port, rows, wait_until
 from ai_usage_tests.fixtures.postgres import Postgres, postgres
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -170,7 +170,7 @@ class Stack:
 def assert_money(stack: Stack) -> None:
     """What was published of the day is what the books say, once: the retry of a run that died published nothing twice."""
     current = "SELECT version_fetch_id FROM stg_current_fetches"
-    sql = f"SELECT usage_date, SUM(charged_usd) FILTER (is_chargeable) FROM raw_cursor_events WHERE fetch_id IN ({current}) GROUP BY 1"
+    sql = f"SELECT usage_date, SUM(charged_usd) FILTER ({IS_BILLED}) FROM raw_cursor_events WHERE fetch_id IN ({current}) GROUP BY 1"
     assert dict(rows(stack.firm.db, sql)) == stack.firm.world.truth.billed_usd_by_day(FIRST, FIRST)
 
 

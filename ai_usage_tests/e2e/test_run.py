@@ -14,6 +14,7 @@ from ai_usage.simulator.events import day_start
 from ai_usage_tests.fixtures.company import (
     DAYS,
     FIRST,
+    IS_BILLED,
     LAST,
     MARTS,
     PATHS,
@@ -56,9 +57,9 @@ def test_every_sum_of_money_is_the_same_sum(firm: Company) -> None:
     """Vendor total = raw = staging = fact = every mart, unattributed included."""
     [totals] = rows(
         firm.db,
-        """
+        f"""
         SELECT (SELECT SUM(vendor_total_usd) FROM stg_current_fetches),
-          (SELECT SUM(charged_usd) FILTER (is_chargeable) FROM raw_cursor_events),
+          (SELECT SUM(charged_usd) FILTER ({IS_BILLED}) FROM raw_cursor_events),
           (SELECT SUM(cost_usd) FROM stg_cursor_cost), (SELECT SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage'),
           (SELECT SUM(cost_usd) FROM vw_cost_allocation WHERE cost_type = 'usage'),
           (SELECT SUM(cost_usd) FROM vw_monthly_finance WHERE cost_type = 'usage'),

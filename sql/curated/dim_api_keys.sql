@@ -1,6 +1,6 @@
 -- API keys and service accounts, and who answers for them when. A row of the sheet names a key by id or by name: the name means the key that
--- bore it on the day, otherwise the only key that ever bore it. Where the sheet names an owner for a period it wins; elsewhere the vendor's creator of
--- that day stands. Where a name means several keys, or two rows of the sheet begin on one day with different owners, nobody is the owner and
+-- bore it on the day, otherwise the only key that ever bore it. Where the sheet names an owner for a period it wins; elsewhere the vendor's creator
+-- of that day stands. Where a name means several keys, or two rows of the sheet begin on one day with different owners, nobody is the owner and
 -- candidates names the keys. A key bears its name from one list of keys to the next; one that was switched off, until the list that says so.
 -- Keys that only the sheet knows are kept under `sheet:` and their name. Every day that is held counts, and every directory that was read, so that no
 -- order of runs matters and a key that a vendor no longer lists stays known.

@@ -1,4 +1,5 @@
--- For each endpoint: which days we hold, which failed, which the vendor refused, which nobody asked for. Snapshots are expected only on days they were tried.
+-- For each endpoint: which days we hold, which failed, which the vendor refused, which nobody asked for. Snapshots are expected only on days they
+-- were tried.
 -- A file claims only the days that it has rows of: an endpoint that came by files alone misses none. A day that was read before it ended does
 -- not count as asked.
 -- Grain: source, endpoint. Inputs: raw_fetches, stg_current_fetches,

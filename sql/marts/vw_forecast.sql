@@ -2,9 +2,9 @@
 -- flat fees ahead are known from the sheet and added as they are. The range holds 8 of 10 of this company's own past outcomes: the same
 -- forecast is made from each earlier day for as many days ahead, and the outcomes divided by their forecasts are ranked (the 10th and 90th
 -- percentile, with the rank corrected for few forecasts). Fewer than 20 past forecasts give no range: NULL. Open days do not count;
--- provisional ones count as they stand; manual adjustments and corrections of closed months
--- are spent and no sign of what is to come, like what a range of days was billed, which is spread over them and has no weekday; days that a vendor failed to give are left out of every mean. A platform that bills fees only
--- is certain: its range is the projection.
+-- provisional ones count as they stand; manual adjustments and corrections of closed months are spent and no sign of what is to come, like what a
+-- range of days was billed, which is spread over them and has no weekday; days that a vendor failed to give are left out of every mean. A platform
+-- that bills fees only is certain: its range is the projection.
 -- Grain: level, platform, cost_date (the days of the latest month with data).
 -- Inputs: agg_cost_days, vw_cost_booked, stg_billed_days, stg_subscription_terms, stg_sheet_fx_rates_rows,
 -- stg_sheet_budgets_rows.

@@ -58,7 +58,7 @@ ambiguous AS (
     k.candidates
   FROM key_rows AS r
   INNER JOIN dim_api_keys AS k
-    ON r.key_text = k.sheet_name AND STRPOS(k.candidates, ',') > 0 AND r.valid_from <= k.valid_to AND k.valid_from <= r.valid_to
+    ON r.key_text = k.sheet_name AND STRPOS(k.candidates, ',') > 0 AND r.valid_from <= k.valid_to AND r.valid_to >= k.valid_from
 ),
 
 aliases AS (

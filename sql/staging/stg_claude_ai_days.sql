@@ -1,6 +1,7 @@
 -- Each person's UTC day in claude.ai: how many different conversations, projects and files, and how many messages. Claude Enterprise's own count
 -- (analytics/users) stands before the audit log, person by person: of a person's day that both know, the log is left out. In the log, signing in and
--- administration make no row, and deleting or removing something is no use of it. People are resolved here, since distinct counts cannot be added later.
+-- administration make no row, and deleting or removing something is no use of it. People are resolved here, since distinct counts cannot be added
+-- later.
 -- Grain: usage_date, user_email. Inputs: raw_claude_enterprise_users, raw_claude_ai_audit_log, stg_current_fetches, stg_email_aliases.
 WITH engaged_as_written AS (
   SELECT

@@ -1,5 +1,6 @@
--- Cursor's events of all versions and what became of each: billed, included (in a plan), or not_charged (errored, a free credit, the user's own key). An event is billed
--- when it is chargeable and no plan or grant covers its kind; `is_known_kind` is false where nobody has said so yet, and then it is billed all the same.
+-- Cursor's events of all versions and what became of each: billed, included (in a plan), or not_charged (errored, a free credit, the user's own
+-- key). An event is billed when it is chargeable and no plan or grant covers its kind; `is_known_kind` is false where nobody has said so yet, and
+-- then it is billed all the same.
 -- Grain: one event of one fetch. Inputs: raw_cursor_events. Written by `make docs` from ai_usage/sources/cursor/kinds.py.
 SELECT
   e.usage_date,
@@ -23,7 +24,9 @@ SELECT
     WHEN e.is_chargeable THEN 'billed'
     ELSE 'not_charged'
   END AS billing,
-  REGEXP_CONTAINS(e.folded_kind, '^_?(usage_event_kind_)?(usage_based|on_demand|included(_in_.+)?|free_credit|user_api_key|(.+_)?not_charged)_?$') AS is_known_kind
+  REGEXP_CONTAINS(
+    e.folded_kind, '^_?(usage_event_kind_)?(usage_based|on_demand|included(_in_.+)?|free_credit|user_api_key|(.+_)?not_charged)_?$'
+  ) AS is_known_kind
 FROM (
   SELECT
     r.usage_date,

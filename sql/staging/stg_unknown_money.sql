@@ -1,4 +1,5 @@
--- Records of days that count as read whose billed amount, currency or day could not be read: what the day's total may lack, and where the record lies.
+-- Records of days that count as read whose billed amount, currency or day could not be read: what the day's total may lack, and where the record
+-- lies.
 -- `record_number` is the line of the spool file; of an uploaded file, the row.
 -- Grain: source, endpoint, usage_date, record_number. Inputs: stg_current_fetches, raw_fetches, raw_rejects.
 SELECT

@@ -48,13 +48,16 @@ def model() -> str:
     kept = ",\n".join(f"  e.{c}" for c in columns)
     read = ",\n".join(f"    IF(LOWER(TRIM(r.{c})) IN ({nothing}), NULL, r.{c}) AS {c}" if c in names else f"    r.{c}" for c in columns)
     return f"""\
--- Cursor's events of all versions and what became of each: billed, included (in a plan), or not_charged (errored, a free credit, the user's own key). An event is billed
--- when it is chargeable and no plan or grant covers its kind; `is_known_kind` is false where nobody has said so yet, and then it is billed all the same.
+-- Cursor's events of all versions and what became of each: billed, included (in a plan), or not_charged (errored, a free credit, the user's own
+-- key). An event is billed when it is chargeable and no plan or grant covers its kind; `is_known_kind` is false where nobody has said so yet, and
+-- then it is billed all the same.
 -- Grain: one event of one fetch. Inputs: raw_cursor_events. Written by `make docs` from ai_usage/sources/cursor/kinds.py.
 SELECT
 {kept},
   {case} AS billing,
-  REGEXP_CONTAINS(e.folded_kind, {_whole(f"{BILLED}|{INCLUDED}|{NOT_CHARGED}")}) AS is_known_kind
+  REGEXP_CONTAINS(
+    e.folded_kind, {_whole(f"{BILLED}|{INCLUDED}|{NOT_CHARGED}")}
+  ) AS is_known_kind
 FROM (
   SELECT
 {read},
