@@ -1,10 +1,11 @@
 # Two commands do all: `make demo` shows true dashboards, `make test` proves the platform. Both call `make setup`.
+# While working: `make check` in a minute. Before an issue is called resolved: `make prove` once.
 
 SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help demo test soak test-bigquery test-metabase setup dev lint format docs lock chromium postgres bench infra audit licences clean
+.PHONY: help demo check test prove mutants coverage soak test-bigquery test-metabase setup dev lint lint-python lint-types lint-imports lint-sql format docs lock chromium postgres bench infra audit licences clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -12,8 +13,21 @@ help: ## What there is
 demo: setup ## 90 simulated days of every asset, every check, the dashboards: no key, no account, no Docker
 	@$(BIN)/ai-usage demo
 
-test: setup chromium postgres lint ## The whole test suite, linters first
+check: setup lint ## Linters and what a change usually breaks, in a minute and a half
+	@$(BIN)/pytest --each-within 4 $(ARGS)
+
+test: setup chromium postgres lint ## The whole test suite, linters first, in ten minutes
 	@$(BIN)/pytest $(ARGS)
+
+prove: setup chromium postgres lint ## Exhaustive: every fault on every endpoint, every law on both engines, fresh examples, mornings with kills; two hours
+	@AI_USAGE_TEST_PROVE=1 $(BIN)/pytest --timeout 1800 $(ARGS)
+
+mutants: setup ## Wrong changes to the product, one at a time, each with the test that notices it
+	@$(BIN)/python -m ai_usage_tests.mutants $(ARGS)
+
+coverage: setup chromium postgres ## The share of ai_usage/ that the test suite runs, by lines; child processes count
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest $(ARGS); code=$$?; $(BIN)/coverage combine -q && $(BIN)/coverage report --skip-covered --sort cover && exit $$code
 
 soak: setup ## A month of simulated mornings with kills, outages and a full disk, scored: SEED=7 DAYS=30 [TRIALS=a,b] [MINUTES=60] [REPORT=file.md]
 	@nice -n 5 $(BIN)/python -m ai_usage_tests.soak --seed $(or $(SEED),7) --days $(or $(DAYS),30) --minutes $(or $(MINUTES),inf) --trials "$(TRIALS)" $(if $(REPORT),--report $(REPORT))
@@ -32,10 +46,19 @@ dev: setup ## Dagster's UI with everything loaded, the schedule and the sensors,
 	@$(BIN)/ai-usage dev
 
 lint: setup ## ruff, mypy, import rules, sqlfluff
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint-sql lint-types lint-imports lint-python
+
+lint-python:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+lint-types:
 	@$(BIN)/mypy
+
+lint-imports:
 	@$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
+
+lint-sql:
 	@$(BIN)/sqlfluff lint sql --disable-progress-bar --nocolor >/dev/null || $(BIN)/sqlfluff lint sql --disable-progress-bar
 
 format: setup ## Rewrite Python in the one format
@@ -53,7 +76,7 @@ test-bigquery: setup ## The BigQuery tests against a real project: PROJECT=... D
 		$(BIN)/pytest -n 0 -v ai_usage_tests/e2e/test_bigquery_week.py
 
 chromium: ## A browser for the tests: found, or installed where that is possible
-	@scripts/chromium >/dev/null
+	@scripts/chromium >/dev/null || true
 
 postgres: ## PostgreSQL for the deployment test: found, or installed where that is possible
 	@scripts/postgres >/dev/null || true

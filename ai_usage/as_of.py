@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from ai_usage import copying, tables
+from ai_usage.loading.again import total_again
 from ai_usage.transform import MAX_DAYS, build
 from ai_usage.warehouse import DuckDBWarehouse, Warehouse, WarehouseError
 
@@ -52,6 +53,7 @@ def rebuild(
             f"nothing was held on {moment:%Y-%m-%d %H:%M} UTC; the first fetch is of {f'{earliest:%Y-%m-%d %H:%M} UTC' if earliest else 'no day yet'}."
         )
     _whole(target, moment)
+    total_again(target)  # totals of before an upgrade were made by another rule than the models that are run here
     copying.move_books(source, target, until=moment)
     copying.move_notes(source, target, until=moment)
     last = moment.date() - timedelta(days=1)

@@ -18,7 +18,13 @@ from ai_usage.console import err, opened, out
 def close(
     month: Annotated[str, typer.Argument(help="The month, like 2026-10.")],
     author: Annotated[str | None, typer.Option(help="Who decides; default: the user who is logged in.")] = None,
-    reason: Annotated[str, typer.Option(help="Why; required with --reopen.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; required with --reopen and --accept.")] = "",
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Close although this is open: unread_days, unknown_money, unknown_kinds. May be given again; the ledger keeps it with --reason."
+        ),
+    ] = None,
     reopen: Annotated[bool, typer.Option("--reopen", help="Open the closed month again; both decisions stay on record.")] = False,
     with_earlier: Annotated[bool, typer.Option("--with-earlier", help="Close the open months before it too, in order.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Only prove that the month holds the rows that were closed.")] = False,
@@ -41,6 +47,8 @@ def close(
             was = closing.reopen(runtime.warehouse, first, author=decides, reason=reason)
             out.print(f"{month} is open again; it was closed with {was.cost_usd:,.2f} USD.", soft_wrap=True, highlight=False)
             return
+        accepted = accept or []
+        closing.check_answers(accepted, reason)
         early = closing.refusal(runtime.warehouse, first, runtime.today)
         if early:
             raise closing.ClosingError(early)
@@ -49,16 +57,24 @@ def close(
             raise closing.ClosingError(
                 f"{earlier[0]:%Y-%m} is still open; months are closed in order, so close it first, or all of them with --with-earlier."
             )
-        config = {"closed_month": {"month": month, "author": decides, "reason": reason, "with_earlier": with_earlier}}
-        begins = max(runtime.settings.start_date, earlier[0] if earlier else first)
+        begins, start = earlier[0] if earlier else first, runtime.settings.start_date
+        if begins < start:
+            raise closing.ClosingError(
+                f"{begins:%Y-%m} begins before AI_USAGE_START_DATE={start}, so it cannot be computed once more; set that to {begins} or earlier."
+            )
+        before = closing.closed_months(runtime.warehouse)
+        config = {"closed_month": {"month": month, "author": decides, "reason": reason, "with_earlier": with_earlier, "accept": accepted}}
         outcome = run_with_progress(runtime, begins, months.last_day(first), err, job="close_month", config=config)
         show_outcome(outcome, begins, months.last_day(first), err)
-        if not outcome.success or first not in closing.closed_months(runtime.warehouse):
+        held = runtime.warehouse.select("SELECT month, row_count, cost_usd, sha256 FROM stg_closed_months ORDER BY month").to_pylist()
+        new = [row for row in held if row["month"] not in before]
+        for row in new:
+            said = f"{row['month']:%Y-%m} is closed: {row['cost_usd']:f} USD in {row['row_count']} rows, SHA-256 {row['sha256']}."
+            out.print(said, soft_wrap=True, highlight=False)
+            for sentence in closing.warnings(runtime.warehouse, row["month"]):
+                err.print(f"[yellow]note[/yellow] {sentence}", soft_wrap=True, highlight=False)
+        if not outcome.success or first not in (row["month"] for row in new):
             raise typer.Exit(1)
-        held = runtime.warehouse.select("SELECT row_count, cost_usd, sha256 FROM stg_closed_months WHERE month = @month", {"month": first})
-        row = held.to_pylist()[0]
-        said = f"{month} is closed: {row['cost_usd']:f} USD in {row['row_count']} rows, SHA-256 {row['sha256']}."
-        out.print(said, soft_wrap=True, highlight=False)
 
 
 def focus(

@@ -1,10 +1,12 @@
-"""`ai-usage backup`, `restore` and `forget`: arguments and printing.
+"""`ai-usage backup`, `restore`, `upgrade` and `forget`: arguments and printing.
 
 Belongs here: what the commands say. Does not belong here: what they do (`backing_up.py`, `forgetting.py`).
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +36,40 @@ def restore(folder: Annotated[Path, typer.Argument(help="A folder ai-usage-… t
             f"restored {found.files:,} files, {sum(found.rows.values()):,} rows in {len(found.rows)} tables. Run `ai-usage run` next; "
             "whoever was forgotten after this backup was made must be forgotten again.", soft_wrap=True, highlight=False,
         )  # fmt: skip
+
+
+def upgrade() -> None:
+    """After a new version of the platform: read what is held by today's rules and rebuild what follows from it. Asks no vendor; idempotent."""
+    from ai_usage.loading.again import read_again
+    from ai_usage.transform import MAX_DAYS, build
+
+    with opened() as runtime:
+        warehouse = runtime.existing()
+        done = read_again(warehouse, runtime.loader(), runtime.settings.spool_dir)
+        held = warehouse.select(
+            "SELECT MIN(usage_date) AS first_day, MAX(usage_date) AS last_day FROM raw_fetches WHERE window_start IS NOT NULL AND state IN ('complete', 'empty')"
+        ).to_pylist()[0]
+        first, last = held["first_day"], held["last_day"]
+        while (done.read or done.gone) and first is not None and first <= last:
+            end = min(last, first + timedelta(days=MAX_DAYS - 1))
+            build(warehouse, first, end, as_of=runtime.today)
+            first = end + timedelta(days=1)
+    for source, endpoint in sorted({(m.source, m.endpoint) for m in done.moved}):
+        mine = [m for m in done.moved if (m.source, m.endpoint) == (source, endpoint)]
+        unknown = sum(m.before is None for m in mine)
+        before = sum((m.before or Decimal(0) for m in mine), Decimal(0))
+        after = sum((m.after for m in mine), Decimal(0))
+        out.print(
+            f"{source} {endpoint}: {len(mine)} days moved, {before:f} USD before{f' ({unknown} days unknown)' if unknown else ''}, {after:f} USD now.",
+            soft_wrap=True, highlight=False,
+        )  # fmt: skip
+    out.print(
+        f"done: {done.read:,} days read again from the spool, {done.gone:,} whose file is gone totalled again from their rows, {done.unknown:,} records of "
+        "unknown money. vw_restatements lists what moved, changed_by rule; closed months stay, and what moved in them is a correction in the open month.",
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
+    for failure in done.failures:
+        err.print(failure, style="yellow", soft_wrap=True, highlight=False)
 
 
 def forget(

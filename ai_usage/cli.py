@@ -20,6 +20,7 @@ from rich.table import Table as Grid
 from ai_usage import __version__, alerts_cli, books_cli, care_cli, export_cli, logs, metabase_cli
 from ai_usage.console import err, opened, out
 from ai_usage.exporting import ExportError, cell_text, json_text
+from ai_usage.remembered import unrecorded
 from ai_usage.settings import Settings, SettingsError, load_settings
 from ai_usage.sources.errors import SourceError
 from ai_usage.warehouse import WarehouseError
@@ -36,6 +37,7 @@ app.command()(books_cli.focus)
 app.command()(export_cli.export)
 app.command()(care_cli.backup)
 app.command()(care_cli.restore)
+app.command()(care_cli.upgrade)
 app.command()(care_cli.forget)
 app.command("alerts")(alerts_cli.alerts)
 log = logging.getLogger(__name__)
@@ -78,6 +80,10 @@ def run(
 
 
 def _check_days(first: date, last: date, settings: Settings, yesterday: date) -> None:
+    if settings.start_date > yesterday:
+        raise SettingsError(
+            f"AI_USAGE_START_DATE={settings.start_date} is a day that has not ended in UTC; set it to {yesterday} or earlier, or run when it has ended."
+        )
     if first > last:
         raise SettingsError(f"--from {first} lies after --to {last}; exchange them.")
     if first < settings.start_date:
@@ -129,7 +135,7 @@ def query(
     """Ask the warehouse. Read only; JSON is a list of objects with exact decimals."""
     if format_ not in ("table", "json", "csv"):
         raise SettingsError(f"--format is {format_!r}; use table, json or csv.")
-    with opened() as runtime:
+    with opened() as runtime, unrecorded():
         found = runtime.warehouse.select(sql)
     rows = found.to_pylist()
     names = found.column_names
@@ -212,7 +218,7 @@ def status() -> None:
 @app.command()
 def certify(
     from_: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day; default: the first that was ever asked for.")
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day; default: AI_USAGE_START_DATE.")
     ] = None,
     to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last UTC day, inclusive; default: yesterday.")] = None,
     format_: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
@@ -226,7 +232,7 @@ def certify(
     with opened() as runtime:
         runtime.existing()
         last = _day(to, runtime.yesterday)
-        first = _day(from_, min(last, max(runtime.settings.start_date, completeness.first_day(runtime) or last)))
+        first = _day(from_, min(last, runtime.settings.start_date))
         _check_days(first, last, runtime.settings, runtime.yesterday)
         days = completeness.certificate(runtime, first, last)
         if not days:

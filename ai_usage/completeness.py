@@ -6,7 +6,7 @@ Belongs here: judging `vw_certificate` and the snapshots against the sources tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,16 +18,19 @@ from ai_usage.sources.anthropic import records as anthropic
 from ai_usage.sources.cursor import records as cursor
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.google_sheets import records as sheets
+from ai_usage.sources.registry import left_out
 
 ENDPOINTS: tuple[Endpoint, ...] = (*anthropic.ENDPOINTS, *analytics_records.ENDPOINTS, *cursor.ENDPOINTS, *sheets.ENDPOINTS)
 HELD = ("complete", "empty")
+REFUSED = "refused"
 RANGE_DAYS = 30  # a run of a plan reads at most so many days: it ends in time and is small enough to repeat
 ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Day:
-    """One endpoint and UTC day of the certificate. `state` is complete, empty, open, failed or missing: the first two are held."""
+    """One endpoint and UTC day of the certificate. `state` is complete, empty, open, failed, refused or missing: the first two are held. `is_owed` is
+    false where the vendor refuses an endpoint that bills nothing and never answered: nobody can close that gap by running again."""
 
     source: str
     endpoint: str
@@ -38,16 +41,17 @@ class Day:
     content_sha256: str | None = None
     fetched_at: datetime | None = None
     error: str | None = None
+    is_owed: bool = True
 
     @property
     def is_gap(self) -> bool:
-        return self.state not in HELD
+        return self.is_owed and self.state not in HELD
 
 
 def expected(settings: Settings) -> list[Endpoint]:
-    """The endpoints of the sources that are on."""
+    """The endpoints of the sources that are on, without those that a setting leaves out."""
     off = settings.off()
-    return [e for e in ENDPOINTS if e.source not in off]
+    return [e for e in ENDPOINTS if e.source not in off and not left_out(e, settings.leave_out)]
 
 
 def certificate(runtime: Runtime, first: date, last: date) -> list[Day]:
@@ -67,13 +71,32 @@ def certificate(runtime: Runtime, first: date, last: date) -> list[Day]:
             {"first": first, "last": last},
         ).to_pylist()
     }
-    begun = _first_days(runtime)
+    begun, barred = _first_days(runtime), refused(runtime)
     for endpoint in expected(runtime.settings):
+        if endpoint in barred:
+            continue
         span = _owed(endpoint, Window(first, last), begun, runtime.yesterday)
         for day in span.days if span else ():
             key = (endpoint.source, endpoint.name, day)
             found.setdefault(key, Day(*key, "missing"))
-    return [found[key] for key in sorted(found)]
+    not_owed = {(e.source, e.name) for e in ENDPOINTS if e in barred or left_out(e, runtime.settings.leave_out)}
+    return [replace(found[key], is_owed=key[:2] not in not_owed) for key in sorted(found)]
+
+
+def refused(runtime: Runtime) -> list[Endpoint]:
+    """The endpoints that this key may not read: their last attempt was refused, they never answered, and they may be missing."""
+    last = {
+        (row["source"], row["endpoint"])
+        for row in runtime.warehouse.select(
+            """
+            SELECT source, endpoint FROM (
+              SELECT source, endpoint, state FROM raw_fetches WHERE origin = 'api'
+              QUALIFY ROW_NUMBER() OVER (PARTITION BY source, endpoint ORDER BY fetched_at DESC, fetch_id DESC) = 1
+            ) WHERE state = 'refused'
+            """
+        ).to_pylist()
+    } - _first_days(runtime).keys()
+    return [e for e in ENDPOINTS if (e.source, e.name) in last and e.without]
 
 
 def _first_days(runtime: Runtime) -> dict[tuple[str, str], date]:
@@ -90,11 +113,6 @@ def _owed(endpoint: Endpoint, window: Window, begun: dict[tuple[str, str], date]
     if endpoint.by_permission:
         first = max(first, begun.get((endpoint.source, endpoint.name), date.max))
     return None if endpoint.usage_date is None or last < first else Window(first, last)
-
-
-def first_day(runtime: Runtime) -> date | None:
-    """The first day that any endpoint was asked about; None before the first run."""
-    return runtime.warehouse.select("SELECT MIN(usage_date) AS first_day FROM vw_certificate")["first_day"][0].as_py()
 
 
 def forgotten(runtime: Runtime, before: date) -> list[date]:
@@ -151,9 +169,9 @@ def plan(days: Sequence[Day], settings: Settings) -> list[str]:
 
 def stale(runtime: Runtime) -> tuple[int, list[dict[str, Any]]]:
     """(how many endpoints should be fresh, those that are not): days up to yesterday, snapshots of yesterday or today."""
-    yesterday, begun = runtime.yesterday, _first_days(runtime)
+    yesterday, begun, barred = runtime.yesterday, _first_days(runtime), refused(runtime)
     wanted: list[tuple[Endpoint, date]] = []
-    for endpoint in expected(runtime.settings):
+    for endpoint in (e for e in expected(runtime.settings) if e not in barred):
         day = yesterday - timedelta(days=endpoint.lag_days)
         if endpoint.usage_date is None:
             wanted.append((endpoint, yesterday))
@@ -188,9 +206,9 @@ class Leaving:
     gone: list[date]
 
 
-def history(endpoint: Endpoint, settings: Settings) -> int | None:
+def history(endpoint: Endpoint, settings: Settings | None) -> int | None:
     """How many days back the vendor answers: by the settings, else by its documentation; None where neither says."""
-    given = settings.history_days
+    given = settings.history_days if settings else {}
     return given.get(f"{endpoint.source}/{endpoint.name}", given.get(endpoint.source, endpoint.history_days))
 
 

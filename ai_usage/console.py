@@ -24,6 +24,7 @@ def opened() -> Iterator[Runtime]:
     runtime = Runtime(load_settings())
     logs.configure(runtime.settings.log_format)
     try:
-        yield runtime
+        with runtime.held():
+            yield runtime
     finally:
         runtime.close()

@@ -5,10 +5,13 @@ Belongs here: putting together. `build_defs(runtime=...)` lets tests and the dem
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import dagster as dg
 
 from ai_usage import defs as everything
 from ai_usage import logs
+from ai_usage import sqlite_records as sqlite_records  # a run's own process may load no launcher
 from ai_usage.defs.operations import automation
 from ai_usage.defs.telemetry import json_console, log_context, runtime_resource
 from ai_usage.runtime import Runtime
@@ -17,10 +20,23 @@ from ai_usage.runtime import Runtime
 def build_defs(**overrides: object) -> dg.Definitions:
     """All definitions; `overrides` replace resources by name (`runtime`).
 
-    Runs execute in process: DuckDB admits one process, and ten small assets cost 5 times the wall time and 9 times the CPU with
-    the default multiprocess executor. BigQuery does its work elsewhere anyway.
+    Those of a runtime alone are built once: a run asks for them as its display, as its job, and to look at every check.
     """
     runtime = overrides.pop("runtime", None) or Runtime()
+    if overrides or not isinstance(runtime, Runtime):
+        return _built(runtime, overrides)
+    return _of(runtime, runtime.settings.warehouse, runtime.settings.log_format)
+
+
+@lru_cache(maxsize=1)
+def _of(runtime: Runtime, *_: str) -> dg.Definitions:
+    return _built(runtime, {})
+
+
+def _built(runtime: object, overrides: dict[str, object]) -> dg.Definitions:
+    """Runs execute in process: DuckDB admits one process, and ten small assets cost 5 times the wall time and 9 times the CPU with
+    the default multiprocess executor. BigQuery does its work elsewhere anyway.
+    """
     resources: dict[str, object] = {"runtime": runtime_resource(runtime) if isinstance(runtime, Runtime) else runtime}
     if isinstance(runtime, Runtime) and runtime.settings.warehouse == "bigquery":
         from ai_usage.defs.resources import bind  # dagster-gcp and Google's libraries take seconds to import

@@ -1,6 +1,6 @@
 """`python -m ai_usage.docsgen [--check]`: the pages of the documentation that code can write.
 
-Belongs here: tables, settings, assets, commands, scale, templates, `.env.example` and the column lineage, each made from the declaration
+Belongs here: tables, settings, assets, commands, scale, templates, `.env.example`, the column lineage and the model of Cursor's kinds, each made from the declaration
 that the platform itself acts on. Does not belong here: anything that a person writes. The output depends on the code alone:
 environment variables and a `.env` file do not count, and nothing is read from a warehouse.
 """
@@ -24,6 +24,7 @@ from sqlglot.optimizer.scope import build_scope
 
 from ai_usage import scale, tables
 from ai_usage.settings import Settings, markdown, only_these, variable
+from ai_usage.sources.cursor import kinds
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import models
 
@@ -278,6 +279,7 @@ def pages() -> dict[str, str]:
         "docs/scale.md": scale.page(MADE),
         ".env.example": env_example(),
         "ai_usage/tables/lineage.json": _lineage_text(),
+        "sql/staging/stg_cursor_event_versions.sql": kinds.model(),
     }
     return made | {f"docs/templates/{name}": text for name, text in templates()}
 

@@ -47,7 +47,6 @@ def examine(runtime: Runtime) -> list[Finding]:
         findings.append(Finding("Cursor", "off", off["cursor"]))
     else:
         findings.append(_try("Cursor", lambda: _cursor(runtime)))
-        findings.append(_try("clock", lambda: _clock(runtime)))
     if "anthropic" in off:
         findings.append(Finding("Claude", "off", off["anthropic"]))
     else:
@@ -60,6 +59,8 @@ def examine(runtime: Runtime) -> list[Finding]:
         findings.append(Finding("Google Sheet", "off", off["google_sheets"]))
     else:
         findings.append(_try("Google Sheet", lambda: _sheet(runtime)))
+    if runtime.settings.any_source_is_on:
+        findings.append(_try("clock", lambda: _clock(runtime)))
     return findings
 
 
@@ -112,7 +113,7 @@ def _privileges(runtime: Runtime) -> list[Finding]:
 
 def _cursor(runtime: Runtime) -> str:
     count = runtime.cursor.probe()
-    return f"{runtime.settings.cursor_base_url} accepts CURSOR_ADMIN_API_KEY; the team has {count} members."
+    return f"{runtime.settings.cursor_base_url} accepts CURSOR_ADMIN_API_KEY for one team, of {count} members; other teams need keys of their own."
 
 
 def _anthropic(runtime: Runtime) -> str:
@@ -135,22 +136,32 @@ def _enterprise(runtime: Runtime) -> str:
 def _sheet(runtime: Runtime) -> str:
     client = runtime.fresh_sheets()
     tabs = client.read()
-    missing = "" if "api_keys" in tabs else " The required tab api_keys is missing: add it (docs/templates/sheet_api_keys.csv)."
-    if missing:
-        raise SettingsError(f"the sheet opens, tabs: {', '.join(tabs) or 'none known'}.{missing}")
+    if problems := client.problems():
+        raise SettingsError(
+            f"the sheet opens, tabs: {', '.join(tabs) or 'none known'}. " + " ".join(p[0].upper() + p[1:] for p in problems)
+        )
     return f"'{client.title()}' opens; tabs: {', '.join(tabs)}."
 
 
 def _clock(runtime: Runtime) -> str:
-    """This machine's clock against the vendor's Date header: a wrong one shifts which day is yesterday."""
-    try:
-        answer = requests.get(runtime.settings.cursor_base_url, timeout=10, allow_redirects=False)
-    except requests.RequestException:
-        raise SettingsError("the vendor cannot be reached, so there is no clock to compare with; see the line on Cursor.") from None
-    said = answer.headers.get("Date")
-    if not said:
-        return "the vendor sends no date to compare with."
-    ahead = time.time() - parsedate_to_datetime(said).timestamp()
-    if abs(ahead) > CLOCK_TOLERANCE_S:
-        raise SettingsError(f"this machine's clock is {ahead:+.0f} s off the vendor's; set it by NTP, since days are cut by it.")
-    return f"within {abs(ahead):.0f} s of the vendor's."
+    """This machine's clock against a vendor's Date header: a wrong one shifts which day is yesterday. Any source that is on will do."""
+    settings, off = runtime.settings, runtime.settings.off()
+    addresses = {
+        "cursor": settings.cursor_base_url, "anthropic": settings.anthropic_base_url, "claude_enterprise": settings.anthropic_base_url,
+        "google_sheets": settings.sheets_base_url,
+    }  # fmt: skip
+    for address in dict.fromkeys(url for source, url in addresses.items() if source not in off):
+        try:
+            answer = requests.get(address, timeout=10, allow_redirects=False, stream=True)
+        except requests.RequestException:
+            continue
+        answer.close()
+        try:
+            vendors = parsedate_to_datetime(answer.headers.get("Date", ""))
+        except ValueError:
+            continue
+        ahead = time.time() - vendors.timestamp()
+        if abs(ahead) > CLOCK_TOLERANCE_S:
+            raise SettingsError(f"this machine's clock is {ahead:+.0f} s off that of {address}; set it by NTP, since days are cut by it.")
+        return f"within {abs(ahead):.0f} s of that of {address}."
+    raise SettingsError("no vendor could be reached that says what time it is; the lines above say why.")

@@ -18,10 +18,9 @@ from typing import Any
 import dagster as dg
 import filelock
 from dagster import DagsterEventType, DagsterInstance
-from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
+from ai_usage import sqlite_records
 from ai_usage.dashboards.meta import Checks
 from ai_usage.definitions import build_defs
 from ai_usage.defs.operations.assets import run_checks
@@ -30,14 +29,6 @@ from ai_usage.settings import Settings, SettingsError
 
 # Making Dagster's three SQLite files takes 1-3 s; a machine ten times slower is still no reason to give up.
 OPENING_WAIT_S = 60
-
-
-@sqlalchemy_event.listens_for(Engine, "connect")
-def _relax_sqlite(connection: Any, _: Any) -> None:
-    """Dagster's SQLite logs commit each event alone, and each commit waits for the disk: 1,900 events cost a run of 90 days half a minute.
-    In WAL mode, which Dagster sets, NORMAL keeps the file whole through any crash and waits only at checkpoints."""
-    if type(connection).__module__.startswith("sqlite3"):
-        connection.execute("PRAGMA synchronous = NORMAL")
 
 
 @dataclass(frozen=True)
@@ -94,6 +85,8 @@ def instance(settings: Settings) -> Iterator[DagsterInstance]:
         raise SettingsError(
             f"Dagster's log in {home} cannot be written ({said}); free space on that disk and run again, nothing is half-written."
         ) from None
+    finally:
+        sqlite_records.release()
 
 
 def _opened(home: Path) -> DagsterInstance:
@@ -192,7 +185,7 @@ def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
 OURS = frozenset(
     {
         "WarehouseError", "WarehouseBusyError", "WarehouseFullError", "SettingsError", "SourceError", "TransientError", "PermanentError",
-        "AuthError", "ContractError", "MovingSetError",
+        "AuthError", "RefusedError", "ContractError", "MovingSetError",
     }
 )  # fmt: skip
 

@@ -24,6 +24,8 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 
+from ai_usage import sqlite_records as sqlite_records  # every process of Dagster loads this module, and with it engines that stay
+
 ANSWER_WITHIN_S = 10
 # A dead run is told only then: the daemon asks once whether to start it again, and cannot while its own copy of the code's address book says
 # "unreachable". It reads that anew every 60 s.

@@ -32,13 +32,15 @@ from ai_usage.warehouse.base import every_day
 
 @dataclass(frozen=True)
 class FileOutcome:
-    """What became of one dropped file; `reason` is set when it was refused, `waits` when it was left for a later run."""
+    """What became of one dropped file; `reason` is set when it was refused, `waits` when it was left for a later run. `unread`: one sentence for each
+    row that could not be read, of a file whose other rows count."""
 
     file: str
     rows: int
     reason: str | None = None
     waits: str | None = None
     unknown_fields: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def load_uploads(
@@ -55,6 +57,8 @@ def load_uploads(
             continue
         try:
             outcome = _load_file(runtime, run_id, found, within)
+        except FileNotFoundError:
+            outcome = FileOutcome(found.path.name, 0, f"{found.path.name} went away while it was read; drop it again.")
         except SourceError as error:
             # Nothing of a refused file counts, so rows of forgotten people need not be kept.
             redaction.redact_file(found.path, swap := _swap(runtime), keep_rows=False)
@@ -93,6 +97,8 @@ def put_into_folder(settings: Settings, file: Path, first: date | None, last: da
     else:
         if kind == "claude_ai_audit_log":
             claude_ai.audit_events(file)
+        else:
+            uploads.check_file(file, kind)
         stem = re.sub(r"(\.replace)?\.csv$", "", file.name, flags=re.IGNORECASE)
         target = settings.uploads / f"{stem if stem.lower().startswith(kind) else f'{kind}-{stem}'}{ending}"
     if target.exists():
@@ -130,8 +136,8 @@ def _load_file(runtime: Runtime, run_id: str | None, found: uploads.Dropped, wit
     if found.kind == "claude_ai_audit_log":
         claude_ai.strip_personal(path)
     redaction.redact_file(path, _swap(runtime))
-    uploads.put_away(path, "loaded", "\n".join(report.skipped) or None)
-    return FileOutcome(path.name, report.rows_written, unknown_fields=tuple(sorted(report.unknown_fields)))
+    uploads.put_away(path, "loaded", "\n".join([*report.skipped, *report.reasons]) or None)
+    return FileOutcome(path.name, report.rows_written, unknown_fields=tuple(sorted(report.unknown_fields)), unread=tuple(report.reasons))
 
 
 def _swap(runtime: Runtime) -> redaction.Swap:

@@ -74,7 +74,10 @@ def show_outcome(outcome: RunOutcome, first: date, last: date, console: Console)
 def platform_totals(runtime: Runtime) -> list[tuple[str, Decimal, int]]:
     """(platform, billed USD, people with cost) over everything held."""
     found = runtime.warehouse.select(
-        "SELECT platform, SUM(cost_usd) AS cost_usd, COUNT(DISTINCT user_email) AS people FROM fct_cost_daily GROUP BY platform ORDER BY cost_usd DESC"
+        """
+        SELECT f.platform, SUM(f.cost_usd) AS cost_usd, COUNT(DISTINCT CASE WHEN COALESCE(u.kind, 'person') = 'person' THEN f.user_email END) AS people
+        FROM fct_cost_daily AS f LEFT JOIN dim_users AS u ON f.user_email = u.email GROUP BY f.platform ORDER BY cost_usd DESC
+        """
     )
     return [(row["platform"], row["cost_usd"], row["people"]) for row in found.to_pylist()]
 

@@ -26,6 +26,38 @@ BILLED_BY_LIST = """
   WHERE l.list_usd >= CAST('0.01' AS NUMERIC)
 """
 
+# What claude.ai billed by the vendor's own totals, with the law said once more and not read from stg_set_aside: a range of the spend report is told by its own
+# total, or by those of Claude Enterprise's API where that holds all its days and one of them has rows; a day in no range by the API's. A range of
+# which the run holds a part only proves nothing: runs widen to whole ranges (`totals.whole_ranges`).
+CLAUDE_AI_ONCE = """
+  WITH ranges AS (
+    SELECT r.last_day AS unit, r.first_day >= @start_date AND r.last_day <= @end_date AS is_whole, f.vendor_total_usd AS usd, day
+    FROM stg_claude_ai_ranges AS r
+    INNER JOIN stg_current_fetches AS f ON r.last_day = f.usage_date AND f.source = 'claude_ai' AND f.endpoint = 'spend'
+    CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(r.first_day, r.last_day)) AS day
+  ),
+  api AS (
+    SELECT usage_date AS day, state, vendor_total_usd AS usd, origin != 'api' OR DATE(fetched_at) > usage_date AS has_ended
+    FROM stg_current_fetches WHERE source = 'claude_enterprise' AND endpoint = 'analytics/cost'
+  ),
+  counted AS (
+    SELECT cost_date AS day, SUM(cost_usd) AS usd FROM fct_cost_daily
+    WHERE cost_date BETWEEN @start_date AND @end_date AND source IN ('claude_ai_spend', 'claude_enterprise_cost') GROUP BY cost_date
+  ),
+  units AS (
+    SELECT
+      COALESCE(r.unit, asked) AS unit, MAX(r.usd) AS range_usd, SUM(a.usd) AS api_usd, SUM(c.usd) AS counted_usd,
+      COUNT(r.unit) = 0 OR (COUNTIF(a.has_ended) = COUNT(*) AND COUNTIF(a.state = 'complete') > 0) AS api_tells
+    FROM UNNEST(GENERATE_DATE_ARRAY(@start_date, @end_date)) AS asked
+    LEFT JOIN ranges AS r ON asked = r.day
+    LEFT JOIN api AS a ON asked = a.day
+    LEFT JOIN counted AS c ON asked = c.day
+    WHERE COALESCE(r.is_whole, TRUE)
+    GROUP BY COALESCE(r.unit, asked)
+  )
+  SELECT COALESCE(SUM(ABS(CASE WHEN api_tells THEN COALESCE(api_usd, 0) ELSE range_usd END - COALESCE(counted_usd, 0))), 0) FROM units
+"""
+
 COST_FACTS = (
     Fact(
         "staged cost = fct_cost_daily, per day",
@@ -41,20 +73,32 @@ COST_FACTS = (
         "Look for a join in sql/curated/fct_cost_daily.sql that repeats or drops rows: two owners of a key or alias on a day.",
     ),
     Fact(
-        "each vendor's own total counts once, no estimate and no second report beside it, per day",
+        "each vendor's own total counts once, no estimate and no second report beside it, per source and day",
         """
         SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
-          SELECT usage_date, SUM(usd) AS difference FROM (
-            SELECT f.usage_date, f.vendor_total_usd AS usd FROM stg_current_fetches AS f
-            LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
-            WHERE f.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL AND f.vendor_total_usd IS NOT NULL
+          SELECT usage_date, cost_source, SUM(usd) AS difference FROM (
+            SELECT f.usage_date, COALESCE(b.cost_source, f.endpoint) AS cost_source, f.vendor_total_usd AS usd FROM stg_current_fetches AS f
+            LEFT JOIN stg_bill_sources AS b ON f.source = b.source AND f.endpoint = b.endpoint
+            -- The rule once more, not its answer: Anthropic's older report counts where the newer one has no rows.
+            LEFT JOIN stg_current_fetches AS n
+              ON f.usage_date = n.usage_date AND f.source = n.source
+              AND CASE WHEN f.endpoint = 'cost_report' THEN 'analytics/cost complete' END = CONCAT(n.endpoint, ' ', n.state)
+            WHERE f.usage_date BETWEEN @start_date AND @end_date AND n.usage_date IS NULL AND f.vendor_total_usd IS NOT NULL
+              AND f.source NOT IN ('claude_ai', 'claude_enterprise')
             UNION ALL
-            SELECT cost_date, -cost_usd FROM fct_cost_daily
-            WHERE cost_date BETWEEN @start_date AND @end_date AND source NOT IN ('sheet_subscriptions', 'sheet_adjustments')
-          ) GROUP BY usage_date
+            SELECT cost_date, source, -cost_usd FROM fct_cost_daily
+            WHERE cost_date BETWEEN @start_date AND @end_date
+              AND source NOT IN ('sheet_subscriptions', 'sheet_adjustments', 'claude_ai_spend', 'claude_enterprise_cost')
+          ) GROUP BY usage_date, cost_source
         )
         """,
-        "A staging model adds money that no vendor's bill holds, or two reports of one bill count: see sql/staging/stg_set_aside.sql.",
+        "A staging model adds money that no vendor's bill holds, or two reports of one bill count: see sql/staging/stg_set_aside.sql. After an upgrade of "
+        "the platform, run `ai-usage upgrade` first: totals of before were made by another rule.",
+    ),
+    Fact(
+        "claude.ai's bill counts once, by range or by day: each range whole, each day beside them",
+        CLAUDE_AI_ONCE,
+        "Two reports of one bill count, or none does: see sql/staging/stg_set_aside.sql and stg_claude_ai_spend_days.sql.",
     ),
     Fact(
         "billed cost is in dollars (billed by list value, where that is near 100 or 0.01)",

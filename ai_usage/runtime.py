@@ -7,7 +7,8 @@ first used, so that a wrong key of one vendor troubles nobody else.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +40,15 @@ class Runtime:
     @cached_property
     def warehouse(self) -> Warehouse:
         return self.engine(self.settings.warehouse)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """For a run or a command: the warehouse may stay open between two calls, see `DuckDBWarehouse.held`. Touches nothing by itself."""
+        if self.settings.warehouse != "duckdb":
+            yield
+            return
+        with self.warehouse.held():
+            yield
 
     def existing(self) -> Warehouse:
         """The warehouse for somebody who reads: one that is not there is said to be absent, not made empty, and one of before an upgrade gets its views."""

@@ -38,7 +38,7 @@ PER_PERSON_SNAPSHOT = {
     "raw_cursor_members": 1.0, "raw_cursor_spend": 1.0, "raw_anthropic_users": 1.0, "raw_anthropic_api_keys": 0.1, "raw_anthropic_workspaces": 0.02,
     "raw_anthropic_workspace_members": 1.2, "raw_sheet_people": 1.1, "raw_sheet_api_keys": 0.05, "raw_sheet_claude_ai_usage": 0.5,
     "raw_sheet_subscriptions": 0.1, "raw_sheet_invoices": 0.001, "raw_sheet_budgets": 0.01,
-    "raw_sheet_adjustments": 0.001,
+    "raw_sheet_adjustments": 0.001, "raw_sheet_fx_rates": 0.001,
 }  # fmt: skip
 # Tables without days: rows for each person.
 PER_PERSON = {"dim_users": 1.0, "dim_user_assignments": 1.5, "dim_api_keys": 0.2}

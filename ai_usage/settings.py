@@ -147,6 +147,10 @@ class Settings(BaseSettings):
         True, description="False when others use this Metabase too: its instance-wide cache is then left alone."
     )
     metabase_patience_s: float = Field(300, gt=0, description="Seconds to wait for Metabase to start, and for it to read the tables.")
+    leave_out: list[str] = Field(
+        [],
+        description='Endpoints that are not read, as JSON: `["anthropic/usage_report/claude_code"]`. What only they tell stays unknown.',
+    )
     history_days: dict[str, int] = Field(
         {},
         description='How many days back a vendor answers, where you know better than its documentation: `{"cursor": 90, '

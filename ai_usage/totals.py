@@ -1,6 +1,7 @@
-"""When stored totals are written, and for which days: after the facts of a run, over whole months, and all of them when departments or closed months changed.
+"""For which days facts and stored totals are written: facts over whole ranges that were billed as one; totals after the facts of a run, over whole months,
+and all of them when departments or closed months changed.
 
-Belongs here: the range of each table of `tables/totals.py`. Does not belong here: what a total is (sql/curated/agg_*.sql), Dagster.
+Belongs here: the range of each curated table. Does not belong here: what a total is (sql/curated/agg_*.sql), Dagster.
 
 A question by month or by a person's day reads these tables: of 10,000 people and two years a month's question reads some ten thousand rows, not fifty million.
 """
@@ -22,12 +23,22 @@ BY_MONTH = {"agg_person_months", BOOKED}
 EVER = (date(1900, 1, 1), date(9999, 12, 31))
 
 
+def whole_ranges(warehouse: Warehouse, first: date, last: date) -> tuple[date, date]:
+    """The days whose facts a run of the days from `first` to `last` writes: with a range of claude.ai's spend report all its days, since one day more of
+    the API may decide which of the two reports counts for all of them. Ranges never overlap, so no second look is needed."""
+    found = warehouse.select(
+        "SELECT MIN(first_day) AS first_day, MAX(last_day) AS last_day FROM stg_claude_ai_ranges WHERE first_day <= @last AND last_day >= @first",
+        {"first": first, "last": last},
+    ).to_pylist()[0]
+    return min(first, found["first_day"] or first), max(last, found["last_day"] or last)
+
+
 def write(warehouse: Warehouse, name: str, parameters: Parameters) -> tuple[date, date, int]:
     """Write one table for the days of a run, given as a model's parameters; returns the days written, both inclusive, and the rows.
 
     Raises `WarehouseError` when the totals are not those of the facts, in the transaction that writes them; nothing is changed then.
     """
-    first, last = scope(warehouse, name, _day(parameters["start_date"]), _day(parameters["end_date"]))
+    first, last = scope(warehouse, name, *whole_ranges(warehouse, _day(parameters["start_date"]), _day(parameters["end_date"])))
     model = models.model(name)
     given: dict[str, Any] = {**parameters, "start_date": first, "end_date": last}
     return first, last, warehouse.replace(model.table, model.sql, given, FACTS[name])

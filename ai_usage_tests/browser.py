@@ -28,7 +28,7 @@ ARGUMENTS = (
 
 
 def chromium_path() -> str:
-    """Where Chromium is; where it is not, an assertion with the remedy: no browser test is skipped."""
+    """Where Chromium is; where it is not, an assertion with the remedy; a test marked `browser` is left out then."""
     named = os.environ.get("AI_USAGE_CHROMIUM")
     found = named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not found or not Path(found).exists():

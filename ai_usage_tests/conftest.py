@@ -12,19 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 
 from ai_usage.warehouse import DuckDBWarehouse
 from ai_usage.warehouse.bigquery import BigQueryWarehouse
 from ai_usage_tests.fixtures.bigquery import BigQueryDesk, Place, local
 from ai_usage_tests.fixtures.desk import Answers, Desk
 
-# Examples are small, and shrinking one that loads a warehouse may take minutes: what failed is printed as it was found.
-settings.register_profile(
-    "laws", deadline=None, report_multiple_bugs=False, phases=(Phase.explicit, Phase.reuse, Phase.generate),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], print_blob=True, derandomize=True,
-)  # fmt: skip
-settings.load_profile("laws")
+pytest_plugins = ["ai_usage_tests.proving"]
 
 
 @pytest.fixture(scope="session")
@@ -58,13 +52,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`both_engines`: the test runs at DuckDB and at BigQuery's emulator. `either_engine`: it could, and does where AI_USAGE_TEST_BOTH_ENGINES
-    is set (the emulator translates each statement anew, which makes a hundred tests four minutes of CPU)."""
+    """`both_engines`: the test runs at DuckDB and at BigQuery's emulator. `either_engine`: it could, and does where AI_USAGE_TEST_PROVE is set;
+    docs/decisions/0025-proof-at-the-engines.md says which is which."""
     if "parity" in metafunc.definition.path.parts:  # its desk asks GoogleSQL beside DuckDB
         return
-    asked = bool(os.environ.get("AI_USAGE_TEST_BOTH_ENGINES")) and metafunc.definition.get_closest_marker("either_engine")
+    asked = bool(os.environ.get("AI_USAGE_TEST_PROVE")) and metafunc.definition.get_closest_marker("either_engine")
     if "desk" in metafunc.fixturenames and (asked or metafunc.definition.get_closest_marker("both_engines")):
         metafunc.parametrize("desk", ["duckdb", "bigquery"], indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks the emulator is of one group, so that one worker starts one emulator and makes one dataset (17 s of CPU)."""
+    for item in items:
+        asked = getattr(getattr(item, "callspec", None), "params", {}).get("desk") == "bigquery"
+        if asked or {"bigquery_place", "bigquery_desk"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("bigquery"))
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ def desk(request: pytest.FixtureRequest, new_desk: Callable[[], Desk]) -> Desk:
 
 @pytest.fixture(scope="session")
 def bigquery_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """BigQuery's emulator, started once for each worker (4 s)."""
+    """BigQuery's emulator, started once for each worker that asks it: with `--dist loadgroup` for one."""
     with local(tmp_path_factory.mktemp("bigquery")) as place:
         yield place
 

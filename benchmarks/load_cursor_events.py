@@ -108,8 +108,7 @@ def platform(url: str, days: int, in_flight: int) -> None:
         if error := report.error():
             raise error
         found = warehouse.select(
-            "SELECT COUNT(*) AS n, SUM(IF(r.is_chargeable, r.charged_usd, 0)) AS billed FROM raw_cursor_events AS r "
-            "INNER JOIN stg_current_fetches AS f ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date"
+            "SELECT COUNT(*) AS n, SUM(IF(billing = 'billed', charged_usd, 0)) AS billed FROM stg_cursor_events"
         ).to_pylist()[0]
     answer(
         **read_out | {"imports_s": begun.imports_s}, ensure_s=ensured["cpu_s"], rows=found["n"], billed=found["billed"], pages=report.pages

@@ -15,6 +15,8 @@ from pathlib import Path
 import sqlglot
 from sqlglot import exp
 
+from ai_usage.remembered import remembered
+
 
 class SpecError(ValueError):
     """A dashboard file that cannot be used; the message is one sentence: file, key, remedy."""
@@ -34,8 +36,12 @@ class CardSql:
     @property
     def fingerprint(self) -> str:
         """Equal for two files that say the same thing with other comments or spacing."""
-        statement = sqlglot.parse_one(self.text, read="bigquery")
-        return hashlib.sha256(statement.sql(dialect="bigquery", comments=False).encode()).hexdigest()
+        return _fingerprint(self.text)
+
+
+@remembered(__file__)
+def _fingerprint(text: str) -> str:
+    return hashlib.sha256(sqlglot.parse_one(text, read="bigquery").sql(dialect="bigquery", comments=False).encode()).hexdigest()
 
 
 def read_card_sql(path: Path, shown: str) -> CardSql:

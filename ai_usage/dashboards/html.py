@@ -15,7 +15,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 from ai_usage.dashboards.encode import encode_table, pack
 from ai_usage.dashboards.meta import Query, ReportMeta
 from ai_usage.dashboards.spec import Card, Dashboard
+from ai_usage.remembered import remembered
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = (
@@ -84,7 +85,7 @@ def write_report(path: Path, dashboards: Sequence[Dashboard], query: Query, meta
     return len(content)
 
 
-@lru_cache(maxsize=1)
+@remembered(__file__, also=lambda: metadata.version("vl-convert-python"))
 def vega_bundle() -> str:
     """Vega, Vega-Lite and vega-embed as one script, from the wheel of vl-convert-python: no npm, no CDN."""
     import vl_convert

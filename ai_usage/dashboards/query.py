@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
 from ai_usage.dashboards.spec import Card, Dimension, Measure, SpecError, Term
+from ai_usage.remembered import remembered
 
 GRAINS = {"week": "ISOWEEK", "month": "MONTH"}
 
@@ -99,7 +99,6 @@ def card_query(card: Card, values: FilterValues | None = None, *, grain: str = "
     return CardQuery("\n".join(lines), params)
 
 
-@lru_cache(maxsize=256)
 def lines_of(text: str, added: frozenset[str], plain: frozenset[str], counted: frozenset[str] = frozenset()) -> str:
     """The card's SQL for a question that sums the columns `added`, groups by or filters on the columns `plain`, and counts the columns `counted`
     distinct or takes their least or greatest.
@@ -109,6 +108,12 @@ def lines_of(text: str, added: frozenset[str], plain: frozenset[str], counted: f
     same answer. A column in `counted` may also be the MAX of a column that the SQL groups by, taken where a line meets a condition: within a group the lines
     then hold that one value or NULL, which count, and have a least and a greatest, as the group has. Otherwise the SQL is returned unchanged.
     """
+    return _lines_of(text, *(tuple(sorted(names)) for names in (added, plain, counted)))
+
+
+@remembered(__file__)
+def _lines_of(text: str, *names: tuple[str, ...]) -> str:
+    added, plain, counted = map(frozenset, names)
     select = sqlglot.parse_one(text, read="bigquery")
     if not isinstance(select, exp.Select) or not select.args.get("group") or select.args.get("having"):
         return text

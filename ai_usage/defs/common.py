@@ -121,7 +121,8 @@ def load_metadata(report: LoadReport, settle_days: int, lines: Sequence[Line] = 
     """What a load did, as the run's page shows it; `lines` are its endpoint's requests in this run."""
     metadata: dict[str, Any] = {
         "dagster/row_count": report.rows, "rows_written": report.rows_written, "days": report.days, "days_empty": report.days_empty,
-        "days_unchanged": report.days_unchanged, "rejected": report.rejected, "pages": report.pages, "requests": report.requests,
+        "days_unchanged": report.days_unchanged, "rejected": report.rejected, "incomplete": report.incomplete,
+        "unknown_money_records": report.unknown_money, "pages": report.pages, "requests": report.requests,
         "retries": max(0, report.requests - report.pages), "settle_days": settle_days,
     }  # fmt: skip
     if lines:

@@ -62,16 +62,17 @@ def runtime_resource(runtime: Runtime) -> dg.ResourceDefinition:
         began = datetime.now(UTC)
         if context.run is not None:
             runtime.traffic.take()  # what a sensor asked in this process is no request of the run
-        try:
-            yield runtime
-        finally:
-            if context.run is not None and context.instance is not None:
-                try:
-                    end(runtime, context.instance, context.run, began)
-                except Exception as error:  # the run's own result must not depend on its statistics
-                    said = f"{type(error).__name__}: {error}"
-                    if context.log is not None:
-                        context.log.warning(f"The run's requests or metrics could not be written ({said}); its data stand.")
+        with runtime.held():
+            try:
+                yield runtime
+            finally:
+                if context.run is not None and context.instance is not None:
+                    try:
+                        end(runtime, context.instance, context.run, began)
+                    except Exception as error:  # the run's own result must not depend on its statistics
+                        said = f"{type(error).__name__}: {error}"
+                        if context.log is not None:
+                            context.log.warning(f"The run's requests or metrics could not be written ({said}); its data stand.")
 
     return bound
 

@@ -63,7 +63,7 @@ class Export:
 
     @property
     def file_name(self) -> str:
-        """`chargeback-v1-2026-10.csv`, `vw_cost_allocation-2026-10-01_2026-10-07.csv`, `dim_users.csv`."""
+        """`chargeback-v2-2026-10.csv`, `vw_cost_allocation-2026-10-01_2026-10-07.csv`, `dim_users.csv`."""
         parts = [self.name, *([f"v{self.version}"] if self.version else [])]
         if self.first and self.last and self.first.day == 1 and self.last == last_day(self.first):
             parts.append(f"{self.first:%Y-%m}")

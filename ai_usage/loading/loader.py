@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ai_usage.loading.forgotten import Forgotten
 from ai_usage.sources import redaction
 from ai_usage.sources.decode import Day, Decoder
 from ai_usage.sources.endpoint import Endpoint
-from ai_usage.sources.errors import SourceError
+from ai_usage.sources.errors import ContractError, RefusedError, SourceError
 from ai_usage.sources.spool import Spooled
 from ai_usage.sources.walk import FailedWalk
 from ai_usage.tables.raw import raw_fetches, raw_rejects
@@ -29,6 +31,7 @@ from ai_usage.warehouse.base import Warehouse
 
 # What is decoded at once, in bytes of records: each decoding plans its SQL. What is published at once is the warehouse's to say.
 BATCH_BYTES = 8_000_000
+REASONS = 20  # sentences about rows of one file
 
 
 @dataclass
@@ -41,6 +44,8 @@ class LoadReport:
     rows: int = 0
     rows_written: int = 0
     rejected: int = 0
+    incomplete: int = 0
+    unknown_money: int = 0
     pages: int = 0
     requests: int = 0
     vendor_total_usd: Decimal | None = None
@@ -48,6 +53,10 @@ class LoadReport:
     absent_fields: set[str] = field(default_factory=set)
     failures: list[FailedWalk] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    """Of a file: one sentence for each rule that a row broke, with the row as a spreadsheet counts it."""
+    refused: str | None = None
+    """Why the vendor lets nobody read an endpoint that bills nothing and never answered: a state, not a failure."""
 
     def error(self) -> SourceError | None:
         """One error that stands for every failed window: its class is the first one's, its sentence counts them."""
@@ -55,6 +64,8 @@ class LoadReport:
             return None
         first = self.failures[0]
         if len(self.failures) == 1:
+            return first.error
+        if all(isinstance(f.error, RefusedError) for f in self.failures):  # one answer for all of them
             return first.error
         windows = ", ".join(str(f.window.first) for f in self.failures[:5]) + (", ..." if len(self.failures) > 5 else "")
         return type(first.error)(f"{len(self.failures)} windows failed ({windows}); the first: {first.error}")
@@ -69,6 +80,7 @@ class _Current:
     fetched_at: datetime
     origin: str
     usage_date: date
+    parser_version: str | None = None
     # Where a replacement stands in for the vendor's version: what the vendor last said, and the replacement's own figures.
     replaced_sha256: str | None = None
     figures: dict[str, Any] = field(default_factory=dict)
@@ -112,11 +124,19 @@ class Loader:
         self._run_id = run_id
         self._forgotten = forgotten or Forgotten(warehouse)
 
-    def load(self, endpoint: Endpoint, walks: Iterable[Spooled | FailedWalk], origin: str = "api", replace: bool = False) -> LoadReport:
+    def load(
+        self,
+        endpoint: Endpoint,
+        walks: Iterable[Spooled | FailedWalk],
+        origin: str = "api",
+        replace: bool = False,
+        again: Mapping[str, Collection[date]] | None = None,
+    ) -> LoadReport:
         """Decode and publish every walk; failed ones are recorded and reported, the rest stands.
 
         A changed contract or a broken batch records its days as failed and publishes nothing of that batch. An upload fills days that the
         vendor has not given; with `replace` it also takes the place of the vendor's version, until the vendor says something new.
+        `again`: the walks are those of the versions that count, read by a newer rule; of each, by its path, only these days are published.
         """
         self._warehouse.ensure()
         report = LoadReport()
@@ -131,14 +151,27 @@ class Loader:
                 batch.append(walk)
                 size += walk.size
                 if size >= BATCH_BYTES:
-                    self._batch(decoder, endpoint, batch, origin, replace, report, outgoing)
+                    self._batch(decoder, endpoint, batch, origin, replace, report, outgoing, again)
                     batch, size = [], 0
             if batch:
-                self._batch(decoder, endpoint, batch, origin, replace, report, outgoing)
+                self._batch(decoder, endpoint, batch, origin, replace, report, outgoing, again)
         outgoing.flush()
         if report.failures:
+            refusals = [f for f in report.failures if isinstance(f.error, RefusedError)]
+            if refusals and endpoint.without and not self._ever_answered(endpoint):
+                report.refused = f"{refusals[0].error} Until then {endpoint.without}."
+                self._record_failures(refusals, origin, "refused")
+                report.failures = [f for f in report.failures if f not in refusals]
             self._record_failures(report.failures, origin)
         return report
+
+    def _ever_answered(self, endpoint: Endpoint) -> bool:
+        """Whether the vendor gave this endpoint before: then a refusal loses what was there, and is a failure."""
+        found = self._warehouse.select(
+            "SELECT COUNT(*) AS n FROM stg_current_fetches WHERE source = @source AND endpoint = @endpoint AND origin = 'api'",
+            {"source": endpoint.source, "endpoint": endpoint.name},
+        )
+        return bool(found["n"][0].as_py())
 
     def _batch(
         self,
@@ -149,6 +182,7 @@ class Loader:
         replace: bool,
         report: LoadReport,
         outgoing: _Outgoing,
+        again: Mapping[str, Collection[date]] | None,
     ) -> None:
         try:
             days = decoder.load(walks)
@@ -158,10 +192,12 @@ class Loader:
                 report.failures.append(FailedWalk(endpoint, walks[0].window, error))
             else:  # each for itself: a changed day must not take the days beside it along
                 for walk in walks:
-                    self._batch(decoder, endpoint, [walk], origin, replace, report, outgoing)
+                    self._batch(decoder, endpoint, [walk], origin, replace, report, outgoing, again)
             return
         if origin == "upload":
             days = [day for day in days if day.records or (endpoint.whole_window and day.usage_date == day.spooled.window.last)]
+        if again is not None:
+            days = [day for day in days if day.usage_date in again[str(day.spooled.path)]]
         snapshot = endpoint.usage_date is None
         current = outgoing.current(lambda: self._current(endpoint, snapshot))
         now = datetime.now(UTC)
@@ -177,7 +213,7 @@ class Loader:
                 report.rejected += day.rejected
                 continue
             fetch_id = uuid.uuid4().hex
-            sha = hashlib.sha256(f"{endpoint.parser_version}{day.sha256}".encode()).hexdigest()
+            sha = _content(endpoint.parser_version, day)
             changed = before is None or before.content_sha256 != sha
             stands = changed and before is not None and origin == "api" and before.replaced_sha256 == sha
             changed = changed and not stands
@@ -185,7 +221,11 @@ class Loader:
                 new[str(day.spooled.path), day.usage_date] = fetch_id
             fetches.append(
                 self._fetch(endpoint, day, fetch_id, fetch_id if changed or before is None else before.version_fetch_id, now, origin)
-                | {"changed": changed, "content_sha256": sha}
+                | {
+                    "changed": changed,
+                    "content_sha256": sha,
+                    "changed_by": _changed_by(before, endpoint, day, again is not None) if changed else None,
+                }
                 | (before.figures if before is not None and before.figures and not changed else {})
             )
             _count(report, day, changed)
@@ -195,14 +235,44 @@ class Loader:
         report.unknown_fields |= set(decoder.unknown_fields)
         report.absent_fields |= set(decoder.absent_fields)
         rows = decoder.rows(new, now) if new else endpoint.table.arrow_schema().empty_table()
-        rejects = decoder.rejects(new, now) if any(d.rejected for d in days) and new else raw_rejects.arrow_schema().empty_table()
+        rejects = (
+            decoder.rejects(new, now) if any(d.rejected or d.incomplete for d in days) and new else raw_rejects.arrow_schema().empty_table()
+        )
         if self._forgotten.anyone() and self._forgotten.among(decoder.addresses()):
             # After the hash, which is of what the vendor sent: an unchanged answer is then known again. Before the publication.
             rows = redaction.redact_rows(endpoint.table, rows, self._forgotten)
             rejects = redaction.redact_rows(raw_rejects, rejects, self._forgotten)
             self._redact_spool(walks)
         decoder.clear()
+        if origin == "upload":
+            rejects = _as_a_person_counts(endpoint, rejects, walks)
+            report.reasons += [_reason(row) for row in rejects.to_pylist()[:REASONS]]
+            if not replace and again is None and not endpoint.whole_window:
+                self._check_files_agree(
+                    endpoint, rows, {d: current[d] for d in (f["usage_date"] for f in fetches if f["changed"]) if d in current}
+                )
         outgoing.add(rows, rejects, fetches)
+
+    def _check_files_agree(self, endpoint: Endpoint, rows: pa.Table, before: Mapping[date, _Current]) -> None:
+        """A file may add to a day that an earlier file holds, and correct rows that could not be read; it may not take one away.
+
+        Raises `ContractError` naming the day: an export that came in two parts would lose the first one silently.
+        """
+        own = [c for c in rows.column_names if c not in {"fetch_id", "fetched_at", "ingest_date", "extra"}]
+        for day, held in sorted(before.items()):
+            if held.origin != "upload" or endpoint.usage_date is None:
+                continue
+            there = self._warehouse.select(
+                f"SELECT {', '.join(own)} FROM {endpoint.table.name} WHERE fetch_id = @version AND usage_date = @day",
+                {"version": held.version_fetch_id, "day": day},
+            )
+            given = Counter(map(repr, rows.select(own).filter(pc.equal(rows["usage_date"], day)).cast(there.schema).to_pylist()))
+            lost = Counter(map(repr, there.to_pylist())) - given
+            if lost:
+                raise ContractError(
+                    f"an earlier file holds {day} with {lost.total()} rows that this one lacks; put all rows of a day into one file, or end its name in "
+                    ".replace.csv if it shall take the place of what is held."
+                )
 
     def _redact_spool(self, walks: Sequence[Spooled]) -> None:
         """The evidence names nobody whom the tables may not name."""
@@ -216,8 +286,8 @@ class Loader:
         found = self._warehouse.select(
             f"""
             SELECT
-              f.usage_date, f.version_fetch_id, r.content_sha256, f.fetched_at, f.origin, v.origin AS version_origin,
-              f.row_count, f.rejected_count, f.vendor_total_usd
+              f.usage_date, f.version_fetch_id, r.content_sha256, f.fetched_at, f.origin, v.origin AS version_origin, r.parser_version,
+              f.row_count, f.rejected_count, f.vendor_total_usd, f.unknown_money_count
             FROM stg_current_fetches AS f
             INNER JOIN raw_fetches AS r ON f.fetch_id = r.fetch_id AND f.usage_date = r.usage_date
             INNER JOIN raw_fetches AS v ON f.version_fetch_id = v.fetch_id
@@ -227,9 +297,9 @@ class Loader:
         )
         return {
             None if snapshot else row["usage_date"]: _Current(
-                row["version_fetch_id"], row["content_sha256"], row["fetched_at"], row["origin"], row["usage_date"],
+                row["version_fetch_id"], row["content_sha256"], row["fetched_at"], row["origin"], row["usage_date"], row["parser_version"],
                 self._said(endpoint, row["usage_date"]) if row["origin"] == "upload" else None,
-                {n: row[n] for n in ("row_count", "rejected_count", "vendor_total_usd")} if row["version_origin"] == "upload" else {},
+                {n: row[n] for n in ("row_count", "rejected_count", "vendor_total_usd", "unknown_money_count")} if row["version_origin"] == "upload" else {},
             )
             for row in found.to_pylist()
         }  # fmt: skip
@@ -263,12 +333,14 @@ class Loader:
             "pages": day.spooled.pages,
             "requests": day.spooled.requests,
             "vendor_total_usd": day.vendor_total_usd,
+            "unknown_money_count": day.unknown_money,
+            "parser_version": endpoint.parser_version,
             "window_start": None if snapshot else day.spooled.window.start,
             "window_end": None if snapshot else day.spooled.window.end,
             "spool_path": day.spooled.relative_path,
         }
 
-    def _record_failures(self, failures: Sequence[FailedWalk], origin: str) -> None:
+    def _record_failures(self, failures: Sequence[FailedWalk], origin: str, state: str = "failed") -> None:
         now = datetime.now(UTC)
         rows = [
             {
@@ -278,7 +350,7 @@ class Loader:
                 "usage_date": day,
                 "fetched_at": now,
                 "run_id": self._run_id,
-                "state": "failed",
+                "state": state,
                 "origin": origin,
                 "window_start": None if failed.endpoint.usage_date is None else failed.window.start,
                 "window_end": None if failed.endpoint.usage_date is None else failed.window.end,
@@ -287,7 +359,39 @@ class Loader:
             for failed in failures
             for day in failed.window.days
         ]
-        self._warehouse.publish({}, pa.Table.from_pylist(rows, schema=raw_fetches.arrow_schema()))
+        if rows:
+            self._warehouse.publish({}, pa.Table.from_pylist(rows, schema=raw_fetches.arrow_schema()))
+
+
+def _as_a_person_counts(endpoint: Endpoint, rejects: pa.Table, walks: Sequence[Spooled]) -> pa.Table:
+    """Rejects of a file: the row as a spreadsheet counts it, and a remedy for whoever has the file."""
+    numbers = next((w.rows for w in walks if w.rows), ())
+    rows = [
+        row
+        | ({"record_number": numbers[row["record_number"] - 1]} if 0 < (row["record_number"] or 0) <= len(numbers) else {})
+        | ({"remedy": "Correct the cell in the file and drop it again."} if row["remedy"] == Endpoint.remedy else {})
+        for row in rejects.to_pylist()
+    ]
+    return pa.Table.from_pylist(rows, schema=raw_rejects.arrow_schema())
+
+
+def _reason(row: Mapping[str, Any]) -> str:
+    said = f"row {row['record_number']}, {row['column_name']}" + (f" {row['value']!r}" if row["value"] is not None else "")
+    return f"{said} {row['reason']}. {row['remedy']}"
+
+
+def _content(parser_version: str, day: Day) -> str:
+    return hashlib.sha256(f"{parser_version}{day.sha256}".encode()).hexdigest()
+
+
+def _changed_by(before: _Current | None, endpoint: Endpoint, day: Day, again: bool) -> str | None:
+    """What made this version: the vendor's records, or the rule that reads them; `again`: these are the records of the version before."""
+    if before is None:
+        return None
+    if before.parser_version == endpoint.parser_version:
+        return "vendor"
+    same = again or (before.parser_version is not None and _content(before.parser_version, day) == before.content_sha256)
+    return "rule" if same else "vendor and rule"
 
 
 def _count(report: LoadReport, day: Day, changed: bool) -> None:
@@ -297,5 +401,7 @@ def _count(report: LoadReport, day: Day, changed: bool) -> None:
     report.rows += day.rows
     report.rows_written += day.rows if changed else 0
     report.rejected += day.rejected
+    report.incomplete += day.incomplete
+    report.unknown_money += day.unknown_money
     if day.vendor_total_usd is not None:
         report.vendor_total_usd = (report.vendor_total_usd or Decimal(0)) + day.vendor_total_usd

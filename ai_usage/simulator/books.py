@@ -3,6 +3,9 @@
 Belongs here: sums over events and subscriptions in exact numbers, and who belonged where.
 Does not belong here: anything read back from rendered JSON or from the sheet.
 
+Cursor bills the calls that no plan and no grant covers, whatever their flag says: each event knows what became of it, and how the vendor spells that
+is not looked at here. An event that names nobody stands under the user None.
+
 All money is USD as Decimal. Dictionaries by user leave out zero entries; dictionaries by day hold every day
 of the world. Users are canonical e-mails. The service account's cost stands on agent-runner@example.com.
 """
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from .anthropic_books import AnthropicBooks
 from .cast import Cast, ServiceAccount
+from .catalog import INCLUDED, USAGE
 from .events import Day, work
 from .numbers import usd
 from .subscriptions import days, months
@@ -31,7 +35,7 @@ TOKENS = ("input", "output", "cache_read", "cache_write")
 class AccountDay:
     charged: int = 0
     overall: int = 0
-    chargeable_calls: int = 0
+    billed_calls: int = 0
 
 
 @dataclass(slots=True)
@@ -39,11 +43,11 @@ class Ledger:
     """One day of the books, in micro-cents."""
 
     events: int = 0
-    billed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    included: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    listed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    billed: dict[str | None, int] = field(default_factory=lambda: defaultdict(int))
+    included: dict[str | None, int] = field(default_factory=lambda: defaultdict(int))
+    listed: dict[str | None, int] = field(default_factory=lambda: defaultdict(int))
     lines: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    tokens: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
+    tokens: dict[tuple[str | None, str], list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
     accounts: dict[str, AccountDay] = field(default_factory=lambda: defaultdict(AccountDay))
 
 
@@ -51,26 +55,32 @@ def keep_books(day: Day, cast: Cast) -> Ledger:
     ledger = Ledger(events=len(day.events))
     for event in day.events:
         account = event.account
-        if isinstance(account, ServiceAccount):
-            email = account.email
-        else:
-            email = cast.people[account.person].email
-        (ledger.billed if event.chargeable else ledger.included)[email] += event.charged
+        person = account.email if isinstance(account, ServiceAccount) else cast.people[account.person].email
+        email = None if event.email is None else person
+        if event.outcome == USAGE:
+            ledger.billed[email] += event.charged
+        elif event.outcome == INCLUDED:
+            ledger.included[email] += event.charged
         if event.tokens is not None:
             ledger.listed[email] += event.list_micro
             total = ledger.tokens[email, event.model]
             for n in range(4):
                 total[n] += event.tokens[n]
         if not isinstance(account, ServiceAccount):
-            ledger.lines[email] += work(event.work).accepted_added
+            ledger.lines[person] += work(event.work).accepted_added
             mine = ledger.accounts[account.user_id]
-            mine.overall += event.charged
-            if event.chargeable:
+            mine.overall += event.charged if event.outcome in (USAGE, INCLUDED) else 0
+            if event.outcome == USAGE:
                 mine.charged += event.charged
-                mine.chargeable_calls += 1
+                mine.billed_calls += 1
     for edit in day.edits:
         ledger.lines[cast.people[edit.account.person].email] += work(edit.work).accepted_added
     return ledger
+
+
+def _by_day_and_user(item: tuple) -> tuple:
+    """Whom nobody names comes first."""
+    return tuple(part or "" for part in item[0])
 
 
 class Books:
@@ -93,7 +103,7 @@ class Books:
         for day in days(start, end):
             yield day, world.ledger(day, self.version)
 
-    def _by_user(self, what: str, first: date | None, last: date | None) -> dict[tuple[date, str], Decimal]:
+    def _by_user(self, what: str, first: date | None, last: date | None) -> dict[tuple[date, str | None], Decimal]:
         return {
             (day, email): usd(micro) for day, ledger in self._days(first, last) for email, micro in getattr(ledger, what).items() if micro
         }
@@ -110,7 +120,7 @@ class Books:
         return self._by_user("billed", first, last)
 
     def included_usd_by_day_user(self, first: date | None = None, last: date | None = None):
-        """The charged value of events that were not chargeable."""
+        """The charged value of events that the plan includes."""
         return self._by_user("included", first, last)
 
     def list_usd_by_day_user(self, first: date | None = None, last: date | None = None):
@@ -120,7 +130,9 @@ class Books:
     def accepted_lines_by_day_user(self, first: date | None = None, last: date | None = None) -> dict[tuple[date, str], int]:
         return {(d, e): n for d, ledger in self._days(first, last) for e, n in ledger.lines.items() if n}
 
-    def tokens_by_day_user_model(self, first: date | None = None, last: date | None = None) -> dict[tuple[date, str, str], dict[str, int]]:
+    def tokens_by_day_user_model(
+        self, first: date | None = None, last: date | None = None
+    ) -> dict[tuple[date, str | None, str], dict[str, int]]:
         return {
             (day, email, model): dict(zip(TOKENS, counts, strict=True))
             for day, ledger in self._days(first, last)
@@ -179,7 +191,7 @@ class Books:
         """Everything above with text for dates and decimals."""
 
         def users(found: dict) -> list[dict]:
-            return [{"day": str(d), "email": e, "usd": format(v, "f")} for (d, e), v in sorted(found.items())]
+            return [{"day": str(d), "email": e, "usd": format(v, "f")} for (d, e), v in sorted(found.items(), key=_by_day_and_user)]
 
         world = self._world
         return {
@@ -196,7 +208,8 @@ class Books:
                 {"day": str(d), "email": e, "lines": n} for (d, e), n in sorted(self.accepted_lines_by_day_user(first, last).items())
             ],
             "tokens_by_day_user_model": [
-                {"day": str(d), "email": e, "model": m, **n} for (d, e, m), n in sorted(self.tokens_by_day_user_model(first, last).items())
+                {"day": str(d), "email": e, "model": m, **n}
+                for (d, e, m), n in sorted(self.tokens_by_day_user_model(first, last).items(), key=_by_day_and_user)
             ],
             "subscription_usd_by_month": [
                 {"month": str(m), "platform": p, "usd": format(v, "f")} for (m, p), v in sorted(self.subscription_usd_by_month().items())

@@ -30,4 +30,12 @@ MODELS = (
 TOKEN_FEE = 25  # micro-cents per token (cache reads are free), on usage-based calls: `cursorTokenFee`
 REQUEST_PRICE = 400_000  # micro-cents per tenth of a request, for calls that count no tokens
 
-USAGE, INCLUDED, ERRORED = "Usage-based", "Included in Business", "Errored, Not Charged"
+# What becomes of a call, and how the vendor spells its kind: live accounts show several forms of each, and `isChargeable: true` on included ones.
+# Only USAGE is billed; INCLUDED is in the plan; GRANTED (a credit, or the user's own key) and ERRORED are neither.
+USAGE, INCLUDED, GRANTED, ERRORED = "usage", "included", "granted", "errored"
+SPELLINGS = {
+    USAGE: ("Usage-based", "Usage-based", "USAGE_EVENT_KIND_USAGE_BASED", "On-Demand"),
+    INCLUDED: ("Included in Business", "USAGE_EVENT_KIND_INCLUDED_IN_BUSINESS", "included_in_business", "Included"),
+    GRANTED: ("Free Credit", "User API Key", "USAGE_EVENT_KIND_FREE_CREDIT", "USAGE_EVENT_KIND_USER_API_KEY"),
+    ERRORED: ("Errored, Not Charged", "Errored, Not Charged", "Aborted, Not Charged", "USAGE_EVENT_KIND_ERRORED_NOT_CHARGED"),
+}

@@ -141,18 +141,19 @@ class Cursor(Vendor):
 
 def _spend_row(account: Account, spent: AccountDay) -> dict[str, Any]:
     owner = account.person == OWNER
-    return {
+    row = {
         "userId": account.user_id,
         "name": account.name,
         "email": account.email,
         "role": account.role,
-        "spendCents": cents(spent.charged),
         "overallSpendCents": cents(spent.overall),
-        "fastPremiumRequests": spent.chargeable_calls,
+        "fastPremiumRequests": spent.billed_calls,
         "hardLimitOverrideDollars": 500 if owner else 0,
         "monthlyLimitDollars": 1000 if owner else None,
         "effectivePerUserLimitDollars": 500 if owner else 250,
     }
+    # Left out for a member who spent nothing on demand.
+    return row | {"spendCents": cents(spent.charged)} if spent.charged else row
 
 
 def _spending(world, first: date) -> dict[str, AccountDay]:
@@ -162,7 +163,7 @@ def _spending(world, first: date) -> dict[str, AccountDay]:
             mine = total.setdefault(user_id, AccountDay())
             mine.charged += part.charged
             mine.overall += part.overall
-            mine.chargeable_calls += part.chargeable_calls
+            mine.billed_calls += part.billed_calls
     return total
 
 

@@ -90,8 +90,8 @@ def _by_account(day: Day, start: int, end: int) -> dict[str, tuple[Counter, Coun
         if isinstance(item, Event):
             counts[_MODES[did.mode]] += 1
             counts["bugbotUsages"] += did.bugbot
-            counts["subscriptionIncludedReqs"] += item.kind == INCLUDED
-            counts["usageBasedReqs"] += item.kind == USAGE
+            counts["subscriptionIncludedReqs"] += item.outcome == INCLUDED
+            counts["usageBasedReqs"] += item.outcome == USAGE
             models[item.model] += 1
     return found
 

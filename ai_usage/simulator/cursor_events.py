@@ -31,8 +31,9 @@ def render(event: Event) -> bytes:
     account = event.account
     agent = account if isinstance(account, ServiceAccount) else None
     whole, tenth = divmod(event.tenths, 10)
+    named = f'"userEmail":{quote(event.email)},' if event.email else '"userEmail":null,' if event.work >> 57 & 1 else ""
     text = (
-        f'{{"timestamp":"{event.ts}","userEmail":{quote(account.email)},"model":{quote(event.model)},'
+        f'{{"timestamp":"{event.ts}",{named}"model":{quote(event.model)},'
         f'"kind":{quote(event.kind)},"maxMode":{_bool(event.max_mode)},'
         f'"requestsCosts":{whole}{f".{tenth}" if tenth else ""},'
         f'"isTokenBasedCall":{_bool(event.tokens is not None)},'
@@ -53,6 +54,8 @@ def render(event: Event) -> bytes:
             f',"serviceAccountId":{quote(agent.id)},"serviceAccountName":{quote(agent.name)},'
             f'"cloudAgentId":{quote(agent.cloud_agent_id)},"automationId":{quote(agent.automation_id)}'
         )
+    elif event.work >> 60 & 1:  # live answers write null as text
+        text += ',"serviceAccountId":"null"'
     if event.conversation:
         text += f',"conversationId":{quote(event.conversation)}'
     return (text + "}").encode()
@@ -175,7 +178,7 @@ def _passes(event: Event, filters: dict[str, Any]) -> bool:
     agent = account if isinstance(account, ServiceAccount) else None
     for name, wanted in filters.items():
         if name == "email":
-            fits = account.email.lower() == str(wanted).lower()
+            fits = (event.email or "").lower() == str(wanted).lower()
         elif name == "userId":
             fits = isinstance(account, Account) and account.user_id == str(wanted)
         elif name == "serviceAccountId":

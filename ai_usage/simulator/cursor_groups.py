@@ -1,6 +1,6 @@
 """Cursor's billing groups: departments as the vendor knows them.
 
-Belongs here: GET /teams/groups and /teams/groups/:id; spendCents is chargeable spend of the cycle, as in
+Belongs here: GET /teams/groups and /teams/groups/:id; spendCents is on-demand spend of the cycle, as in
 the examples.
 Does not belong here: authentication (cursor.py). The service account is no member, hence in no group.
 """

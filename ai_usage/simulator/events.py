@@ -15,7 +15,7 @@ from datetime import date
 from typing import NamedTuple
 
 from .cast import OWNER, REMOVED, SERVICE, Account, Person, ServiceAccount
-from .catalog import ERRORED, INCLUDED, MODELS, REQUEST_PRICE, TOKEN_FEE, USAGE
+from .catalog import ERRORED, GRANTED, INCLUDED, MODELS, REQUEST_PRICE, SPELLINGS, TOKEN_FEE, USAGE
 
 DAY_MS = 86_400_000
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -27,7 +27,7 @@ class Event(NamedTuple):
     ts: int
     account: Account | ServiceAccount
     model: str
-    kind: str
+    outcome: str  # usage, included, granted or errored: what becomes of the money
     max_mode: bool
     tokens: tuple[int, int, int, int] | None  # input, output, cache read, cache write
     list_micro: int  # tokenUsage.totalCents
@@ -36,11 +36,25 @@ class Event(NamedTuple):
     fee: int  # cursorTokenFee, inside charged
     tenths: int  # requestsCosts x 10
     conversation: str
-    work: int  # 64 random bits: the edits that came of it, see work()
+    work: int  # 64 random bits: the edits that came of it, see work(); the highest eight are free
+
+    @property
+    def billed(self) -> bool:
+        return self.outcome == USAGE
+
+    @property
+    def kind(self) -> str:
+        return SPELLINGS[self.outcome][self.work >> 56 & 3]
 
     @property
     def chargeable(self) -> bool:
-        return self.kind == USAGE
+        """The vendor's flag: whether the event has a price. True on most included events, and on credits."""
+        return {USAGE: True, INCLUDED: self.work >> 58 & 7 != 0, GRANTED: "Credit" in self.kind.title(), ERRORED: False}[self.outcome]
+
+    @property
+    def email(self) -> str | None:
+        """Who is named; of a removed member's events about every second names nobody."""
+        return None if isinstance(self.account, Account) and self.account.removed and self.work >> 56 & 1 else self.account.email
 
 
 class Edit(NamedTuple):
@@ -126,10 +140,10 @@ def restated(before: Day, kind: str, seed: int, day: date, people: tuple[Person,
         return _ordered(events, edits)
     keep, hit = [], 0
     for event in events:
-        if event.chargeable and hit < 2:  # the first goes, the second is refunded
+        if event.billed and hit < 2:  # the first goes, the second is refunded
             hit += 1
             if hit == 2:
-                keep.append(event._replace(kind=ERRORED, charged=0, fee=0, discount=0))
+                keep.append(event._replace(outcome=ERRORED, charged=0, fee=0, discount=0))
         elif rng.random() > 0.25:
             keep.append(event)
     return _ordered(keep, [e for e in edits if rng.random() > 0.25])
@@ -158,7 +172,7 @@ def _person_day(seed: int, day: date, person: Person, rate: float, salt: str) ->
         last = _event(rng, day, person, accounts[0], "00ff", force=True)
         events.append(last._replace(ts=day_start(day) + DAY_MS - 1))  # the last instant of the day
         if rng.random() < 0.35:
-            events.append(next(e for e in events if e.chargeable))  # two equal events: both real, both billed
+            events.append(next(e for e in events if e.billed))  # two equal events: both real, both billed
     edits = []
     if not events and mean and rng.random() < 0.4:
         edits.append(Edit(_working_hour(rng, day), accounts[0], rng.getrandbits(64)))
@@ -174,7 +188,7 @@ def _event(rng: random.Random, day: date, person: Person, account: Account, talk
     draw, luck = rng.random(), rng.random()
     model = MODELS[next(i for i, share in enumerate(person.taste) if draw <= share or i == 4)]
     usage_share = 0.40 + 0.40 * day.day / 31  # included usage runs out as the month goes on
-    kind = USAGE if force or luck < usage_share else INCLUDED if luck < 0.97 else ERRORED
+    kind = USAGE if force or luck < usage_share else INCLUDED if luck < 0.94 else GRANTED if luck < 0.97 else ERRORED
     if not force and rng.random() < 0.06:
         tenths = 14 if rng.random() < 0.5 else 10
         charged = 0 if kind == ERRORED else tenths * REQUEST_PRICE
@@ -206,7 +220,7 @@ def _token_event(rng: random.Random, ts: int, account, model, kind: str, convers
         discount = 0 if luck > 0.08 else 10 if luck > 0.03 else 20
         fee = (tokens[0] + tokens[1] + tokens[3]) * TOKEN_FEE
         charged = listed * (100 - discount) // 100 + fee
-    elif kind == INCLUDED:
+    elif kind in (INCLUDED, GRANTED):
         charged = listed
     return Event(
         ts, account, model.name, kind, max_mode, tokens, listed, discount, charged, fee, 10 * size,

@@ -12,7 +12,7 @@ import re
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from .sheet import EMPTY, Cell, Sheet, Tab
+from .sheet import DOLLARS, EMPTY, EUROS, FRANCS, Cell, Sheet, Tab
 from .wire import Problem, Request, Response, Vendor
 
 _STATUS = {
@@ -188,7 +188,10 @@ def _cell_data(cell: Cell) -> dict[str, Any]:
     bare = cell.bare()
     kind = "boolValue" if isinstance(bare, bool) else "numberValue" if isinstance(bare, int | Decimal) else "stringValue"
     value = {kind: bare}
-    return {"userEnteredValue": value, "effectiveValue": value, "formattedValue": cell.displayed()}
+    said = {"userEnteredValue": value, "effectiveValue": value, "formattedValue": cell.displayed()}
+    if cell.format in (DOLLARS, EUROS, FRANCS):
+        said["effectiveFormat"] = {"numberFormat": {"type": "CURRENCY", "pattern": cell.format}}
+    return said
 
 
 def _unquote(title: str) -> str:

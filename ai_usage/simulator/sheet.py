@@ -18,6 +18,7 @@ SHEET_ID = "1SimulatedSheetId"
 _SERIAL_ZERO = date(1899, 12, 30).toordinal()
 
 TEXT, PLAIN, THOUSANDS, DOLLARS = "@", "", "#,##0.00", "$#,##0.00"
+EUROS, FRANCS = "#,##0.00 [$€]", "[$CHF] #,##0.00"  # a currency that is in the format alone
 ISO_DATE, US_DATE = "yyyy-mm-dd", "M/d/yyyy"
 
 
@@ -42,9 +43,10 @@ class Cell:
         if isinstance(value, str):
             return value
         number = Decimal(value)
-        if self.format in (THOUSANDS, DOLLARS):
+        if self.format in (THOUSANDS, DOLLARS, EUROS, FRANCS):
             text = format(abs(number).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP), ",f")
-            return ("-" if number < 0 else "") + ("$" if self.format == DOLLARS else "") + text
+            before = {DOLLARS: "$", FRANCS: "CHF\u00a0"}.get(self.format, "")
+            return ("-" if number < 0 else "") + before + text + ("\u00a0€" if self.format == EUROS else "")
         return format(number.normalize(), "f")
 
     def bare(self, dates_as_text: bool = False) -> str | int | Decimal | bool:
@@ -66,7 +68,7 @@ def cell(value: object, like: Cell = EMPTY) -> Cell:
     if isinstance(value, date):
         return Cell(value, like.format if like.format == US_DATE else ISO_DATE)
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return Cell(value, like.format if like.format in (THOUSANDS, DOLLARS) else PLAIN)
+        return Cell(value, like.format if like.format in (THOUSANDS, DOLLARS, EUROS, FRANCS) else PLAIN)
     if value is not None and not isinstance(value, str | bool):
         raise TypeError(f"a cell cannot hold a {type(value).__name__}")
     return Cell(value, TEXT if isinstance(value, str) else PLAIN)

@@ -8,6 +8,7 @@ quotes, and run in memory, never in the warehouse.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,18 +16,27 @@ from typing import Literal
 
 from ai_usage.tables.schema import Table, Type
 
-Kind = Literal["string", "int", "decimal", "cents", "bool"]
+Kind = Literal["string", "id", "int", "decimal", "cents", "bool"]
+
+# What vendors write where nothing is; compared in lower case, trimmed.
+NOTHING = ("", "null", "none", "undefined", "n/a", "#n/a")
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a record. `cents` are money in 1/100 of a unit, kept to 1e-7, which is 1e-9 of the unit.
+    """One field of a record. `cents` are money in 1/100 of a unit, kept to 1e-7, which is 1e-9 of the unit. An `id` names somebody or something: a
+    blank, or a text that says that there is none ("null", "None"), is NULL.
 
     `required`: when no record has its key the contract has changed and the fetch fails."""
 
     path: str
     kind: Kind = "string"
     required: bool = False
+
+
+def ids(*paths: str) -> tuple[Field, ...]:
+    """Optional fields that name somebody or something."""
+    return tuple(Field(path, "id") for path in paths)
 
 
 @dataclass(frozen=True)
@@ -45,10 +55,15 @@ class Endpoint:
 
     `columns` maps a raw column to an expression over fields (default: the field of the same name). `usage_date` is an
     expression for the record's UTC day, None for snapshots, whose day is the window's. `vendor_total` sums, over every
-    record, to the billed USD that the vendor claims; None where the endpoint bills nothing. `staged_as` is then the `source` of its rows in `stg_cost`.
+    record that can be read, to the billed USD that the vendor claims, and is NULL for a record that hides it; None where the endpoint bills nothing.
+    `staged_as` is then the `source` of its rows in `stg_cost`.
     `whole_window`: a file speaks of its window as a whole and stands on the window's last day; without rows it says that nothing happened.
     `history_days`: how many days back the vendor answers, None where it documents none. `lag_days`: how many whole days after a day's end the
     vendor may still call it unfinished. `by_permission`: only some keys may read it, so it is expected once it has been held.
+    `without`: which figures stay unknown where a vendor refuses the endpoint; None where a refusal is a failure, as for all that bills.
+    `may_be_unknown`: columns that are NULL where the vendor leaves a part of them out, which is no fault of the record.
+    `refusals`: the field in which the reader of a record says why it cannot be used, a JSON text of [{c: column, v: value, r: reason, m: remedy}];
+    such a record is rejected for these reasons. `drift_remedy`: what to do about a field that is not declared, where that is not to declare it.
     """
 
     source: str
@@ -61,10 +76,14 @@ class Endpoint:
     vendor_total: str | None = None
     staged_as: str | None = None
     record_number: str | None = None
+    refusals: str | None = None
     whole_window: bool = False
     history_days: int | None = None
     lag_days: int = 0
     by_permission: bool = False
+    without: str | None = None
+    may_be_unknown: frozenset[str] = frozenset()
+    drift_remedy: str | None = None
     remedies: Mapping[Type, str] = field(default_factory=dict, hash=False)
     remedy: str = "Report it to the vendor; the day is read again with the next run, or can be replaced by a dropped .replace.csv file."
 
@@ -72,10 +91,26 @@ class Endpoint:
         return f"Endpoint({self.source} {self.name})"
 
     @property
+    def money_fields(self) -> frozenset[str]:
+        """The fields that say what a record bills, in which currency and on which day; none where the endpoint bills nothing."""
+        return frozenset(named(f"{self.vendor_total} {self.usage_date}")) if self.vendor_total else frozenset()
+
+    def decides(self, path: str) -> bool:
+        """Whether a record does not count when this field breaks a rule. Money that can be read counts, whatever else its record lacks; a record
+        without money counts whole or not at all."""
+        needed = (self.columns.get(c.name, f'"{c.name}"') for c in self.table.columns if not c.nullable)
+        return not self.vendor_total or path in self.money_fields or path in named(" ".join(needed))
+
+    @property
     def parser_version(self) -> str:
         """Changes whenever the declaration does, so that a corrected expression makes a new version of unchanged bytes."""
         said = repr((self.fields, sorted(self.columns.items()), self.usage_date, self.rules, self.vendor_total))
         return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def named(expression: str) -> list[str]:
+    """The fields that an expression names, in order."""
+    return re.findall(r'"([^"]+)"', expression)
 
 
 @dataclass(frozen=True, order=True)

@@ -31,6 +31,10 @@ class AuthError(PermanentError):
     """The credential is missing, wrong or not allowed."""
 
 
+class RefusedError(AuthError):
+    """The vendor knows the credential and does not let it read this endpoint: 403, or what a vendor says instead of it."""
+
+
 class ContractError(PermanentError):
     """The vendor's answer no longer has the shape this code was written for."""
 

@@ -27,7 +27,7 @@ import tenacity
 import urllib3
 
 from ai_usage import __version__
-from ai_usage.sources.errors import AuthError, PermanentError, SourceError, TransientError
+from ai_usage.sources.errors import AuthError, PermanentError, RefusedError, SourceError, TransientError
 from ai_usage.sources.traffic import Traffic
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ T = TypeVar("T")
 Params = Mapping[str, Any] | Sequence[tuple[str, str]] | None
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 _EXCERPT = 200
+SHORTEST_SECRET = 12
 
 
 class RateLimit:
@@ -122,7 +123,8 @@ class HttpClient:
         self.traffic = traffic or Traffic()
         self.base_url = base_url.rstrip("/")
         self.stats = Stats()
-        self._secrets = tuple(form for s in secrets if s for form in _forms(s))
+        # A short key is a placeholder behind a gateway that adds the real one, and its text is in every answer.
+        self._secrets = tuple(form for s in secrets if len(s) >= SHORTEST_SECRET for form in _forms(s))
         self._key_setting = key_setting
         self._tries, self._patience_s, self._timeout_s, self._backoff_s = tries, patience_s, timeout_s, backoff_s
         self._hints = hints or {}
@@ -168,7 +170,7 @@ class HttpClient:
             error = state.outcome.exception() if state.outcome else None
             asked = error.retry_after if isinstance(error, TransientError) else None
             backoff = tenacity.wait_exponential_jitter(multiplier=self._backoff_s, max=60 * self._backoff_s, jitter=self._backoff_s)(state)
-            return max(asked, 0.05) if asked is not None else backoff
+            return max(asked or 0.0, backoff)  # a lower bound: 0, a past date or a negative number is no leave to hammer
 
         def give_up(state: tenacity.RetryCallState) -> bool:
             ahead = wait(state) if state.outcome and state.outcome.failed else 0.0
@@ -275,12 +277,12 @@ class HttpClient:
             return TransientError(f"{where} answered {status}{hint} ({said})", wait)
         key = self._key_setting or "the credential"
         if status in self._hints:
-            kind = AuthError if status in {401, 403} else PermanentError
+            kind = {401: AuthError, 403: RefusedError}.get(status, PermanentError)
             return kind(f"{where} answered {status}: {self._hints[status]} ({said}).")
         if status == 401:
             return AuthError(f"{where} answered 401: {self.vendor} does not accept {key}; set a valid one ({said}).")
         if status == 403:
-            return AuthError(
+            return RefusedError(
                 f"{where} answered 403: {key} is valid but not allowed to read this; ask an administrator of {self.vendor} ({said})."
             )
         if status in {301, 302, 303, 307, 308}:
@@ -306,7 +308,8 @@ class HttpClient:
         """A good answer that repeats the key, as debugging gateways do, would carry it into the spool and into the column `extra`."""
         for secret in self._hidden():
             found = secret.encode()
-            content = content.replace(found, b"***") if found in content else content
+            if found in content:  # values alone: a field that lost its name would be another record
+                content = re.sub(re.escape(found) + rb'(?!"\s*:)', b"***", content)
         return content
 
     def _hidden(self) -> tuple[str, ...]:

@@ -5,10 +5,14 @@ Belongs here: the list. Does not belong here: declarations (each vendor's `recor
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
+
 from ai_usage.sources.anthropic import analytics_records, records
 from ai_usage.sources.claude_ai import records as claude_ai
 from ai_usage.sources.cursor import records as cursor
 from ai_usage.sources.endpoint import Endpoint
+from ai_usage.sources.errors import PermanentError
 from ai_usage.sources.google_sheets import records as google_sheets
 
 ENDPOINTS: dict[tuple[str, str], Endpoint] = {
@@ -17,3 +21,18 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
         *records.ENDPOINTS, *analytics_records.ENDPOINTS, *claude_ai.ENDPOINTS.values(), *cursor.ENDPOINTS, *google_sheets.ENDPOINTS,
     )
 }  # fmt: skip
+
+
+def left_out(endpoint: Endpoint, names: Collection[str]) -> bool:
+    """Whether the names, each a source/endpoint such as anthropic/usage_report/claude_code, leave the endpoint out."""
+    return f"{endpoint.source}/{endpoint.name}" in names
+
+
+def check_names(names: Collection[str]) -> None:
+    """Raise `PermanentError` for a name that no endpoint has, with the nearest one that there is."""
+    known = [f"{source}/{name}" for source, name in ENDPOINTS]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}" if near else f"name one of {', '.join(known)}"
+            raise PermanentError(f"AI_USAGE_LEAVE_OUT names {name!r}, which is not an endpoint; {hint}.")

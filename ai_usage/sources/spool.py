@@ -9,6 +9,7 @@ next cleaning removes.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import time
@@ -25,7 +26,8 @@ from ai_usage.sources.endpoint import Endpoint, Window
 
 @dataclass(frozen=True)
 class Spooled:
-    """One completed walk. `largest` is the longest record in bytes, `size` all records' bytes, uncompressed."""
+    """One completed walk. `largest` is the longest record in bytes, `size` all records' bytes, uncompressed. `rows`: of a file, the row of each record
+    as a spreadsheet counts it."""
 
     endpoint: Endpoint
     window: Window
@@ -36,6 +38,7 @@ class Spooled:
     requests: int
     size: int
     largest: int
+    rows: Sequence[int] = ()
 
 
 class SpoolWriter:
@@ -92,6 +95,16 @@ class SpoolWriter:
             path.unlink(missing_ok=True)
 
 
+def reopen(root: Path, endpoint: Endpoint, window: Window, relative_path: str, pages: int, requests: int) -> Spooled:
+    """A walk that was spooled before, as the walk that it was. `pages` and `requests` are what it took then."""
+    path = root / relative_path
+    records = size = largest = 0
+    with pa.OSFile(str(path), "rb") as raw, pa.CompressedInputStream(raw, "zstd") as stream:
+        for line in io.TextIOWrapper(stream, encoding="latin-1", newline="\n"):
+            records, size, largest = records + 1, size + len(line), max(largest, len(line))
+    return Spooled(endpoint, window, path, relative_path, records, pages, requests, size, largest)
+
+
 def clean(root: Path, keep_days: int, now: float | None = None) -> int:
     """Remove spool files older than `keep_days` days and parts of broken walks older than a day; returns how many."""
     if not root.exists():
@@ -99,10 +112,13 @@ def clean(root: Path, keep_days: int, now: float | None = None) -> int:
     now = time.time() if now is None else now
     removed = 0
     for path in root.rglob("*.*"):
-        age = now - path.stat().st_mtime if path.is_file() else 0
-        if age > (86_400 if path.suffix == ".part" else keep_days * 86_400):
-            path.unlink()
-            removed += 1
+        try:
+            age = now - path.stat().st_mtime if path.is_file() else 0
+            if age > (86_400 if path.suffix == ".part" else keep_days * 86_400):
+                path.unlink()
+                removed += 1
+        except FileNotFoundError:
+            continue  # another cleaning, or a walk that ended, took it
     for folder in sorted((p for p in root.rglob("*") if p.is_dir()), reverse=True):
         if not any(folder.iterdir()):
             shutil.rmtree(folder)

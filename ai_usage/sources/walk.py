@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.sources.errors import AuthError, ContractError, MovingSetError, SourceError
+from ai_usage.sources.errors import AuthError, ContractError, MovingSetError, RefusedError, SourceError
 from ai_usage.sources.http import Stats
 from ai_usage.sources.spool import Spooled, SpoolWriter
 
@@ -66,7 +66,7 @@ def walk_all(
     """Walk each window, `in_flight` at once; yields as they end.
 
     At most twice `in_flight` finished walks wait for the consumer, so disk and memory stay bounded. A wrong key or a
-    changed contract ends everything at once: the other windows would meet it too.
+    changed contract ends everything at once: the other windows would meet it too. An endpoint that is refused is refused for every window.
     """
     stop = threading.Event()
 
@@ -82,8 +82,10 @@ def walk_all(
     pool = ThreadPoolExecutor(in_flight, thread_name_prefix=f"{endpoint.source}-{endpoint.name}")
     pending: set[Future[Spooled | FailedWalk | None]] = set()
     ahead = iter(windows)
+    ended: set[Window] = set()
     try:
         exhausted = False
+        refusal: RefusedError | None = None
         while pending or not exhausted:
             while not exhausted and len(pending) < 2 * in_flight:
                 window = next(ahead, None)
@@ -96,9 +98,12 @@ def walk_all(
                 result = future.result()
                 if isinstance(result, FailedWalk) and isinstance(result.error, AuthError | ContractError):
                     stop.set()
+                    refusal = result.error if isinstance(result.error, RefusedError) else refusal
                 if result is not None:
+                    ended.add(result.window)
                     yield result
             if stop.is_set():
+                yield from (FailedWalk(endpoint, w, refusal) for w in windows if refusal and w not in ended)
                 return
     finally:
         stop.set()

@@ -40,6 +40,7 @@ month_closings = Table(
         usd("cost_usd", "What was booked to the month.", nullable=False),
         string("sha256", "Hash over the frozen rows, hexadecimal.", nullable=False),
         string("version", "Version of this platform.", nullable=False),
+        string("accepted", "What the month was closed without, in words: days that could not be read, records of unknown money. NULL is nothing."),
     ),
 )  # fmt: skip
 closed_cost = Table(

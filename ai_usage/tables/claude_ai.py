@@ -6,7 +6,7 @@ Belongs here: the raw tables of the two exports. Does not belong here: the sheet
 from __future__ import annotations
 
 from ai_usage.tables.raw import raw_table
-from ai_usage.tables.schema import Table, count, date, email, string, timestamp, usd
+from ai_usage.tables.schema import Table, boolean, count, date, email, string, timestamp, usd
 
 raw_claude_ai_audit_log = raw_table(
     "raw_claude_ai_audit_log",
@@ -16,10 +16,12 @@ raw_claude_ai_audit_log = raw_table(
         timestamp("event_at", "created_at: when the event happened.", nullable=False),
         string("event", "What happened: conversation_created, file_uploaded, or newer.", nullable=False),
         string("actor_uuid", "actor_info.uuid: who did it; NULL where nobody is signed in."),
+        string("actor_type", "actor_info.type: account, or what else acts; NULL in exports that do not say."),
         email("actor_email", "actor_info.metadata.email_address, as the log writes it."),
         string("entity_type", "entity_info.type: chat_conversation, file, project, or newer."),
         string("entity_uuid", "entity_info.uuid: which one."),
         string("project_uuid", "entity_info.metadata.project_uuid: the project that it lies in."),
+        boolean("is_private", "entity_info.metadata.is_private: whether a project is its maker's alone."),
         string("client_platform", "web_claude_ai, desktop_app, ios, android, or newer."),
         string("event_info", "JSON text: what the event says beside that, without names, addresses and devices."),
     ),
@@ -29,22 +31,31 @@ raw_claude_ai_audit_log = raw_table(
 raw_claude_ai_spend = raw_table(
     "raw_claude_ai_spend",
     "claude.ai's spend report export: billed spend of a range of days by person, product and model. On plans with seats that is overage only.",
-    "one person, product and model of one export; `usage_date` is the last day of its range",
+    "one person, product, model and channel of one export; `usage_date` is the last day of its range",
     (
         date("period_start", "First UTC day of the range that the amounts are summed over.", nullable=False),
         date("period_end", "Last UTC day of that range, inclusive.", nullable=False),
-        email("user_email", "The person's e-mail, as the report writes it; NULL is nobody named."),
+        email("user_email", "The person's e-mail, as the report writes it; '(org service usage)' is the organisation's own, nobody's."),
         string("account_uuid", "claude.ai's id of the person."),
         string("product", "Chat, Claude Code, or another product."),
         string("model", "Model."),
         string("model_family", "Opus, Sonnet, Haiku, or newer."),
         count("requests", "total_requests over the range.", "requests"),
-        count("prompt_tokens", "total_prompt_tokens over the range; whether cached tokens are inside is not documented.", "tokens"),
+        count("prompt_tokens", "total_prompt_tokens over the range; cached ones are inside.", "tokens"),
         count("completion_tokens", "total_completion_tokens over the range.", "tokens"),
         usd("net_usd", "total_net_spend_usd: billed, after discounts.", nullable=False),
         usd("gross_usd", "total_gross_spend_usd: the same at list price."),
+        string("user_id", "claude.ai's newer id of the person."),
+        count("uncached_input_tokens", "total_uncached_input_tokens over the range.", "tokens"),
+        count("cache_read_tokens", "total_cache_read_tokens over the range.", "tokens"),
+        count("cache_write_5m_tokens", "total_cache_write_5m_tokens over the range.", "tokens"),
+        count("cache_write_1h_tokens", "total_cache_write_1h_tokens over the range.", "tokens"),
+        count("web_searches", "total_web_search_count over the range.", "requests"),
+        string("slack_channel_id", "The Slack channel that it was used in."),
+        string("teams_channel_id", "The Teams channel that it was used in."),
     ),
-    do_not="divide a range by its days: the report does not say on which day money was spent. Export day by day where days matter.",
+    do_not="take a range for its days: the report does not say on which day money was spent, so the facts spread it evenly. Export day by day where "
+    "days matter.",
 )
 
 RAW: tuple[Table, ...] = (raw_claude_ai_audit_log, raw_claude_ai_spend)

@@ -6,10 +6,11 @@ Belongs here: dimensions, facts, and the common shape that every staging model m
 
 from __future__ import annotations
 
-from ai_usage.tables.schema import Column, Personal, Table, boolean, count, date, email, string, timestamp, usd
+from ai_usage.tables.schema import Column, Personal, Table, boolean, count, date, email, integer, string, timestamp, usd
 
 COST_TYPES = ("usage", "subscription", "overage", "credit", "tax", "adjustment")
-ATTRIBUTIONS = ("direct", "token_share", "seat", "key_owner", "unattributed")
+ATTRIBUTIONS = ("direct", "token_share", "allocated", "seat", "key_owner", "unattributed")
+USER_KINDS = ("person", "service")
 SETTLE_STATES = ("open", "provisional", "settled", "closed")
 
 _PLATFORM = string("platform", "claude_api, claude_code, claude_ai, cursor, or what a new vendor adds.", nullable=False)
@@ -59,6 +60,10 @@ _COST_DIMENSIONS: tuple[Column, ...] = (
     string("attribution", "How the cost found its owner.", nullable=False, allowed=ATTRIBUTIONS),
 )
 _SOURCE = string("source", "The staging model that the row came through.", nullable=False)
+TIMINGS = ("day", "spread")
+_TIMING = string(
+    "timing", "day: charged on its day. spread: a range of days was billed and is spread evenly over them. NULL is day.", allowed=TIMINGS
+)
 _PROCESSED_AT = timestamp("processed_at", "When the row was computed.", nullable=False)
 
 STAGING_USAGE: tuple[Column, ...] = (*_USAGE_DIMENSIONS, *USAGE_MEASURES, _SOURCE)
@@ -67,6 +72,7 @@ STAGING_COST: tuple[Column, ...] = (
     date("settled_on", "First UTC day on which the vendor no longer changes this day; NULL is unknown."),
     _SOURCE,
 )
+SPREAD_COST: tuple[Column, ...] = (*STAGING_COST, _TIMING)
 STAGING_KEYS: tuple[Column, ...] = (
     string("api_key_id", "The vendor's id of the key or service account.", nullable=False),
     string("api_key_name", "Its name."),
@@ -86,7 +92,12 @@ STAGING_PEOPLE: tuple[Column, ...] = (
 STAGING_SEATS: tuple[Column, ...] = (
     date("seat_date", "UTC day.", nullable=False),
     _PLATFORM,
-    email("user_email", "E-mail of the person who holds a seat, as the vendor writes it.", nullable=False),
+    email(
+        "account",
+        "The account that takes a seat, by the address that the vendor has for it: no plus-tag is cut and no alias followed.",
+        nullable=False,
+    ),
+    email("user_email", "E-mail of whoever holds the account, as the vendor writes it.", nullable=False),
 )
 
 
@@ -121,7 +132,8 @@ stg_current_fetches = Table(
         string("origin", "api or upload.", nullable=False, allowed=("api", "upload")),
         count("row_count", "Rows.", "rows"),
         count("rejected_count", "Rejected records.", "records"),
-        usd("vendor_total_usd", "Billed USD by the vendor's records."),
+        usd("vendor_total_usd", "Billed USD by the vendor's readable records."),
+        count("unknown_money_count", "Records whose billed amount, currency or day could not be read.", "records"),
     ),
 )
 stg_snapshots = Table(
@@ -191,12 +203,100 @@ stg_email_aliases = Table(
         email("email", "The person's main e-mail, lower case, without plus-tag.", nullable=False),
     ),
 )
+stg_bill_sources = Table(
+    name="stg_bill_sources",
+    layer="staging",
+    description="Which lines of cost stand for which endpoint's bill.",
+    grain="one endpoint with a vendor's total",
+    key=("source", "endpoint"),
+    view=True,
+    columns=(
+        string("source", "Source.", nullable=False),
+        string("endpoint", "Endpoint.", nullable=False),
+        string("cost_source", "`source` of its lines in `stg_cost` and `fct_cost_daily`.", nullable=False),
+    ),
+)
+stg_unknown_money = Table(
+    name="stg_unknown_money",
+    layer="staging",
+    description="Records of days that count as read whose billed amount, currency or day could not be read: what the day's total may lack.",
+    grain="one record of the current version of a day",
+    key=("source", "endpoint", "usage_date", "record_number"),
+    date_column="usage_date",
+    view=True,
+    columns=(
+        string("source", "Source.", nullable=False),
+        string("endpoint", "Endpoint.", nullable=False),
+        date("usage_date", "UTC day whose total may lack it.", nullable=False),
+        integer("record_number", "The line of the spool file, from 1; of an uploaded file, the row as a person counts it."),
+        string("reason", "The fields that could not be read, and why."),
+        string("spool_path", "The spool file, below the data folder's `spool`."),
+    ),
+)
+_CURSOR_EVENT: tuple[Column, ...] = (
+    date("usage_date", "UTC day.", nullable=False),
+    timestamp("event_at", "When the event happened.", nullable=False),
+    email("user_email", "E-mail as Cursor sends it; NULL where Cursor names nobody."),
+    string("service_account_id", "The service account, when a machine made the request."),
+    string("service_account_name", "Its name."),
+    string("model", "Model."),
+    string("kind", "Cursor's kind, as it is spelled."),
+    boolean("is_chargeable", "Whether the event has a price; not whether it is billed.", nullable=False),
+    count("input_tokens", "Input tokens.", "tokens"),
+    count("output_tokens", "Output tokens.", "tokens"),
+    count("cache_read_tokens", "Tokens read from the cache.", "tokens"),
+    count("cache_write_tokens", "Tokens written to the cache.", "tokens"),
+    usd("list_usd", "The model's cost before discount."),
+    usd("charged_usd", "The event's value; billed only where `billing` says so.", nullable=False),
+    string(
+        "billing",
+        "billed: chargeable, and no plan or grant covers the kind. included: in a plan. not_charged: errored, a free credit, the user's own key, or no price.",
+        nullable=False,
+        allowed=("billed", "included", "not_charged"),
+    ),
+    boolean("is_known_kind", "False where nobody has classed the kind yet.", nullable=False),
+)
+stg_cursor_event_versions = Table(
+    name="stg_cursor_event_versions",
+    layer="staging",
+    description="Cursor's events of every version, and what became of each: billed, included or not charged.",
+    grain="one usage event of one fetch; equal events are real, Cursor gives them no id",
+    date_column="usage_date",
+    view=True,
+    columns=(string("fetch_id", "The fetch that brought the event.", nullable=False), *_CURSOR_EVENT),
+    do_not="read it without a version: most questions want `stg_cursor_events`.",
+)
+stg_cursor_events = Table(
+    name="stg_cursor_events",
+    layer="staging",
+    description="Cursor's events of the versions that count, and what became of each: billed, included or not charged.",
+    grain="one usage event; equal events are real, Cursor gives them no id",
+    date_column="usage_date",
+    view=True,
+    columns=_CURSOR_EVENT,
+    do_not="sum `charged_usd` without `billing`: included usage is not on the invoice.",
+)
+stg_cursor_unknown_kinds = Table(
+    name="stg_cursor_unknown_kinds",
+    layer="staging",
+    description="Cursor's billed events of a kind that nobody has classed: they count as billed until somebody says otherwise.",
+    grain="one UTC day and kind",
+    key=("usage_date", "kind"),
+    date_column="usage_date",
+    view=True,
+    columns=(
+        date("usage_date", "UTC day.", nullable=False),
+        string("kind", "Cursor's kind, as it is spelled; (none) where the event has none.", nullable=False),
+        count("events", "Events.", "events", nullable=False),
+        usd("cost_usd", "What they are billed, as long as nobody says otherwise.", nullable=False),
+    ),
+)
 stg_cursor_usage = _staging("stg_cursor_usage", "Cursor's usage in the common shape.", STAGING_USAGE, "usage_date")
 stg_cursor_cost = _staging("stg_cursor_cost", "Cursor's billed events in the common shape.", STAGING_COST, "cost_date")
 stg_usage = _staging("stg_usage", "Every `stg_*_usage` together: what `fct_usage_daily` reads.", STAGING_USAGE, "usage_date")
-stg_cost = _staging("stg_cost", "Every `stg_*_cost` together: what `fct_cost_daily` reads.", STAGING_COST, "cost_date")
-stg_cursor_seats = _staging("stg_cursor_seats", "Who held a Cursor seat on which day.", STAGING_SEATS, "seat_date")
-stg_seats = _staging("stg_seats", "Every `stg_*_seats` together: who a block of seats is for.", STAGING_SEATS, "seat_date")
+stg_cost = _staging("stg_cost", "Every `stg_*_cost` together: what `fct_cost_daily` reads.", SPREAD_COST, "cost_date")
+stg_cursor_seats = _staging("stg_cursor_seats", "Which Cursor accounts held a seat on which day.", STAGING_SEATS, "seat_date")
+stg_seats = _staging("stg_seats", "Every `stg_*_seats` together: the accounts that a block of seats is for.", STAGING_SEATS, "seat_date")
 stg_cursor_keys = _staging("stg_cursor_keys", "Cursor's service accounts.", STAGING_KEYS, "seen_on")
 stg_cursor_people = _staging("stg_cursor_people", "Cursor's members as people.", STAGING_PEOPLE, "seen_on")
 stg_anthropic_usage = _staging("stg_anthropic_usage", "Anthropic's usage in the common shape.", STAGING_USAGE, "usage_date")
@@ -204,6 +304,17 @@ stg_anthropic_cost = _staging(
     "stg_anthropic_cost", "Anthropic's bill, split over keys exactly, in the common shape.", STAGING_COST, "cost_date"
 )
 stg_anthropic_keys = _staging("stg_anthropic_keys", "Anthropic's API keys with their creators.", STAGING_KEYS, "seen_on")
+stg_anthropic_key_names = _staging(
+    "stg_anthropic_key_names",
+    "Which key Claude Code's report means by a key's name on a day.",
+    (
+        date("usage_date", "UTC day.", nullable=False),
+        string("api_key_name", "The name, as the report writes it.", nullable=False),
+        string("api_key_id", "The key; NULL where none answers to the name, or several do."),
+        string("candidates", "Ids of all keys that answer to the name; NULL is none."),
+    ),
+    "usage_date",
+)
 stg_anthropic_people = _staging("stg_anthropic_people", "Anthropic's organisation members as people.", STAGING_PEOPLE, "seen_on")
 stg_anthropic_users = _staging(
     "stg_anthropic_users",
@@ -280,7 +391,44 @@ stg_claude_ai_usage = _staging(
     "stg_claude_ai_usage", "claude.ai's two exports as usage: conversations of the audit log, list price of the spend report.",
     STAGING_USAGE, "usage_date",
 )  # fmt: skip
-stg_claude_ai_cost = _staging("stg_claude_ai_cost", "claude.ai's spend report export in the common shape.", STAGING_COST, "cost_date")
+stg_claude_ai_cost = _staging("stg_claude_ai_cost", "claude.ai's spend report export in the common shape.", SPREAD_COST, "cost_date")
+stg_claude_ai_ranges = Table(
+    name="stg_claude_ai_ranges",
+    layer="staging",
+    description="The ranges of days that claude.ai's spend report sums, as they count now.",
+    grain="one range, named by its last day",
+    key=("last_day",),
+    view=True,
+    columns=(
+        string("version_fetch_id", "The fetch whose rows hold the content.", nullable=False),
+        date("last_day", "Last UTC day of the range.", nullable=False),
+        date("first_day", "Its first UTC day.", nullable=False),
+    ),
+)
+stg_claude_ai_spend_days = _staging(
+    "stg_claude_ai_spend_days",
+    "Every version of claude.ai's spend report by day: a range of days is spread evenly over them.",
+    (
+        string("fetch_id", "The version.", nullable=False),
+        date("last_day", "Last UTC day of its range.", nullable=False),
+        date("cost_date", "UTC day.", nullable=False),
+        string("timing", "day: the range is one day. spread: a part of a longer one.", nullable=False, allowed=TIMINGS),
+        email("user_email", "The person; NULL where the row is the organisation's."),
+        string("model", "Model."),
+        usd("net_usd", "Billed."),
+        usd("gross_usd", "The same at list price."),
+        *(
+            count(name, f"{what} of a report of one day; NULL of a longer one.", unit)
+            for name, what, unit in (
+                ("requests", "Requests", "requests"), ("uncached_input_tokens", "Uncached input tokens", "tokens"),
+                ("cache_read_tokens", "Tokens read from cache", "tokens"), ("cache_write_5m_tokens", "Tokens written to cache for 5 minutes", "tokens"),
+                ("cache_write_1h_tokens", "Tokens written to cache for an hour", "tokens"), ("output_tokens", "Output tokens", "tokens"),
+                ("web_searches", "Web searches", "requests"),
+            )
+        ),
+    ),
+    "cost_date",
+)  # fmt: skip
 stg_claude_ai_days = _staging(
     "stg_claude_ai_days",
     "What each person did in claude.ai on each UTC day, by Claude Enterprise's count or else the audit log.",
@@ -312,6 +460,12 @@ dim_users = Table(
         string("department", "Department today."),
         string("cost_center", "Cost center today."),
         boolean("is_active", "False once every vendor that lists the person says removed; NULL when none lists them."),
+        string(
+            "kind",
+            "person, or service for a machine's account: what the sheet's column kind says, else service where a vendor shows the address only as a "
+            "service account's. Services count in cost and never as people.",
+            allowed=USER_KINDS,
+        ),
         timestamp("created_at", "Start of the first UTC day on which any source showed the person.", nullable=False),
         timestamp("updated_at", "When the row was computed.", nullable=False),
     ),
@@ -349,7 +503,17 @@ dim_api_keys = Table(
         boolean("is_active", "Whether the vendor calls the key active; NULL until one lists it."),
         date("valid_from", "First UTC day.", nullable=False),
         date("valid_to", "Last UTC day, inclusive.", nullable=False),
-        string("owner_source", "Where the owner came from.", nullable=False, allowed=("sheet", "vendor_creator", "none")),
+        string(
+            "owner_source",
+            "Where the owner came from. ambiguous: the sheet's name means several keys, or two of its rows contradict each other.",
+            nullable=False,
+            allowed=("sheet", "vendor_creator", "none", "ambiguous"),
+        ),
+        string("sheet_name", "The name or id by which a row of the sheet means the key in this period; NULL where no row does."),
+        string(
+            "candidates",
+            "Where ambiguous: ids of the keys that the sheet's name means; this key alone where two rows of the sheet contradict each other.",
+        ),
     ),
 )
 fct_usage_daily = Table(
@@ -367,7 +531,7 @@ fct_cost_daily = Table(
     name="fct_cost_daily",
     layer="curated",
     description="Billed money per day, to 1e-9 USD, unattributed included.",
-    grain="one UTC day, platform, workspace, key, person, model, cost type, token type, attribution and source",
+    grain="one UTC day, platform, workspace, key, person, model, cost type, token type, attribution, source and timing",
     key=(
         "cost_date",
         "platform",
@@ -380,6 +544,7 @@ fct_cost_daily = Table(
         "token_type",
         "attribution",
         "source",
+        "timing",
     ),
     date_column="cost_date",
     cluster_by=("platform", "user_email"),
@@ -393,6 +558,7 @@ fct_cost_daily = Table(
         ),
         _SOURCE,
         _PROCESSED_AT,
+        _TIMING,
     ),
 )
 
@@ -403,6 +569,11 @@ STAGING: tuple[Table, ...] = (
     stg_billed_days,
     stg_unknown_days,
     stg_email_aliases,
+    stg_bill_sources,
+    stg_unknown_money,
+    stg_cursor_event_versions,
+    stg_cursor_events,
+    stg_cursor_unknown_kinds,
     stg_cursor_usage,
     stg_cursor_cost,
     stg_sheet_usage,
@@ -410,6 +581,8 @@ STAGING: tuple[Table, ...] = (
     stg_adjustments_cost,
     stg_claude_ai_usage,
     stg_claude_ai_cost,
+    stg_claude_ai_ranges,
+    stg_claude_ai_spend_days,
     stg_claude_ai_days,
     stg_usage,
     stg_cost,
@@ -420,6 +593,7 @@ STAGING: tuple[Table, ...] = (
     stg_anthropic_usage,
     stg_anthropic_cost,
     stg_anthropic_keys,
+    stg_anthropic_key_names,
     stg_anthropic_users,
     stg_anthropic_people,
     stg_anthropic_workspaces,

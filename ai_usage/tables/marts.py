@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from ai_usage.tables import use
 from ai_usage.tables.books import vw_adjustments, vw_cost_booked, vw_month_close
-from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
+from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES, TIMINGS
 from ai_usage.tables.focus import vw_focus
-from ai_usage.tables.schema import Table, boolean, count, date, integer, string, timestamp, usd
-from ai_usage.tables.shape import DEPARTMENT, PLATFORM, USER, mart
+from ai_usage.tables.schema import Table, boolean, count, date, integer, numeric, string, timestamp, usd
+from ai_usage.tables.shape import DEPARTMENT, PLATFORM, USER, USER_KIND, mart
 
 BUDGET_SCOPES = ("company", "department", "platform", "department_platform")
 RECONCILIATION_REASONS = (
@@ -46,15 +46,19 @@ vw_chargeback = mart(
         *USER,
         PLATFORM,
         string("vendor", "Who sends the invoice.", nullable=False),
-        string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
+        string(
+            "cost_type", "Kind of charge; invoice_difference: what a received invoice says beyond the lines booked for its month.", nullable=False,
+            allowed=(*COST_TYPES, "invoice_difference"),
+        ),
         string("settle_state", "The least final state in the line; open until the month has ended.", nullable=False, allowed=SETTLE_STATES),
         date("corrects_month", "First day of the closed month that the line corrects; NULL for the month's own cost."),
-        usd("cost_usd", "Billed cost.", nullable=False),
+        usd("cost_usd", "Billed cost; 0 on the line of an invoice's difference.", nullable=False),
+        usd("booked_usd", "The amount to book, in whole cents. A vendor's lines of a month sum to its cost in cents, or to its invoices.", nullable=False),
     ),
     key=("month", "cost_center", "department", "user_email", "platform", "vendor", "cost_type", "corrects_month"),
     date_column="month",
-    tags={"columns_version": "1"},
-)
+    tags={"columns_version": "2"},
+)  # fmt: skip
 vw_cost_allocation = mart(
     "vw_cost_allocation",
     "Billed cost per day with person and department as of that day, as it stands in the books.",
@@ -66,9 +70,11 @@ vw_cost_allocation = mart(
         DEPARTMENT,
         string("cost_center", "Cost center on that day."),
         *USER,
+        USER_KIND,
         string("model", "Model."),
         string("cost_type", "Kind of charge.", nullable=False, allowed=COST_TYPES),
         string("attribution", "How the cost found its owner.", nullable=False, allowed=ATTRIBUTIONS),
+        string("timing", "Charged on its day, or spread over the days of a range that was billed as one.", nullable=False, allowed=TIMINGS),
         string("settle_state", "Whether the figure may still move.", nullable=False, allowed=SETTLE_STATES),
         date("corrects_month", "First day of the closed month that the row corrects; NULL for the month's own cost."),
         usd("cost_usd", "Billed cost.", nullable=False),
@@ -98,7 +104,7 @@ vw_cost_months = mart(
 )
 vw_restatements = mart(
     "vw_restatements",
-    "What vendors changed after they first said it: when we learned it and by how much.",
+    "What changed after a vendor first said it: when we learned it, by how much, and whether the vendor changed or the rule that reads it.",
     "one version after the first of a source, endpoint and UTC day",
     (
         string("source", "Source.", nullable=False),
@@ -113,6 +119,11 @@ vw_restatements = mart(
         usd("vendor_total_usd", "Billed USD now."),
         usd("previous_vendor_total_usd", "Billed USD before."),
         usd("change_usd", "Now minus before."),
+        string(
+            "changed_by",
+            "vendor: it sent other records. rule: the same records, read by another rule. vendor and rule: both may have changed.",
+            nullable=False,
+        ),
         boolean("is_counted", "False where another endpoint's report of the same bill counts on that day.", nullable=False),
     ),
     key=("source", "endpoint", "usage_date", "version_no"),
@@ -132,6 +143,7 @@ vw_data_health = mart(
         integer("days_complete", "Days whose current version has rows.", nullable=False),
         integer("days_empty", "Days of which the source said that nothing happened.", nullable=False),
         integer("days_failed", "Days whose only attempts failed.", nullable=False),
+        integer("days_refused", "Days that the vendor did not let this key read, and that are not held.", nullable=False),
         integer("days_missing", "Days never asked for.", nullable=False),
         timestamp("last_fetched_at", "Latest successful fetch."),
         count("row_count", "Rows of the current versions.", "rows"),
@@ -141,10 +153,26 @@ vw_data_health = mart(
     ),
     key=("source", "endpoint"),
 )
+vw_identity_issues = mart(
+    "vw_identity_issues",
+    "What of the sheet leaves open who is meant, with the remedy: keys that no vendor has, names of several keys, addresses of two people, rows that "
+    "contradict each other; and addresses that look like a machine's and count as people.",
+    "one doubt of one row of the current snapshot",
+    (
+        string("tab", "Sheet tab.", nullable=False),
+        integer("sheet_row", "Row as a person counts it; the header is row 1. NULL for an address that has none."),
+        string("column_name", "Column."),
+        string("value", "What stands there."),
+        string("reason", "What is open.", nullable=False),
+        string("remedy", "What to write instead.", nullable=False),
+        timestamp("seen_at", "When it was read.", nullable=False),
+    ),
+)
 sheet_issues = mart(
     "sheet_issues",
-    "Rows of the sheet that could not be used, with the remedy. The other rows of the tab were used.",
-    "one broken rule of one row of the current snapshot",
+    "What the owner of the sheet should look at: rows that are not used, and rows that are and say something doubtful or leave open who is meant, with the "
+    "remedy.",
+    "one remark on one row of the current snapshot",
     (
         string("tab", "Sheet tab.", nullable=False),
         integer("sheet_row", "Row as a person counts it; the header is row 1.", nullable=False),
@@ -152,8 +180,27 @@ sheet_issues = mart(
         string("value", "What stands there."),
         string("reason", "What is wrong.", nullable=False),
         string("remedy", "What to write instead.", nullable=False),
+        boolean(
+            "is_used", "Whether the row counts all the same. A subscription without a rate counts in its other months.", nullable=False
+        ),
         timestamp("seen_at", "When the tab was read.", nullable=False),
     ),
+)
+
+vw_currency_conversions = mart(
+    "vw_currency_conversions",
+    "Money of the sheet that is written in another currency: the amount as written, the rate of its month and what it makes in US dollars.",
+    "one row of a tab and one month",
+    (
+        string("tab", "Sheet tab.", nullable=False),
+        integer("sheet_row", "Row as a person counts it.", nullable=False),
+        date("month", "First day of the month whose rate is used.", nullable=False),
+        string("currency", "ISO code.", nullable=False),
+        numeric("written_amount", "The amount in that currency; of a subscription one seat's price for a month.", nullable=False),
+        numeric("usd_rate", "US dollars for one unit of the currency, from the tab fx_rates.", nullable=False),
+        usd("amount_usd", "What it makes in US dollars.", nullable=False),
+    ),
+    do_not="sum prices of seats with amounts: this view says what was converted, not what was spent.",
 )
 
 vw_budget_variance = mart(
@@ -240,16 +287,16 @@ vw_unmapped = mart(
         PLATFORM,
         string(
             "kind",
-            "key, person (without department), seat (held by nobody), no_key (the vendor names neither).",
+            "key, person (without department), seat (held by nobody), no_key (the vendor names neither), key_name (use under a name that means no one key).",
             nullable=False,
-            allowed=("key", "person", "seat", "no_key"),
+            allowed=("key", "person", "seat", "no_key", "key_name"),
         ),
-        string("item", "Key id, e-mail, workspace or '(none)'.", nullable=False),
+        string("item", "Key id, e-mail, workspace, the name of a key or '(none)'.", nullable=False),
         string("item_name", "The key's name, or the item.", nullable=False),
         string("remedy", "What to do.", nullable=False),
         date("first_day", "First UTC day of the month with it.", nullable=False),
         date("last_day", "Last UTC day of the month with it.", nullable=False),
-        usd("cost_usd", "Billed cost in the month; NULL for a person with use and no cost."),
+        usd("cost_usd", "Billed cost in the month; NULL for a person or a key's name with use and no cost."),
     ),
     key=("month", "platform", "kind", "item"),
     date_column="month",
@@ -289,5 +336,7 @@ MARTS: tuple[Table, ...] = (
     vw_rejects,
     vw_restatements,
     vw_data_health,
+    vw_identity_issues,
     sheet_issues,
+    vw_currency_conversions,
 )

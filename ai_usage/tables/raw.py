@@ -44,9 +44,10 @@ raw_fetches = Table(
         string("run_id", "The Dagster run, if one ran it."),
         string(
             "state",
-            "complete: rows came. empty: the source said that nothing happened. failed: the call failed; nothing is known.",
+            "complete: rows came. empty: the source said that nothing happened. failed: the call failed; nothing is known. "
+            "refused: the vendor does not let this key read an endpoint that it never gave and that bills nothing.",
             nullable=False,
-            allowed=("complete", "empty", "failed"),
+            allowed=("complete", "empty", "failed", "refused"),
         ),
         string("origin", "api, or upload when a dropped file stood in for the vendor.", nullable=False, allowed=("api", "upload")),
         boolean("changed", "False when the content equals the version that was current before."),
@@ -55,18 +56,33 @@ raw_fetches = Table(
         count("pages", "Pages walked for the window that holds this day.", "pages"),
         count("requests", "HTTP requests made for that window, retries included.", "requests"),
         string("content_sha256", "SHA-256 over the sorted record hashes of this day and the parser's version."),
-        usd("vendor_total_usd", "Billed USD that the vendor's records of this day sum to, before any row is rejected."),
+        usd("vendor_total_usd", "Billed USD that the vendor's readable records of this day sum to; NULL where the endpoint bills nothing."),
+        count(
+            "unknown_money_count",
+            "Records of this day whose billed amount, currency or day could not be read: they lie in `raw_rejects`.",
+            "records",
+        ),
+        string(
+            "parser_version",
+            "Which declaration read the records; another one means that the rule changed, not the vendor. NULL before 2026-12.",
+        ),
+        string(
+            "changed_by",
+            "Who made this version differ from the one before. vendor: the records changed. rule: the same records were read by another rule. "
+            "vendor and rule: both may have changed. NULL where nothing changed, or before 2026-12.",
+            allowed=("vendor", "rule", "vendor and rule"),
+        ),
         timestamp("window_start", "First instant of the window asked."),
         timestamp("window_end", "Last instant of the window asked, inclusive."),
         string("spool_path", "Where the bytes lie, below the data folder, as long as retention keeps them."),
-        string("error", "For failed fetches: one sentence."),
+        string("error", "For failed and refused fetches: one sentence."),
     ),
 )
 
 raw_rejects = Table(
     name="raw_rejects",
     layer="raw",
-    description="Records that failed validation, whole, with the reason and the remedy. Nothing is dropped silently.",
+    description="Records that failed validation, or lost a field to it, whole, with the reason and the remedy. Nothing is dropped silently.",
     grain="one broken rule of one record of one fetch",
     date_column="usage_date",
     cluster_by=("source", "endpoint", "fetch_id"),
@@ -78,6 +94,10 @@ raw_rejects = Table(
         string("endpoint", "The endpoint, sheet tab or file kind.", nullable=False),
         integer("record_number", "The record's place in the fetch, from 1; for a sheet or a file the row as a person counts it."),
         string("column_name", "The field that broke the rule."),
+        boolean(
+            "is_counted",
+            "True: the record counts, and only this field is NULL in it. False, or NULL before 2026-12: the record does not count.",
+        ),
         string("value", "What stood there.", personal=Personal.NAME),
         string("reason", "The rule that was broken.", nullable=False),
         string("remedy", "What a person can do.", nullable=False),
@@ -139,17 +159,27 @@ raw_cursor_events = raw_table(
     "one usage event of one fetch; equal events are real, Cursor gives them no id",
     (
         timestamp("event_at", "When the event happened.", nullable=False),
-        email("user_email", "E-mail as Cursor sends it; set for service accounts too.", nullable=False),
+        email(
+            "user_email",
+            "E-mail as Cursor sends it; set for service accounts too; NULL where Cursor names nobody, as for some removed members.",
+        ),
         string("service_account_id", "serviceAccountId, when a machine made the request."),
         string("service_account_name", "serviceAccountName."),
         string("cloud_agent_id", "cloudAgentId."),
         string("automation_id", "automationId."),
         string("conversation_id", "conversationId."),
         string("model", "Model; `default` is Cursor's Auto."),
-        string("kind", "Usage-based, Included in Business, Errored, Not Charged, or newer."),
+        string(
+            "kind",
+            "Usage-based, Included in Business, Errored, Not Charged, or newer, in any spelling. It decides what is billed: `stg_cursor_events`.",
+        ),
         boolean("is_max_mode", "maxMode."),
         boolean("is_token_based", "isTokenBasedCall."),
-        boolean("is_chargeable", "Whether the event is billed: only these are money.", nullable=False),
+        boolean(
+            "is_chargeable",
+            "isChargeable: whether the event has a price, not whether it is billed; false where it is not sent.",
+            nullable=False,
+        ),
         boolean("is_headless", "isHeadless."),
         numeric("request_units", "requestsCosts, request units.", unit="request units"),
         count("input_tokens", "tokenUsage.inputTokens.", "tokens"),
@@ -158,10 +188,11 @@ raw_cursor_events = raw_table(
         count("cache_read_tokens", "tokenUsage.cacheReadTokens.", "tokens"),
         usd("list_usd", "tokenUsage.totalCents / 100: the model's cost before discount."),
         numeric("discount_pct", "tokenUsage.discountPercentOff.", unit="%"),
-        usd("charged_usd", "chargedCents / 100: the event's value; billed only where `is_chargeable`.", nullable=False),
+        usd("charged_usd", "chargedCents / 100: the event's value; billed only where `stg_cursor_events` says so.", nullable=False),
         usd("token_fee_usd", "cursorTokenFee / 100, already inside `charged_usd`."),
     ),
-    do_not="add `token_fee_usd` or `list_usd` to `charged_usd`: the fee is inside it, the list price is another measure.",
+    do_not="sum `charged_usd` as cost: read `stg_cursor_events`, which knows what is billed. Nor add `token_fee_usd` or `list_usd` to it: the fee is "
+    "inside it, the list price is another measure.",
 )
 
 raw_cursor_spend = raw_table(
@@ -174,7 +205,7 @@ raw_cursor_spend = raw_table(
         email("email", "E-mail as Cursor sends it."),
         string("role", "Role in the team."),
         timestamp("cycle_start_at", "subscriptionCycleStart: where the running total began.", nullable=False),
-        usd("cycle_spend_usd", "spendCents / 100: on-demand spend, cycle to date.", nullable=False),
+        usd("cycle_spend_usd", "spendCents / 100: on-demand spend, cycle to date; 0 where it is left out.", nullable=False),
         usd("cycle_overall_usd", "overallSpendCents / 100: on-demand and included, cycle to date."),
         usd("cycle_included_usd", "includedSpendCents / 100, where still sent."),
         count("premium_requests", "fastPremiumRequests.", "requests"),
@@ -319,8 +350,20 @@ raw_anthropic_workspace_members = raw_table(
 SHEET_ROW = integer("sheet_row", "The row in the tab as a person counts it; the header is row 1.", nullable=False)
 
 
+_UNREAD = string(
+    "unread",
+    "Cells of the row that could not be read and count as empty: a JSON array of c column, v what stands there, r reason, m remedy.",
+    personal=Personal.RECORD,
+)
+# Money that is not written in US dollars: the table's column in USD is then NULL, and staging converts by the month's rate.
+_WRITTEN = (
+    string("currency", "ISO code of the currency of `written_amount`; NULL is US dollars."),
+    numeric("written_amount", "The amount as written, in `currency`; NULL where it is written in US dollars."),
+)
+
+
 def _sheet(tab: str, description: str, grain: str, columns: tuple[Column, ...]) -> Table:
-    return raw_table(f"raw_sheet_{tab}", description, grain, (SHEET_ROW, *columns), key=("usage_date", "fetch_id", "sheet_row"))
+    return raw_table(f"raw_sheet_{tab}", description, grain, (SHEET_ROW, *columns, _UNREAD), key=("usage_date", "fetch_id", "sheet_row"))
 
 
 raw_sheet_api_keys = _sheet(
@@ -328,7 +371,7 @@ raw_sheet_api_keys = _sheet(
     "Sheet tab `api_keys`: who answers for which API key.",
     "one row of the tab in one snapshot",
     (
-        string("api_key_name", "The key's name in the vendor's console.", nullable=False),
+        string("api_key_name", "The key's name in the vendor's console, or its id.", nullable=False),
         email("email", "The owner's e-mail.", nullable=False),
         string("description", "What the key is for."),
         date("valid_from", "First UTC day of this ownership; NULL is from the beginning."),
@@ -347,6 +390,7 @@ raw_sheet_people = _sheet(
         string("department", "Department."),
         string("cost_center", "Cost center."),
         string("aliases", "Other e-mails of the same person, separated by ; or ,.", personal=Personal.ADDRESSES),
+        string("kind", "person, or service for a machine's account; NULL is not said."),
         date("valid_from", "First UTC day of this assignment; NULL is from the beginning."),
         date("valid_to", "Last UTC day of this assignment; NULL is until further notice."),
     ),
@@ -372,12 +416,14 @@ raw_sheet_subscriptions = _sheet(
     "one row of the tab in one snapshot",
     (
         string("platform", "claude_api, claude_code, claude_ai, cursor or another.", nullable=False),
-        string("plan", "The plan's name.", nullable=False),
+        string("plan", "The plan's name."),
         count("seats", "Seats bought; empty when the row names one person.", "seats"),
         email("email", "The person whose seat it is; empty when the row counts seats."),
-        usd("price_usd", "Price of one seat for one calendar month.", nullable=False, minimum=0),
+        usd("price_usd", "Price of one seat for one calendar month; NULL where it is written in another currency.", minimum=0),
         date("valid_from", "First UTC day paid; NULL is from the beginning."),
         date("valid_to", "Last UTC day paid; NULL is until further notice."),
+        string("contract_id", "Tells two blocks of one plan apart that are both paid."),
+        *_WRITTEN,
     ),
 )
 
@@ -390,8 +436,9 @@ raw_sheet_invoices = _sheet(
         date("invoice_month", "Any day of the month invoiced.", nullable=False),
         string("invoice_number", "The vendor's invoice number."),
         string("description", "The invoice line."),
-        usd("amount_usd", "Amount of the line.", nullable=False),
+        usd("amount_usd", "Amount of the line; NULL where it is written in another currency."),
         string("cost_type", "usage, subscription, overage, credit, tax or adjustment."),
+        *_WRITTEN,
     ),
 )
 
@@ -403,7 +450,8 @@ raw_sheet_budgets = _sheet(
         date("month", "Any day of the month.", nullable=False),
         string("department", "Department; empty is all."),
         string("platform", "Platform; empty is all."),
-        usd("budget_usd", "Budget.", nullable=False),
+        usd("budget_usd", "Budget; NULL where it is written in another currency."),
+        *_WRITTEN,
     ),
 )
 
@@ -414,11 +462,24 @@ raw_sheet_adjustments = _sheet(
     (
         date("adjustment_date", "The UTC day that it belongs to.", nullable=False),
         string("platform", "claude_api, claude_code, claude_ai, cursor or another.", nullable=False),
-        usd("amount_usd", "Added to the cost; negative lowers it.", nullable=False),
+        usd("amount_usd", "Added to the cost; negative lowers it; NULL where it is written in another currency."),
         string("cost_type", "adjustment, credit or tax; empty is adjustment."),
         email("email", "The person whose cost it is; empty is nobody's."),
-        string("author", "Who decided it.", nullable=False),
-        string("reason", "Why.", nullable=False),
+        string("author", "Who decided it."),
+        string("reason", "Why."),
+        string("reference", "Tells two adjustments apart that are alike in everything else: a credit note's number."),
+        *_WRITTEN,
+    ),
+)
+
+raw_sheet_fx_rates = _sheet(
+    "fx_rates",
+    "Sheet tab `fx_rates`: what a unit of another currency costs in US dollars, kept by a person.",
+    "one row of the tab in one snapshot",
+    (
+        date("month", "Any day of the month whose cost is converted.", nullable=False),
+        string("currency", "ISO code of the currency.", nullable=False),
+        usd("usd", "US dollars for one unit of the currency.", nullable=False),
     ),
 )
 
@@ -443,4 +504,5 @@ RAW: tuple[Table, ...] = (
     raw_sheet_invoices,
     raw_sheet_budgets,
     raw_sheet_adjustments,
+    raw_sheet_fx_rates,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ai_usage.tables.curated import USER_KINDS
 from ai_usage.tables.schema import Column, Table, email, string
 
 PLATFORM = string("platform", "Platform.", nullable=False)
@@ -9,6 +10,12 @@ DEPARTMENT = string("department", "Department on that day; '(no department)' whe
 USER = (
     email("user_email", "Canonical e-mail; '(unattributed)' when nobody is known.", nullable=False),
     string("user_name", "First and last name, or the e-mail.", nullable=False),
+)
+
+USER_KIND = string(
+    "user_kind",
+    "person, or service for a machine's account, which is never counted as a person; NULL when nobody is known.",
+    allowed=USER_KINDS,
 )
 
 

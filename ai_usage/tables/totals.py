@@ -82,8 +82,8 @@ agg_cost_days = Table(
     name="agg_cost_days",
     layer="curated",
     description="Billed cost per day over people, keys and models, as the vendors tell it.",
-    grain="one UTC day, platform, vendor, cost type, attribution, settle state and source",
-    key=("cost_date", "platform", "vendor", "cost_type", "attribution", "settle_state", "source"),
+    grain="one UTC day, platform, vendor, cost type, attribution, settle state, source and timing",
+    key=("cost_date", "platform", "vendor", "cost_type", "attribution", "settle_state", "source", "timing"),
     date_column="cost_date",
     cluster_by=("platform",),
     columns=(
@@ -96,6 +96,7 @@ agg_cost_days = Table(
         string("source", "The staging model that the cost came through.", nullable=False),
         usd("cost_usd", "Billed money only.", nullable=False),
         _PROCESSED_AT,
+        string("timing", "Whether it was charged on its day or is spread over a range of days; NULL is day.", allowed=curated.TIMINGS),
     ),
     do_not="add it to `fct_cost_daily`: it is the same money.",
 )

@@ -6,8 +6,8 @@ up (`totals.py`).
 
 from __future__ import annotations
 
-from ai_usage.tables.schema import Column, boolean, count, date, integer, string, usd
-from ai_usage.tables.shape import DEPARTMENT, PLATFORM, USER, mart
+from ai_usage.tables.schema import Column, Personal, boolean, count, date, email, integer, string, usd
+from ai_usage.tables.shape import DEPARTMENT, PLATFORM, USER, USER_KIND, mart
 
 SEAT_STATES = ("used", "idle", "unheld", "unknown", "no_seat")
 # What is counted and billed of a person's day on a platform, in a line of it or added up.
@@ -61,6 +61,7 @@ vw_productivity_metrics = mart(
         PLATFORM,
         DEPARTMENT,
         *USER,
+        USER_KIND,
         count("loc_added", "Lines added.", "lines"),
         count("loc_accepted", "Suggested lines accepted.", "lines"),
         count("loc_removed", "Lines removed.", "lines"),
@@ -114,6 +115,7 @@ vw_use_and_cost = mart(
         PLATFORM,
         DEPARTMENT,
         *USER,
+        USER_KIND,
         boolean("is_active", "Whether the row is a day on which the platform was used at all.", nullable=False),
         *USE_AND_COST,
     ),
@@ -129,6 +131,7 @@ vw_platform_roi = mart(
         PLATFORM,
         DEPARTMENT,
         *USER,
+        USER_KIND,
         boolean("is_active", "Whether the person used the platform at all.", nullable=False),
         *USE_AND_COST,
     ),
@@ -147,17 +150,43 @@ vw_adoption = mart(
             "department", "Department on the last day of the month with cost or use; '(no department)' when nobody said.", nullable=False
         ),
         *USER,
+        USER_KIND,
         string(
             "seat_state",
             "used; idle: held and not used in the month; unheld: paid and held by nobody; unknown: the platform reports no activity; no_seat.",
             nullable=False,
             allowed=SEAT_STATES,
         ),
+        integer(
+            "accounts", "Accounts that hold these seats at the end of the month; NULL without a seat, or held by nobody.", unit="accounts"
+        ),
         usd("seat_usd", "Seats paid in the month; NULL without a seat."),
         usd("idle_usd", "The part of it that is idle or unheld; NULL without a seat, or where use is unknown."),
         usd("cost_usd", "Billed cost of every type; NULL when nothing was billed."),
         integer("active_days", "Days with activity in the month; NULL where the platform reports no activity.", unit="days"),
         date("last_active_date", "Last day with activity up to the end of the month; NULL is never."),
+    ),
+    key=("month", "platform", "user_email"),
+    date_column="month",
+)
+vw_seats = mart(
+    "vw_seats",
+    "Seats that accounts hold at the vendor, by the person behind them, on the last day of the month that is held.",
+    "one month, platform and person",
+    (
+        date("month", "First day of the month.", nullable=False),
+        PLATFORM,
+        DEPARTMENT,
+        email("user_email", "Canonical e-mail.", nullable=False),
+        integer("accounts", "Accounts of this person, each of which takes a seat.", unit="accounts", nullable=False),
+        string(
+            "account_names",
+            "Their addresses as the vendor has them, in order of the alphabet.",
+            nullable=False,
+            personal=Personal.ADDRESSES,
+        ),
+        integer("extra_accounts", "Accounts beyond the first.", unit="accounts", nullable=False),
+        usd("extra_yearly_usd", "What the accounts beyond the first cost in a year; NULL where the sheet has no block of seats."),
     ),
     key=("month", "platform", "user_email"),
     date_column="month",
@@ -195,4 +224,13 @@ vw_model_mix = mart(
     date_column="usage_date",
 )
 
-MARTS = (vw_productivity_metrics, vw_team_productivity, vw_use_and_cost, vw_platform_roi, vw_adoption, vw_weekly_adoption, vw_model_mix)
+MARTS = (
+    vw_productivity_metrics,
+    vw_team_productivity,
+    vw_use_and_cost,
+    vw_platform_roi,
+    vw_adoption,
+    vw_seats,
+    vw_weekly_adoption,
+    vw_model_mix,
+)

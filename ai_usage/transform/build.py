@@ -26,7 +26,7 @@ def order() -> tuple[str, ...]:
 def build(
     warehouse: Warehouse, first: date, last: date, *, as_of: date, processed_at: datetime | None = None, only: Collection[str] | None = None
 ) -> None:
-    """Compute everything after raw for these UTC days, as a run on the day `as_of` would.
+    """Compute everything after raw for these UTC days, as a run on the day `as_of` would; with a range that was billed as one all its days.
 
     Args:
         warehouse: where raw is held and the tables are written.
@@ -39,6 +39,7 @@ def build(
     Raises:
         WarehouseError: an invariant does not hold; the table that it is of stays as it was.
     """
+    first, last = totals.whole_ranges(warehouse, first, last)
     parameters = {"start_date": first, "end_date": last, "as_of_date": as_of, "processed_at": processed_at or datetime.now(UTC)}
     for name in order():
         if only is None or name in only:

@@ -8,6 +8,7 @@ pandas would turn NUMERIC into float.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -50,6 +51,9 @@ class Warehouse(Protocol):
     """How many bytes of Arrow are worth one publication: each closes a file on DuckDB, and is two jobs on BigQuery."""
     orphan_age: timedelta
     """How old rows must be before a missing `raw_fetches` row means that nobody will publish them."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Many calls follow each other inside: what they can share, they may. Nothing else changes, and others are kept out no longer."""
 
     def ensure(self) -> None:
         """Create what is declared and absent: tables, new nullable columns, staging and mart views. Idempotent."""

@@ -13,6 +13,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,6 +78,9 @@ class BigQueryWarehouse:
             return self._made
 
     # The protocol ---------------------------------------------------------------------------------------------
+
+    def held(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def ensure(self) -> None:
         """Create tables and views; add nullable columns that a newer version declares. A label says that it has been done."""

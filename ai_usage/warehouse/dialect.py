@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import lru_cache
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -16,6 +17,7 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 
 from ai_usage import tables
+from ai_usage.remembered import remembered
 from ai_usage.tables.schema import Type
 from ai_usage.warehouse.base import WarehouseError
 
@@ -189,7 +191,11 @@ def _annotated(tree: exp.Expression) -> exp.Expression:
         return tree
 
 
-@lru_cache(maxsize=512)
+def _schema_text() -> str:
+    return repr(_schema())
+
+
+@remembered(__file__, also=_schema_text)
 def to_duckdb(sql: str) -> str:
     """One BigQuery statement as DuckDB's; `@name` becomes `$name`."""
     tree = parse(sql)
@@ -198,37 +204,46 @@ def to_duckdb(sql: str) -> str:
     for unnest in list(tree.find_all(exp.Unnest)):
         _repair_offset(unnest)
     for repair in _REPAIRS:
-        tree = tree.transform(repair)
+        tree = tree.transform(repair, copy=False)
     return tree.sql(dialect="duckdb", comments=False)
 
 
-@lru_cache(maxsize=512)
+@remembered(__file__)
+def _read(sql: str) -> tuple[list[str], list[list[Any]], bool]:
+    """What a statement says of itself: its parameters, the tables it reads as (name, first and last place in the text, whether a dataset stands before
+    it), and whether it only reads."""
+    tree = parse(sql)
+    own = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
+    found = [t for t in tree.find_all(exp.Table) if t.name and t.name not in own]
+    return (
+        sorted({p.name for p in tree.find_all(exp.Parameter)}),
+        [[t.name, t.this.meta.get("start"), t.this.meta.get("end"), bool(t.db)] for t in found],
+        isinstance(tree, exp.Query),
+    )
+
+
 def parameters(sql: str) -> frozenset[str]:
     """Names of the `@name` parameters of a statement."""
-    return frozenset(p.name for p in parse(sql).find_all(exp.Parameter))
+    return frozenset(_read(sql)[0])
 
 
 def is_read_only(sql: str) -> bool:
     """True for a SELECT, set operation or WITH that ends in one."""
-    return isinstance(parse(sql), exp.Query)
+    return _read(sql)[2]
 
 
-def references(sql: str) -> set[str]:
+def references(sql: str) -> frozenset[str]:
     """Names of the tables that a statement reads, its own CTEs excluded."""
-    tree = parse(sql)
-    own = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
-    return {t.name for t in tree.find_all(exp.Table) if t.name and t.name not in own}
+    return frozenset(name for name, *_ in _read(sql)[1])
 
 
 def qualified(sql: str, place: str, names: Collection[str]) -> str:
     """The statement, letter for letter, with every table of `names` written as `place.name`: BigQuery keeps a view's text as it is, and a
     view knows no default dataset."""
-    tree = parse(sql)
-    own = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
-    found = [t.this.meta for t in tree.find_all(exp.Table) if t.name in names and t.name not in own and not t.db]
-    for meta in sorted(found, key=lambda m: m["start"], reverse=True):
-        name = sql[meta["start"] : meta["end"] + 1].strip("`")
-        sql = f"{sql[: meta['start']]}`{place}.{name}`{sql[meta['end'] + 1 :]}"
+    found = [(start, end) for name, start, end, has_dataset in _read(sql)[1] if name in names and not has_dataset]
+    for start, end in sorted(found, reverse=True):
+        name = sql[start : end + 1].strip("`")
+        sql = f"{sql[:start]}`{place}.{name}`{sql[end + 1 :]}"
     return sql
 
 

@@ -1,5 +1,8 @@
 """DuckDB: the embedded default. One file, one process at a time, so every hold is short and every wait bounded.
 
+Opening the file costs 35 ms of CPU (20 of them to read its views), and a run asks 170 times. Inside `held()` it stays open from one call to the next, until
+another process wants it (which says so by touching a file beside it), nobody has asked for `IDLE_S`, or `HOLD_S` have passed.
+
 Belongs here: opening, locking, transactions and Arrow on DuckDB. Does not belong here: what tables mean. Decimals leave
 through Arrow only: `.df()` would turn them into float64.
 """
@@ -12,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,8 +30,11 @@ from ai_usage.warehouse.base import Fact, Parameters, WarehouseBusyError, Wareho
 
 _BUSY = ("Could not set lock", "Conflicting lock", "being used by another process", "different configuration")
 _FULL = ("No space left", "write file", "not enough space", "disk is full", "Disk quota")
+IDLE_S = 0.25  # a run that waits for a vendor keeps nobody out
+HOLD_S = 2.0  # for programs that cannot say that they wait, such as DuckDB's own shell
+_WANTED_S = 2.0  # who waits asks again every 0.5 s at most; an older mark is of a process that was killed
 # 1.5.5 answers `QUALIFY ROW_NUMBER() OVER (ORDER BY ...) = 1` over no rows with one row of NULLs when this optimizer is on.
-_SESSION = "SET TimeZone = 'UTC'; SET disabled_optimizers = 'top_n_window_elimination'"
+_SESSION = "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL disabled_optimizers = 'top_n_window_elimination'"
 
 
 class DuckDBWarehouse:
@@ -43,10 +50,15 @@ class DuckDBWarehouse:
     def __init__(self, path: Path, *, lock_wait_s: float = 60.0, memory_limit: str | None = None) -> None:
         self.path = path
         self._lock_wait_s = lock_wait_s
-        self._config: dict[str, Any] = {"threads": 2}
+        self._wanted = path.with_name(path.name + ".wanted")
+        # The warehouse is read and written, the other files of this machine are not.
+        self._config: dict[str, Any] = {"threads": 2, "enable_external_access": "false"}
         if memory_limit:
             self._config["memory_limit"] = memory_limit
         self._here = threading.RLock()
+        self._holders = 0
+        self._ended = threading.Event()
+        self._kept: _Kept | None = None
         self._ensured = False
 
     def __repr__(self) -> str:
@@ -55,7 +67,7 @@ class DuckDBWarehouse:
     # The protocol ---------------------------------------------------------------------------------------------
 
     def ensure(self) -> None:
-        """Create tables and views; add nullable columns that a newer version declares."""
+        """Create tables and views; add nullable columns that a newer version declares, and let go of NULL where it does."""
         if self._ensured and self.path.exists():
             return
         stamp = models.fingerprint()
@@ -65,9 +77,16 @@ class DuckDBWarehouse:
             if made and made[0] == stamp:
                 self._ensured = True
                 return
+            there: dict[str, dict[str, tuple[str, bool]]] = {}
+            for name, column, kind, nullable in con.execute(
+                "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE NOT internal"
+            ).fetchall():
+                there.setdefault(name, {})[column] = (kind, nullable)
             for table in (t for t in tables.ALL if not t.view):
-                con.execute(table.duckdb_ddl())
-                self._migrate(con, table)
+                if table.name in there:
+                    self._migrate(con, table, there[table.name])
+                else:
+                    con.execute(table.duckdb_ddl())
             for model in models.views():
                 self._create_view(con, model.table)
             con.execute(f"COMMENT ON TABLE raw_fetches IS '{stamp}'")
@@ -77,8 +96,11 @@ class DuckDBWarehouse:
         self.ensure()
         with self._open() as con:
             con.execute("SET threads = 1")  # two threads writing one small table cost 1.3 s of CPU where one costs 0.8
-            with self._transaction(con):
-                self._publish(con, rows, fetches)
+            try:
+                with self._transaction(con):
+                    self._publish(con, rows, fetches)
+            finally:
+                con.execute(f"SET threads = {self._config['threads']}")
 
     def _publish(self, con: duckdb.DuckDBPyConnection, rows: Mapping[Table, pa.Table], fetches: pa.Table) -> None:
         for table, data in rows.items():
@@ -132,7 +154,6 @@ class DuckDBWarehouse:
         if not self.path.exists():
             raise WarehouseError(f"there is no warehouse at {self.path} yet; run `ai-usage run` or `make demo` first.")
         with self._open(read_only=True) as con:
-            con.execute("SET enable_external_access = false")  # a question reads the warehouse, not the files of this machine
             yield con.execute(translated, _used(sql, parameters or {}))
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> int:
@@ -203,9 +224,10 @@ class DuckDBWarehouse:
         while True:
             with self._open() as con:
                 con.execute("CHECKPOINT")
+            self._let_go()
             for name in (target, target.with_name(target.name + ".wal")):
                 name.unlink(missing_ok=True)
-            con = duckdb.connect(str(target), config=self._config)
+            con = duckdb.connect(str(target), config={k: v for k, v in self._config.items() if k != "enable_external_access"})
             try:
                 con.execute(f"ATTACH {held} AS held (READ_ONLY)")
                 con.execute(f'COPY FROM DATABASE held TO "{con.execute("SELECT current_database()").fetchall()[0][0]}"')
@@ -235,17 +257,78 @@ class DuckDBWarehouse:
     # How it is done -------------------------------------------------------------------------------------------
 
     @contextmanager
+    def held(self) -> Iterator[None]:
+        """Calls inside may share one opening of the file; see the module's first lines. Holds may lie inside each other, in any thread."""
+        with self._here:
+            self._holders += 1
+            if self._holders == 1:
+                self._ended = threading.Event()
+                threading.Thread(target=self._watch, args=(self._ended,), name="duckdb-idle", daemon=True).start()
+        try:
+            yield
+        finally:
+            with self._here:
+                self._holders -= 1
+                if not self._holders:
+                    self._ended.set()
+                    self._let_go()
+
+    def _watch(self, ended: threading.Event) -> None:
+        """Let go of a file that nobody asks."""
+        while not ended.wait(IDLE_S / 2):
+            if self._here.acquire(blocking=False):
+                try:
+                    if self._kept and time.monotonic() - self._kept.used > IDLE_S:
+                        self._let_go()
+                finally:
+                    self._here.release()
+
+    @contextmanager
     def _open(self, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._here:
-            con = self._connect(read_only)
+            kept = self._opened(read_only)
+            con = kept.con.cursor()
             try:
-                con.execute(_SESSION)
+                if read_only and not kept.read_only:
+                    con.execute("BEGIN TRANSACTION READ ONLY")
                 yield con
-            except duckdb.Error as error:
-                raise _worded(error, self.path) from error
+            except BaseException as error:
+                kept.spoiled = True  # after some errors, a full disk among them, DuckDB wants to be opened anew
+                if isinstance(error, duckdb.Error):
+                    raise _worded(error, self.path) from error
+                raise
             finally:
                 with suppress(duckdb.Error):
                     con.close()
+                kept.used = time.monotonic()
+                if not self._holders or kept.spoiled or kept.used - kept.since > HOLD_S or self._is_wanted():
+                    self._let_go()
+
+    def _opened(self, read_only: bool) -> _Kept:
+        """The file as it is open, or opened now; one that was opened for reading is opened again by the first who writes."""
+        if self._kept and ((self._kept.read_only and not read_only) or self._kept.file != _identity(self.path)):
+            self._let_go()
+        if not self._kept:
+            con = self._connect(read_only)
+            try:
+                con.execute(_SESSION)
+            except duckdb.Error as error:
+                con.close()
+                raise _worded(error, self.path) from error
+            self._kept = _Kept(con, read_only, _identity(self.path))
+        return self._kept
+
+    def _let_go(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept:
+            with suppress(duckdb.Error):
+                kept.con.close()
+
+    def _is_wanted(self) -> bool:
+        try:
+            return time.time() - self._wanted.stat().st_mtime < _WANTED_S
+        except OSError:
+            return False
 
     def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
         try:
@@ -258,7 +341,10 @@ class DuckDBWarehouse:
         pause = 0.02
         while True:
             try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=self._config)
+                opened = duckdb.connect(str(self.path), read_only=read_only, config=self._config)
+                if pause > 0.02:
+                    self._wanted.unlink(missing_ok=True)
+                return opened
             except (duckdb.IOException, duckdb.ConnectionException) as error:
                 if not any(sign in str(error) for sign in _BUSY):
                     raise _worded(error, self.path) from error
@@ -268,6 +354,8 @@ class DuckDBWarehouse:
                         f"{self.path} is held by another process{f' (PID {holder.group(1)})' if holder else ''} for more than "
                         f"{self._lock_wait_s:.0f} s; close that program or raise AI_USAGE_DUCKDB_LOCK_WAIT_S."
                     ) from None
+                with suppress(OSError):
+                    self._wanted.touch()
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.5)
             except duckdb.Error as error:
@@ -299,12 +387,10 @@ class DuckDBWarehouse:
             f'CREATE OR REPLACE VIEW "{table.name}" AS SELECT {columns} FROM ({dialect.to_duckdb(models.view_sql(models.model(table.name)))})'
         )
 
-    def _migrate(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
-        there = dict(
-            con.execute(
-                "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? AND NOT internal", [table.name]
-            ).fetchall()
-        )
+    def _migrate(self, con: duckdb.DuckDBPyConnection, table: Table, held: Mapping[str, tuple[str, bool]]) -> None:
+        """Bring a table that an earlier version made to the declaration; `held` is {column: (type, nullable)}."""
+        there = {name: kind for name, (kind, _) in held.items()}
+        required = {name for name, (_, is_nullable) in held.items() if not is_nullable}
         for column in table.columns:
             if column.name not in there:
                 if not column.nullable:
@@ -318,6 +404,8 @@ class DuckDBWarehouse:
                     f"{self.path}: {table.name}.{column.name} is {there[column.name]} where {column.duckdb_type} is declared; move the "
                     "file away and run again from the start date."
                 )
+            elif column.nullable and column.name in required:
+                con.execute(f'ALTER TABLE "{table.name}" ALTER COLUMN "{column.name}" DROP NOT NULL')
 
     def _prove(self, con: duckdb.DuckDBPyConnection, table: Table, fact: Fact, parameters: Parameters) -> None:
         sql = models.expand(fact.difference_sql)
@@ -327,6 +415,26 @@ class DuckDBWarehouse:
             raise WarehouseError(
                 f"{table.name}: {fact.name} does not hold, the difference is {', '.join(map(str, row))}; nothing was written. {fact.remedy}"
             )
+
+
+@dataclass
+class _Kept:
+    """An open file: since when, when it was last asked, and which file it is."""
+
+    con: duckdb.DuckDBPyConnection
+    read_only: bool
+    file: tuple[int, int] | None
+    since: float = field(default_factory=time.monotonic)
+    used: float = field(default_factory=time.monotonic)
+    spoiled: bool = False
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _used(sql: str, parameters: Parameters) -> dict[str, Any]:

@@ -18,10 +18,32 @@ import sqlglot
 
 from ai_usage import tables
 from ai_usage.tables.schema import Table
-from ai_usage.warehouse import dialect
+from ai_usage.warehouse import dialect, sheet_models
 from ai_usage.warehouse.base import WarehouseError
 
 LAYERS = ("staging", "curated", "marts")
+
+# What vendors and spreadsheets write where they mean nothing: such a text is unknown, and never a key, a name or a person.
+_UNKNOWN = (
+    "",
+    "-",
+    "null",
+    "(null)",
+    "none",
+    "nil",
+    "nan",
+    "undefined",
+    "unknown",
+    "n/a",
+    "#n/a",
+    "#ref!",
+    "#value!",
+    "#name?",
+    "[object object]",
+)
+# Columns of the common shapes that say who or which: here their texts are folded, for every vendor alike.
+_EMAILS = frozenset({"user_email", "email", "creator_email"})
+_NAMES = frozenset({"api_key_id", "api_key_name", "workspace_id"})
 
 
 @dataclass(frozen=True)
@@ -55,13 +77,22 @@ def all_models() -> dict[str, Model]:
             if path.stem not in tables.BY_NAME:
                 raise LookupError(f"{path} makes {path.stem}, which ai_usage/tables does not declare; declare it there.")
             found[path.stem] = Model(tables.BY_NAME[path.stem], path.read_text(encoding="utf-8"), f"sql/{layer}/{path.name}")
+    for name, sql in sheet_models.all_sql().items():
+        found[name] = Model(tables.BY_NAME[name], sql, "ai_usage/warehouse/sheet_models.py")
     for kind in ("usage", "cost", "seats", "keys", "people"):
         union = tables.BY_NAME[f"stg_{kind}"]
         parts = [name for name in found if name.startswith("stg_") and name.endswith(f"_{kind}")]
-        columns = ", ".join(union.column_names)
-        sql = "\nUNION ALL\n".join(f"SELECT {columns} FROM {part}" for part in parts)
+        needed = [c.name for c in union.columns if not c.nullable and c.name in _EMAILS | _NAMES]
+        known = " AND ".join(f"{_fold(name)} IS NOT NULL" for name in needed)
+        where = f" WHERE {known}" if known else ""
+        sql = "\nUNION ALL\n".join(f"SELECT {_padded(union, tables.BY_NAME[part])} FROM {part}{where}" for part in parts)
         found[union.name] = Model(union, sql, f"sql/staging/stg_*_{kind}.sql")
     return _ordered(found)
+
+
+def _padded(union: Table, part: Table) -> str:
+    """The columns of a union as one of its parts gives them, texts that say who or which folded: NULL where the part does not declare one."""
+    return ", ".join(_folded(c.name) if c.name in part.column_names else f"CAST(NULL AS {c.type.value}) AS {c.name}" for c in union.columns)
 
 
 def model(name: str) -> Model:
@@ -113,6 +144,19 @@ def _is_ranged(name: str) -> bool:
     return any(_is_ranged(other) for other in dialect.references(sql) & all_models().keys() if other.startswith("stg_"))
 
 
+def _fold(column: str) -> str:
+    """What a column of identity means: NULL for a text that means nothing; an e-mail trimmed, in lower case and without its plus-tag. What lacks an @
+    is a label, such as "(org service usage)", and no address."""
+    if column in _EMAILS:
+        return f"CASE WHEN STRPOS({column}, '@') > 0 THEN REGEXP_REPLACE(LOWER(TRIM({column})), r'\\+[^@]*@', '@') END"
+    unknown = ", ".join(f"'{text}'" for text in _UNKNOWN)
+    return f"CASE WHEN LOWER(TRIM({column})) NOT IN ({unknown}) THEN TRIM({column}) END"
+
+
+def _folded(column: str) -> str:
+    return f"{_fold(column)} AS {column}" if column in _EMAILS | _NAMES else column
+
+
 def _bare(sql: str) -> str:
     """A statement without its leading comment lines and final semicolon: it will stand inside another one."""
     lines = sql.strip().rstrip(";").splitlines()
@@ -130,7 +174,7 @@ def fingerprint() -> str:
     """Changes when a declaration, a file under `sql/`, the translation or sqlglot does. Reads text only: parsing costs 0.3 s."""
     said = [repr([(t.name, t.columns, t.view) for t in tables.ALL]), sqlglot.__version__]
     said += [p.read_text(encoding="utf-8") for layer in LAYERS for p in sorted((sql_root() / layer).glob("*.sql"))]
-    said += [Path(p).read_text(encoding="utf-8") for p in (dialect.__file__, __file__)]
+    said += [Path(p).read_text(encoding="utf-8") for p in (dialect.__file__, sheet_models.__file__, __file__)]
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 

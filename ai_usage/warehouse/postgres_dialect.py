@@ -7,11 +7,11 @@ Belongs here: one repair per difference that was measured on a Postgres (a test 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 from sqlglot import exp
 
-from ai_usage.warehouse.dialect import parse
+from ai_usage.remembered import remembered
+from ai_usage.warehouse import dialect
 
 
 def _cast(node: exp.Expression, kind: str) -> exp.Expression:
@@ -60,11 +60,11 @@ def _repair_nameless(tree: exp.Expression) -> None:
 _REPAIRS: tuple[Callable[[exp.Expression], exp.Expression], ...] = (_repair_division, _repair_count_if, _repair_week, _repair_dates)
 
 
-@lru_cache(maxsize=512)
+@remembered(__file__, dialect.__file__)
 def to_postgres(sql: str) -> str:
     """One BigQuery statement as Postgres'; raises `WarehouseError` with the place of a mistake. Comments are dropped."""
-    tree = parse(sql)
+    tree = dialect.parse(sql)
     for repair in _REPAIRS:
-        tree = tree.transform(repair)
+        tree = tree.transform(repair, copy=False)
     _repair_nameless(tree)
     return tree.sql(dialect="postgres", pretty=True, comments=False)

@@ -24,6 +24,7 @@ from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import AuthError, PermanentError
 from ai_usage.sources.walk import FailedWalk, walk_all
 from ai_usage.warehouse import DuckDBWarehouse
+from ai_usage_tests.fixtures.desk import Answers, Asked
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "fixtures" / "contracts" / "anthropic"
 FIRST = date(2026, 11, 1)
@@ -171,6 +172,69 @@ def test_a_refusal_is_no_error_but_an_answer(vendor: Vendor, tmp_path: Path, sta
     assert reach.refused
     assert "\n" not in reach.refused
     assert len(vendor.asked) == 1, "asked once, not again"
+
+
+class Recent:
+    """A vendor that answers about days up to `last` and refuses later ones in its own words."""
+
+    def __init__(self, answers: Answers, last: date, words: str, refreshed: object = "2026-11-12T09:00:00Z") -> None:
+        def answer(asked: Asked) -> object:
+            day = date.fromisoformat(asked.query.get("starting_at", asked.query.get("date", [""]))[0][:10])
+            if day <= last:
+                found = {"data": [], "has_more": False, "next_page": ""}
+                return found if refreshed == "absent" else found | {"data_refreshed_at": refreshed}
+            answers.give({"type": "error", "error": {"type": "invalid_request_error", "message": words}}, 400)
+            return None
+
+        answers.on = answer
+
+
+@pytest.mark.parametrize(
+    "endpoint", [records.COST, records.ENTERPRISE_COST, records.ENTERPRISE_USERS], ids=lambda e: f"{e.source} {e.name}"
+)
+@pytest.mark.parametrize(
+    "words", ["starting_at must be before the data horizon", "date: too recent", "Data for this day is still being aggregated."]
+)
+def test_a_day_that_is_too_recent_is_known_however_it_is_worded(answers: Answers, tmp_path: Path, endpoint: Endpoint, words: str) -> None:
+    Recent(answers, date(2026, 11, 11), words)
+    reach = AnalyticsClient(answers.url, "a-placeholder-key", tmp_path, rate_factor=0).reach(
+        endpoint, Window(date(2026, 11, 1), date(2026, 11, 13))
+    )
+    assert (reach.refused, reach.last) == (None, date(2026, 11, 11))
+    assert reach.of(Window(date(2026, 11, 1), date(2026, 11, 13))) == Window(date(2026, 11, 1), date(2026, 11, 11))
+
+
+@pytest.mark.parametrize("refreshed", [None, ""])
+def test_without_a_refresh_nothing_is_final(answers: Answers, tmp_path: Path, refreshed: object) -> None:
+    """A new organisation: days stored now would be finished zeros."""
+    Recent(answers, date(2026, 12, 31), "", refreshed)
+    window = Window(date(2026, 11, 1), date(2026, 11, 13))
+    reach = AnalyticsClient(answers.url, "a-placeholder-key", tmp_path, rate_factor=0).reach(records.COST, window)
+    assert reach.refused is None and reach.of(window) is None and "not finished any day" in (reach.note or "")
+
+
+def test_an_answer_that_does_not_speak_of_a_refresh_bounds_nothing(answers: Answers, tmp_path: Path) -> None:
+    Recent(answers, date(2026, 12, 31), "", "absent")
+    window = Window(date(2026, 11, 1), date(2026, 11, 13))
+    assert AnalyticsClient(answers.url, "a-placeholder-key", tmp_path, rate_factor=0).reach(records.COST, window).of(window) == window
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Not available to organizations with HIPAA readiness enabled.", "analytics is unavailable (hipaa)", "HIPAA-ready organization"],
+)
+def test_hipaa_readiness_is_a_refusal(answers: Answers, tmp_path: Path, words: str) -> None:
+    Recent(answers, date(2020, 1, 1), words)
+    reach = AnalyticsClient(answers.url, "a-placeholder-key", tmp_path, rate_factor=0).reach(records.COST, Window(FIRST, FIRST))
+    assert reach.refused and "not for this key" in reach.refused and len(answers.asked) == 1
+
+
+def test_an_empty_next_page_ends_the_list_of_people(answers: Answers, tmp_path: Path) -> None:
+    Recent(answers, date(2026, 12, 31), "")
+    [walk] = walk_all(
+        [Window(FIRST, FIRST)], AnalyticsClient(answers.url, "a-placeholder-key", tmp_path, rate_factor=0).people, records.ENTERPRISE_USERS
+    )
+    assert not isinstance(walk, FailedWalk) and len(answers.asked) == 1
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, AuthError), (400, PermanentError)])

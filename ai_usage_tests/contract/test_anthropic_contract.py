@@ -21,7 +21,7 @@ from ai_usage import __version__
 from ai_usage.sources.anthropic import records
 from ai_usage.sources.anthropic.client import GROUPS, AnthropicClient
 from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.sources.errors import AuthError, ContractError, MovingSetError, PermanentError, SourceError, TransientError
+from ai_usage.sources.errors import AuthError, ContractError, MovingSetError, PermanentError, RefusedError, SourceError, TransientError
 from ai_usage_tests.fixtures.desk import EXAMPLES, Answers, Asked, Desk, example
 
 N, D = Decimal, date
@@ -400,6 +400,9 @@ def test_unknown_fields_are_kept_and_reported(answers: Answers, anthropic: Anthr
     assert json.loads(desk.one("SELECT extra FROM raw_anthropic_cost"))["cost_center"] in ({"id": 7}, '{"id":7}')
 
 
+MANY = 10  # one record without a field is a bad record; ten are another contract
+
+
 @pytest.mark.parametrize(
     ("endpoint", "method", "record", "field"),
     [
@@ -413,7 +416,7 @@ def test_unknown_fields_are_kept_and_reported(answers: Answers, anthropic: Anthr
 def test_a_required_field_that_is_gone_fails_the_report(
     answers: Answers, anthropic: AnthropicClient, desk: Desk, endpoint: Endpoint, method: str, record: dict, field: str
 ) -> None:
-    give_bucket(answers, record)
+    give_bucket(answers, *[record] * MANY)
     _gone(desk, endpoint, getattr(anthropic, method)(ONE), field)
 
 
@@ -432,7 +435,7 @@ def test_a_required_field_that_is_gone_fails_the_report(
 def test_a_required_field_that_is_gone_fails_the_list(
     answers: Answers, anthropic: AnthropicClient, desk: Desk, endpoint: Endpoint, method: str, record: dict, field: str
 ) -> None:
-    answer = {"data": [record], "has_more": False, "next_page": None, "last_id": "x"}
+    answer = {"data": [record] * MANY, "has_more": False, "next_page": None, "last_id": "x"}
     for _ in range(2 if method == "workspaces" else 1):
         answers.give(answer)
     _gone(desk, endpoint, getattr(anthropic, method)(ONE), field)
@@ -573,7 +576,7 @@ def answer(status: int) -> Any:
         (400, PermanentError, 1, ["400", "must be within the last 365 days"]),
         (401, AuthError, 1, ["401", "does not accept ANTHROPIC_ADMIN_API_KEY", "Admin key", "Claude Console"]),
         (402, PermanentError, 1, ["402", "billing", "said by the vendor"]),
-        (403, AuthError, 1, ["403", "ANTHROPIC_ADMIN_API_KEY", "needs [read:analytics]", "whole organisation"]),
+        (403, RefusedError, 1, ["403", "ANTHROPIC_ADMIN_API_KEY", "needs [read:analytics]", "whole organisation"]),
         (404, PermanentError, 1, ["404", "base URL"]),
         (413, PermanentError, 1, ["413", "said by the vendor"]),
         (429, TransientError, 2, ["429", "spend limit", "run again later"]),

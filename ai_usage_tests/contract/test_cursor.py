@@ -16,7 +16,7 @@ import pytest
 from ai_usage.sources.cursor import records
 from ai_usage.sources.cursor.client import CursorClient
 from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.sources.errors import AuthError, ContractError, MovingSetError, PermanentError, SourceError, TransientError
+from ai_usage.sources.errors import AuthError, ContractError, MovingSetError, PermanentError, RefusedError, SourceError, TransientError
 from ai_usage_tests.fixtures.desk import EXAMPLES, Answers, Desk, example
 
 TWO_DAYS = Window(date(2026, 11, 1), date(2026, 11, 2))
@@ -204,7 +204,7 @@ def test_every_cursor_example_is_used() -> None:
     [
         (400, PermanentError, 1, ["400", "Date range cannot exceed 30 days"]),
         (401, AuthError, 1, ["401", "CURSOR_ADMIN_API_KEY"]),
-        (403, AuthError, 1, ["403", "not allowed", "administrator"]),
+        (403, RefusedError, 1, ["403", "not allowed", "administrator"]),
         (404, PermanentError, 1, ["404", "base URL"]),
         (429, TransientError, 2, ["429", "run again later"]),
         (500, TransientError, 2, ["500", "run again later"]),

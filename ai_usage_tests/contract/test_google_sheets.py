@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from ai_usage.sources.endpoint import Window
-from ai_usage.sources.errors import AuthError, ContractError, PermanentError, TransientError
+from ai_usage.sources.errors import ContractError, PermanentError, RefusedError, TransientError
 from ai_usage.sources.google_sheets import records
 from ai_usage.sources.google_sheets.client import SheetsClient
 from ai_usage.sources.walk import FailedWalk
@@ -116,7 +116,7 @@ def test_the_recorded_spreadsheet_has_no_known_tab_and_says_so(answers: Answers,
     ("status", "kind", "requests", "says"),
     [
         (400, PermanentError, 1, ["Unable to parse range"]),
-        (403, AuthError, 1, [SHEET, "share it"]),
+        (403, RefusedError, 1, [SHEET, "share it"]),
         (404, PermanentError, 1, [SHEET, "AI_USAGE_SHEET_ID"]),
         (429, TransientError, 2, ["429", "run again later"]),
         (503, TransientError, 2, ["503", "run again later"]),

@@ -30,7 +30,7 @@ from ai_usage.sources.cursor.records import MEMBERS
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import SourceError
 from ai_usage_tests.e2e.test_secrets_hidden import everything_below
-from ai_usage_tests.fixtures.company import FIRST, LAST, company, plain
+from ai_usage_tests.fixtures.company import FIRST, LAST, Prepared, company, plain
 
 KEYS = [name for name in Settings.model_fields if is_key(name)]
 CANARIES = {name: f"canary-{number:02d}-7f3a91c4" for number, name in enumerate(KEYS)}
@@ -195,12 +195,9 @@ def test_no_client_says_what_a_vendor_repeats(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_a_run_and_every_command_before_such_vendors(parrot: Parrot, tmp_path: Path) -> None:
-    """The real commands: a run whose assets fail in every way, what Dagster stored of it, and the commands that use the other keys."""
-    with company(tmp_path) as firm:
-        firm.patience_s = 900.0
-        firm.load(LAST, LAST)
+def test_a_run_and_every_command_before_such_vendors(parrot: Parrot, prepared: Prepared, tmp_path: Path) -> None:
+    """The commands: a run whose assets fail in every way, what Dagster stored of it, and the commands that use the other keys."""
+    with company(tmp_path, data=prepared.data) as firm:
         firm.settings = settings(parrot, firm.data)
         spoken = [firm.run(LAST - timedelta(days=1), LAST)]
         assert spoken[0].returncode == 1 and "failed" in plain(spoken[0].stderr)

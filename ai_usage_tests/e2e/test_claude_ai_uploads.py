@@ -15,16 +15,14 @@ import pytest
 
 from ai_usage.operations import FileOutcome, load_uploads
 from ai_usage.sources.endpoint import Window
-from ai_usage_tests.fixtures.company import DAYS, FIRST, LAST, Company, assert_sentence, build, company, plain, rows
+from ai_usage_tests.fixtures.company import DAYS, FIRST, LAST, Company, Prepared, assert_sentence, build, company, plain, rows
 
 MIDDLE = DAYS[4]
 
 
 @pytest.fixture(scope="module")
-def firm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    with company(tmp_path_factory.mktemp("exports")) as found:
-        done = found.run()
-        assert done.returncode == 0, plain(done.stderr)
+def firm(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    with company(tmp_path_factory.mktemp("exports"), data=prepared.data) as found:
         yield found
 
 
@@ -60,32 +58,32 @@ def assert_claude_ai(firm: Company, first=FIRST, last=LAST) -> None:
     assert set(totals) == {sum(spent.values())}
 
 
-def test_dropped_exports_equal_the_books_and_are_put_away(firm: Company) -> None:
-    """Two overlapping logs that cut days at noon, one spend report: as somebody drops them, and the sheet has the same days."""
+def test_exports_equal_the_books_and_are_put_away(firm: Company) -> None:
+    """Two overlapping logs that cut days at noon, as somebody drops them, and a spend report as it was downloaded; the sheet has the same days."""
     drop = firm.data / "uploads"
-    drop.mkdir(parents=True)
+    drop.mkdir(exist_ok=True)
     noon = [f"{d}T12:00:00+00:00" for d in (DAYS[3], DAYS[6])]
     early, late = (datetime.fromisoformat(n) for n in noon)
     (drop / "claude_ai_audit_log-november.csv").write_text(firm.world.export_audit_log(FIRST, LAST, begin=early))
     (drop / "claude_ai_audit_log-october.csv").write_text(firm.world.export_audit_log(FIRST, LAST, end=late))
-    (drop / f"claude_ai_spend.{FIRST}_{MIDDLE}.csv").write_text(firm.world.export_spend(FIRST, MIDDLE))
-    done = firm.cli("upload")
+    file = downloaded(firm, "spend-report (1).csv", firm.world.export_spend(FIRST, MIDDLE))
+    said = assert_sentence(firm.cli("upload", str(file)), "which days", "--from")
+    assert "\n" not in said
+    done = firm.cli("upload", str(file), "--from", str(FIRST), "--to", str(MIDDLE))
     assert done.returncode == 0, plain(done.stderr)
     assert_claude_ai(firm, FIRST, MIDDLE)
     names = {re.sub(r"^[\dT]+-", "", p.name) for p in (drop / "loaded").iterdir()}
     assert len(names) == 3 and not list(drop.glob("*.csv")) and not (drop / "refused").exists()
     kept = "".join(p.read_text() for p in (drop / "loaded").glob("*audit*"))
     assert "192.0.2." not in kept and "Mozilla" not in kept
-
-
-def test_a_download_is_put_in_with_its_range(firm: Company) -> None:
-    file = downloaded(firm, "spend-report (1).csv", firm.world.export_spend(MIDDLE + timedelta(days=1), LAST))
-    said = assert_sentence(firm.cli("upload", str(file)), "which days", "--from")
-    assert "\n" not in said
-    done = firm.cli("upload", str(file), "--from", str(MIDDLE + timedelta(days=1)), "--to", str(LAST))
-    assert done.returncode == 0, plain(done.stderr)
-    assert_claude_ai(firm)
     assert file.exists(), "the download is copied, not taken"
+
+
+def test_the_days_after_it_are_added(firm: Company) -> None:
+    after = MIDDLE + timedelta(days=1)
+    (firm.data / "uploads" / f"claude_ai_spend.{after}_{LAST}.csv").write_text(firm.world.export_spend(after, LAST))
+    assert [o.reason for o in loaded(firm)] == [None]
+    assert_claude_ai(firm)
 
 
 def test_an_overlapping_range_is_refused_and_the_money_stands(firm: Company) -> None:

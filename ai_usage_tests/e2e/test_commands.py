@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pytest
 
+from ai_usage import console
 from ai_usage.doctor import examine
 from ai_usage.simulator import Fault
 from ai_usage.warehouse import WarehouseError
@@ -23,10 +27,12 @@ from ai_usage_tests.fixtures.company import (
     LAST,
     PATHS,
     Company,
+    Prepared,
     assert_same,
     assert_sentence,
     company,
-    free_port,
+    held,
+    nobody,
     plain,
     rows,
     snapshot,
@@ -34,9 +40,8 @@ from ai_usage_tests.fixtures.company import (
 
 
 @pytest.fixture(scope="module")
-def firm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    with company(tmp_path_factory.mktemp("commands")) as found:
-        found.load()
+def firm(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    with company(tmp_path_factory.mktemp("commands"), data=prepared.data) as found:
         yield found
 
 
@@ -52,7 +57,8 @@ pytestmark = pytest.mark.usefixtures("intact")
 
 
 def test_query_json_is_only_json_and_exact(firm: Company) -> None:
-    done = firm.cli(
+    """In a process of its own, since whatever a library prints there would be in the file too."""
+    done = firm.process(
         "query",
         "SELECT cost_date, user_email, SUM(cost_usd) AS usd, COUNT(*) AS n FROM fct_cost_daily "
         "WHERE cost_type = 'usage' GROUP BY cost_date, user_email ORDER BY 1, 2",
@@ -201,6 +207,32 @@ def test_a_wrong_setting_is_one_sentence(firm: Company) -> None:
     assert_sentence(firm.cli("status", AI_USAGE_WAREHOUSE="oracle"), "AI_USAGE_WAREHOUSE")
 
 
+# The two ways to call a command -------------------------------------------------------------------------------------
+
+
+def _around() -> list[object]:
+    """What a command in this process might leave changed."""
+    loggers = [logging.getLogger(name) for name in ("", "ai_usage", "ai_usage.http", "dagster")]
+    ours = {name: id(module) for name, module in sys.modules.items() if name.startswith(("ai_usage.defs", "ai_usage.execution"))}
+    return [
+        dict(os.environ), Path.cwd(), sys.argv, sys.stdout, sys.stderr, signal.getsignal(signal.SIGTERM), console.err.width, ours,
+        [(found.handlers[:], found.level) for found in loggers],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("args", [("status",), ("query", "SELECT 1", "--format", "xml")])
+def test_a_process_of_its_own_says_the_same(args: tuple[str, ...], firm: Company) -> None:
+    """Else the tests of this folder, most of which call commands in this process, would prove another program."""
+    import ai_usage.execution  # noqa: F401 (what a command imports anew is there before)
+
+    before = _around()
+    here = firm.cli(*args, AI_USAGE_LOG_FORMAT="json")
+    assert _around() == before
+    there = firm.process(*args, AI_USAGE_LOG_FORMAT="json")
+    assert (here.returncode, here.stdout, here.stderr) == (there.returncode, there.stdout, there.stderr)
+    assert here.stdout + here.stderr
+
+
 # Doctor -------------------------------------------------------------------------------------------------------------
 
 
@@ -255,10 +287,10 @@ def test_doctor_finds_a_key_that_may_not(firm: Company) -> None:
 
 
 def test_doctor_finds_unreachable_hosts(firm: Company) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
-    bad(firm, "Cursor", "refused", cursor_base_url=nobody, http_patience_s=0.3)
-    bad(firm, "clock", cursor_base_url=nobody, http_patience_s=0.3)
-    bad(firm, "Sheet", "refused", sheets_base_url=nobody, http_patience_s=0.3)
+    with nobody() as address:
+        bad(firm, "Cursor", "refused", cursor_base_url=address, http_patience_s=0.3)
+        bad(firm, "clock", cursor_base_url=address, http_patience_s=0.3)
+        bad(firm, "Sheet", "refused", sheets_base_url=address, http_patience_s=0.3)
     bad(firm, "Cursor", "resolved", cursor_base_url="http://no-such-host.invalid", http_patience_s=0.3)
 
 
@@ -281,11 +313,8 @@ def test_doctor_finds_a_folder_that_cannot_be_written(firm: Company, tmp_path: P
 
 
 def test_doctor_finds_a_locked_warehouse(firm: Company) -> None:
-    con = duckdb.connect(str(firm.db))
-    try:
+    with held(firm.db):
         done = firm.cli("doctor", AI_USAGE_DUCKDB_LOCK_WAIT_S="0.5")
-    finally:
-        con.close()
     [line] = [line for line in plain(done.stdout).splitlines() if line.startswith("bad")]
     assert done.returncode == 1 and "warehouse" in line and "another process" in line
 

@@ -21,12 +21,13 @@ from ai_usage.months import last_day
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.warehouse.postgres_copy import Difference, differences
-from ai_usage_tests.fixtures.company import COMMAND
+from ai_usage_tests.fixtures.command import in_process
+from ai_usage_tests.fixtures.company import TODAY
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.fixtures.postgres import postgres
 
 N = Decimal
-LAST = datetime.now(UTC).date() - timedelta(days=1)
+LAST = TODAY - timedelta(days=1)
 BEFORE = LAST.replace(day=1) - timedelta(days=1)
 COST = {"platform": "cursor", "vendor": "V", "cost_type": "usage", "attribution": "direct", "settle_state": "settled", "source": "s"}
 ANA = {"email": "ana@example.com", "department": "R&D", "valid_from": date(1900, 1, 1), "valid_to": date(9999, 12, 31)}
@@ -143,10 +144,10 @@ def test_every_job_records_its_checks_and_writes_the_chargeback() -> None:
 def test_two_months_of_chargeback_lie_in_the_folder(costs: Desk, tmp_path: Path) -> None:
     result = run(runtime_of(costs, export_dir=tmp_path / "books"), *END)
     assert result.success
-    wanted = {f"chargeback-v1-{day:%Y-%m}.{kind}" for day in (BEFORE, LAST) for kind in ("csv", "xlsx")}
+    wanted = {f"chargeback-v2-{day:%Y-%m}.{kind}" for day in (BEFORE, LAST) for kind in ("csv", "xlsx")}
     assert {p.name for p in (tmp_path / "books").iterdir()} == wanted
     for day, usd in ((BEFORE, N(3)), (LAST, N("12.500000001"))):
-        with (tmp_path / "books" / f"chargeback-v1-{day:%Y-%m}.csv").open(newline="") as file:
+        with (tmp_path / "books" / f"chargeback-v2-{day:%Y-%m}.csv").open(newline="") as file:
             assert [Decimal(row["cost_usd"]) for row in csv.DictReader(file)] == [usd]
 
 
@@ -170,9 +171,7 @@ def test_export_on_the_command_line(costs: Desk, tmp_path: Path) -> None:
     place = {"AI_USAGE_DUCKDB_PATH": str(costs.warehouse.path), "AI_USAGE_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(COMMAND), "export", *arguments], capture_output=True, text=True, cwd=tmp_path, env=place, check=False, timeout=120
-        )
+        return in_process(["export", *arguments], place, tmp_path)
 
     done = call("chargeback", "--month", f"{LAST:%Y-%m}", "--output", "-")
     assert done.returncode == 0, done.stderr

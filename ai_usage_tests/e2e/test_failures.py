@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -14,20 +13,25 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from ai_usage.operations import load_uploads
 from ai_usage.simulator import Fault
 from ai_usage.simulator.events import day_start
 from ai_usage_tests.fixtures.company import (
     DAYS,
-    FIRST,
     KEY,
     LAST,
     PATHS,
     Company,
+    Prepared,
     assert_books,
     assert_same,
     assert_sentence,
+    build,
     company,
-    free_port,
+    held,
+    load_raw,
+    new_world,
+    nobody,
     plain,
     rows,
     snapshot,
@@ -36,20 +40,10 @@ from ai_usage_tests.fixtures.company import (
 FETCHES = ("vw_data_health",)  # failed attempts are recorded, so this one moves
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The warehouse of a company whose ten days were loaded."""
-    with company(tmp_path_factory.mktemp("prepared")) as found:
-        found.load()
-        return found.db.read_bytes()
-
-
 @pytest.fixture
-def firm(tmp_path: Path, prepared: bytes) -> Iterator[Company]:
+def firm(tmp_path: Path, prepared: Prepared) -> Iterator[Company]:
     """A company that holds its ten days, of which the vendor has just restated one."""
-    with company(tmp_path) as found:
-        found.data.mkdir()
-        found.db.write_bytes(prepared)
+    with company(tmp_path, data=prepared.data) as found:
         found.world.restate(DAYS[3], "up")
         yield found
 
@@ -68,9 +62,8 @@ def facts(db: Path) -> dict[str, list[str]]:
 
 def test_a_wrong_key_and_an_unreachable_host(firm: Company) -> None:
     before = facts(firm.db)
-    done = firm.run(
-        CURSOR_ADMIN_API_KEY="wrong-" + KEY, AI_USAGE_SHEETS_BASE_URL=f"http://127.0.0.1:{free_port()}", AI_USAGE_HTTP_PATIENCE_S="1"
-    )
+    with nobody() as address:
+        done = firm.run(CURSOR_ADMIN_API_KEY="wrong-" + KEY, AI_USAGE_SHEETS_BASE_URL=address, AI_USAGE_HTTP_PATIENCE_S="1")
     assert_sentence(done, "raw_cursor_events", "401", "CURSOR_ADMIN_API_KEY")
     assert_sentence(done, "raw_sheet_people", "connection was refused", "base URL")
     assert facts(firm.db) == before
@@ -94,13 +87,10 @@ def test_a_moved_column_and_a_missing_tab(firm: Company) -> None:
 
 def test_a_locked_database_file(firm: Company) -> None:
     before = facts(firm.db)
-    con = duckdb.connect(str(firm.db))
-    try:
+    with held(firm.db) as pid:
         done = firm.run(AI_USAGE_DUCKDB_LOCK_WAIT_S="0.3")
-    finally:
-        con.close()
     line = assert_sentence(done, "held by another process")
-    assert str(os.getpid()) in line and "AI_USAGE_DUCKDB_LOCK_WAIT_S" in line
+    assert str(pid) in line and "AI_USAGE_DUCKDB_LOCK_WAIT_S" in line
     assert facts(firm.db) == before
 
 
@@ -114,10 +104,7 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        for _ in range(20):
-            if not subprocess.run(["umount", str(folder)], capture_output=True, check=False).returncode:
-                break
-            time.sleep(0.2)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)  # gone from the tree now, whoever still holds a file on it
 
 
 def fill(folder: Path, leave: int) -> Path:
@@ -130,10 +117,10 @@ def fill(folder: Path, leave: int) -> Path:
     return filler
 
 
-def test_a_full_disk_under_the_database(firm: Company, prepared: bytes, tmp_path: Path) -> None:
+def test_a_full_disk_under_the_database(firm: Company, prepared: Prepared, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 64) as disk:
         firm.settings["AI_USAGE_DUCKDB_PATH"] = str(disk / "w.duckdb")
-        firm.db.write_bytes(prepared)
+        firm.db.write_bytes(prepared.db.read_bytes())
         before = snapshot(firm.db)
         filler = fill(disk, 4096)
         done = firm.run()
@@ -144,13 +131,13 @@ def test_a_full_disk_under_the_database(firm: Company, prepared: bytes, tmp_path
         assert_books(firm.db, firm.world)
 
 
-def test_a_full_disk_under_the_data_folder(firm: Company, prepared: bytes, tmp_path: Path) -> None:
+def test_a_full_disk_under_the_data_folder(firm: Company, prepared: Prepared, tmp_path: Path) -> None:
     """Pages, logs and the database all lie on it."""
     with small_disk(tmp_path / "disk", 64) as disk:
         firm.settings["AI_USAGE_DATA_DIR"] = str(disk / "data")
         firm.data = disk / "data"
         firm.data.mkdir()
-        firm.db.write_bytes(prepared)
+        firm.db.write_bytes(prepared.db.read_bytes())
         before = snapshot(firm.db)
         fill(disk, 8192)
         done = firm.run()
@@ -170,9 +157,12 @@ def test_no_source_is_on(firm: Company) -> None:
     assert_same(snapshot(firm.db), before)
 
 
+FEW = DAYS[-3:]
+
+
 def test_cursor_is_off(tmp_path: Path) -> None:
-    with company(tmp_path) as found:
-        done = found.run(CURSOR_ADMIN_API_KEY=None)
+    with company(tmp_path, new_world(first_day=FEW[0]), empty=True) as found:
+        done = found.run(FEW[0], CURSOR_ADMIN_API_KEY=None)
         assert done.returncode == 0, said(done)
         assert "Cursor is off: CURSOR_ADMIN_API_KEY is not set." in said(done)
         assert not found.log("/teams")
@@ -181,8 +171,8 @@ def test_cursor_is_off(tmp_path: Path) -> None:
 
 
 def test_the_sheet_is_off(tmp_path: Path) -> None:
-    with company(tmp_path) as found:
-        done = found.run(AI_USAGE_SHEET_ID=None)
+    with company(tmp_path, new_world(first_day=FEW[0]), empty=True) as found:
+        done = found.run(FEW[0], AI_USAGE_SHEET_ID=None)
         assert done.returncode == 0, said(done)
         assert "The Google Sheet is off: AI_USAGE_SHEET_ID is not set." in said(done)
         assert not found.log("/v4")
@@ -210,24 +200,21 @@ def test_hidden_money_and_lost_rows_stop_everything_after_them(firm: Company) ->
 
 def test_files_stand_in_for_an_api_that_is_down(tmp_path: Path) -> None:
     """Events of two days from CSV while the API answers 500; when it is back, its own answer supersedes the files."""
-    with company(tmp_path) as found:
-        first, last = DAYS[4], DAYS[5]
-        found.load(FIRST, DAYS[3])
+    with company(tmp_path, new_world(first_day=DAYS[6]), empty=True) as found:
+        first, last = DAYS[7], DAYS[8]
+        found.load(DAYS[6], DAYS[6])
         drop = found.data / "uploads"
         drop.mkdir(parents=True)
         billed = found.world.truth.billed_usd_by_day_user(first, last)
-        lines = ["timestamp,userEmail,isChargeable,chargedCents,model"]
+        lines = ["timestamp,userEmail,isChargeable,chargedCents,model,kind"]
         for day in (first, last):
             for event in found.world.day(day).events:
                 cents = Decimal(event.charged).scaleb(-6)
-                lines.append(f"{event.ts},{event.account.email},{str(event.chargeable).lower()},{cents:f},{event.model}")
+                lines.append(f'{event.ts},{event.email or ""},{str(event.chargeable).lower()},{cents:f},{event.model},"{event.kind}"')
         (drop / "cursor_events-two-days.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (drop / "cursor_events-broken.csv").write_text("when,who\n1,2\n", encoding="utf-8")
         found.sim.add_fault(Fault("500", PATHS["filtered-usage-events"], times=None))
-        with found.runtime() as runtime:
-            from ai_usage.operations import load_uploads
-            from ai_usage_tests.fixtures.company import build, load_raw
-
+        with found.runtime(http_patience_s=0.5) as runtime:
             reports = load_raw(runtime, first, last)
             assert reports["filtered-usage-events"].failures
             outcomes = {o.file: o for o in load_uploads(runtime)}
@@ -254,26 +241,26 @@ def test_files_stand_in_for_an_api_that_is_down(tmp_path: Path) -> None:
             )
         ) == {("upload",)}
         found.sim.clear_faults()
-        found.load(FIRST, LAST)
-        assert_books(found.db, found.world)
+        found.load(DAYS[6], LAST)
+        assert_books(found.db, found.world, DAYS[6])
         assert set(rows(found.db, "SELECT origin FROM stg_current_fetches WHERE endpoint = 'filtered-usage-events'")) == {("api",)}
 
 
 def test_the_command_uses_a_dropped_file_while_the_api_is_down(firm: Company) -> None:
     """The issue's fallback through `ai-usage run`: the fetch fails, the file is read all the same, the exit says that the API failed."""
     drop = firm.data / "uploads"
-    drop.mkdir(parents=True)
+    drop.mkdir(exist_ok=True)
     with contextlib.closing(duckdb.connect(str(firm.db))) as con:  # the API never gave that day
         con.execute("DELETE FROM raw_fetches WHERE endpoint = 'filtered-usage-events' AND usage_date = ?", [DAYS[5]])
         con.execute("DELETE FROM raw_cursor_events WHERE usage_date = ?", [DAYS[5]])
-    lines = ["timestamp,userEmail,isChargeable,chargedCents,model"]
+    lines = ["timestamp,userEmail,isChargeable,chargedCents,model,kind"]
     lines += [
-        f"{e.ts},{e.account.email},{str(e.chargeable).lower()},{Decimal(e.charged).scaleb(-6):f},{e.model}"
+        f'{e.ts},{e.email or ""},{str(e.chargeable).lower()},{Decimal(e.charged).scaleb(-6):f},{e.model},"{e.kind}"'
         for e in firm.world.day(DAYS[5]).events
     ]
     (drop / "cursor_events-one-day.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     firm.sim.add_fault(Fault("500", PATHS["filtered-usage-events"], times=None))
-    done = firm.run()
+    done = firm.run(AI_USAGE_HTTP_PATIENCE_S="0.5")
     assert_sentence(done, "failed raw_cursor_events", "500")
     assert rows(
         firm.db, "SELECT origin, row_count FROM stg_current_fetches WHERE endpoint = 'filtered-usage-events' AND usage_date = ?", [DAYS[5]]
@@ -281,9 +268,10 @@ def test_the_command_uses_a_dropped_file_while_the_api_is_down(firm: Company) ->
 
 
 def test_demo(tmp_path: Path) -> None:
+    """Every source, in a process of its own: the demo leaves no setting as it was."""
     with company(tmp_path) as found:
         nothing = dict.fromkeys(found.settings)
-        done = found.cli("demo", "--days", "5", "--people", "6", "--data-dir", str(tmp_path / "demo"), **nothing)
+        done = found.process("demo", "--days", "5", "--people", "6", "--data-dir", str(tmp_path / "demo"), **nothing)
         shown = plain(done.stdout)
         assert done.returncode == 0, shown + said(done)
         for word in (
@@ -302,5 +290,5 @@ def test_demo(tmp_path: Path) -> None:
         assert not found.sim.log, "the demo asked somebody else's vendor"
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine" / "precious").write_text("x")
-        assert_sentence(found.cli("demo", "--days", "5", "--data-dir", str(tmp_path / "mine"), **nothing), "--data-dir")
+        assert_sentence(found.process("demo", "--days", "5", "--data-dir", str(tmp_path / "mine"), **nothing), "--data-dir")
         assert (tmp_path / "mine" / "precious").exists()

@@ -26,7 +26,7 @@ from ai_usage.sources import redaction
 from ai_usage.sources.uploads import client as uploads
 from ai_usage.tables.schema import Personal
 from ai_usage.warehouse import DuckDBWarehouse, WarehouseError
-from ai_usage_tests.fixtures.company import DAYS, FIRST, LAST, Company, assert_sentence, company, plain, rows, snapshot
+from ai_usage_tests.fixtures.company import DAYS, FIRST, LAST, Company, Prepared, assert_sentence, company, plain, rows, snapshot
 
 WHO, ALIAS, NAMES = "chloe.banks@example.com", "cbanks@example.com", ("Chloe", "Banks")
 OTHER = "ana.example@example.com"
@@ -44,26 +44,26 @@ SELECT 'planted', 'cursor', 'members', DATE '2026-01-02', fetched_at, 'failed', 
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a company whose ten days were loaded, with her in every corner."""
-    with company(tmp_path_factory.mktemp("prepared")) as firm:
-        firm.load()
-        with duckdb.connect(str(firm.db)) as con:
-            con.execute(SCENE)
-        for outcome in ("loaded", "refused"):
-            folder = firm.data / "uploads" / outcome
-            folder.mkdir(parents=True)
-            (folder / "cursor_members-1.csv").write_text(
-                f"id,name,email,role\nuser_1,Ana Example,{OTHER},member\nuser_2,Chloe Banks,{WHO.title()},member\n"
-            )
-        (firm.data / "uploads" / "refused" / "cursor_members-1.txt").write_text(f"row 3 names {ALIAS}\n")
-        return firm.data
+def hers(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The warehouse and the spool of the prepared company, with her in every corner."""
+    data = tmp_path_factory.mktemp("hers") / "data"
+    shutil.copytree(prepared.data / "spool", data / "spool")
+    shutil.copyfile(prepared.db, data / prepared.db.name)
+    with duckdb.connect(str(data / prepared.db.name)) as con:
+        con.execute(SCENE)
+    for outcome in ("loaded", "refused"):
+        folder = data / "uploads" / outcome
+        folder.mkdir(parents=True)
+        (folder / "cursor_members-1.csv").write_text(
+            f"id,name,email,role\nuser_1,Ana Example,{OTHER},member\nuser_2,Chloe Banks,{WHO.title()},member\n"
+        )
+    (data / "uploads" / "refused" / "cursor_members-1.txt").write_text(f"row 3 names {ALIAS}\n")
+    return data
 
 
 @pytest.fixture
-def firm(tmp_path: Path, prepared: Path) -> Iterator[Company]:
-    with company(tmp_path) as found:
-        shutil.copytree(prepared, found.data)
+def firm(tmp_path: Path, hers: Path) -> Iterator[Company]:
+    with company(tmp_path, data=hers) as found:
         yield found
 
 
@@ -80,11 +80,10 @@ class Done:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[Done]:
-    with company(tmp_path_factory.mktemp("done")) as found:
-        shutil.copytree(prepared, found.data)
-        hers = sum((v for (_, who), v in found.world.truth.billed_usd_by_day_user(FIRST, LAST).items() if who == WHO), Decimal(0))
-        assert of_her(found, WHO) == hers > 0
+def done(tmp_path_factory: pytest.TempPathFactory, hers: Path) -> Iterator[Done]:
+    with company(tmp_path_factory.mktemp("done"), data=hers) as found:
+        cost = sum((v for (_, who), v in found.world.truth.billed_usd_by_day_user(FIRST, LAST).items() if who == WHO), Decimal(0))
+        assert of_her(found, WHO) == cost > 0
         others = rows(found.db, f"SELECT * FROM dim_users WHERE email != '{WHO}' ORDER BY ALL")
         before = (billed(found.db), others, numbers(found), ages(found))
         yield Done(found, act(found), *before)
@@ -181,15 +180,15 @@ def test_a_salted_hash_is_all_that_is_kept(done: Done) -> None:
 
 
 def test_vendors_and_files_that_still_name_her_bring_nothing_back(done: Done) -> None:
-    """The next runs read the same days again, one restated; the sheet and the alias still name her, and so does a dropped file."""
+    """The next runs read some of the days again, one restated; the sheet and the alias still name her, and so does a dropped file."""
     firm, token = done.firm, done.outcome.token
     fetched = rows(firm.db, "SELECT count(*) FROM raw_fetches WHERE changed")
-    reports = firm.load()
+    reports = firm.load(DAYS[2], DAYS[4])
     assert rows(firm.db, "SELECT count(*) FROM raw_fetches WHERE changed") == fetched, "what the vendor repeats is not loaded again"
-    assert reports["filtered-usage-events"].days_unchanged == len(DAYS)
+    assert reports["filtered-usage-events"].days_unchanged == 3
     assert traces(firm) == []
     firm.world.restate(DAYS[3], "up")
-    assert firm.load()["filtered-usage-events"].days_unchanged == len(DAYS) - 1
+    assert firm.load(DAYS[2], DAYS[4])["filtered-usage-events"].days_unchanged == 2
     drop = firm.data / "uploads" / "cursor_members-2.csv"
     drop.write_text(uploads.template("cursor_members").splitlines()[0] + f"\nuser_9,Chloe Banks,{WHO},member,false\n")
     with firm.runtime() as runtime:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,15 +14,18 @@ from ai_usage.simulator.events import day_start
 from ai_usage_tests.fixtures.company import (
     DAYS,
     FIRST,
+    IS_BILLED,
     LAST,
     MARTS,
     PATHS,
     Company,
+    Prepared,
     assert_books,
     assert_same,
     assert_sentence,
     build,
     company,
+    new_world,
     plain,
     rows,
     snapshot,
@@ -32,29 +33,23 @@ from ai_usage_tests.fixtures.company import (
 
 
 @pytest.fixture(scope="module")
-def firm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    """A company whose ten days were read by one command."""
-    with company(tmp_path_factory.mktemp("run")) as found:
-        done = found.run()
-        assert done.returncode == 0, plain(done.stderr)
-        assert "done" in plain(done.stderr) and done.stdout == ""
+def firm(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """A company whose ten days were read by one command, in a process of its own."""
+    with company(tmp_path_factory.mktemp("run"), data=prepared.data) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def instance(firm: Company) -> Iterator[DagsterInstance]:
-    os.environ["DAGSTER_HOME"] = str(firm.home)
-    try:
-        with DagsterInstance.get() as found:
-            yield found
-    finally:
-        del os.environ["DAGSTER_HOME"]
+    with DagsterInstance.from_config(str(firm.home)) as found:
+        yield found
 
 
 # The tests of this module share one company and go on with it, in this order.
 
 
-def test_the_tables_equal_the_books(firm: Company) -> None:
+def test_the_tables_equal_the_books(firm: Company, prepared: Prepared) -> None:
+    assert "done: " in plain(prepared.stderr) and prepared.stdout == ""
     assert_books(firm.db, firm.world)
 
 
@@ -62,9 +57,9 @@ def test_every_sum_of_money_is_the_same_sum(firm: Company) -> None:
     """Vendor total = raw = staging = fact = every mart, unattributed included."""
     [totals] = rows(
         firm.db,
-        """
+        f"""
         SELECT (SELECT SUM(vendor_total_usd) FROM stg_current_fetches),
-          (SELECT SUM(charged_usd) FILTER (is_chargeable) FROM raw_cursor_events),
+          (SELECT SUM(charged_usd) FILTER ({IS_BILLED}) FROM raw_cursor_events),
           (SELECT SUM(cost_usd) FROM stg_cursor_cost), (SELECT SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage'),
           (SELECT SUM(cost_usd) FROM vw_cost_allocation WHERE cost_type = 'usage'),
           (SELECT SUM(cost_usd) FROM vw_monthly_finance WHERE cost_type = 'usage'),
@@ -81,15 +76,15 @@ def test_people_are_one_each_with_their_names(firm: Company) -> None:
     assert set(held) == {"agent-runner@example.com"}, "aliases, plus-tags or capital letters made further people"
 
 
-def test_one_run_materialized_every_day_and_asked_for_the_whole_range(firm: Company, instance: DagsterInstance) -> None:
+def test_one_run_materialized_every_day_and_asked_for_the_whole_range(prepared: Prepared, instance: DagsterInstance) -> None:
     """`partition_time_window`, not the first day: one run, ten partitions, and the requests cover the range."""
     records = instance.get_run_records()
     assert [r.dagster_run.status.value for r in records] == ["SUCCESS"]
     for asset in ("raw_cursor_events", "raw_cursor_usage", "fct_usage_daily", "fct_cost_daily"):
         assert instance.get_materialized_partitions(AssetKey(asset)) == {d.isoformat() for d in DAYS}, asset
-    daily = [r.body for r in firm.log(PATHS["daily-usage-data"])]
+    daily = [r.body for r in prepared.requests if r.path == PATHS["daily-usage-data"]]
     assert [(b["startDate"], b["endDate"]) for b in daily] == [(day_start(FIRST), day_start(LAST) + 86_399_999)]
-    events = {(r.body["startDate"], r.body["endDate"]) for r in firm.log(PATHS["filtered-usage-events"])}
+    events = {(r.body["startDate"], r.body["endDate"]) for r in prepared.requests if r.path == PATHS["filtered-usage-events"]}
     assert events == {(day_start(d), day_start(d) + 86_399_999) for d in DAYS}
 
 
@@ -209,12 +204,15 @@ def test_a_range_that_cannot_be_is_refused(firm: Company) -> None:
 
 # Order --------------------------------------------------------------------------------------------------------------
 
+FIVE = DAYS[-5:]
+"""Enough for ranges that overlap; the last one is the day whose snapshots are the newest."""
+
 
 @pytest.fixture(scope="module")
 def at_once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    with company(tmp_path_factory.mktemp("range")) as found:
-        found.load()
-        assert_books(found.db, found.world)
+    with company(tmp_path_factory.mktemp("range"), new_world(first_day=FIVE[0]), empty=True) as found:
+        found.load(FIVE[0])
+        assert_books(found.db, found.world, FIVE[0])
         return snapshot(found.db, without=("vw_data_health",))
 
 
@@ -223,49 +221,50 @@ def _each_once(order: list[date]) -> list[tuple[date, date]]:
 
 
 ORDERS = {
-    "day by day, backwards": _each_once(DAYS[::-1]),
-    "shuffled, one twice": _each_once(random.Random(5).sample(DAYS, 10) + DAYS[3:4]),
-    "overlapping ranges": [(DAYS[4], DAYS[9]), (DAYS[0], DAYS[6]), (DAYS[2], DAYS[2])],
+    "day by day, backwards": _each_once(FIVE[::-1]),
+    "shuffled, one twice": _each_once([FIVE[n] for n in (2, 0, 4, 3, 1, 3)]),
+    "overlapping ranges": [(FIVE[2], FIVE[4]), (FIVE[0], FIVE[3]), (FIVE[1], FIVE[1])],
 }
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_any_order_of_days_gives_the_same_tables(order: str, at_once: dict[str, list[str]], tmp_path: Path) -> None:
-    with company(tmp_path) as found:
+    with company(tmp_path, new_world(first_day=FIVE[0]), empty=True) as found:
         for first, last in ORDERS[order]:
             found.load(first, last)
-        assert_books(found.db, found.world)
+        assert_books(found.db, found.world, FIVE[0])
         assert_same(snapshot(found.db, without=("vw_data_health",)), at_once, order)
 
 
-def test_two_commands_in_the_wrong_order(at_once: dict[str, list[str]], tmp_path: Path) -> None:
-    with company(tmp_path) as found:
-        for first, last in ((DAYS[6], DAYS[9]), (DAYS[0], DAYS[6])):
-            done = found.run(first, last)
-            assert done.returncode == 0, plain(done.stderr)
-        assert_books(found.db, found.world)
+def test_a_command_for_earlier_days_than_those_held(at_once: dict[str, list[str]], tmp_path: Path) -> None:
+    with company(tmp_path, new_world(first_day=FIVE[0]), empty=True) as found:
+        found.load(FIVE[3], FIVE[4])
+        done = found.run(FIVE[0], FIVE[3])
+        assert done.returncode == 0, plain(done.stderr)
+        assert_books(found.db, found.world, FIVE[0])
         assert_same(snapshot(found.db, without=("vw_data_health",)), at_once)
 
 
 def test_restated_tables_equal_those_of_who_never_saw_the_first_version(tmp_path: Path) -> None:
     """Law 3 with history: after restatements a warehouse that followed them equals one that was built afterwards."""
-    with company(tmp_path / "old") as found, company(tmp_path / "new", found.world) as later:
-        found.load()
-        for day, kind in ((DAYS[0], "up"), (DAYS[3], "empty"), (DAYS[6], "down"), (DAYS[3], "up")):
+    first = DAYS[6]
+    world = new_world(first_day=first)
+    with company(tmp_path / "old", world, empty=True) as found, company(tmp_path / "new", world, empty=True) as later:
+        found.load(first)
+        for day, kind in ((DAYS[6], "up"), (DAYS[7], "empty"), (DAYS[8], "down"), (DAYS[7], "up")):
             found.world.restate(day, kind)
-        found.load()
-        later.load()
-        assert_books(found.db, found.world)
+        found.load(first)
+        later.load(first)
+        assert_books(found.db, found.world, first)
         without = ("vw_restatements",)
         assert_same(snapshot(found.db, without=without), snapshot(later.db, without=without))
         days = [d for (d,) in rows(found.db, "SELECT DISTINCT usage_date FROM vw_restatements ORDER BY 1")]
-        assert days == [DAYS[0], DAYS[3], DAYS[6]]
+        assert days == DAYS[6:9]
 
 
-def test_a_settled_sheet_rebuild_needs_no_vendor(tmp_path: Path) -> None:
+def test_a_settled_sheet_rebuild_needs_no_vendor(prepared: Prepared, tmp_path: Path) -> None:
     """A department that changes is followed by rebuilding from raw alone."""
-    with company(tmp_path) as found:
-        found.load()
+    with company(tmp_path, data=prepared.data) as found:
         asked = len(found.sim.log)
         sheet = found.world.sheet
         ben = next(

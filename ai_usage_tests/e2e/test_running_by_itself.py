@@ -1,12 +1,11 @@
-"""A day in the life without a person: what a run leaves for collectors, how a gap is found and closed, how a failed run is made again by the
-real daemon, and what today looks like before it has ended. Truth is the simulator's own log and books."""
+"""A day in the life without a person: what a run leaves for collectors, how a gap is found, and what today looks like before it has ended.
+Truth is the simulator's own log and books. What the daemon does by itself is in test_dagster.py."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,40 +19,32 @@ from prometheus_client.parser import text_string_to_metric_families
 from ai_usage.defs.operations.today import today
 from ai_usage.simulator import Fault
 from ai_usage_tests.fixtures.company import (
-    COMMAND,
     DAYS,
     FIRST,
     KEY,
     LAST,
     PATHS,
-    ROOT,
     Company,
+    Prepared,
     company,
     new_world,
     plain,
     rows,
-    wait_until,
 )
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Company, subprocess.CompletedProcess[str], Path]]:
-    """One run with a vendor that refuses three times, as a service would start it: JSON lines and a metrics file."""
-    with company(tmp_path_factory.mktemp("told")) as firm:
-        firm.patience_s = 540
-        firm.sim.add_fault(Fault("429", PATHS["filtered-usage-events"], times=3))
-        metrics = firm.folder / "collected" / "ai_usage.prom"
-        done = firm.run(AI_USAGE_LOG_FORMAT="json", AI_USAGE_METRICS_FILE=str(metrics))
-        assert done.returncode == 0, done.stderr[-3000:]
-        yield firm, done, metrics
+def firm(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """What the prepared company's run left: it was started as a service would, and its vendor refused three times."""
+    with company(tmp_path_factory.mktemp("told"), data=prepared.data) as found:
+        yield found
 
 
-def test_every_line_of_a_run_is_json_and_holds_no_key(told: tuple[Company, subprocess.CompletedProcess[str], Path]) -> None:
-    firm, done, _ = told
+def test_every_line_of_a_run_is_json_and_holds_no_key(firm: Company, prepared: Prepared) -> None:
     objects, others = [], []
-    for line in plain(done.stderr).splitlines():
+    for line in plain(prepared.stderr).splitlines():
         (objects if line.startswith("{") else others).append(line)
     lines = [json.loads(line) for line in objects]
     [run] = {line["run_id"] for line in lines if "run_id" in line}
@@ -69,7 +60,7 @@ def test_every_line_of_a_run_is_json_and_holds_no_key(told: tuple[Company, subpr
         assert line["partition"] == f"{FIRST}_{LAST}" and line["run_id"] == run and line["attempt"] >= 1
     ended = {line["asset"]: line["duration_s"] for line in lines if line.get("event") == "STEP_SUCCESS"}
     assert {"raw_cursor_events", "fct_cost_daily", "vw_certificate", "html_report"} <= ended.keys() and all(s >= 0 for s in ended.values())
-    assert KEY not in done.stderr + done.stdout
+    assert KEY not in prepared.stderr + prepared.stdout
     page = rows_of_events(firm.home, run)
     assert any("429" in said for said in page), "Dagster's page of the run says it too"
 
@@ -79,19 +70,16 @@ def rows_of_events(home: Path, run: str) -> list[str]:
         return [entry.user_message for entry in instance.all_logs(run)]
 
 
-def test_every_request_of_the_run_is_in_the_warehouse_and_in_the_metrics(
-    told: tuple[Company, subprocess.CompletedProcess[str], Path],
-) -> None:
+def test_every_request_of_the_run_is_in_the_warehouse_and_in_the_metrics(firm: Company, prepared: Prepared) -> None:
     """The vendor's own log is the truth: as many requests, by path and status."""
-    firm, _, metrics = told
     endpoint = {PATHS[name]: name for name in ("filtered-usage-events", "daily-usage-data", "members", "spend")}
-    truth = Counter((endpoint[r.path], r.status) for r in firm.sim.log if r.path in endpoint)
+    truth = Counter((endpoint[r.path], r.status) for r in prepared.requests if r.path in endpoint)
     assert truth["filtered-usage-events", 429] == 3 and len(truth) >= 5
     held = rows(firm.db, "SELECT endpoint, status, SUM(requests), SUM(retries) FROM vendor_requests WHERE source = 'cursor' GROUP BY ALL")
     assert {(e, s): n for e, s, n, _ in held} == dict(truth)
     assert sum(r for *_, r in held) == 3, "each refusal was asked again"
     assert len(rows(firm.db, "SELECT DISTINCT run_id FROM vendor_requests")) == 1
-    families = {f.name: f for f in text_string_to_metric_families(metrics.read_text())}
+    families = {f.name: f for f in text_string_to_metric_families(prepared.metrics.read_text())}
     counted = {
         (s.labels["endpoint"], int(s.labels["status"])): s.value
         for s in families["ai_usage_vendor_requests"].samples
@@ -101,10 +89,7 @@ def test_every_request_of_the_run_is_in_the_warehouse_and_in_the_metrics(
     assert [s.value for s in families["ai_usage_last_run_success"].samples] == [1.0]
 
 
-def test_a_certificate_finds_the_gap_and_names_the_command_that_closes_it(
-    told: tuple[Company, subprocess.CompletedProcess[str], Path],
-) -> None:
-    firm, *_ = told
+def test_a_certificate_finds_the_gap_and_names_the_command_that_closes_it(firm: Company) -> None:
     whole = firm.cli("certify", "--format", "json")
     assert whole.returncode == 0, plain(whole.stderr)
     found = json.loads(whole.stdout)
@@ -126,46 +111,10 @@ def test_a_certificate_finds_the_gap_and_names_the_command_that_closes_it(
     assert wrong.returncode == 1 and "table, json or csv" in plain(wrong.stderr)
 
 
-def test_the_daemon_makes_a_failed_run_again_once(tmp_path: Path) -> None:
-    """The vendor is down for longer than the client's patience; then it is up, and nobody does anything."""
-    with company(tmp_path) as firm:
-        firm.patience_s = 540
-        firm.sim.add_fault(Fault("500", PATHS["filtered-usage-events"], times=None))
-        down = firm.run(AI_USAGE_HTTP_PATIENCE_S="0.5")
-        assert down.returncode == 1 and firm.cli("certify").returncode == 1
-        firm.sim.clear_faults()
-        shutil.copy(ROOT / "workspace.yaml", firm.cwd / "workspace.yaml")
-        env = firm.env({"DAGSTER_HOME": str(firm.home), "AI_USAGE_REPAIR_AFTER_MINUTES": "0"})
-        log = (firm.folder / "daemon.log").open("w")
-        daemon = subprocess.Popen(
-            [str(COMMAND.with_name("dagster-daemon")), "run", "-w", "workspace.yaml"], cwd=firm.cwd, env=env, stdout=log, stderr=log
-        )
-        try:
-            with dg.DagsterInstance.from_config(str(firm.home)) as instance:
-
-                def repaired() -> list[dg.DagsterRun] | None:
-                    found = [r for r in instance.get_runs() if "ai_usage/repairs" in r.tags]
-                    return found if found and all(r.is_finished for r in found) else None
-
-                [repair] = wait_until(repaired, 240, "the repair's end")  # one failure, one repair
-                assert repair.status == dg.DagsterRunStatus.SUCCESS, (firm.folder / "daemon.log").read_text()[-3000:]
-        finally:
-            daemon.terminate()
-            try:
-                daemon.wait(20)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-                daemon.wait()
-            log.close()
-        assert firm.cli("certify").returncode == 0
-        billed = dict(rows(firm.db, "SELECT cost_date, SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage' GROUP BY 1"))
-        assert billed == {d: v for d, v in firm.world.truth.billed_usd_by_day(FIRST, LAST).items() if v}
-
-
 def test_today_is_shown_open_and_is_held_by_nobody(tmp_path: Path) -> None:
     """The company works today too: its cost so far is in the facts, open, to the last fraction, and no certificate counts it."""
     day = LAST + timedelta(days=1)
-    with company(tmp_path, new_world(last_day=day)) as firm, firm.runtime() as runtime:
+    with company(tmp_path, new_world(first_day=LAST, last_day=day), empty=True) as firm, firm.runtime() as runtime:
         os.environ.pop("DAGSTER_HOME", None)
         firm.load(LAST, LAST)
         before = (
@@ -183,7 +132,10 @@ def test_today_is_shown_open_and_is_held_by_nobody(tmp_path: Path) -> None:
             rows(firm.db, "SELECT * FROM vw_certificate ORDER BY 2, 3"),
         ) == before
         assert rows(firm.db, "SELECT * FROM vw_restatements") == []
-    with company(tmp_path / "other", new_world(last_day=day)) as firm, firm.runtime(http_patience_s=0.3) as runtime:
+    with (
+        company(tmp_path / "other", new_world(first_day=LAST, last_day=day), empty=True) as firm,
+        firm.runtime(http_patience_s=0.3) as runtime,
+    ):
         firm.sim.add_fault(Fault("500", PATHS["filtered-usage-events"], times=None))
         assert not dg.materialize([today], resources={"runtime": runtime}, raise_on_error=False).success
         assert rows(firm.db, "SELECT DISTINCT state FROM raw_fetches WHERE endpoint = 'filtered-usage-events'") == [("failed",)]

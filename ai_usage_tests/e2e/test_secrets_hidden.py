@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from ai_usage.simulator import Fault
-from ai_usage_tests.fixtures.company import FIRST, KEY, PATHS, Company, assert_sentence, company, plain
+from ai_usage import execution
+from ai_usage.defs.cursor.assets import raw_cursor_members
+from ai_usage.simulator import Fault, Simulator
+from ai_usage_tests.fixtures.company import KEY, LAST, PATHS, Company, Prepared, assert_sentence, company, new_world, plain, rows
 from ai_usage_tests.fixtures.secret_manager import SecretManager
 
 FORMS = ("value", "file", "secret manager")
@@ -74,25 +77,61 @@ def test_doctor_finds_a_reference_that_leads_nowhere(firm: Company) -> None:
     assert done.returncode == 1 and "there is no file /no/such/key" in done.stdout
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_run_and_its_failure_show_the_key_nowhere(firm: Company, form: str) -> None:
-    """Logs, errors, Dagster's records (metadata and stack traces among them), spool, tables, report: no byte of the key."""
-    given = firm.forms[form]  # type: ignore[attr-defined]
-    assert firm.manager is not None  # type: ignore[attr-defined]
-    before = len(firm.manager.asked)  # type: ignore[attr-defined]
-    good = firm.run(FIRST, FIRST, CURSOR_ADMIN_API_KEY=given)
-    assert good.returncode == 0, good.stderr
-    assert len(firm.manager.asked) - before == (form == "secret manager"), "a run asks once for a key"  # type: ignore[attr-defined]
-    firm.sim.add_fault(Fault("401", PATHS["members"], times=None))
-    bad = firm.run(FIRST, FIRST, CURSOR_ADMIN_API_KEY=given)
-    firm.sim.clear_faults()
-    assert_sentence(bad, "raw_cursor_members", "401")
-    lost = firm.run(FIRST, FIRST, CURSOR_ADMIN_API_KEY="file:///no/such/key")
-    assert_sentence(lost, "CURSOR_ADMIN_API_KEY: there is no file /no/such/key")
-    assert KEY not in good.stdout + good.stderr + bad.stdout + bad.stderr
-    seen = 0
-    for path, content in everything_below(firm.data):
-        seen += 1
-        assert KEY.encode() not in content, f"{path} holds the key"
-    assert seen > 10
-    shutil.rmtree(firm.data)
+KEYS = {
+    "CURSOR_ADMIN_API_KEY": KEY,
+    "ANTHROPIC_ADMIN_API_KEY": "admin-key-that-must-never-be-shown",
+    "ANTHROPIC_ANALYTICS_API_KEY": "analytics-key-that-must-never-be-shown",
+}
+"""One in each form. None holds another one."""
+REFUSED = (PATHS["members"], "organizations/users", "analytics/users")
+
+
+def assert_shown_nowhere(folder: Path, *said: str) -> None:
+    """Logs, errors, Dagster's records (metadata and stack traces among them), spool, tables, report: no byte of any key."""
+    for name, key in KEYS.items():
+        assert key not in "".join(said), f"a command printed {name}"
+    seen: set[str] = set()
+    for path, content in everything_below(folder):
+        seen.add(path.suffix)
+        for name, key in KEYS.items():
+            assert key.encode() not in content, f"{path} holds {name}"
+    assert {".duckdb", ".db", ".zst", ".html"} <= seen, f"not everything was looked through: {sorted(seen)}"
+
+
+def test_a_run_and_its_failures_show_no_key_in_any_form(tmp_path: Path) -> None:
+    """Each vendor takes its key for some questions and refuses it for one, so that every key is used well and fails."""
+    world = new_world(people=4, first_day=LAST - timedelta(days=2), anthropic=True, enterprise=True)
+    keys = dict(zip(("cursor_key", "anthropic_key", "anthropic_analytics_key"), KEYS.values(), strict=True))
+    with Simulator(world, **keys) as sim, SecretManager() as manager:
+        firm = Company(sim, tmp_path / "firm")
+        file = tmp_path / "key"  # beside what is looked through
+        file.write_text(KEYS["ANTHROPIC_ADMIN_API_KEY"] + "\n")
+        file.chmod(0o600)
+        firm.settings |= {
+            "AI_USAGE_ANTHROPIC_BASE_URL": sim.url, "AI_USAGE_ANTHROPIC_RATE_FACTOR": "0", "ANTHROPIC_ADMIN_API_KEY": f"file://{file}",
+            "AI_USAGE_SECRET_MANAGER_BASE_URL": manager.url,
+            "ANTHROPIC_ANALYTICS_API_KEY": manager.hold("analytics", KEYS["ANTHROPIC_ANALYTICS_API_KEY"]),
+        }  # fmt: skip
+        for path in REFUSED:
+            firm.sim.add_fault(Fault("401", path, times=None))
+        done = firm.run(LAST - timedelta(days=2), LAST)
+        assert len(manager.asked) == 1, "a run asks once for a key"
+        for asset in ("raw_cursor_members", "raw_anthropic_users", "raw_claude_enterprise_users"):
+            assert_sentence(done, f"failed {asset}", "401")
+        read = {source for (source,) in rows(firm.db, "SELECT DISTINCT source FROM raw_fetches WHERE state = 'complete'")}
+        assert {"cursor", "anthropic", "claude_enterprise"} <= read, "a key that was never used well proves less"
+        written = firm.cli("report")
+        assert written.returncode == 0, written.stderr
+        assert_shown_nowhere(firm.folder, done.stdout, done.stderr, written.stdout, written.stderr)
+
+
+def test_a_process_that_logs_for_a_collector_shows_no_key(prepared: Prepared) -> None:
+    """A run in a process of its own that went well, its JSON lines and its metrics file too."""
+    assert_shown_nowhere(prepared.folder)
+
+
+def test_a_key_whose_file_is_not_there_fails_its_assets_in_a_sentence(firm: Company) -> None:
+    with firm.runtime(cursor_admin_api_key="file:///no/such/key") as runtime, dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize([raw_cursor_members], resources={"runtime": runtime}, instance=instance, raise_on_error=False)
+    said = execution._outcome(done).failures["raw_cursor_members"]  # what the command prints
+    assert said.startswith("CURSOR_ADMIN_API_KEY: there is no file /no/such/key"), said

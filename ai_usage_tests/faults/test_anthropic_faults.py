@@ -1,4 +1,5 @@
-"""Every fault that the simulator offers, on every Anthropic endpoint: what heals leaves the calm run's tables, what does not leaves the old ones.
+"""Every fault that the simulator offers, on every kind of Anthropic's page chains: what heals leaves the calm run's tables, what does not leaves the
+old ones. `make prove` takes every endpoint for every fault.
 
 That a fault struck is read from the simulator's own log. Belongs here: faults on Claude's pages. Does not belong here: recorded answers
 (contract/test_anthropic_contract.py), attribution (unit/test_sql_anthropic.py).
@@ -26,6 +27,7 @@ from ai_usage.sources.errors import AuthError, ContractError, TransientError
 from ai_usage.sources.walk import walk_all
 from ai_usage.warehouse import DuckDBWarehouse
 from ai_usage_tests.fixtures.company import VOLATILE, opened
+from ai_usage_tests.proving import once
 
 KEY = "admin-key-that-must-never-be-shown"
 FIRST = date(2026, 11, 9)  # a Monday
@@ -53,6 +55,11 @@ READS = {
     "api_keys": Read(records.API_KEYS, "api_keys", "organizations/api_keys", TODAY),
     "workspaces": Read(records.WORKSPACES, "workspaces", "organizations/workspaces", TODAY),
     "workspace_members": Read(records.WORKSPACE_MEMBERS, "workspace_members", "/members", TODAY),
+}
+CHAINS = {
+    "buckets by page": ["usage", "cost"],
+    "rows by page": ["claude_code"],
+    "rows by last id": ["users", "api_keys", "workspaces", "workspace_members"],
 }
 REPORTS = [name for name, read in READS.items() if read.is_report]
 PAGED = ("null_cursor", "repeated_cursor", "repeated_page", "expired_cursor")
@@ -164,7 +171,7 @@ def restated() -> World:
     return made
 
 
-@pytest.mark.parametrize(("fault", "name"), [(f, n) for f in HEALS for n in READS if applies(f, n)])
+@pytest.mark.parametrize(("fault", "name"), once(list(HEALS), CHAINS, applies))
 def test_what_heals_ends_as_the_calm_run(fault: str, name: str, tmp_path: Path, calm: Any, empty_file: Path) -> None:
     made, _, held = calm
     struck = Fault(path=READS[name].path, **HEALS[fault])
@@ -187,7 +194,7 @@ def test_a_fault_in_the_middle_of_the_chain_heals_too(name: str, tmp_path: Path,
         assert found.held(name) == held[name]
 
 
-@pytest.mark.parametrize(("kind", "name"), [(k, n) for k in STAYS for n in READS if applies(k, n)])
+@pytest.mark.parametrize(("kind", "name"), once(list(STAYS), CHAINS, applies))
 def test_what_does_not_heal_leaves_the_version_that_stood(kind: str, name: str, tmp_path: Path, calm: Any, restated: World) -> None:
     """Every window fails, says so in a sentence and in `raw_fetches`; of the vendor's new numbers nothing is published."""
     _, filled, held = calm

@@ -11,7 +11,7 @@ from ai_usage.dashboards.metabase.client import Client
 from ai_usage.dashboards.metabase.config import bigquery_details, postgres_details
 from ai_usage.dashboards.metabase.desired import Desired, desire
 from ai_usage.dashboards.metabase.verify import Proof, verify
-from ai_usage.dashboards.spec import load_dashboards
+from ai_usage.dashboards.spec import default_root, load_dashboards
 from ai_usage.warehouse.postgres_dialect import to_postgres
 from ai_usage_tests.metabase.standin import StandIn
 
@@ -37,15 +37,13 @@ _COMPUTED: dict[str, Desired] = {}
 
 
 def wanted(settings: MetabaseConfig, root: Path | None = None) -> Desired:
-    """The repository's own suite is computed once for each configuration: it takes 0.4 s."""
-    key = repr(replace(settings, url=""))
-    if root is None and key in _COMPUTED:
-        return _COMPUTED[key]
-    dashboards = load_dashboards(root)
-    made = desire(dashboards, load_suite(dashboards, root), settings)
-    if root is None:
-        _COMPUTED[key] = made
-    return made
+    """A suite is computed once for each configuration and content of its files: it takes 0.4 s."""
+    files = sorted((root or default_root()).rglob("*"))
+    key = repr((replace(settings, url=""), [(str(f), f.read_bytes()) for f in files if f.is_file()]))
+    if key not in _COMPUTED:
+        dashboards = load_dashboards(root)
+        _COMPUTED[key] = desire(dashboards, load_suite(dashboards, root), settings)
+    return _COMPUTED[key]
 
 
 def walk(metabase: StandIn, *, write: bool, root: Path | None = None, send_secrets: bool = False, **more: Any) -> Run:

@@ -17,7 +17,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from ai_usage_tests.metabase import openapi
 from ai_usage_tests.metabase.state import Refusal, State
 
+READING = re.compile(r"/query$|/eid-translation/|^/api/session$")
 OPEN = {"/api/health", "/api/session/properties", "/api/setup", "/api/session"}
+
+
+def changes(method: str, path: str) -> bool:
+    return method != "GET" and not READING.search(path)
 
 
 class StandIn(State):
@@ -85,15 +90,14 @@ class StandIn(State):
 
     def writes(self) -> list[tuple[str, str, Any]]:
         """The requests that changed something."""
-        reading = re.compile(r"/query$|/eid-translation/|^/api/session$")
-        return [entry for entry in self.log if entry[0] != "GET" and not reading.search(entry[1])]
+        return [entry for entry in self.log if changes(*entry[:2])]
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any, headers: dict[str, str]) -> tuple[int, Any] | None:
         self.log.append((method, path, body))
         if method == "GET" and self.broken_gets > 0:
             self.broken_gets -= 1
             return 502, {"message": "starting"}
-        writing = bool(self.writes()) and self.log[-1] == self.writes()[-1] and method != "GET"
+        writing = changes(method, path)
         if writing and self.cut_after is not None and self.cut_before and self.cut_after <= 0:
             return None
         try:

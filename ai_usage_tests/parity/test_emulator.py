@@ -6,13 +6,11 @@ docs/decisions/0012-bigquery.md.
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from ai_usage.warehouse import models
 from ai_usage_tests.fixtures.bigquery import Place
-from ai_usage_tests.parity.googlesql import GoogleSQL
+from ai_usage_tests.parity.answers import KeptAnswers
 
 PAGE = models.sql_root().parent / "docs" / "decisions" / "0012-bigquery.md"
 DEVIATES = [
@@ -24,25 +22,22 @@ ALIKE = ["NUMERIC '0.1' + NUMERIC '0.2'", "SAFE_CAST('x' AS NUMERIC)", "DATE_TRU
 TYPES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 
 
-def answers(google: GoogleSQL, place: Place, expression: str) -> tuple[tuple[str, Any], tuple[str, Any]]:
-    """(type, value) of both."""
+def agrees(google: KeptAnswers, place: Place, expression: str) -> bool:
+    """Whether the emulator answers with GoogleSQL's type and value."""
     sql = f"SELECT {expression} AS v"
-    right = google.run(sql, {}, {})
     found = place.client.query_and_wait(sql)
     kind = found.schema[0].field_type
-    [row] = found
-    return (right.types[0], right.rows[0][0]), (TYPES.get(kind, kind), row[0])
+    question = google.question(sql, {}, [], {})
+    return google.confirms(question, sql, {}, {}, (["v"], [TYPES.get(kind, kind)], [tuple(row) for row in found]), in_order=False)
 
 
 @pytest.mark.parametrize("expression", DEVIATES)
-def test_where_the_emulator_deviates_is_written_down(google: GoogleSQL, bigquery_place: Place, expression: str) -> None:
+def test_where_the_emulator_deviates_is_written_down(google: KeptAnswers, bigquery_place: Place, expression: str) -> None:
     """Once it agrees, the line goes: from here, and from the page."""
-    right, found = answers(google, bigquery_place, expression)
-    assert right != found
+    assert not agrees(google, bigquery_place, expression)
     assert f"`{expression}`" in PAGE.read_text(encoding="utf-8")
 
 
-def test_where_it_does_not_deviate_the_comparison_says_so(google: GoogleSQL, bigquery_place: Place) -> None:
+def test_where_it_does_not_deviate_the_comparison_says_so(google: KeptAnswers, bigquery_place: Place) -> None:
     for expression in ALIKE:
-        right, found = answers(google, bigquery_place, expression)
-        assert right == found, expression
+        assert agrees(google, bigquery_place, expression), expression

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from ai_usage.remembered import unrecorded
 from ai_usage.warehouse import WarehouseError, dialect, models
 from ai_usage_tests.fixtures.desk import Desk
-from ai_usage_tests.parity.googlesql import GoogleSQL, GoogleSQLError
+from ai_usage_tests.parity.googlesql import GoogleSQLError
 from ai_usage_tests.parity.witness import Disagreement
 from ai_usage_tests.unit.test_dialect import CASES, STATEMENTS
 
@@ -107,7 +107,8 @@ def test_what_stays_different_is_written_down(both: Desk, expression: str) -> No
 @pytest.fixture
 def fresh_translation() -> Iterator[None]:
     dialect.to_duckdb.cache_clear()
-    yield
+    with unrecorded():
+        yield
     dialect.to_duckdb.cache_clear()
 
 
@@ -127,8 +128,3 @@ def test_without_a_repair_the_witness_objects(both: Desk, repair: str, monkeypat
 
 def test_every_repair_has_such_a_statement() -> None:
     assert set(NEEDS) == {name for name in vars(dialect) if name.startswith("_repair_")}
-
-
-def test_what_googlesql_compiled_is_kept(google: GoogleSQL, pytestconfig: pytest.Config) -> None:
-    """So that the next run starts in a tenth of a second."""
-    assert list(Path(pytestconfig.cache.mkdir("googlesql")).glob("googlesql-*.cwasm"))

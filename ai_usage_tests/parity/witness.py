@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from ai_usage import tables
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import DuckDBWarehouse, Fact, dialect, models
 from ai_usage.warehouse.base import Parameters
-from ai_usage_tests.parity.googlesql import GoogleSQL, Row
+from ai_usage_tests.parity.answers import KeptAnswers
+from ai_usage_tests.parity.googlesql import Row
 
 PHYSICAL = [table for table in tables.ALL if not table.view]
 _TYPES = {
@@ -35,10 +37,22 @@ class Disagreement(AssertionError):
     """The two engines answer differently; the message shows the statement and where."""
 
 
+@dataclass(frozen=True)
+class Question:
+    """What GoogleSQL is asked; `content` holds the tables' rows where no answer is kept."""
+
+    google: KeptAnswers
+    name: str
+    sql: str
+    given: Mapping[str, Any]
+    content: Mapping[str, Sequence[Row]]
+    is_new: bool
+
+
 class Witnessed(DuckDBWarehouse):
     """A DuckDB warehouse each of whose answers and replacements GoogleSQL must confirm. `asked` counts them."""
 
-    def __init__(self, path: Path, google: GoogleSQL) -> None:
+    def __init__(self, path: Path, google: KeptAnswers) -> None:
         super().__init__(path)
         self.google = google
         self.asked = 0
@@ -46,33 +60,36 @@ class Witnessed(DuckDBWarehouse):
     def select(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
         found = super().select(sql, parameters)
         given = {name: value for name, value in (parameters or {}).items() if name in dialect.parameters(sql)}
-        statement = models.expand(sql) if "start_date" in given else sql
-        self._confirm(statement, given, self._content(statement), found)
+        agree(self._question(models.expand(sql) if "start_date" in given else sql, given), found)
         return found
 
     def replace(self, table: Table, model: str, parameters: Parameters, facts: Sequence[Fact] = ()) -> int:
         statement = models.expand(model)
-        before = self._content(statement) if self.path.exists() else {}
+        given = {name: value for name, value in parameters.items() if name in dialect.parameters(statement)}
+        question = self._question(statement, given)
         written = super().replace(table, model, parameters, facts)
         columns = ", ".join(table.column_names)
         where = f"WHERE {table.date_column} BETWEEN $start_date AND $end_date" if table.date_column else ""
         bound = {k: parameters[k] for k in ("start_date", "end_date")} if where else {}
-        given = {name: value for name, value in parameters.items() if name in dialect.parameters(statement)}
         with self._reading() as con:
-            after = con.execute(f"SELECT {columns} FROM {table.name} {where}", bound).to_arrow_table()
-        self._confirm(statement, given, before, after)
+            found = con.execute(f"SELECT {columns} FROM {table.name} {where}", bound).to_arrow_table()
+        agree(question, found)
         return written
 
-    def _confirm(self, statement: str, given: Mapping[str, Any], content: Mapping[str, Sequence[Row]], found: pa.Table) -> None:
+    def _question(self, statement: str, given: Mapping[str, Any]) -> Question:
+        """The statement as GoogleSQL gets it, and what stands now in every table that it reads, through views too."""
         self.asked += 1
-        agree(self.google, inlined(statement), given, content, found)
-
-    def _content(self, statement: str) -> dict[str, list[Row]]:
-        """The rows of every table that the statement reads, through views too."""
         self.ensure()
-        read = [t for t in PHYSICAL if t.name in _reads(inlined(statement))]
+        sql = inlined(statement)
+        read = [t for t in PHYSICAL if t.name in _reads(sql)]
         with self._reading() as con:
-            return {t.name: rows_of(con.execute(f"SELECT {', '.join(t.column_names)} FROM {t.name}").to_arrow_table()) for t in read}
+            rows = {t.name: _digest(con, t) for t in read}
+            name = self.google.question(sql, given, read, rows)
+            is_new = self.google.is_asked(name)
+            content = {
+                t.name: rows_of(con.execute(f"SELECT {', '.join(t.column_names)} FROM {t.name}").to_arrow_table()) for t in read if is_new
+            }
+        return Question(self.google, name, sql, given, content, is_new)
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -111,6 +128,15 @@ def bare(sql: str) -> str:
     return sql.strip().rstrip(";")
 
 
+def _digest(con: duckdb.DuckDBPyConnection, table: Table) -> str:
+    """Of the table's rows in any order. A row as text names each value: DuckDB quotes a string that could be taken for another value."""
+    row = ", ".join(table.column_names)
+    found = con.execute(
+        f"SELECT sha256(string_agg(r, chr(10) ORDER BY r)) FROM (SELECT CAST(ROW({row}) AS VARCHAR) AS r FROM {table.name})"
+    )
+    return str(found.fetchall()[0][0])
+
+
 def rows_of(data: pa.Table) -> list[Row]:
     return list(zip(*(column.to_pylist() for column in data.columns), strict=True)) if data.num_columns else []
 
@@ -119,25 +145,21 @@ def types_of(data: pa.Table) -> tuple[str, ...]:
     return tuple(_TYPES.get(kind, str(kind)) for kind in data.schema.types)
 
 
-def agree(google: GoogleSQL, sql: str, given: Mapping[str, Any], content: Mapping[str, Sequence[Row]], found: pa.Table) -> None:
+def agree(question: Question, found: pa.Table) -> None:
     """Raises `Disagreement` unless GoogleSQL's answer has the names, types and rows of `found`; in order, where the statement says ORDER BY."""
-    answer = google.run(sql, given, content)
-    names = tuple(found.schema.names)
-    if all(answer.names) and answer.names != names:
-        raise Disagreement(f"columns\nGoogleSQL {answer.names}\nDuckDB    {names}\n{sql}")
-    for name, theirs, ours in zip(names, answer.types, types_of(found), strict=True):
-        if theirs != ours:
-            raise Disagreement(f"type of {name}: GoogleSQL {theirs}, DuckDB {ours}\n{sql}")
-    theirs, ours = answer.rows, rows_of(found)
-    if not _ordered(sql):
-        theirs, ours = sorted(theirs, key=repr), sorted(ours, key=repr)
-    if theirs != ours:
-        only_theirs = [row for row in theirs if row not in ours]
-        only_ours = [row for row in ours if row not in theirs]
-        raise Disagreement(
-            f"{len(theirs)} rows of GoogleSQL and {len(ours)} of DuckDB\n{names}\n"
-            f"only GoogleSQL {only_theirs[:3]}\nonly DuckDB    {only_ours[:3]}\n{sql}"
-        )
+    names, types, rows = tuple(found.schema.names), types_of(found), rows_of(found)
+    google, sql = question.google, question.sql
+    if google.confirms(question.name, sql, question.given, question.content, (names, types, rows), in_order=_ordered(sql)):
+        return
+    if not question.is_new:
+        raise Disagreement(f"GoogleSQL's kept answer is another one; AI_USAGE_TEST_PROVE=1 shows both.\n{len(rows)} rows {names}\n{sql}")
+    answer = google.engine.run(sql, question.given, question.content)
+    theirs = [row for row in answer.rows if row not in rows]
+    ours = [row for row in rows if row not in answer.rows]
+    raise Disagreement(
+        f"{len(answer.rows)} rows of GoogleSQL and {len(rows)} of DuckDB\n{answer.names} {answer.types}\n{names} {types}\n"
+        f"only GoogleSQL {theirs[:3]}\nonly DuckDB    {ours[:3]}\n{sql}"
+    )
 
 
 @lru_cache(maxsize=512)

@@ -62,7 +62,7 @@ def test_the_whole_log_is_the_books(new_desk: Callable[[], Desk]) -> None:
     assert {key: len({c for _, k, c in log() if k == key}) for key in books} == books and books
 
 
-@settings(max_examples=12)
+@settings(max_examples=5)
 @given(st.lists(st.tuples(st.integers(0, HOURS - 1), st.integers(1, 96)), min_size=1, max_size=4))
 def test_what_counts_is_the_union_of_the_exports_and_never_shrinks(new_desk: Callable[[], Desk], spans: list[Span]) -> None:
     desk, before = new_desk(), 0
@@ -85,7 +85,7 @@ def test_what_counts_is_the_union_of_the_exports_and_never_shrinks(new_desk: Cal
         before = sum(held.values())
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.booleans()), min_size=1, max_size=6))
 def test_current_ranges_are_apart_and_their_sum_is_the_books_of_their_days(
     new_desk: Callable[[], Desk], files: list[tuple[int, int, bool]]

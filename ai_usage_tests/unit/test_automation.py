@@ -10,9 +10,10 @@ import dagster as dg
 import pytest
 import yaml
 
+from ai_usage import execution
 from ai_usage.definitions import build_defs
 from ai_usage.defs.common import failed
-from ai_usage.defs.operations import automation, repair
+from ai_usage.defs.operations import automation, month_close, repair
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources.endpoint import Window
@@ -431,3 +432,31 @@ def test_dagster_itself_tries_no_failed_asset_again(runtime: Callable[..., Runti
     for error, kind in ((TransientError("later"), "transient"), (AuthError("no"), "permanent")):
         failure = failed(error)
         assert failure.allow_retries is False and failure.metadata["kind"].value == kind
+
+
+def test_a_run_builds_the_definitions_once(
+    runtime: Callable[..., Runtime], instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its display, its job and the look at every check share them; another runtime, or other settings of the same, has its own."""
+    loaded: list[object] = []
+    load = dg.load_assets_from_package_module
+    monkeypatch.setattr(dg, "load_assets_from_package_module", lambda module: loaded.append(module) or load(module))
+
+    class Reached(Exception):
+        pass
+
+    def execute_in_process(job: dg.JobDefinition, **_: object) -> None:
+        assert job.name == "close_month"
+        raise Reached
+
+    monkeypatch.setattr(dg.JobDefinition, "execute_in_process", execute_in_process)
+    one = runtime()
+    assert "closed_month" in execution.steps("close_month", one)
+    with pytest.raises(Reached):
+        execution.execute(one, YESTERDAY, YESTERDAY, job="close_month")
+    assert month_close.open_checks(instance, one) == []
+    assert len(loaded) == 1
+    one.settings = one.settings.model_copy(update={"log_format": "json"})
+    build_defs(runtime=one)
+    build_defs(runtime=runtime())
+    assert len(loaded) == 3

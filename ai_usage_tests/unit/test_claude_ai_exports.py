@@ -185,9 +185,14 @@ def test_personal_data_that_cost_does_not_need_is_stored_nowhere(desk: Desk) -> 
 def test_unknown_columns_and_keys_are_kept_in_extra(desk: Desk) -> None:
     actor = quoted(repr({"uuid": "u", "kind": "robot", "metadata": {"email_address": "a@example.com", "team": {"id": 7}}}))
     text = AUDIT + ",region,actor_email\n" + f"2026-11-20T09:00:00+00:00,{actor},login,{{}},{{}},,,,ios,eu,evil@example.com\n"
-    assert take(desk, "claude_ai_audit_log.csv", text).unknown_fields == {"actor_info", "region", "column actor_email"}
+    assert take(desk, "claude_ai_audit_log.csv", text).unknown_fields == {
+        "actor_info.kind",
+        "actor_info.metadata.team.id",
+        "region",
+        "column actor_email",
+    }
     (row,) = desk.ask("SELECT extra, actor_email FROM raw_claude_ai_audit_log")
-    assert '"region":"eu"' in row["extra"] and '"team":{"id":7}' in row["extra"] and row["actor_email"] == "a@example.com"
+    assert '"region":"eu"' in row["extra"] and '"actor_info.metadata.team.id":7' in row["extra"] and row["actor_email"] == "a@example.com"
 
 
 @pytest.mark.parametrize("at", ["2026-11-20T09:00:00", "20.11.2026 09:00", "", "2026-13-01T00:00:00Z"])
@@ -285,6 +290,33 @@ def test_deleting_signing_in_and_touching_twice_are_no_further_conversations(des
     assert desk.ask("SELECT user_email, conversations FROM stg_claude_ai_days") == [{"user_email": "ana@example.com", "conversations": 1}]
 
 
+def test_documents_of_a_project_are_use_of_it_and_deletions_of_none(desk: Desk) -> None:
+    """ana: project p1 by a document and p2 by making it; ben only deletes and removes: no day of his. The types are those of a real log."""
+    made = quoted(repr({"type": "chat_project", "uuid": "p2", "metadata": {"is_private": True}}))
+    document = quoted(repr({"type": "chat_project_document", "uuid": "d1", "metadata": {"project_uuid": "p1"}}))
+    ana = quoted(repr({"name": "Ana", "type": "account", "uuid": "u-ana", "metadata": {"email_address": "ana@example.com"}}))
+    ben = quoted(repr({"name": "Ben", "type": "account", "uuid": "u-ben", "metadata": {"email_address": "ben@example.com"}}))
+    rows = [
+        f"2026-11-20T09:00:00+00:00,{ana},project_created,{{}},{made},,,,web_claude_ai",
+        f"2026-11-20T09:05:00+00:00,{ana},project_document_created,{{}},{document},,,,web_claude_ai",
+        f"2026-11-20T09:10:00+00:00,{ana},project_document_deleted,{{}},{document},,,,web_claude_ai",
+        *(
+            f"2026-11-20T1{n}:00:00+00:00,{ben},{event},{{}},{thing},,,,web_claude_ai"
+            for n, (event, thing) in enumerate(
+                [
+                    ("project_deleted", made),
+                    ("project_document_deleted", document),
+                    ("file_deleted", document),
+                    ("project_member_removed", made),
+                ]
+            )
+        ),
+    ]
+    assert take(desk, "claude_ai_audit_log.csv", audit(*rows)).unknown_fields == set(), "nothing of a real log is drift"
+    assert desk.ask("SELECT user_email, projects FROM stg_claude_ai_days") == [{"user_email": "ana@example.com", "projects": 2}]
+    assert desk.one("SELECT COUNT(*) FROM raw_claude_ai_audit_log WHERE actor_type = 'account'") == 7
+
+
 # The sheet ----------------------------------------------------------------------------------------------------
 
 
@@ -345,22 +377,26 @@ def test_header_spellings_vary(desk: Desk) -> None:
     }  # fmt: skip
 
 
-def test_a_range_stands_on_its_last_day_and_keeps_its_period(desk: Desk) -> None:
+def test_a_range_is_spread_over_its_days_and_keeps_its_period(desk: Desk) -> None:
+    """5 USD over 31 days are 0.161290322 a day, and 0.161290340 on the last one: 5 less 30 times the others."""
     take(desk, f"claude_ai_spend.{OCTOBER}.csv", spend(charge("5", "6")))
     assert desk.ask("SELECT usage_date, period_start, period_end FROM raw_claude_ai_spend") == [
         {"usage_date": date(2026, 10, 31), "period_start": date(2026, 10, 1), "period_end": date(2026, 10, 31)}
     ]
-    assert desk.ask("SELECT cost_date, cost_usd FROM stg_claude_ai_cost") == [{"cost_date": date(2026, 10, 31), "cost_usd": Decimal(5)}]
-    assert desk.ask("SELECT requests, output_tokens, list_usd FROM stg_claude_ai_usage") == [
-        {"requests": None, "output_tokens": None, "list_usd": Decimal(6)}
-    ], "nobody says on which day of the month the requests were"
+    days = {r["cost_date"]: r["cost_usd"] for r in desk.ask("SELECT cost_date, cost_usd FROM stg_claude_ai_cost WHERE timing = 'spread'")}
+    assert days.pop(date(2026, 10, 31)) == Decimal("0.161290340")
+    assert days == {date(2026, 10, n): Decimal("0.161290322") for n in range(1, 31)}
+    told = "SELECT MAX(requests) AS requests, MAX(output_tokens) AS output_tokens, SUM(list_usd) AS list_usd FROM stg_claude_ai_usage"
+    assert desk.ask(told) == [{"requests": None, "output_tokens": None, "list_usd": Decimal(6)}], (
+        "nobody says on which day the requests were"
+    )
 
 
 def test_somebody_unnamed_is_a_line_of_its_own(desk: Desk) -> None:
     take(desk, f"claude_ai_spend.{OCTOBER}.csv", spend(charge("5", email="")))
     curated(desk, date(2026, 10, 1), TODAY, TODAY)
-    assert desk.ask("SELECT user_email, cost_usd, attribution FROM fct_cost_daily") == [
-        {"user_email": None, "cost_usd": Decimal(5), "attribution": "unattributed"}
+    assert desk.ask("SELECT user_email, SUM(cost_usd) AS usd, attribution FROM fct_cost_daily GROUP BY user_email, attribution") == [
+        {"user_email": None, "usd": Decimal(5), "attribution": "unattributed"}
     ]
 
 
@@ -393,7 +429,7 @@ def test_a_month_to_date_grows_into_its_month_when_asked(desk: Desk) -> None:
     take(desk, f"claude_ai_spend.{OCTOBER}.replace.csv", spend(charge("9")))
     assert total(desk) == 9
     assert [str(r) for r in held_ranges(desk.warehouse)] == ["2026-10-01 to 2026-10-31"]
-    assert desk.one("SELECT change_usd FROM vw_restatements WHERE usage_date = '2026-10-10'") == -5, "the withdrawal is in the ledger"
+    assert desk.ask("SELECT * FROM vw_restatements") == [], "a person withdrew it; the vendor changed nothing"
 
 
 def test_a_report_without_rows_says_that_nothing_was_spent_and_withdraws_its_range(desk: Desk) -> None:

@@ -17,6 +17,8 @@ import pytest
 from ai_usage import closing
 from ai_usage.closing import ClosingError
 from ai_usage.proofs import FACTS
+from ai_usage.settings import Settings
+from ai_usage.sources.endpoint import Window
 from ai_usage.warehouse import WarehouseError
 from ai_usage_tests.fixtures.desk import Desk, assert_totals, contents, curated
 
@@ -24,8 +26,7 @@ D, N = date, Decimal
 SEP, OCT, NOV = D(2026, 9, 1), D(2026, 10, 1), D(2026, 11, 1)
 DEC, LATE = D(2026, 12, 1), D(2027, 2, 1)
 ANA, BEN = "ana@example.com", "ben@example.com"
-both_engines = pytest.mark.both_engines
-BASE = datetime(2026, 11, 22, 12, tzinfo=UTC)
+BASE = datetime(2027, 1, 15, 12, tzinfo=UTC)  # every day that is told has ended
 
 
 class Office:
@@ -47,19 +48,18 @@ class Office:
 
     def quiet(self, first: date, last: date) -> None:
         """Days on which nothing happened, and the vendor said so."""
-        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-        silent = [day for day in days if day not in self.told]
-        self.told |= {day: {} for day in silent}
-        held = {"source": "cursor", "endpoint": "filtered-usage-events", "state": "empty", "origin": "api", "changed": True}
-        counts = {"row_count": 0, "rejected_count": 0, "vendor_total_usd": N(0), "fetched_at": BASE, "window_start": BASE}
-        names = [(day, f"quiet-{day}") for day in silent]
-        self.desk.lay("raw_fetches", *({**held, **counts, "usage_date": d, "fetch_id": n, "version_fetch_id": n} for d, n in names))
+        self.desk.quiet(first, last)
+        self.told |= {day: {} for day in Window(first, last).days if day not in self.told}
 
     def compute(self, as_of: date = LATE) -> None:
         curated(self.desk, self.first, self.last, as_of)
 
     def close(self, month: date, today: date = LATE) -> closing.Closing:
         return closing.close(self.desk.warehouse, month, author="Controlling", today=today)
+
+    def accept(self, month: date, name: str) -> closing.Closing:
+        reason = "the team began on 25 September"
+        return closing.close(self.desk.warehouse, month, author="Controlling", today=LATE, reason=reason, accepted=[name])
 
     def booked(self, month: date) -> Decimal:
         return self.desk.one("SELECT COALESCE(SUM(cost_usd), 0) FROM vw_cost_allocation WHERE DATE_TRUNC(cost_date, MONTH) = @m", m=month)
@@ -102,7 +102,7 @@ def furnished(desk: Desk) -> Office:
     found.tell(D(2026, 10, 5), ana="20")
     found.tell(D(2026, 10, 31), ben="10")
     found.tell(D(2026, 11, 2), ana="5")
-    found.quiet(D(2026, 9, 30), D(2026, 11, 30))
+    found.quiet(SEP, D(2026, 11, 30))
     found.compute()
     return found
 
@@ -110,7 +110,7 @@ def furnished(desk: Desk) -> Office:
 # What is closed stands still -------------------------------------------------------------------------------------
 
 
-@both_engines
+@pytest.mark.both_engines
 def test_a_later_restatement_is_booked_to_the_first_open_month_with_its_day(office: Office) -> None:
     office.close(SEP)
     closed = office.close(OCT)
@@ -126,7 +126,7 @@ def test_a_later_restatement_is_booked_to_the_first_open_month_with_its_day(offi
     assert office.everything() == N("45.75") == office.desk.one("SELECT SUM(cost_usd) FROM fct_cost_daily")
 
 
-@both_engines
+@pytest.mark.either_engine
 def test_a_cost_that_finds_another_owner_is_two_rows_that_sum_to_nothing(office: Office) -> None:
     office.close(SEP)
     office.close(OCT)
@@ -259,6 +259,106 @@ def test_a_month_with_a_day_that_nobody_holds_is_not_closed(desk: Desk) -> None:
     office.compute()
     with pytest.raises(ClosingError, match=r"cursor: 28 days are not held, the first is 2026-09-02; run ai-usage run --from 2026-09-02"):
         office.close(SEP)
+    with pytest.raises(ClosingError, match="28 days are not held"):  # the vendor can still be asked, so nobody may answer for them
+        office.accept(SEP, "unread_days")
+
+
+def test_a_day_that_was_read_before_it_ended_is_not_held(desk: Desk) -> None:
+    office = Office(desk)
+    office.quiet(SEP, D(2026, 9, 29))
+    desk.events(D(2026, 9, 30), {"user_email": ANA, "charged_usd": N(1)}, at=datetime(2026, 9, 30, 12, tzinfo=UTC), vendor_total_usd=N(1))
+    office.compute()
+    with pytest.raises(ClosingError, match=r"cursor: 1 days are not held, the first is 2026-09-30"):
+        office.close(SEP)
+
+
+def test_days_before_the_first_connection_close_by_name_and_reason_only(desk: Desk) -> None:
+    """Six days of September are held; gaps count from the first of the month, not from the first day ever held."""
+    office = Office(desk)
+    office.tell(D(2026, 9, 25), ana="2")
+    office.quiet(D(2026, 9, 25), D(2026, 9, 30))
+    office.compute()
+    with pytest.raises(
+        ClosingError, match=r"cursor: 24 days are not held, 2026-09-01 to 2026-09-24, and its first day that was read is 2026-09-25"
+    ):
+        office.close(SEP)
+    with pytest.raises(ClosingError, match="--accept unread_days needs a reason"):
+        closing.close(desk.warehouse, SEP, author="Controlling", today=LATE, accepted=["unread_days"])
+    with pytest.raises(ClosingError, match="--accept everything is not known; use unread_days or unknown_money or unknown_kinds"):
+        office.accept(SEP, "everything")
+    office.accept(SEP, "unread_days")
+    (row,) = desk.ask("SELECT author, reason, accepted FROM month_closings")
+    assert (row["author"], row["reason"]) == ("Controlling", "the team began on 25 September")
+    assert row["accepted"].startswith("cursor: 24 days are not held, 2026-09-01 to 2026-09-24")
+
+
+def test_a_source_that_is_on_and_was_never_read_keeps_a_month_open(office: Office) -> None:
+    on = Settings(_env_file=None, cursor_admin_api_key="key_of_a_test", anthropic_admin_api_key="key-of-a-test")
+    with pytest.raises(ClosingError, match=r"anthropic: 30 days are not held, 2026-09-01 to 2026-09-30, and it was never read"):
+        closing.close(office.desk.warehouse, SEP, author="Controlling", today=LATE, settings=on)
+
+
+def test_what_is_over_or_forgotten_at_the_vendor_is_answered_for_and_a_gap_is_not(desk: Desk) -> None:
+    """Cursor was read from 1 to 20 September. Off since, the ten days after are its end; on, they are a gap, unless the vendor answers 90 days back."""
+    office = Office(desk)
+    office.tell(D(2026, 9, 1), ana="1")
+    office.quiet(SEP, D(2026, 9, 20))
+    office.compute()
+
+    def said(**more: object) -> str:
+        return " ".join(closing.blockers(desk.warehouse, SEP, LATE, Settings(_env_file=None, **more)))
+
+    assert "2026-09-21 to 2026-09-30, and it is off since its last day that was read, 2026-09-20" in said()
+    on = {"cursor_admin_api_key": "key_of_a_test"}
+    assert "10 days are not held, the first is 2026-09-21; run ai-usage run" in said(**on, history_days={"cursor": 365})
+    assert "and the vendor no longer answers about them" in said(**on, history_days={"cursor": 90})
+
+
+def test_records_of_unknown_money_close_by_name_and_reason_only(office: Office) -> None:
+    office.desk.events(
+        D(2026, 9, 30), {"user_email": ANA, "model": "m", "charged_usd": N(10)}, at=BASE + timedelta(hours=1), vendor_total_usd=N(10),
+        unknown_money_count=1,
+    )  # fmt: skip
+    office.compute()
+    with pytest.raises(ClosingError, match=r"cursor: 1 records of filtered-usage-events could not be read, .* the first is of 2026-09-30"):
+        office.close(SEP)
+    office.accept(SEP, "unknown_money")
+    office.close(OCT)
+    assert [r["accepted"] is None for r in office.desk.ask("SELECT accepted FROM month_closings ORDER BY month")] == [False, True]
+
+
+def test_a_kind_that_nobody_has_classed_closes_by_name_and_reason_only(office: Office) -> None:
+    event = {"user_email": ANA, "model": "m", "kind": "Moonlight", "charged_usd": N(10)}
+    office.desk.events(D(2026, 9, 30), event, at=BASE + timedelta(hours=1), vendor_total_usd=N(10))
+    office.compute()
+    with pytest.raises(ClosingError, match=r"cursor: 1 events of the unknown kind 'Moonlight' are booked as billed, 10\.0* USD"):
+        office.close(SEP)
+    assert office.accept(SEP, "unknown_kinds").cost_usd == N(10)
+
+
+def test_uploads_list_their_uncovered_days_and_close(desk: Desk) -> None:
+    """A spend report of 5 to 30 September, and one that crosses into October: four days are in no file, and the second is an estimate by month."""
+    for first, last, total in ((D(2026, 9, 5), D(2026, 9, 20), "16"), (D(2026, 9, 21), D(2026, 10, 10), "20")):
+        desk.fetch(
+            "claude_ai", "spend", last, "raw_claude_ai_spend",
+            {"period_start": first, "period_end": last, "user_email": ANA, "net_usd": N(total)}, origin="upload", vendor_total_usd=N(total),
+        )  # fmt: skip
+    curated(desk, SEP, D(2026, 10, 31), LATE)
+    closed = closing.close(desk.warehouse, SEP, author="Controlling", today=LATE)
+    assert closed.cost_usd == N(26)
+    uncovered, estimate = closing.warnings(desk.warehouse, SEP)
+    assert uncovered.startswith("claude_ai: 4 days of 2026-09 are in no uploaded file, between 2026-09-01 and 2026-09-04")
+    assert "of 2026-09-21 to 2026-10-10 crosses the month, so its 10.0" in estimate
+    assert closing.damaged(desk.warehouse) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "fits"), [(SEP, D(2026, 9, 30), True), (D(2026, 9, 15), D(2026, 9, 30), False), (SEP, D(2026, 9, 29), False)]
+)
+def test_only_a_run_of_all_its_days_freezes_a_month(first: date, last: date, fits: bool) -> None:
+    said = closing.not_computed(SEP, first, last)
+    assert (said is None) == fits
+    assert fits or f"this run computes {first} to {last} only" in str(said)
 
 
 @pytest.mark.parametrize(

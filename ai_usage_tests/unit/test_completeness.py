@@ -11,7 +11,9 @@ import pytest
 from ai_usage import completeness
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
+from ai_usage.sources import registry
 from ai_usage.sources.endpoint import Window
+from ai_usage.sources.errors import PermanentError
 from ai_usage_tests.fixtures.desk import Desk
 
 D, N = date, Decimal
@@ -94,7 +96,7 @@ def test_the_certificate_tells_five_states_apart(desk: Desk) -> None:
     assert {name for name, _ in found} == {EVENTS, DAILY}, "a snapshot has no days"
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 def test_what_was_read_before_the_day_ended_is_no_statement_of_the_vendor(desk: Desk) -> None:
     """Two readings of an open day, then the whole day, then a real restatement: one restatement; and the day held is one, not asked before."""
     day = D(2026, 11, 5)
@@ -170,7 +172,6 @@ def test_a_machine_that_slept_longer_than_the_window_finds_what_it_forgot(desk: 
 
 def test_nothing_is_forgotten_before_the_first_run(desk: Desk, runtime: Callable[..., At]) -> None:
     assert completeness.forgotten(runtime(), TODAY) == []
-    assert completeness.first_day(runtime()) is None
 
 
 # What vendors forget ------------------------------------------------------------------------------------------------
@@ -213,3 +214,36 @@ def test_every_endpoint_that_is_on_is_expected_to_be_fresh(desk: Desk, runtime: 
     }  # fmt: skip
     desk.events(TODAY, {"charged_usd": N(1)}, at=datetime(2026, 11, 22, 12, tzinfo=UTC))
     assert EVENTS in {row["endpoint"] for row in completeness.stale(runtime(TODAY + ONE))[1]}
+
+
+# Refused, left out --------------------------------------------------------------------------------------------------
+
+
+def test_what_the_vendor_refuses_is_no_gap_unless_it_bills_or_answered_before(desk: Desk, runtime: Callable[..., At]) -> None:
+    """Nobody can close such a gap by running again: it is a state of the certificate, and no day of it is owed or late."""
+    first, last = TODAY - 3 * ONE, TODAY - ONE
+    for day in days(first, last):
+        desk.fetch("cursor", DAILY, day, at=after(day), state="refused", error="not enabled")
+        desk.fetch("cursor", EVENTS, day, at=after(day))
+    found = completeness.certificate(runtime(), first, last)
+    assert {(d.endpoint, d.state, d.is_gap) for d in found} == {(EVENTS, "empty", False), (DAILY, "refused", False)}
+    assert DAILY not in {row["endpoint"] for row in completeness.stale(runtime())[1]}
+    assert completeness.certificate(runtime(), first - ONE, first - ONE) == [completeness.Day("cursor", EVENTS, first - ONE, "missing")], (
+        "days that were never asked are owed by the endpoint that may be read alone"
+    )
+
+    desk.fetch("cursor", DAILY, first - 5 * ONE, at=after(first - 5 * ONE))  # it did answer once
+    again = completeness.certificate(runtime(), first, last)
+    assert {(d.endpoint, d.state, d.is_gap) for d in again} == {(EVENTS, "empty", False), (DAILY, "refused", True)}
+
+
+def test_an_endpoint_that_is_left_out_owes_nothing(desk: Desk, runtime: Callable[..., At]) -> None:
+    held(desk, TODAY - ONE, endpoints=(EVENTS,))
+    at = runtime(leave_out=[f"cursor/{DAILY}"])
+    assert [d.endpoint for d in completeness.certificate(at, TODAY - ONE, TODAY - ONE)] == [EVENTS]
+
+
+@pytest.mark.parametrize("name", ["cursor/daily-usage", "cursor", "anthropic/usage_report/claudecode"])
+def test_a_name_that_no_endpoint_has_is_refused_with_the_nearest(name: str) -> None:
+    with pytest.raises(PermanentError, match=r"AI_USAGE_LEAVE_OUT names '.*', which is not an endpoint; (did you mean|name one of)"):
+        registry.check_names([name])

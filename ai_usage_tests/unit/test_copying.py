@@ -14,7 +14,7 @@ from ai_usage import copying, tables, totals, transform
 from ai_usage.warehouse import WarehouseError, models
 from ai_usage_tests.fixtures.desk import NOON, Desk
 
-pytestmark = pytest.mark.both_engines
+pytestmark = pytest.mark.either_engine
 
 DAY = date(2026, 11, 1)
 TODAY = DAY + timedelta(days=40)
@@ -32,6 +32,7 @@ def made(source: Desk) -> None:
     source.run("fct_cost_daily", DAY, DAY)
 
 
+@pytest.mark.both_engines
 def test_a_copy_proves_its_facts(desk: Desk, new_desk: Callable[[], Desk]) -> None:
     """The source's fact holds 1.5 USD where the vendor's own total of the day is 2: no total that finance could trust, so it is not copied."""
     source = new_desk()

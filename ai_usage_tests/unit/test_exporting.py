@@ -39,9 +39,10 @@ OCTOBER_USD = N("99999999999999998765.735000000")
 PEOPLE = {
     "ana@example.com": ("Ana", 'O"Hara, the\nsecond'), "zoë@example.com": ("Zoë", "日本語 😀"), "=cmd@example.com": ("=HYPERLINK(1)", "@x"),
 }  # fmt: skip
-# Version 1 of the chargeback, as it is promised: a change needs another number.
-CHARGEBACK_V1 = [
+# Version 2 of the chargeback, as it is promised: a change needs another number.
+CHARGEBACK_V2 = [
     "month", "cost_center", "department", "user_email", "user_name", "platform", "vendor", "cost_type", "settle_state", "corrects_month", "cost_usd",
+    "booked_usd",
 ]  # fmt: skip
 
 
@@ -99,11 +100,24 @@ def test_every_format_holds_the_same_rows_to_the_last_digit(filled_desk: Desk, t
 
 def test_the_chargeback_has_the_promised_columns_and_nobodys_cost_in_rows_of_its_own(filled_desk: Desk, tmp_path: Path) -> None:
     path = exported(filled_desk, tmp_path, "chargeback", "csv")
-    assert path.name == "chargeback-v1-2026-10.csv"
+    assert path.name == "chargeback-v2-2026-10.csv"
     head, *rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline=""))
-    assert head == CHARGEBACK_V1, "another set of columns is another version: raise columns_version of vw_chargeback, then this list"
+    assert head == CHARGEBACK_V2, "another set of columns is another version: raise columns_version of vw_chargeback, then this list"
     assert [r for r in rows if r[3] == "(unattributed)"] == [
-        ["2026-10-01", "", "(no department)", "(unattributed)", "(unattributed)", "cursor", "V", "usage", "settled", "", "0.100000000"]
+        [
+            "2026-10-01",
+            "",
+            "(no department)",
+            "(unattributed)",
+            "(unattributed)",
+            "cursor",
+            "V",
+            "usage",
+            "settled",
+            "",
+            "0.100000000",
+            "0.100000000",
+        ]
     ]
     ana = next(r for r in rows if r[3] == "ana@example.com")
     assert (ana[1], ana[2], ana[10]) == ("+1", "-R&D", "100000000000000000000.199999999"), "her two days are one line of the month"
@@ -130,7 +144,7 @@ def test_xlsx_cells_are_typed_exact_and_never_formulas(filled_desk: Desk, tmp_pa
     )
     book = openpyxl.load_workbook(exported(filled_desk, tmp_path, "chargeback", "xlsx"))
     sheet, notes = book.worksheets
-    assert sheet.freeze_panes == "A2" and sheet.auto_filter.ref and [c.value for c in sheet[1]] == CHARGEBACK_V1
+    assert sheet.freeze_panes == "A2" and sheet.auto_filter.ref and [c.value for c in sheet[1]] == CHARGEBACK_V2
     by_person = {row[3].value: row for row in sheet.iter_rows(min_row=2)}
     assert all(cell.data_type in ("s", "n", "d") for row in by_person.values() for cell in row), "nothing is a formula"
     assert by_person["=cmd@example.com"][4].value == "=HYPERLINK(1) @x"
@@ -143,7 +157,7 @@ def test_xlsx_cells_are_typed_exact_and_never_formulas(filled_desk: Desk, tmp_pa
     assert (by_person["long@example.com"][10].data_type, by_person["long@example.com"][10].value) == ("s", "1234567.123456789"), "16 digits"
     said = dict(notes.iter_rows(values_only=True, max_col=2))
     assert said["Sum of cost_usd"] == "100000000000001356788.981913578"
-    assert said["Figures as text"].startswith("2 cells") and said["Version of the columns"] == "1"
+    assert said["Figures as text"].startswith("3 cells") and said["Version of the columns"] == "2"
 
 
 def test_xlsx_refuses_what_a_sheet_cannot_hold(filled_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ A real server on localhost answers; only the clock is not real, so that nothing 
 
 from __future__ import annotations
 
+import json
 import socket
 import time as real_time
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai_usage.sources import http as http_module
-from ai_usage.sources.errors import AuthError, PermanentError, SourceError, TransientError
+from ai_usage.sources.errors import AuthError, PermanentError, RefusedError, SourceError, TransientError
 from ai_usage.sources.http import Body, HttpClient, RateLimit, retry_after
 from ai_usage_tests.fixtures.desk import Answers
 
@@ -88,6 +89,30 @@ def test_the_date_that_the_vendor_names_is_waited_for(answers: Answers, clock: C
     answers.give(b"fine")
     client(answers).ask("GET", "/x", text)
     assert len(clock.slept) == 1 and 37 < clock.slept[0] <= 40
+
+
+@pytest.mark.parametrize("header", ["0", "-5", "0.001", "Sun, 22 Nov 2020 11:59:00 GMT"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_that_a_vendor_asks_for_never_shortens_our_own(answers: Answers, clock: Clock, header: str, status: int) -> None:
+    """Seven tries within 0.3 s would fail a day that a minute's patience would have read."""
+    for _ in range(6):
+        answers.give(b"{}", status, Retry_After=header)
+    answers.give(b"fine")
+    assert client(answers).ask("GET", "/x", text) == "fine"
+    assert all(slept >= 2**n for n, slept in enumerate(clock.slept)), clock.slept
+
+
+@pytest.mark.parametrize("key", ["k", "test", "placeholder"])
+def test_a_short_key_damages_no_answer(answers: Answers, key: str) -> None:
+    """A placeholder behind a gateway that adds the real key: its letters are in every answer."""
+    said = json.dumps({"tokens": 12, "kind": "test", "placeholder": "k"})
+    answers.give(said.encode())
+    assert client(answers, auth=(key, ""), secrets=(key,)).ask("GET", "/x", text) == said
+
+
+def test_a_key_in_an_answer_costs_no_field_its_name(answers: Answers) -> None:
+    answers.give(json.dumps({SECRET: 1, "echo": f"Bearer {SECRET}", "list": [SECRET]}).encode())
+    assert json.loads(client(answers).ask("GET", "/x", text)) == {SECRET: 1, "echo": "Bearer ***", "list": ["***"]}
 
 
 # Bounds -------------------------------------------------------------------------------------------------------
@@ -170,7 +195,7 @@ def test_a_wait_longer_than_the_patience_is_given_up_at_once(answers: Answers, c
     [
         (400, PermanentError),
         (401, AuthError),
-        (403, AuthError),
+        (403, RefusedError),
         (404, PermanentError),
         (409, PermanentError),
         (410, PermanentError),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from ai_usage.launcher import WatchfulRunLauncher
-from ai_usage_tests.fixtures.company import ROOT, free_port
+from ai_usage_tests.fixtures.company import ROOT
 
+NOBODY = socket.socket()
+NOBODY.bind(("127.0.0.1", 0))  # held, and never listened at: whoever connects is refused
 RUN = [sys.executable, "-c", "import multiprocessing, time; time.sleep(600)"]
 
 
@@ -40,7 +43,7 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
 
 def started(instance: DagsterInstance, pid: int, host: str = "localhost") -> DagsterRun:
     """A run that a code server at an address of no server started, and that said its process' number."""
-    where = {"host": host, "port": free_port()}
+    where = {"host": host, "port": NOBODY.getsockname()[1]}
     run = create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags={GRPC_INFO_TAG: json.dumps(where)})
     instance.report_engine_event(f"Started process for run (pid: {pid}).", run, EngineEventData.in_process(pid))
     return run

@@ -8,13 +8,16 @@ from decimal import Decimal
 
 import pytest
 
-from ai_usage.sources.cursor.records import EVENTS, MEMBERS
-from ai_usage.sources.endpoint import Window
-from ai_usage.sources.errors import ContractError, TransientError
+from ai_usage.sources.anthropic.records import CLAUDE_CODE, COST, USAGE
+from ai_usage.sources.cursor.records import DAILY_USAGE, EVENTS, MEMBERS
+from ai_usage.sources.endpoint import Endpoint, Window
+from ai_usage.sources.errors import ContractError, RefusedError, TransientError
+from ai_usage.sources.google_sheets.records import BUDGETS
+from ai_usage.sources.registry import ENDPOINTS
 from ai_usage.sources.walk import FailedWalk
-from ai_usage_tests.fixtures.desk import Desk, event, spooled
+from ai_usage_tests.fixtures.desk import Desk, event, spooled, work
 
-pytestmark = pytest.mark.both_engines
+pytestmark = pytest.mark.either_engine
 
 DAY, NEXT = date(2026, 11, 1), date(2026, 11, 2)
 A, B = [event(DAY, cents=10)], [event(DAY, cents=20), event(DAY, cents=5)]
@@ -29,6 +32,7 @@ def versions(desk: Desk) -> list[tuple]:
     return [tuple(r.values()) for r in rows]
 
 
+@pytest.mark.both_engines
 def test_seen_again_unchanged_writes_no_rows_and_points_to_the_version(desk: Desk) -> None:
     desk.load_day(EVENTS, DAY, A)
     report = desk.load_day(EVENTS, DAY, A)
@@ -58,6 +62,7 @@ def test_a_day_that_went_there_and_back_has_three_versions(desk: Desk) -> None:
     assert desk.one("SELECT COUNT(*) FROM raw_cursor_events") == 4, "older versions stay"
 
 
+@pytest.mark.both_engines
 def test_a_day_restated_to_empty_is_empty(desk: Desk) -> None:
     """And to full again; empty twice is one version."""
     for records, usd in ((A, "0.1"), ([], "0"), ([], "0"), (A, "0.1")):
@@ -103,11 +108,59 @@ def test_a_changed_contract_is_recorded_as_failed_and_the_old_day_stands(desk: D
 def test_a_contract_that_changed_for_one_day_costs_that_day_only(desk: Desk) -> None:
     """Law 3: inside a range as alone, the changed day is failed and keeps what it had, and the days beside it are published."""
     desk.load_day(EVENTS, NEXT, [event(NEXT, cents=30)])
-    changed = [{k: v for k, v in event(NEXT).items() if k != "chargedCents"}]
+    changed = [{k: v for k, v in event(NEXT).items() if k != "chargedCents"}] * 10
     report = desk.load(EVENTS, spooled(desk.spool, EVENTS, DAY, records=A), spooled(desk.spool, EVENTS, NEXT, records=changed))
     assert isinstance(report.error(), ContractError)
     assert [r["usage_date"] for r in desk.ask("SELECT usage_date FROM raw_fetches WHERE state = 'failed'")] == [NEXT]
     assert total(desk) == Decimal("0.4"), "0.1 of the good day, 0.3 that the other day had"
+
+
+def refused(endpoint: Endpoint, *days: date) -> list[FailedWalk]:
+    error = RefusedError("Vendor GET /x answered 403: not enabled.")
+    return [FailedWalk(endpoint, Window(day, day), error) for day in days]
+
+
+@pytest.mark.parametrize("endpoint", [CLAUDE_CODE, USAGE, DAILY_USAGE, MEMBERS], ids=lambda e: e.name)
+def test_an_endpoint_that_bills_nothing_and_never_answered_may_be_refused(desk: Desk, endpoint: Endpoint) -> None:
+    """A state of its own: not empty, not failed; said with what stays unknown."""
+    report = desk.load(endpoint, *refused(endpoint, DAY, NEXT))
+    assert report.error() is None and report.failures == []
+    assert report.refused is not None and endpoint.without is not None
+    assert report.refused.startswith("Vendor GET /x answered 403") and endpoint.without in report.refused
+    states = desk.ask("SELECT usage_date, state, error FROM raw_fetches ORDER BY usage_date")
+    assert [(r["usage_date"], r["state"]) for r in states] == [(DAY, "refused"), (NEXT, "refused")]
+    assert desk.one("SELECT COUNT(*) FROM stg_current_fetches") == 0, "nothing is known of the days"
+    health = desk.ask("SELECT days_refused, days_failed, days_empty FROM vw_data_health")
+    assert [tuple(r.values()) for r in health] == [(2, 0, 0)]
+
+
+@pytest.mark.parametrize("endpoint", [EVENTS, COST, BUDGETS], ids=lambda e: e.name)
+def test_what_bills_and_the_sheet_may_not_be_refused(desk: Desk, endpoint: Endpoint) -> None:
+    report = desk.load(endpoint, *refused(endpoint, DAY, NEXT))
+    assert isinstance(report.error(), RefusedError) and report.refused is None
+    assert desk.one("SELECT COUNT(*) FROM raw_fetches WHERE state = 'failed'") == 2
+
+
+def test_each_endpoint_says_what_is_unknown_without_it() -> None:
+    silent = {
+        e.name
+        for e in ENDPOINTS.values()
+        if not e.without and e.vendor_total is None and e.source in {"anthropic", "cursor"} and not e.by_permission
+    }
+    assert silent == set() and not [e for e in ENDPOINTS.values() if e.without and e.vendor_total]
+
+
+def test_a_refusal_of_what_answered_before_is_a_failure(desk: Desk) -> None:
+    desk.load_day(DAILY_USAGE, DAY, [work(DAY)])
+    report = desk.load(DAILY_USAGE, *refused(DAILY_USAGE, NEXT))
+    assert isinstance(report.error(), RefusedError) and report.refused is None
+    assert desk.one("SELECT COUNT(*) FROM stg_current_fetches") == 1, "what was read stands"
+
+
+def test_an_answer_after_a_refusal_ends_it(desk: Desk) -> None:
+    desk.load(DAILY_USAGE, *refused(DAILY_USAGE, DAY))
+    desk.load_day(DAILY_USAGE, DAY, [work(DAY)])
+    assert [tuple(r.values()) for r in desk.ask("SELECT days_refused, days_complete FROM vw_data_health")] == [(0, 1)]
 
 
 def test_several_failures_are_one_error_that_counts_them(desk: Desk) -> None:
@@ -159,6 +212,7 @@ def test_rejects_belong_to_the_version_that_brought_them(desk: Desk) -> None:
     assert desk.one(current) == 0 and desk.one("SELECT rejected_count FROM stg_current_fetches") == 0
 
 
+@pytest.mark.both_engines
 def test_large_loads_arrive_in_batches_with_every_day_once(desk: Desk, monkeypatch) -> None:
     """Batches bound memory; they change nothing."""
     from ai_usage.loading import loader

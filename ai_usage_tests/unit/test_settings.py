@@ -58,6 +58,7 @@ GOOD = {
     "AI_USAGE_ALERT_URLS": ("alert_urls", "finance: json://h/", "finance: json://h/"),
     "AI_USAGE_ALERTS_FILE": ("alerts_file", "/a.yaml", Path("/a.yaml")),
     "AI_USAGE_ALERTS_LINK": ("alerts_link", "https://h/r.html/", "https://h/r.html"),
+    "AI_USAGE_LEAVE_OUT": ("leave_out", '["anthropic/users"]', ["anthropic/users"]),
     "AI_USAGE_HISTORY_DAYS": ("history_days", '{"cursor": 90}', {"cursor": 90}),
     "AI_USAGE_HISTORY_WARN_DAYS": ("history_warn_days", "14", 14),
     "AI_USAGE_HOURLY_REFRESH": ("hourly_refresh", "true", True),

@@ -44,7 +44,7 @@ class Vendor:
 
     def raw(self, path: str, headers: dict | None = None, **query) -> requests.Response:
         given = {name.replace("__", "[]"): value for name, value in query.items()}
-        return self.session.get(self.sim.url + path, params=given, headers=headers, timeout=10)
+        return self.session.get(self.sim.url + path, params=given, headers=headers, timeout=60)
 
     def get(self, path: str, headers: dict | None = None, **query) -> dict:
         response = self.raw(path, headers, **query)
@@ -681,9 +681,9 @@ def test_restatements_change_one_day_and_keep_the_older_books(fresh):
     assert served(other) == before and world.truth.billed_usd_by_day() == cursor
     assert fresh.get(CODE, starting_at=str(day), limit=1000) == code  # its own report is not restated
     url = fresh.sim.url + "/_simulator/restate"
-    assert requests.post(url, json={"day": str(other), "kind": "up", "vendor": "anthropic"}, timeout=5).json() == {"version": 5}
+    assert requests.post(url, json={"day": str(other), "kind": "up", "vendor": "anthropic"}, timeout=60).json() == {"version": 5}
     assert served(other) > before
-    truth = json.loads(requests.get(fresh.sim.url + "/_simulator/truth", timeout=5).content)
+    truth = json.loads(requests.get(fresh.sim.url + "/_simulator/truth", timeout=60).content)
     assert Decimal(truth["anthropic"]["usd"]) == world.truth.anthropic.usd()
 
 
@@ -798,7 +798,7 @@ def test_the_processes_flag(tmp_path):
         try:
             hello = json.loads(process.stdout.readline())
             answer = requests.get(
-                f"{hello['url']}{ROOT}/me", headers={"x-api-key": hello["anthropic_key"], "anthropic-version": "x"}, timeout=5
+                f"{hello['url']}{ROOT}/me", headers={"x-api-key": hello["anthropic_key"], "anthropic-version": "x"}, timeout=60
             )
             assert answer.status_code == 200
         finally:

@@ -460,3 +460,17 @@ def test_a_closed_month_that_changed_is_told(desk: Desk) -> None:
     found = {"run_id": "r", "checked_at": NOW, "asset": "fct_cost_corrections", "check_name": "closed_months_stand", "state": "failed"}
     desk.lay("check_results", found)
     assert [c.cause_key for c in causes(desk, "closed_month_changed")] == ["2026-10", "hash"]
+
+
+def test_two_people_of_one_name_are_two_movers(desk: Desk) -> None:
+    """Zed's 80 before the 60 of each Alex Kim, who are not one person of 120."""
+    forever = {"valid_from": D(2026, 1, 1), "valid_to": D(9999, 12, 31)}
+    names = {"alex.kim@example.com": ("Alex", "Kim", 60), "akim2@example.com": ("Alex", "Kim", 60), "zed@example.com": ("Zed", "Ray", 80)}
+    desk.lay("dim_user_assignments", *({"email": e, "department": "Eng", **forever} for e in names))
+    desk.lay("dim_users", *({"user_id": e, "email": e, "first_name": first, "last_name": last} for e, (first, last, _) in names.items()))
+    budget(desk, {"department": "Eng", "budget_usd": N(100)})
+    cost(desk, *((D(2026, 11, 2), usd, email) for email, (_, _, usd) in names.items()))
+    (found,) = causes(desk, "budget")
+    assert [(m.name, m.figure) for m in found.movers] == [
+        ("Zed Ray (zed@example.com)", N(80)), ("Alex Kim (akim2@example.com)", N(60)), ("Alex Kim (alex.kim@example.com)", N(60))
+    ]  # fmt: skip

@@ -87,7 +87,7 @@ def facts(desk: Desk, first: date = DAY, last: date = NEXT) -> list[tuple[Any, .
 # Parts and lines ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 def test_a_line_is_split_by_tokens(desk: Desk) -> None:
     """10 USD over 7, 2 and 1 tokens."""
     bill(desk, line(10))
@@ -98,7 +98,7 @@ def test_a_line_is_split_by_tokens(desk: Desk) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 def test_what_the_cut_leaves_goes_to_the_largest_part(desk: Desk) -> None:
     """10 nano-dollars over 3, 2 and 2 tokens: 4.28, 2.86 and 2.86 are cut to 4, 2, 2, and the 2 left go to the largest."""
     bill(desk, line("0.000000010"))
@@ -112,7 +112,7 @@ def test_of_equal_parts_the_first_key_takes_the_rest(desk: Desk) -> None:
     assert parts(desk) == [("a", N("0.333333334")), ("b", N("0.333333333")), ("c", N("0.333333333"))]
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 def test_a_credit_is_split_like_the_charge_it_takes_back(desk: Desk) -> None:
     """The same parts with the other sign; no key gains what another loses."""
     bill(desk, line("-0.000000010"))
@@ -178,7 +178,7 @@ def test_priority_tier_has_usage_and_no_bill(desk: Desk) -> None:
     assert parts(desk) == [("a", N(3))]
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 def test_searches_are_split_by_requests_whatever_the_model(desk: Desk) -> None:
     """0.30 USD: one request of a, two of b with two models and tiers; tokens do not count."""
     bill(desk, other("web_search", "0.30"))
@@ -236,7 +236,7 @@ def test_the_same_line_twice_is_money_twice(desk: Desk) -> None:
     assert parts(desk) == [("a", N(2))]
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 def test_days_and_superseded_versions_do_not_mix(desk: Desk) -> None:
     bill(desk, line(100))
     usage(desk, used("z", 1))
@@ -324,7 +324,7 @@ def key(identity: str, creator: str | None = "u_ana", kind: str = "user", **more
     }  # fmt: skip
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 def test_a_key_changes_hands_at_midnight(desk: Desk) -> None:
     """Ana answers for it until the 1st, Ben from the 2nd; the tokens of each day are whose the key was that day."""
     snapshot(desk, "users", ANA_USER, BEN_USER)
@@ -418,7 +418,7 @@ def place(desk: Desk, name: str = "Claude Code", day: date = DAY, **more: Any) -
     snapshot(desk, "workspaces", {"workspace_id": "cc", "name": name, **more}, {"workspace_id": "w", "name": "Production"}, day=day)
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 def test_claude_codes_workspace_is_its_keys_and_then_its_actors(desk: Desk) -> None:
     """10 USD: 30 of 100 tokens have Ana's key, 3 USD; the 7 USD without a key go to the actors by their 10 and 25 output tokens."""
     place(desk)

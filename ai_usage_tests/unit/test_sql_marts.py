@@ -9,7 +9,7 @@ import pytest
 
 from ai_usage_tests.fixtures.desk import NOON, Desk
 
-pytestmark = pytest.mark.both_engines
+pytestmark = pytest.mark.either_engine
 
 D, N = date, Decimal
 ANA, BEN = "ana@example.com", "ben@example.com"
@@ -150,6 +150,7 @@ def test_data_health_tells_complete_empty_failed_and_missing_apart(desk: Desk) -
         "days_complete": 2,
         "days_empty": 1,
         "days_failed": 1,
+        "days_refused": 0,
         "days_missing": 6,
         "last_fetched_at": NOON + timedelta(hours=1),
         "row_count": 3,

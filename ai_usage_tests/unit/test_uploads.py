@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ai_usage.loading import Loader
 from ai_usage.sources.cursor import records
 from ai_usage.sources.errors import ContractError, SourceError
 from ai_usage.sources.uploads import client as uploads
@@ -108,7 +109,7 @@ def test_days_between_that_the_file_does_not_name_are_not_claimed_empty(desk: De
     assert [r["usage_date"] for r in desk.ask("SELECT usage_date FROM raw_fetches ORDER BY 1")] == [DAY, date(2026, 11, 4)]
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 @pytest.mark.parametrize("there", [[event(DAY, cents=70)], []], ids=["with rows", "empty"])
 def test_what_the_vendor_said_wins_over_a_file(desk: Desk, there: list) -> None:
     """The vendor's own day stands, whether it has rows or is truly empty; the rest of the file is used, and the skip is told."""
@@ -138,7 +139,7 @@ def test_a_file_stands_in_after_the_vendor_failed(desk: Desk) -> None:
     assert desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost") == Decimal("0.07")
 
 
-@pytest.mark.both_engines
+@pytest.mark.either_engine
 @pytest.mark.parametrize("later", [[event(DAY, cents=9)], []], ids=["with rows", "empty"])
 def test_a_later_answer_of_the_vendor_supersedes_a_file(desk: Desk, later: list) -> None:
     desk.load(records.EVENTS, drop(desk, f"{HEAD}\n{line(DAY, 'a@example.com', '7')}\n"), origin="upload")
@@ -147,11 +148,58 @@ def test_a_later_answer_of_the_vendor_supersedes_a_file(desk: Desk, later: list)
     assert desk.one("SELECT origin FROM stg_current_fetches") == "api"
 
 
-def test_a_second_file_replaces_the_first(desk: Desk) -> None:
-    """The same day dropped twice is not twice the money."""
-    for cents in ("7", "8", "8"):
-        desk.load(records.EVENTS, drop(desk, f"{HEAD}\n{line(DAY, 'a@example.com', cents)}\n"), origin="upload")
-    assert desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost") == Decimal("0.08")
+A, B, C = line(DAY, "a@example.com", "7"), line(DAY, "b@example.com", "8"), line(NEXT, "a@example.com", "5")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "usd"),
+    [
+        ([A], [A], "0.07"),  # dropped twice
+        ([A], [A, B], "0.15"),  # a fuller export
+        ([A], [A, A], "0.14"),  # two equal events can be real
+        ([A, line(DAY, "b@example.com", "eight")], [A, B], "0.15"),  # what could not be read, corrected
+        ([A, C], [B, A], "0.20"),  # the next day is left alone
+    ],
+)
+def test_a_second_file_of_a_day_may_add_to_it(desk: Desk, first: list[str], second: list[str], usd: str) -> None:
+    for rows in (first, second):
+        desk.load(records.EVENTS, drop(desk, "\n".join([HEAD, *rows])), origin="upload")
+    assert desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost") == Decimal(usd)
+
+
+@pytest.mark.parametrize(("first", "second"), [([A], [B]), ([A, A], [A]), ([A, C], [A, B, line(NEXT, "a@example.com", "6")])])
+def test_a_second_file_of_a_day_takes_nothing_away(desk: Desk, first: list[str], second: list[str]) -> None:
+    """An export that came in two parts: the second one must not silently take the place of the first."""
+    desk.load(records.EVENTS, drop(desk, "\n".join([HEAD, *first])), origin="upload")
+    before = desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost")
+    with pytest.raises(ContractError, match=r"an earlier file holds 2026-11-0[12] with 1 rows that this one lacks; .*\.replace\.csv"):
+        desk.load(records.EVENTS, drop(desk, "\n".join([HEAD, *second])), origin="upload")
+    assert desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost") == before
+    Loader(desk.warehouse).load(records.EVENTS, [drop(desk, "\n".join([HEAD, *second]))], "upload", replace=True)
+    assert desk.one("SELECT COUNT(*) FROM stg_current_fetches WHERE origin = 'upload'") >= 1
+    assert desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost") == sum(Decimal(r.rsplit(",", 1)[1]) for r in second) / 100
+
+
+@pytest.mark.parametrize("cell", ["1.79585E+12", "1.79585e12", "1,79585E+12"])
+def test_a_number_that_a_spreadsheet_shortened_refuses_the_file(desk: Desk, cell: str) -> None:
+    """1.79585E+12 would be 07:13:20 for any instant of nearly three hours, and can be another day."""
+    with pytest.raises(ContractError, match=r"row 3, timestamp: '.*' was shortened"):
+        drop(desk, f'{HEAD}\n{A}\n"{cell}",a@example.com,true,10\n')
+
+
+def test_a_row_that_cannot_be_read_is_named_as_the_file_counts_it(desk: Desk) -> None:
+    """Blank rows count for whoever looks at the file; the remedy is for them and not for the vendor."""
+    report = desk.load(records.EVENTS, drop(desk, "\n".join([HEAD, A, "", ",,,", f'{ms(DAY)},b@example.com,true,"12,5"'])), origin="upload")
+    (said,) = [said for said in report.reasons if "chargedCents" in said][:1]
+    assert said.startswith("row 5, chargedCents '12,5' ") and said.endswith("Correct the cell in the file and drop it again.")
+    assert {row["record_number"] for row in desk.ask("SELECT record_number FROM raw_rejects")} == {5}
+
+
+def test_the_dashboards_own_export_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "cursor_events-2026-11-10.csv"
+    path.write_text('Date,User,Kind,Model,Cost\n"2026-11-10T08:01:05.229Z","a@example.com","Included","m","Included"\n')
+    with pytest.raises(ContractError, match=r"usage export of Cursor's dashboard \(columns Date, User, Kind, Model, Cost\)"):
+        uploads.check_file(path, "cursor_events")
 
 
 def test_a_members_file_can_stand_in_on_a_day_without_a_snapshot(desk: Desk) -> None:

@@ -48,7 +48,7 @@ def test_the_wait_for_the_lock_is_bounded_and_its_end_names_the_holder(desk: Des
     begun = time.monotonic()
     with pytest.raises(WarehouseBusyError) as caught:
         impatient.select("SELECT 1")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     said = str(caught.value)
     assert str(holder.pid) in said and str(desk.warehouse.path) in said and "AI_USAGE_DUCKDB_LOCK_WAIT_S" in said and "\n" not in said
 

@@ -51,7 +51,7 @@ movers AS (
     r.department,
     r.platform,
     CASE
-      WHEN r.department != '(all)' THEN c.user_name
+      WHEN r.department != '(all)' THEN CASE WHEN c.user_name = c.user_email THEN c.user_email ELSE CONCAT(c.user_name, ' (', c.user_email, ')') END
       WHEN r.platform != '(all)' THEN c.department
       ELSE CONCAT(c.department, ' on ', c.platform)
     END AS mover,
@@ -65,7 +65,7 @@ movers AS (
     r.department,
     r.platform,
     CASE
-      WHEN r.department != '(all)' THEN c.user_name
+      WHEN r.department != '(all)' THEN CASE WHEN c.user_name = c.user_email THEN c.user_email ELSE CONCAT(c.user_name, ' (', c.user_email, ')') END
       WHEN r.platform != '(all)' THEN c.department
       ELSE CONCAT(c.department, ' on ', c.platform)
     END

@@ -1,15 +1,18 @@
 -- Days whose usage cost is above @share of the mean of the seven days before them, and by at least @floor_usd. A Monday is above the mean of a
 -- week that holds a weekend: so the day must also be above @share of the median of the same weekday in the four weeks before, of which two must
--- be held. Days that a source failed to give are neither judged nor part of a mean; five of the seven days must be known. Seats are not in it.
+-- be held. Days that a source failed to give are neither judged nor part of a mean; five of the seven days must be known. Seats are not in it,
+-- nor what is spread over a range of days.
 -- Inputs: vw_cost_allocation, stg_unknown_days.
 WITH cost AS (
   SELECT
     cost_date,
-    user_name,
+    -- People may share a name: the address tells them apart.
+    CASE WHEN user_name = user_email THEN user_email ELSE CONCAT(user_name, ' (', user_email, ')') END AS who,
     SUM(cost_usd) AS usd
   FROM vw_cost_allocation
   WHERE cost_date BETWEEN DATE_SUB(@start_date, INTERVAL 28 DAY) AND @end_date AND settle_state != 'open' AND cost_type != 'subscription'
-  GROUP BY cost_date, user_name
+    AND timing = 'day'
+  GROUP BY cost_date, user_name, user_email
 ),
 
 daily AS (
@@ -88,7 +91,7 @@ judged AS (
 people AS (
   SELECT
     j.day,
-    c.user_name,
+    c.who,
     SUM(CASE WHEN c.cost_date = j.day THEN c.usd ELSE CAST(0 AS NUMERIC) END)
     - CAST(
       SAFE_DIVIDE(SUM(CASE WHEN c.cost_date < j.day AND k.day IS NOT NULL THEN c.usd ELSE CAST(0 AS NUMERIC) END), 7) AS NUMERIC
@@ -96,7 +99,7 @@ people AS (
   FROM judged AS j
   INNER JOIN cost AS c ON c.cost_date BETWEEN DATE_SUB(j.day, INTERVAL 7 DAY) AND j.day
   LEFT JOIN known AS k ON c.cost_date = k.day
-  GROUP BY j.day, c.user_name
+  GROUP BY j.day, c.who
 )
 
 SELECT
@@ -110,10 +113,10 @@ SELECT
   j.day AS since,
   j.day AS first_day,
   j.day AS last_day,
-  p.user_name AS mover,
+  p.who AS mover,
   p.more_usd AS mover_figure,
   'USD' AS mover_unit,
-  ROW_NUMBER() OVER (PARTITION BY j.day ORDER BY p.more_usd DESC, p.user_name) AS mover_rank
+  ROW_NUMBER() OVER (PARTITION BY j.day ORDER BY p.more_usd DESC, p.who) AS mover_rank
 FROM judged AS j
 INNER JOIN people AS p ON j.day = p.day
-QUALIFY ROW_NUMBER() OVER (PARTITION BY j.day ORDER BY p.more_usd DESC, p.user_name) <= 3
+QUALIFY ROW_NUMBER() OVER (PARTITION BY j.day ORDER BY p.more_usd DESC, p.who) <= 3

@@ -5,7 +5,7 @@ WITH lines AS (
     f.cost_date,
     f.user_email,
     CASE
-      WHEN f.api_key_id IS NOT NULL THEN CONCAT('key ', COALESCE(k.api_key_name, f.api_key_id))
+      WHEN f.api_key_id IS NOT NULL THEN CONCAT('key ', COALESCE(CONCAT(k.api_key_name, ' (', f.api_key_id, ')'), f.api_key_id))
       ELSE CONCAT(COALESCE(CONCAT('workspace ', f.workspace_id), 'no key and no workspace'), ' on ', f.platform)
     END AS mover,
     f.cost_usd

@@ -2,7 +2,8 @@
 -- before the days judged, usual is the median of the same weekday, and spread is 1.4826 times the median of all days' distances from their
 -- weekday's median (the scaled MAD, which a few wild days do not move), at least @least_spread of usual. A day is unusual when it is above usual
 -- by more than @spreads spreads and by at least the floor of its kind. Who has less than @min_history_days known days since the first cost is not
--- judged, so that somebody new is no anomaly. Days that a source failed to give are left out. Seats are not in it.
+-- judged, so that somebody new is no anomaly. Days that a source failed to give are left out. Seats are not in it, nor what is
+-- spread over a range of days, whose own days nobody knows.
 -- Inputs: fct_cost_daily, dim_user_assignments, dim_api_keys, stg_unknown_days.
 WITH lines AS (
   SELECT
@@ -18,6 +19,7 @@ WITH lines AS (
     f.cost_date BETWEEN DATE_SUB(@start_date, INTERVAL 56 DAY) AND @end_date
     AND f.cost_type != 'subscription'
     AND f.settle_state != 'open'
+    AND COALESCE(f.timing, 'day') = 'day'
   GROUP BY f.cost_date, f.user_email, f.api_key_id, a.department, f.model, f.platform
 ),
 
@@ -189,5 +191,5 @@ SELECT
   ROW_NUMBER() OVER (PARTITION BY c.kind, c.item ORDER BY m.more_usd DESC, m.mover) AS mover_rank
 FROM causes AS c
 INNER JOIN movers AS m ON c.kind = m.kind AND c.item = m.item
-LEFT JOIN names AS n ON c.item = n.api_key_id AND c.kind = 'key'
+LEFT JOIN names AS n ON CASE WHEN c.kind = 'key' THEN c.item END = n.api_key_id
 QUALIFY ROW_NUMBER() OVER (PARTITION BY c.kind, c.item ORDER BY m.more_usd DESC, m.mover) <= 3

@@ -9,7 +9,8 @@ SELECT
   settle_state,
   source,
   SUM(cost_usd) AS cost_usd,
-  @processed_at AS processed_at
+  @processed_at AS processed_at,
+  timing
 FROM fct_cost_daily
 WHERE cost_date BETWEEN @start_date AND @end_date
-GROUP BY cost_date, platform, vendor, cost_type, attribution, settle_state, source
+GROUP BY cost_date, platform, vendor, cost_type, attribution, settle_state, source, timing

@@ -1,88 +1,222 @@
--- API keys and service accounts, and who answers for them when. Where the sheet names an owner for a period it wins;
--- elsewhere the vendor's creator stands. Keys that only the sheet knows are kept under `sheet:` and their name.
--- Every day that is held counts, and every directory that was read, so that no order of runs matters and a key that a vendor no longer lists
--- stays known. Grain: api_key_id, valid_from. Inputs: raw_sheet_api_keys, stg_keys, stg_snapshots, stg_email_aliases.
-WITH written AS (
+-- API keys and service accounts, and who answers for them when. A row of the sheet names a key by id or by name: the name means the key that
+-- bore it on the day, otherwise the only key that ever bore it. Where the sheet names an owner for a period it wins; elsewhere the vendor's creator
+-- of that day stands. Where a name means several keys, or two rows of the sheet begin on one day with different owners, nobody is the owner and
+-- candidates names the keys. A key bears its name from one list of keys to the next; one that was switched off, until the list that says so.
+-- Keys that only the sheet knows are kept under `sheet:` and their name. Every day that is held counts, and every directory that was read, so that no
+-- order of runs matters and a key that a vendor no longer lists stays known.
+-- Grain: api_key_id, valid_from. Inputs: raw_sheet_api_keys, stg_keys, stg_snapshots, stg_email_aliases.
+WITH owners AS (
   SELECT
-    r.sheet_row,
-    r.api_key_name,
-    REGEXP_REPLACE(LOWER(TRIM(r.email)), r'\+[^@]*@', '@') AS written_email,
-    r.description,
-    COALESCE(r.valid_from, DATE '1900-01-01') AS valid_from,
-    COALESCE(r.valid_to, DATE '9999-12-31') AS valid_to
-  FROM raw_sheet_api_keys AS r
-  INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
-  WHERE s.source = 'google_sheets' AND s.endpoint = 'api_keys'
-),
-
-owners AS (
-  SELECT
-    w.sheet_row,
-    w.api_key_name,
+    w.key_text,
     COALESCE(a.email, w.written_email) AS email,
     w.description,
     w.valid_from,
     w.valid_to
-  FROM written AS w
+  FROM (
+    SELECT
+      TRIM(r.api_key_name) AS key_text,
+      REGEXP_REPLACE(LOWER(TRIM(r.email)), r'\+[^@]*@', '@') AS written_email,
+      r.description,
+      COALESCE(r.valid_from, DATE '1900-01-01') AS valid_from,
+      COALESCE(r.valid_to, DATE '9999-12-31') AS valid_to
+    FROM raw_sheet_api_keys AS r
+    INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
+    WHERE s.source = 'google_sheets' AND s.endpoint = 'api_keys'
+  ) AS w
   LEFT JOIN stg_email_aliases AS a ON w.written_email = a.alias
 ),
 
 seen AS (
   SELECT
-    api_key_id,
-    api_key_name,
-    platform,
-    workspace_id,
-    creator_email AS written_creator,
-    is_active,
-    seen_on
-  FROM stg_keys
+    k.api_key_id,
+    k.api_key_name,
+    k.platform,
+    k.workspace_id,
+    COALESCE(a.email, k.creator_email) AS creator_email,
+    k.is_active,
+    k.seen_on
+  FROM stg_keys AS k
+  LEFT JOIN stg_email_aliases AS a ON k.creator_email = a.alias
 ),
 
-listed AS (
+-- One row for each key and day on which it was shown. What a day says in two ways is unknown.
+days AS (
+  SELECT
+    *,
+    LAG(seen_on) OVER (PARTITION BY api_key_id ORDER BY seen_on) AS before_on,
+    LEAD(seen_on) OVER (PARTITION BY api_key_id ORDER BY seen_on) AS next_on,
+    LEAD(bears) OVER (PARTITION BY api_key_id ORDER BY seen_on) AS next_bears
+  FROM (
+    SELECT
+      api_key_id,
+      seen_on,
+      LOGICAL_OR(COALESCE(is_active, TRUE)) AS bears,
+      LOGICAL_OR(is_active) AS is_active,
+      CASE WHEN COUNT(DISTINCT platform) = 1 THEN MIN(platform) END AS platform,
+      CASE WHEN COUNT(DISTINCT COALESCE(workspace_id, '')) = 1 THEN MIN(workspace_id) END AS workspace_id,
+      CASE WHEN COUNT(DISTINCT creator_email) = 1 THEN MIN(creator_email) END AS creator_email
+    FROM seen
+    GROUP BY api_key_id, seen_on
+  ) AS said
+),
+
+-- Names, creators: runs of days that say the same, so that the joins below see changes and not days.
+named AS (
+  SELECT DISTINCT
+    s.api_key_id,
+    s.api_key_name,
+    s.seen_on,
+    d.before_on,
+    CASE
+      WHEN d.next_on IS NULL THEN DATE '9999-12-31'
+      WHEN d.next_bears THEN DATE_SUB(d.next_on, INTERVAL 1 DAY)
+      ELSE d.next_on
+    END AS until
+  FROM seen AS s
+  INNER JOIN days AS d ON s.api_key_id = d.api_key_id AND s.seen_on = d.seen_on
+  WHERE d.bears AND s.api_key_name IS NOT NULL
+),
+
+borne AS (
+  SELECT
+    api_key_id,
+    api_key_name,
+    MIN(seen_on) AS begins,
+    MAX(until) AS ends
+  FROM (
+    SELECT
+      *,
+      SUM(is_new) OVER (PARTITION BY api_key_id, api_key_name ORDER BY seen_on) AS run
+    FROM (
+      SELECT
+        *,
+        CASE WHEN LAG(seen_on) OVER (PARTITION BY api_key_id, api_key_name ORDER BY seen_on) = before_on THEN 0 ELSE 1 END AS is_new
+      FROM named
+    ) AS marked
+  ) AS numbered
+  GROUP BY api_key_id, api_key_name, run
+),
+
+creators AS (
+  SELECT
+    api_key_id,
+    MIN(begins) AS begins,
+    MAX(ends) AS ends,
+    MIN(creator_email) AS creator_email
+  FROM (
+    SELECT
+      *,
+      SUM(is_new) OVER (PARTITION BY api_key_id ORDER BY begins) AS run
+    FROM (
+      SELECT
+        api_key_id,
+        creator_email,
+        -- Before a key was first shown, it was whoever's it was then.
+        CASE WHEN before_on IS NULL THEN DATE '1900-01-01' ELSE seen_on END AS begins,
+        COALESCE(DATE_SUB(next_on, INTERVAL 1 DAY), DATE '9999-12-31') AS ends,
+        CASE
+          WHEN before_on IS NOT NULL
+            AND COALESCE(LAG(creator_email) OVER (PARTITION BY api_key_id ORDER BY seen_on), '') = COALESCE(creator_email, '')
+            THEN 0
+          ELSE 1
+        END AS is_new
+      FROM days
+    ) AS marked
+  ) AS numbered
+  GROUP BY api_key_id, run
+),
+
+ever AS (
   SELECT
     s.api_key_id,
-    s.platform,
-    ANY_VALUE(s.workspace_id HAVING MAX s.seen_on) AS workspace_id,
-    ANY_VALUE(s.api_key_name HAVING MAX s.seen_on) AS api_key_name,
-    ANY_VALUE(s.is_active HAVING MAX s.seen_on) AS is_active,
-    MIN(COALESCE(a.email, NULLIF(REGEXP_REPLACE(LOWER(TRIM(s.written_creator)), r'\+[^@]*@', '@'), ''))) AS creator_email
+    s.api_key_name,
+    n.bearers,
+    n.candidates
+  FROM (SELECT DISTINCT api_key_id, api_key_name FROM seen) AS s
+  INNER JOIN (
+    SELECT
+      api_key_name,
+      COUNT(DISTINCT api_key_id) AS bearers,
+      STRING_AGG(DISTINCT api_key_id, ', ' ORDER BY api_key_id) AS candidates
+    FROM seen
+    WHERE api_key_name IS NOT NULL
+    GROUP BY api_key_name
+  ) AS n ON s.api_key_name = n.api_key_name
+),
+
+latest_names AS (
+  SELECT
+    s.api_key_id,
+    -- Names that one day shows together are shown together.
+    STRING_AGG(DISTINCT s.api_key_name, ' / ' ORDER BY s.api_key_name) AS api_key_name
   FROM seen AS s
-  LEFT JOIN stg_email_aliases AS a ON REGEXP_REPLACE(LOWER(TRIM(s.written_creator)), r'\+[^@]*@', '@') = a.alias
-  GROUP BY s.api_key_id, s.platform
+  INNER JOIN (
+    SELECT
+      api_key_id,
+      MAX(seen_on) AS seen_on
+    FROM seen
+    WHERE api_key_name IS NOT NULL
+    GROUP BY api_key_id
+  ) AS m ON s.api_key_id = m.api_key_id AND s.seen_on = m.seen_on
+  GROUP BY s.api_key_id
 ),
 
 keys AS (
   SELECT
-    api_key_id,
-    api_key_name,
-    platform,
-    workspace_id,
-    creator_email,
-    is_active
-  FROM listed
+    d.api_key_id,
+    n.api_key_name,
+    d.platform,
+    d.workspace_id,
+    d.is_active
+  FROM days AS d
+  LEFT JOIN latest_names AS n ON d.api_key_id = n.api_key_id
+  WHERE d.next_on IS NULL
   UNION ALL
   SELECT DISTINCT
-    CONCAT('sheet:', o.api_key_name) AS api_key_id,
-    o.api_key_name,
+    CONCAT('sheet:', o.key_text) AS api_key_id,
+    o.key_text AS api_key_name,
     CAST(NULL AS STRING) AS platform,
     CAST(NULL AS STRING) AS workspace_id,
-    CAST(NULL AS STRING) AS creator_email,
     CAST(NULL AS BOOL) AS is_active
   FROM owners AS o
-  LEFT JOIN listed AS l ON o.api_key_name = l.api_key_name
-  WHERE l.api_key_id IS NULL
+  LEFT JOIN (
+    SELECT api_key_name AS key_text FROM ever
+    UNION DISTINCT
+    SELECT api_key_id AS key_text FROM days
+  ) AS l ON o.key_text = l.key_text
+  WHERE l.key_text IS NULL
+),
+
+-- Rows of the sheet beside the keys that they may mean.
+meant AS (
+  SELECT k.api_key_id, o.key_text, o.email, o.description, o.valid_from, o.valid_to, TRUE AS is_id
+  FROM keys AS k
+  INNER JOIN owners AS o ON k.api_key_id = o.key_text
+  UNION ALL
+  SELECT k.api_key_id, o.key_text, o.email, o.description, o.valid_from, o.valid_to, TRUE AS is_id
+  FROM keys AS k
+  INNER JOIN owners AS o ON k.api_key_id = CONCAT('sheet:', o.key_text)
+  UNION ALL
+  SELECT e.api_key_id, o.key_text, o.email, o.description, o.valid_from, o.valid_to, FALSE AS is_id
+  FROM ever AS e
+  INNER JOIN owners AS o ON e.api_key_name = o.key_text
 ),
 
 edges AS (
   SELECT api_key_id, DATE '1900-01-01' AS begins FROM keys
   UNION DISTINCT
-  SELECT k.api_key_id, o.valid_from AS begins FROM keys AS k INNER JOIN owners AS o ON k.api_key_name = o.api_key_name
+  SELECT api_key_id, begins FROM creators
   UNION DISTINCT
-  SELECT k.api_key_id, DATE_ADD(o.valid_to, INTERVAL 1 DAY) AS begins
-  FROM keys AS k
-  INNER JOIN owners AS o ON k.api_key_name = o.api_key_name
-  WHERE o.valid_to < DATE '9999-12-31'
+  SELECT api_key_id, valid_from AS begins FROM meant
+  UNION DISTINCT
+  SELECT api_key_id, DATE_ADD(valid_to, INTERVAL 1 DAY) AS begins FROM meant WHERE valid_to < DATE '9999-12-31'
+  UNION DISTINCT
+  SELECT m.api_key_id, b.begins FROM meant AS m INNER JOIN borne AS b ON m.key_text = b.api_key_name WHERE NOT m.is_id
+  UNION DISTINCT
+  SELECT m.api_key_id, DATE_ADD(b.ends, INTERVAL 1 DAY) AS begins
+  FROM meant AS m
+  INNER JOIN borne AS b ON m.key_text = b.api_key_name
+  WHERE NOT m.is_id AND b.ends < DATE '9999-12-31'
 ),
 
 periods AS (
@@ -93,6 +227,103 @@ periods AS (
       DATE_SUB(LEAD(begins) OVER (PARTITION BY api_key_id ORDER BY begins), INTERVAL 1 DAY), DATE '9999-12-31'
     ) AS ends
   FROM edges
+),
+
+-- Who bore, on the first day of a period, a name that the sheet uses.
+bearing AS (
+  SELECT
+    p.api_key_id,
+    p.begins,
+    b.api_key_name,
+    COUNT(DISTINCT b.api_key_id) AS bearers,
+    COUNTIF(b.api_key_id = p.api_key_id) > 0 AS is_own,
+    STRING_AGG(DISTINCT b.api_key_id, ', ' ORDER BY b.api_key_id) AS candidates
+  FROM periods AS p
+  INNER JOIN (SELECT DISTINCT api_key_id, key_text FROM meant WHERE NOT is_id) AS m ON p.api_key_id = m.api_key_id
+  INNER JOIN borne AS b ON m.key_text = b.api_key_name AND p.begins BETWEEN b.begins AND b.ends
+  GROUP BY p.api_key_id, p.begins, b.api_key_name
+),
+
+-- A row of the sheet that gives its key by id comes before one by the name of the day, and that before one by a name of other days.
+claims AS (
+  SELECT
+    p.api_key_id,
+    p.begins,
+    m.email,
+    m.description,
+    m.key_text,
+    m.valid_from,
+    CASE WHEN m.is_id THEN 1 WHEN b.is_own THEN 2 ELSE 3 END AS place,
+    CASE WHEN m.is_id THEN 1 WHEN b.is_own THEN b.bearers ELSE e.bearers END AS bearers,
+    CASE WHEN m.is_id THEN m.api_key_id WHEN b.is_own THEN b.candidates ELSE e.candidates END AS candidates
+  FROM periods AS p
+  INNER JOIN meant AS m ON p.api_key_id = m.api_key_id AND p.begins BETWEEN m.valid_from AND m.valid_to
+  LEFT JOIN bearing AS b ON p.api_key_id = b.api_key_id AND p.begins = b.begins AND CASE WHEN NOT m.is_id THEN m.key_text END = b.api_key_name
+  LEFT JOIN ever AS e ON p.api_key_id = e.api_key_id AND CASE WHEN NOT m.is_id THEN m.key_text END = e.api_key_name
+  -- A name that other keys bear on the day means them.
+  WHERE m.is_id OR b.api_key_id IS NULL OR b.is_own
+),
+
+decided AS (
+  SELECT
+    api_key_id,
+    begins,
+    MAX(bearers) > 1 OR COUNT(DISTINCT email) > 1 AS is_ambiguous,
+    MIN(email) AS email,
+    MIN(description) AS description,
+    MIN(key_text) AS key_text,
+    MIN(candidates) AS candidates
+  FROM (
+    SELECT *
+    FROM claims
+    QUALIFY RANK() OVER (PARTITION BY api_key_id, begins ORDER BY place, valid_from DESC) = 1
+  ) AS first_claims
+  GROUP BY api_key_id, begins
+),
+
+owned AS (
+  SELECT
+    p.api_key_id,
+    p.begins,
+    p.ends,
+    CASE
+      WHEN COALESCE(d.is_ambiguous, FALSE) THEN CAST(NULL AS STRING)
+      ELSE COALESCE(d.email, c.creator_email)
+    END AS email,
+    c.creator_email,
+    CASE WHEN NOT d.is_ambiguous THEN d.description END AS description,
+    CASE
+      WHEN d.is_ambiguous THEN 'ambiguous'
+      WHEN d.email IS NOT NULL THEN 'sheet'
+      WHEN c.creator_email IS NOT NULL THEN 'vendor_creator'
+      ELSE 'none'
+    END AS owner_source,
+    d.key_text AS sheet_name,
+    CASE WHEN d.is_ambiguous THEN d.candidates END AS candidates
+  FROM periods AS p
+  LEFT JOIN decided AS d ON p.api_key_id = d.api_key_id AND p.begins = d.begins
+  LEFT JOIN creators AS c ON p.api_key_id = c.api_key_id AND p.begins BETWEEN c.begins AND c.ends
+),
+
+-- Neighbours that say the same are one period.
+numbered AS (
+  SELECT
+    *,
+    SUM(is_new) OVER (PARTITION BY api_key_id ORDER BY begins) AS run
+  FROM (
+    SELECT
+      *,
+      CASE WHEN LAG(said) OVER (PARTITION BY api_key_id ORDER BY begins) = said THEN 0 ELSE 1 END AS is_new
+    FROM (
+      SELECT
+        *,
+        CONCAT(
+          TO_HEX(SHA256(COALESCE(email, ''))), TO_HEX(SHA256(COALESCE(creator_email, ''))), TO_HEX(SHA256(COALESCE(description, ''))),
+          TO_HEX(SHA256(COALESCE(sheet_name, ''))), owner_source, COALESCE(candidates, '')
+        ) AS said
+      FROM owned
+    ) AS hashed
+  ) AS marked
 )
 
 SELECT
@@ -100,18 +331,17 @@ SELECT
   k.api_key_name,
   k.platform,
   k.workspace_id,
-  COALESCE(o.email, k.creator_email) AS email,
-  k.creator_email,
-  o.description,
+  n.email,
+  n.creator_email,
+  n.description,
   k.is_active,
-  p.begins AS valid_from,
-  p.ends AS valid_to,
-  CASE
-    WHEN o.email IS NOT NULL THEN 'sheet'
-    WHEN k.creator_email IS NOT NULL THEN 'vendor_creator'
-    ELSE 'none'
-  END AS owner_source
-FROM periods AS p
-INNER JOIN keys AS k ON p.api_key_id = k.api_key_id
-LEFT JOIN owners AS o ON k.api_key_name = o.api_key_name AND p.begins BETWEEN o.valid_from AND o.valid_to
-QUALIFY ROW_NUMBER() OVER (PARTITION BY p.api_key_id, p.begins ORDER BY o.valid_from DESC, o.sheet_row DESC) = 1
+  MIN(n.begins) AS valid_from,
+  MAX(n.ends) AS valid_to,
+  n.owner_source,
+  n.sheet_name,
+  n.candidates
+FROM numbered AS n
+INNER JOIN keys AS k ON n.api_key_id = k.api_key_id
+GROUP BY
+  k.api_key_id, k.api_key_name, k.platform, k.workspace_id, n.email, n.creator_email, n.description, k.is_active, n.owner_source, n.sheet_name,
+  n.candidates, n.run

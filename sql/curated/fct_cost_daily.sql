@@ -30,7 +30,8 @@ resolved AS (
       WHEN w.settled_on <= @as_of_date THEN 'settled'
       ELSE 'provisional'
     END AS settle_state,
-    w.source
+    w.source,
+    COALESCE(w.timing, 'day') AS timing
   FROM written AS w
   LEFT JOIN stg_email_aliases AS a ON w.written_email = a.alias
   LEFT JOIN dim_api_keys AS k ON w.api_key_id = k.api_key_id AND w.cost_date BETWEEN k.valid_from AND k.valid_to
@@ -50,8 +51,9 @@ SELECT
   attribution,
   settle_state,
   source,
-  @processed_at AS processed_at
+  @processed_at AS processed_at,
+  timing
 FROM resolved
 GROUP BY
   cost_date, platform, vendor, workspace_id, api_key_id, user_email, model, cost_type, token_type, attribution, settle_state,
-  source
+  source, timing

@@ -1,5 +1,5 @@
 -- What finance books by hand: each row of the sheet's tab with its author and its reason.
--- Grain: sheet_row. Inputs: raw_sheet_adjustments, stg_snapshots, stg_email_aliases.
+-- Grain: sheet_row. Inputs: stg_sheet_adjustments_rows, stg_email_aliases.
 SELECT
   r.sheet_row,
   r.adjustment_date,
@@ -10,7 +10,5 @@ SELECT
   r.amount_usd,
   r.author,
   r.reason
-FROM raw_sheet_adjustments AS r
-INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
+FROM stg_sheet_adjustments_rows AS r
 LEFT JOIN stg_email_aliases AS a ON REGEXP_REPLACE(LOWER(TRIM(r.email)), r'\+[^@]*@', '@') = a.alias
-WHERE s.source = 'google_sheets' AND s.endpoint = 'adjustments'

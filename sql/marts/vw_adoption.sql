@@ -1,7 +1,8 @@
 -- Seats against use: who held a paid seat in a month, and whether they used it. Seats that nobody holds are '(unattributed)'.
 -- On a platform that reports no activity, use is unknown. A person who changed department stands in the last one of the month, whole. What came in
 -- for a closed month is no seat of the month that books it, and a person booked under an older address is the person.
--- Grain: month, platform, user_email. Inputs: agg_person_months, agg_cost_months, stg_email_aliases, dim_user_assignments, dim_users.
+-- Grain: month, platform, user_email. Inputs: agg_person_months, agg_cost_months, stg_email_aliases, dim_user_assignments, dim_users,
+-- vw_seats.
 WITH reported AS (
   SELECT
     platform,
@@ -82,6 +83,7 @@ SELECT
   d.department,
   d.user_email,
   COALESCE(u.user_name, d.user_email) AS user_name,
+  CASE WHEN d.user_email != '(unattributed)' THEN COALESCE(u.user_kind, 'person') END AS user_kind,
   CASE
     WHEN COALESCE(d.seat_usd, 0) = 0 THEN 'no_seat'
     WHEN d.user_email = '(unattributed)' THEN 'unheld'
@@ -89,6 +91,8 @@ SELECT
     WHEN d.active_days > 0 THEN 'used'
     ELSE 'idle'
   END AS seat_state,
+  -- A seat of a person's own on a platform whose vendor names no holders is one account.
+  CASE WHEN COALESCE(d.seat_usd, 0) != 0 AND d.user_email != '(unattributed)' THEN COALESCE(s.accounts, 1) END AS accounts,
   d.seat_usd,
   CASE
     WHEN d.user_email = '(unattributed)' OR d.active_days = 0 THEN d.seat_usd
@@ -105,6 +109,8 @@ LEFT JOIN (
     CASE
       WHEN first_name IS NOT NULL OR last_name IS NOT NULL
         THEN TRIM(CONCAT(COALESCE(first_name, ''), ' ', COALESCE(last_name, '')))
-    END AS user_name
+    END AS user_name,
+    COALESCE(kind, 'person') AS user_kind
   FROM dim_users
 ) AS u ON d.user_email = u.email
+LEFT JOIN vw_seats AS s ON d.month = s.month AND d.platform = s.platform AND d.user_email = s.user_email

@@ -1,7 +1,7 @@
 -- Budgets of the sheet against billed cost. A budget row speaks for one scope: the company (department and platform empty), a department,
 -- a platform, or a department on a platform. Scopes overlap: add up within one scope only. Cost without a budget has a row with
 -- budget_usd NULL, so that each of company, department and platform holds all cost of the month.
--- Grain: month, budget_scope, department, platform. Inputs: raw_sheet_budgets, stg_snapshots, vw_monthly_finance.
+-- Grain: month, budget_scope, department, platform. Inputs: stg_sheet_budgets_rows, stg_departments, vw_monthly_finance.
 WITH planned AS (
   SELECT
     DATE_TRUNC(b.month, MONTH) AS month,
@@ -11,22 +11,11 @@ WITH planned AS (
       WHEN TRIM(b.platform) != '' THEN 'platform'
       ELSE 'company'
     END AS budget_scope,
-    COALESCE(NULLIF(TRIM(b.department), ''), '(all)') AS department,
+    COALESCE(d.department, NULLIF(TRIM(b.department), ''), '(all)') AS department,
     COALESCE(NULLIF(TRIM(b.platform), ''), '(all)') AS platform,
-    SUM(b.budget_usd) AS budget_usd
-  FROM raw_sheet_budgets AS b
-  INNER JOIN stg_snapshots AS s ON b.fetch_id = s.version_fetch_id
-  WHERE s.source = 'google_sheets' AND s.endpoint = 'budgets'
-  GROUP BY
-    DATE_TRUNC(b.month, MONTH),
-    CASE
-      WHEN TRIM(b.department) != '' AND TRIM(b.platform) != '' THEN 'department_platform'
-      WHEN TRIM(b.department) != '' THEN 'department'
-      WHEN TRIM(b.platform) != '' THEN 'platform'
-      ELSE 'company'
-    END,
-    COALESCE(NULLIF(TRIM(b.department), ''), '(all)'),
-    COALESCE(NULLIF(TRIM(b.platform), ''), '(all)')
+    b.budget_usd
+  FROM stg_sheet_budgets_rows AS b
+  LEFT JOIN stg_departments AS d ON LOWER(TRIM(b.department)) = d.folded
 ),
 
 spent AS (

@@ -55,10 +55,11 @@ failures AS (
     source,
     endpoint,
     usage_date,
+    state,
     fetched_at,
     error
   FROM raw_fetches
-  WHERE state = 'failed'
+  WHERE state IN ('failed', 'refused')
   QUALIFY ROW_NUMBER() OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at DESC, fetch_id DESC) = 1
 )
 
@@ -68,7 +69,7 @@ SELECT
   d.usage_date,
   CASE
     WHEN h.fetch_id IS NULL AND f.fetched_at IS NULL THEN 'missing'
-    WHEN h.fetch_id IS NULL THEN 'failed'
+    WHEN h.fetch_id IS NULL THEN f.state
     WHEN h.origin = 'api' AND DATE(h.fetched_at) <= d.usage_date THEN 'open'
     ELSE h.state
   END AS state,
@@ -76,6 +77,7 @@ SELECT
   h.row_count,
   h.rejected_count,
   h.vendor_total_usd,
+  COALESCE(h.unknown_money_count, 0) AS unknown_money_count,
   r.content_sha256,
   h.fetch_id,
   h.version_fetch_id,

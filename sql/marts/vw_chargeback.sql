@@ -1,6 +1,94 @@
 -- The lines to book for a month: billed cost by cost center, department, person, platform, vendor, cost type and the closed month that a correction
 -- is of. Cost without a person is in rows of its own. A month's sum is that of vw_cost_allocation. A line is as final as the least final cost in it,
--- and open until the month's last day is held: else a line that is booked as settled would grow. Grain: the view's key. Inputs: vw_cost_months.
+-- and open until the month's last day is held: else a line that is booked as settled would grow.
+-- booked_usd is the line in whole cents: a vendor's month is rounded once, and what its lines rounded down lack goes, a cent each, to those with
+-- the largest rests. So cents sum to the whole. An invoice that was received adds a line of what it says beyond the lines booked for its month,
+-- in whichever month they are booked; it has no cost. Grain: the view's key. Inputs: vw_cost_months, stg_sheet_invoices_rows.
+WITH lines AS (
+  SELECT
+    month,
+    cost_center,
+    department,
+    user_email,
+    user_name,
+    platform,
+    vendor,
+    cost_type,
+    CASE
+      WHEN COUNTIF(settle_state != 'closed') = 0 THEN 'closed'
+      WHEN LAST_DAY(month) > (SELECT MAX(all_lines.last_day) FROM vw_cost_months AS all_lines) OR COUNTIF(settle_state = 'open') > 0 THEN 'open'
+      WHEN COUNTIF(settle_state = 'provisional') > 0 THEN 'provisional'
+      ELSE 'settled'
+    END AS settle_state,
+    corrects_month,
+    SUM(cost_usd) AS cost_usd
+  FROM vw_cost_months
+  GROUP BY month, cost_center, department, user_email, user_name, platform, vendor, cost_type, corrects_month
+),
+
+-- The floor of a line, also of a negative one, is its cents or a cent below: every rest is positive.
+floors AS (
+  SELECT
+    *,
+    CAST(ROUND(cost_usd, 2) AS NUMERIC)
+    - CASE WHEN CAST(ROUND(cost_usd, 2) AS NUMERIC) > cost_usd THEN CAST('0.01' AS NUMERIC) ELSE CAST(0 AS NUMERIC) END AS floor_usd
+  FROM lines
+),
+
+sums AS (
+  SELECT
+    *,
+    CAST(ROUND(SUM(cost_usd) OVER (PARTITION BY month, vendor), 2) AS NUMERIC)
+    - SUM(floor_usd) OVER (PARTITION BY month, vendor) AS lacking_usd,
+    ROW_NUMBER() OVER (
+      PARTITION BY month, vendor
+      ORDER BY
+        cost_usd - floor_usd DESC, platform, COALESCE(cost_center, ''), department, user_email, cost_type, COALESCE(corrects_month, month) DESC,
+        user_name
+    ) AS place
+  FROM floors
+),
+
+cents AS (
+  SELECT
+    *,
+    CAST(
+      floor_usd
+      + CASE
+        WHEN CAST(place AS NUMERIC) <= lacking_usd * 100 THEN CAST('0.01' AS NUMERIC)
+        ELSE CAST(0 AS NUMERIC)
+      END AS NUMERIC
+    ) AS booked_usd
+  FROM sums
+),
+
+invoiced AS (
+  SELECT
+    DATE_TRUNC(r.invoice_month, MONTH) AS month,
+    r.platform,
+    CAST(ROUND(SUM(r.amount_usd), 2) AS NUMERIC) AS invoice_usd
+  FROM stg_sheet_invoices_rows AS r
+  GROUP BY DATE_TRUNC(r.invoice_month, MONTH), r.platform
+),
+
+booked AS (
+  SELECT
+    COALESCE(corrects_month, month) AS month,
+    platform,
+    SUM(booked_usd) AS booked_usd,
+    COUNTIF(settle_state NOT IN ('closed', 'settled')) AS moving
+  FROM cents
+  GROUP BY COALESCE(corrects_month, month), platform
+),
+
+vendors AS (
+  SELECT
+    platform,
+    MAX(vendor) AS vendor
+  FROM lines
+  GROUP BY platform
+)
+
 SELECT
   month,
   cost_center,
@@ -10,13 +98,26 @@ SELECT
   platform,
   vendor,
   cost_type,
-  CASE
-    WHEN COUNTIF(settle_state != 'closed') = 0 THEN 'closed'
-    WHEN LAST_DAY(month) > (SELECT MAX(all_lines.last_day) FROM vw_cost_months AS all_lines) OR COUNTIF(settle_state = 'open') > 0 THEN 'open'
-    WHEN COUNTIF(settle_state = 'provisional') > 0 THEN 'provisional'
-    ELSE 'settled'
-  END AS settle_state,
+  settle_state,
   corrects_month,
-  SUM(cost_usd) AS cost_usd
-FROM vw_cost_months
-GROUP BY month, cost_center, department, user_email, user_name, platform, vendor, cost_type, corrects_month
+  cost_usd,
+  booked_usd
+FROM cents
+UNION ALL
+SELECT
+  i.month,
+  CAST(NULL AS STRING) AS cost_center,
+  '(invoice difference)' AS department,
+  '(unattributed)' AS user_email,
+  '(unattributed)' AS user_name,
+  i.platform,
+  COALESCE(v.vendor, i.platform) AS vendor,
+  'invoice_difference' AS cost_type,
+  CASE WHEN COALESCE(b.moving, 0) = 0 THEN 'settled' ELSE 'provisional' END AS settle_state,
+  CAST(NULL AS DATE) AS corrects_month,
+  CAST(0 AS NUMERIC) AS cost_usd,
+  i.invoice_usd - COALESCE(b.booked_usd, CAST(0 AS NUMERIC)) AS booked_usd
+FROM invoiced AS i
+LEFT JOIN booked AS b ON i.month = b.month AND i.platform = b.platform
+LEFT JOIN vendors AS v ON i.platform = v.platform
+WHERE i.invoice_usd != COALESCE(b.booked_usd, CAST(0 AS NUMERIC))

@@ -9,9 +9,11 @@ SELECT
   f.cost_center,
   COALESCE(f.user_email, '(unattributed)') AS user_email,
   COALESCE(u.user_name, f.user_email, '(unattributed)') AS user_name,
+  CASE WHEN f.user_email IS NOT NULL THEN COALESCE(u.user_kind, 'person') END AS user_kind,
   f.model,
   f.cost_type,
   f.attribution,
+  f.timing,
   f.settle_state,
   CASE WHEN f.is_correction THEN DATE_TRUNC(f.cost_date, MONTH) END AS corrects_month,
   f.cost_usd
@@ -23,6 +25,7 @@ LEFT JOIN (
     CASE
       WHEN first_name IS NOT NULL OR last_name IS NOT NULL
         THEN TRIM(CONCAT(COALESCE(first_name, ''), ' ', COALESCE(last_name, '')))
-    END AS user_name
+    END AS user_name,
+    COALESCE(kind, 'person') AS user_kind
   FROM dim_users
 ) AS u ON f.user_email = u.email

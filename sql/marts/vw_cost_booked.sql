@@ -10,7 +10,7 @@ WITH first_open AS (
 rows_of_all AS (
   SELECT
     f.cost_date AS booked_on, f.cost_date, f.platform, f.vendor, f.workspace_id, f.api_key_id, f.user_email, a.department, a.cost_center,
-    f.model, f.cost_type, f.token_type, f.cost_usd, f.attribution, f.settle_state, f.source, FALSE AS is_correction
+    f.model, f.cost_type, f.token_type, f.cost_usd, f.attribution, f.settle_state, f.source, f.timing, FALSE AS is_correction
   FROM fct_cost_daily AS f
   LEFT JOIN stg_closed_months AS k ON DATE_TRUNC(f.cost_date, MONTH) = k.month
   LEFT JOIN dim_user_assignments AS a ON f.user_email = a.email AND f.cost_date BETWEEN a.valid_from AND a.valid_to
@@ -18,13 +18,13 @@ rows_of_all AS (
   UNION ALL
   SELECT
     c.booked_on, c.cost_date, c.platform, c.vendor, c.workspace_id, c.api_key_id, c.user_email, c.department, c.cost_center, c.model,
-    c.cost_type, c.token_type, c.cost_usd, c.attribution, 'closed' AS settle_state, c.source, c.is_correction
+    c.cost_type, c.token_type, c.cost_usd, c.attribution, 'closed' AS settle_state, c.source, c.timing, c.is_correction
   FROM closed_cost AS c
   INNER JOIN stg_closed_months AS k ON c.closing_id = k.closing_id
   UNION ALL
   SELECT
     o.month AS booked_on, c.cost_date, c.platform, c.vendor, c.workspace_id, c.api_key_id, c.user_email, a.department, a.cost_center,
-    c.model, c.cost_type, c.token_type, c.cost_usd, c.attribution, c.settle_state, c.source, TRUE AS is_correction
+    c.model, c.cost_type, c.token_type, c.cost_usd, c.attribution, c.settle_state, c.source, c.timing, TRUE AS is_correction
   FROM fct_cost_corrections AS c
   INNER JOIN first_open AS o ON c.cost_date < o.month
   -- A person who was booked under an address that is an alias now: both rows of the correction belong to the one department.
@@ -46,6 +46,7 @@ SELECT
   token_type,
   cost_usd,
   attribution,
+  COALESCE(timing, 'day') AS timing,
   department,
   cost_center,
   settle_state,

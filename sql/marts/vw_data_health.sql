@@ -1,4 +1,5 @@
--- For each endpoint: which days we hold, which failed, which nobody asked for. Snapshots are expected only on days they were tried.
+-- For each endpoint: which days we hold, which failed, which the vendor refused, which nobody asked for. Snapshots are expected only on days they
+-- were tried.
 -- A file claims only the days that it has rows of: an endpoint that came by files alone misses none. A day that was read before it ended does
 -- not count as asked.
 -- Grain: source, endpoint. Inputs: raw_fetches, stg_current_fetches,
@@ -32,6 +33,27 @@ held AS (
   GROUP BY f.source, f.endpoint
 ),
 
+-- Days that are not held and whose last attempt was refused.
+refused AS (
+  SELECT
+    t.source,
+    t.endpoint,
+    COUNT(*) AS days_refused
+  FROM (
+    SELECT
+      source,
+      endpoint,
+      usage_date,
+      state
+    FROM raw_fetches
+    WHERE window_start IS NULL OR origin != 'api' OR DATE(fetched_at) > usage_date
+    QUALIFY ROW_NUMBER() OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at DESC, fetch_id DESC) = 1
+  ) AS t
+  LEFT JOIN stg_current_fetches AS f ON t.source = f.source AND t.endpoint = f.endpoint AND t.usage_date = f.usage_date
+  WHERE t.state = 'refused' AND f.usage_date IS NULL
+  GROUP BY t.source, t.endpoint
+),
+
 aside AS (
   SELECT
     source,
@@ -50,7 +72,8 @@ SELECT
   CASE WHEN a.has_window THEN DATE_DIFF(a.last_day, a.first_day, DAY) + 1 ELSE a.days_asked END AS days_expected,
   COALESCE(h.days_complete, 0) AS days_complete,
   COALESCE(h.days_empty, 0) AS days_empty,
-  a.days_asked - COALESCE(h.days_complete, 0) - COALESCE(h.days_empty, 0) AS days_failed,
+  a.days_asked - COALESCE(h.days_complete, 0) - COALESCE(h.days_empty, 0) - COALESCE(r.days_refused, 0) AS days_failed,
+  COALESCE(r.days_refused, 0) AS days_refused,
   CASE WHEN a.has_window THEN DATE_DIFF(a.last_day, a.first_day, DAY) + 1 - a.days_asked ELSE 0 END AS days_missing,
   h.last_fetched_at,
   h.row_count,
@@ -59,4 +82,5 @@ SELECT
   COALESCE(x.days_set_aside, 0) AS days_set_aside
 FROM asked AS a
 LEFT JOIN held AS h ON a.source = h.source AND a.endpoint = h.endpoint
+LEFT JOIN refused AS r ON a.source = r.source AND a.endpoint = r.endpoint
 LEFT JOIN aside AS x ON a.source = x.source AND a.endpoint = x.endpoint

@@ -2,7 +2,7 @@
 -- ours with x_. Why each column says what it says: docs/how-to/focus.md. Every row of vw_cost_booked is one row, so that BilledCost is its money.
 -- A quantity stands where exactly one charge is what the vendor measured. Where none does, the charge itself is the unit, as a seat's day is.
 -- Grain: one row of vw_cost_booked.
--- Inputs: vw_cost_booked, stg_charge_measures, stg_anthropic_workspaces, stg_email_aliases, dim_api_keys, raw_sheet_invoices, stg_snapshots.
+-- Inputs: vw_cost_booked, stg_charge_measures, stg_anthropic_workspaces, stg_email_aliases, dim_api_keys, stg_sheet_invoices_rows.
 -- noqa: disable=CP02
 WITH booked AS (
   SELECT
@@ -42,9 +42,7 @@ invoice_lines AS (
     r.platform,
     COALESCE(r.cost_type, 'usage') AS cost_type,
     NULLIF(TRIM(r.invoice_number), '') AS invoice_number
-  FROM raw_sheet_invoices AS r
-  INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
-  WHERE s.source = 'google_sheets' AND s.endpoint = 'invoices'
+  FROM stg_sheet_invoices_rows AS r
 ),
 
 -- One invoice for this kind of charge, or none of this kind and one for the platform's whole month; else it is not known which.
@@ -113,8 +111,7 @@ charges AS (
       AND COALESCE(b.api_key_id, '') = m.api_key_id
       AND COALESCE(b.user_email, '') = m.user_email
       AND COALESCE(b.model, '') = m.model
-      AND COALESCE(b.token_type, '') = m.token_type
-      AND b.cost_type IN ('usage', 'overage')
+      AND CASE WHEN b.cost_type IN ('usage', 'overage') THEN COALESCE(b.token_type, '') END = m.token_type
   LEFT JOIN stg_anthropic_workspaces AS w ON b.workspace_id = w.workspace_id
   LEFT JOIN dim_api_keys AS k ON b.api_key_id = k.api_key_id AND b.cost_date BETWEEN k.valid_from AND k.valid_to
   LEFT JOIN invoices_by_type AS t ON b.booked_month = t.month AND b.platform = t.platform AND b.cost_type = t.cost_type

@@ -2,16 +2,17 @@
 -- flat fees ahead are known from the sheet and added as they are. The range holds 8 of 10 of this company's own past outcomes: the same
 -- forecast is made from each earlier day for as many days ahead, and the outcomes divided by their forecasts are ranked (the 10th and 90th
 -- percentile, with the rank corrected for few forecasts). Fewer than 20 past forecasts give no range: NULL. Open days do not count;
--- provisional ones count as they stand; manual adjustments and corrections of closed months
--- are spent and no sign of what is to come; days that a vendor failed to give are left out of every mean. A platform that bills fees only
--- is certain: its range is the projection.
+-- provisional ones count as they stand; manual adjustments and corrections of closed months are spent and no sign of what is to come, like what a
+-- range of days was billed, which is spread over them and has no weekday; days that a vendor failed to give are left out of every mean. A platform
+-- that bills fees only is certain: its range is the projection.
 -- Grain: level, platform, cost_date (the days of the latest month with data).
--- Inputs: agg_cost_days, vw_cost_booked, stg_billed_days, stg_snapshots, raw_sheet_subscriptions, raw_sheet_budgets.
+-- Inputs: agg_cost_days, vw_cost_booked, stg_billed_days, stg_subscription_terms, stg_sheet_fx_rates_rows,
+-- stg_sheet_budgets_rows.
 WITH usage AS (
   SELECT
     cost_date,
     platform,
-    SUM(cost_usd) AS usage_usd
+    SUM(CASE WHEN COALESCE(timing, 'day') = 'day' THEN cost_usd ELSE CAST(0 AS NUMERIC) END) AS usage_usd
   FROM agg_cost_days
   WHERE cost_type != 'subscription' AND source != 'sheet_adjustments' AND settle_state != 'open'
   GROUP BY cost_date, platform
@@ -135,35 +136,40 @@ ranges AS (
   GROUP BY level, platform, steps, forecasts
 ),
 
-fees AS (
+paid AS (
   SELECT
     a.day,
     r.platform,
+    EXTRACT(DAY FROM LAST_DAY(a.day)) AS days_in_month,
+    CAST(COALESCE(r.price_usd, CAST(r.written_amount * x.usd AS NUMERIC)) * r.seats * 1000000000 AS NUMERIC) AS month_nano_usd
+  FROM stg_subscription_terms AS r
+  INNER JOIN ahead AS a ON a.day BETWEEN r.valid_from AND r.valid_to
+  LEFT JOIN stg_sheet_fx_rates_rows AS x ON r.currency = x.currency AND DATE_TRUNC(a.day, MONTH) = DATE_TRUNC(x.month, MONTH)
+  WHERE r.price_usd IS NOT NULL OR (r.written_amount IS NOT NULL AND x.usd IS NOT NULL)
+),
+
+fees AS (
+  SELECT
+    day,
+    platform,
     SUM(
       CASE
-        WHEN a.day = LAST_DAY(a.day)
-          THEN CAST(r.price_usd * 1000000000 AS INT64) * COALESCE(r.seats, 1)
-            - DIV(CAST(r.price_usd * 1000000000 AS INT64) * COALESCE(r.seats, 1), EXTRACT(DAY FROM LAST_DAY(a.day)))
-            * (EXTRACT(DAY FROM LAST_DAY(a.day)) - 1)
-        ELSE DIV(CAST(r.price_usd * 1000000000 AS INT64) * COALESCE(r.seats, 1), EXTRACT(DAY FROM LAST_DAY(a.day)))
+        WHEN day = LAST_DAY(day)
+          THEN month_nano_usd - CAST(DIV(CAST(month_nano_usd AS NUMERIC), CAST(days_in_month AS NUMERIC)) AS NUMERIC) * (days_in_month - 1)
+        ELSE CAST(DIV(CAST(month_nano_usd AS NUMERIC), CAST(days_in_month AS NUMERIC)) AS NUMERIC)
       END
     ) AS nano_usd
-  FROM raw_sheet_subscriptions AS r
-  INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
-  INNER JOIN ahead AS a
-    ON a.day BETWEEN COALESCE(r.valid_from, DATE '2023-01-01') AND COALESCE(r.valid_to, DATE '9999-12-31')
-  WHERE s.source = 'google_sheets' AND s.endpoint = 'subscriptions'
-  GROUP BY a.day, r.platform
+  FROM paid
+  GROUP BY day, platform
 ),
 
 budgets AS (
   SELECT
     CASE WHEN TRIM(b.platform) != '' THEN TRIM(b.platform) ELSE '(all)' END AS platform,
     SUM(b.budget_usd) AS budget_usd
-  FROM raw_sheet_budgets AS b
-  INNER JOIN stg_snapshots AS s ON b.fetch_id = s.version_fetch_id
+  FROM stg_sheet_budgets_rows AS b
   INNER JOIN frame AS f ON DATE_TRUNC(b.month, MONTH) = f.month_start
-  WHERE s.source = 'google_sheets' AND s.endpoint = 'budgets' AND COALESCE(TRIM(b.department), '') = ''
+  WHERE COALESCE(TRIM(b.department), '') = ''
   GROUP BY CASE WHEN TRIM(b.platform) != '' THEN TRIM(b.platform) ELSE '(all)' END
 ),
 
@@ -208,7 +214,7 @@ fees_of AS (
     e.level,
     e.platform,
     n.day,
-    CAST(CAST(SUM(n.nano_usd) AS NUMERIC) * CAST('0.000000001' AS NUMERIC) AS NUMERIC) AS fee_usd
+    CAST(SUM(n.nano_usd) * CAST('0.000000001' AS NUMERIC) AS NUMERIC) AS fee_usd
   FROM everyone AS e
   INNER JOIN fees AS n ON e.platform = n.platform OR e.level = 'company'
   GROUP BY e.level, e.platform, n.day

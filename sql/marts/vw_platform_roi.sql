@@ -6,6 +6,7 @@ SELECT
   department,
   user_email,
   user_name,
+  user_kind,
   COUNTIF(is_active) > 0 AS is_active,
   SUM(active_days) AS active_days,
   SUM(loc_added) AS loc_added,
@@ -34,4 +35,4 @@ SELECT
   SUM(cost_with_commits_usd) AS cost_with_commits_usd,
   SUM(cost_with_tokens_usd) AS cost_with_tokens_usd
 FROM vw_use_and_cost
-GROUP BY usage_date, platform, department, user_email, user_name
+GROUP BY usage_date, platform, department, user_email, user_name, user_kind

@@ -55,6 +55,7 @@ SELECT
     WHEN u.first_name IS NULL AND u.last_name IS NULL THEN d.user_email
     ELSE TRIM(CONCAT(COALESCE(u.first_name, ''), ' ', COALESCE(u.last_name, '')))
   END AS user_name,
+  CASE WHEN d.user_email IS NOT NULL THEN COALESCE(u.kind, 'person') END AS user_kind,
   d.loc_added,
   d.loc_accepted,
   d.loc_removed,

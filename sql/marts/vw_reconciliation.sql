@@ -7,8 +7,8 @@
 --   priority_tier: what is left on a platform with priority-tier tokens in that month, which Anthropic's cost report leaves out
 --   unknown: what is left then
 -- Invoice lines without a type count as usage. priced_usd is Anthropic's tokens at list price, for models with a known price.
--- Grain: month, platform. Inputs: agg_cost_days, raw_sheet_invoices, stg_snapshots, raw_fetches, stg_current_fetches, raw_cursor_events,
--- raw_anthropic_cost, raw_anthropic_usage, raw_anthropic_analytics_cost, raw_claude_enterprise_cost, raw_claude_ai_spend,
+-- Grain: month, platform. Inputs: agg_cost_days, stg_sheet_invoices_rows, raw_fetches, stg_current_fetches, stg_cursor_event_versions,
+-- raw_anthropic_cost, raw_anthropic_usage, raw_anthropic_analytics_cost, raw_claude_enterprise_cost, stg_claude_ai_spend_days,
 -- stg_anthropic_workspaces, stg_anthropic_list_value, stg_set_aside, stg_closed_months.
 WITH held AS (
   SELECT
@@ -41,9 +41,7 @@ invoiced AS (
     SUM(CASE WHEN r.cost_type = 'subscription' THEN r.amount_usd ELSE CAST(0 AS NUMERIC) END) AS seats_usd,
     SUM(CASE WHEN r.cost_type = 'tax' THEN r.amount_usd ELSE CAST(0 AS NUMERIC) END) AS tax_usd,
     SUM(CASE WHEN r.cost_type IN ('credit', 'adjustment') THEN r.amount_usd ELSE CAST(0 AS NUMERIC) END) AS credit_usd
-  FROM raw_sheet_invoices AS r
-  INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
-  WHERE s.source = 'google_sheets' AND s.endpoint = 'invoices'
+  FROM stg_sheet_invoices_rows AS r
   GROUP BY DATE_TRUNC(r.invoice_month, MONTH), r.platform
 ),
 
@@ -86,10 +84,10 @@ told AS (
     'cursor' AS platform,
     v.is_now,
     r.charged_usd AS usd
-  FROM raw_cursor_events AS r
+  FROM stg_cursor_event_versions AS r
   INNER JOIN versions AS v
     ON r.fetch_id = v.version_fetch_id AND r.usage_date = v.usage_date AND v.source = 'cursor' AND v.endpoint = 'filtered-usage-events'
-  WHERE r.is_chargeable
+  WHERE r.billing = 'billed'
   UNION ALL
   SELECT
     v.usage_date,
@@ -124,13 +122,13 @@ told AS (
     ON r.fetch_id = v.version_fetch_id AND r.usage_date = v.usage_date AND v.source = 'claude_enterprise' AND v.endpoint = 'analytics/cost'
   UNION ALL
   SELECT
-    v.usage_date,
+    r.cost_date AS usage_date,
     'claude_ai' AS platform,
     v.is_now,
     r.net_usd AS usd
-  FROM raw_claude_ai_spend AS r
+  FROM stg_claude_ai_spend_days AS r
   INNER JOIN versions AS v
-    ON r.fetch_id = v.version_fetch_id AND r.usage_date = v.usage_date AND v.source = 'claude_ai' AND v.endpoint = 'spend'
+    ON r.fetch_id = v.version_fetch_id AND r.last_day = v.usage_date AND v.source = 'claude_ai' AND v.endpoint = 'spend'
 ),
 
 vendor AS (

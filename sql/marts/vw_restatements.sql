@@ -1,5 +1,6 @@
--- What vendors changed after they first said it. Only days that a vendor reports on (a window was asked), not snapshots; a day that was read
--- before it ended was not said yet.
+-- What changed after a vendor first said it, and by whom: the vendor, or the rule that reads its records. Only days that a vendor reports on (a
+-- window was asked), not snapshots; a day that was read before it ended was not said yet. A spend report of another range that ends on the same
+-- day, or one taken back by a person, is no change by the vendor.
 -- Grain: source, endpoint, usage_date, version_no. Inputs: raw_fetches, stg_set_aside.
 WITH ended AS (
   SELECT
@@ -27,14 +28,18 @@ versions AS (
     fetched_at,
     LAG(fetched_at) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id) AS previous_fetched_at,
     state,
+    window_start,
+    LAG(state) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id) AS previous_state,
+    LAG(window_start) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id) AS previous_window_start,
     row_count,
     LAG(row_count) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id) AS previous_row_count,
     vendor_total_usd,
     LAG(vendor_total_usd) OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id)
-      AS previous_vendor_total_usd
+      AS previous_vendor_total_usd,
+    COALESCE(changed_by, 'vendor') AS changed_by
   FROM said
-  -- Two loads at one moment publish one content twice: that is no restatement.
-  WHERE previous_sha256 IS NULL OR previous_sha256 != content_sha256
+  -- Two loads at one moment publish one content twice: that is no restatement. The same rows totalled by another rule are one.
+  WHERE previous_sha256 IS NULL OR previous_sha256 != content_sha256 OR changed_by = 'rule'
 )
 
 SELECT
@@ -50,7 +55,13 @@ SELECT
   v.vendor_total_usd,
   v.previous_vendor_total_usd,
   v.vendor_total_usd - v.previous_vendor_total_usd AS change_usd,
+  v.changed_by,
   x.usage_date IS NULL AS is_counted
 FROM versions AS v
 LEFT JOIN stg_set_aside AS x ON v.source = x.source AND v.endpoint = x.endpoint AND v.usage_date = x.usage_date
-WHERE v.version_no > 1
+WHERE
+  v.version_no > 1
+  AND (
+    v.source != 'claude_ai' OR v.endpoint != 'spend'
+    OR (v.window_start = v.previous_window_start AND v.state = 'complete' AND v.previous_state = 'complete')
+  )

@@ -1,6 +1,6 @@
 -- What groups of people did in a week, without anybody's name: groups of fewer than 3 active people are left out.
 -- Grain: ISO week, platform, department. Rows do not overlap, so that no difference of two rows shows a single person.
--- Inputs: agg_person_days, dim_user_assignments.
+-- What services did is no group's work. Inputs: agg_person_days, dim_user_assignments, dim_users.
 WITH placed AS (
   SELECT
     d.usage_date,
@@ -18,6 +18,8 @@ WITH placed AS (
     d.pull_requests
   FROM agg_person_days AS d
   LEFT JOIN dim_user_assignments AS a ON d.user_email = a.email AND d.usage_date BETWEEN a.valid_from AND a.valid_to
+  LEFT JOIN dim_users AS u ON d.user_email = u.email
+  WHERE COALESCE(u.kind, 'person') = 'person'
 )
 
 SELECT

@@ -1,9 +1,10 @@
 -- What somebody has to name so that cost finds its owner or its department: keys, people, seats that nobody holds. A credit, a tax or an adjustment
 -- without a person is nobody's on purpose.
 -- Grain: month, platform, kind, item. Inputs: fct_cost_daily, dim_api_keys, agg_person_days, agg_cost_months,
--- dim_user_assignments.
+-- dim_user_assignments, stg_anthropic_key_names.
 WITH key_names AS (
   SELECT
+    'key' AS kind,
     api_key_id,
     ANY_VALUE(api_key_name HAVING MAX valid_from) AS api_key_name
   FROM dim_api_keys
@@ -67,15 +68,32 @@ SELECT
   o.item,
   COALESCE(k.api_key_name, o.item) AS item_name,
   CASE o.kind
-    WHEN 'key' THEN 'Write the key and its owner into the tab api_keys.'
-    WHEN 'seat' THEN 'Nobody holds these seats: give them to people or buy fewer.'
+    WHEN 'key'
+      THEN CASE
+        WHEN STRPOS(x.candidates, ',') > 0
+          THEN CONCAT('The name of this key in the sheet means several: ', x.candidates, '. Write the id of each and its owner there.')
+        WHEN x.candidates IS NOT NULL
+          THEN 'Rows of the tab api_keys give this key to different owners from the same day: give the later one a valid_from.'
+        ELSE 'Write the key and its owner into the tab api_keys.'
+      END
+    WHEN 'seat' THEN 'No account is known to hold these seats: name their holders in the tab subscriptions, give them to people, or buy fewer.'
     ELSE 'The vendor names neither key nor person: ask who owns the workspace.'
   END AS remedy,
   o.first_day,
   o.last_day,
   o.cost_usd
 FROM ownerless AS o
-LEFT JOIN key_names AS k ON o.item = k.api_key_id AND o.kind = 'key'
+LEFT JOIN key_names AS k ON o.item = k.api_key_id AND o.kind = k.kind
+LEFT JOIN (
+  SELECT
+    api_key_id,
+    valid_from,
+    valid_to,
+    candidates
+  FROM dim_api_keys
+  WHERE owner_source = 'ambiguous'
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY api_key_id ORDER BY valid_from DESC) = 1
+) AS x ON CASE WHEN o.kind = 'key' THEN o.item END = x.api_key_id AND o.first_day <= x.valid_to AND o.last_day >= x.valid_from
 UNION ALL
 SELECT
   month,
@@ -88,3 +106,20 @@ SELECT
   last_day,
   cost_usd
 FROM homeless
+UNION ALL
+SELECT
+  DATE_TRUNC(usage_date, MONTH) AS month,
+  'claude_code' AS platform,
+  'key_name' AS kind,
+  api_key_name AS item,
+  api_key_name AS item_name,
+  COALESCE(
+    CONCAT('Claude Code names this key by a name that several bear: ', MAX(candidates), '. Rename all but one in the console.'),
+    'Claude Code names this key, and no list of keys has the name: read the keys, or look for a key that was renamed.'
+  ) AS remedy,
+  MIN(usage_date) AS first_day,
+  MAX(usage_date) AS last_day,
+  CAST(NULL AS NUMERIC) AS cost_usd
+FROM stg_anthropic_key_names
+WHERE api_key_id IS NULL
+GROUP BY DATE_TRUNC(usage_date, MONTH), api_key_name

@@ -5,6 +5,7 @@
 -- And a count stands against its platform's cost only where that cost paid for it: what a person does in Claude Code on a seat of claude.ai costs
 -- nothing there, and a department that has seats would look cheaper a commit than one that pays by token. So a person's Claude Code counts in the
 -- months in which Claude Code billed that person anything.
+-- A service is no person: its days are no person-days, and its cost stands against none.
 -- Grain: one row of agg_person_days or of vw_cost_booked.
 -- Inputs: agg_person_days, agg_person_months, agg_cost_months, vw_cost_allocation, dim_user_assignments, dim_users.
 WITH reported AS (
@@ -29,12 +30,14 @@ tokens_told AS (
 ),
 
 paid_by_code AS (
+  -- With its platform, so that the join below compares columns alone: a condition on one side made DuckDB compare each day with each person-month.
   SELECT
     month,
+    platform,
     user_email
   FROM agg_cost_months
   WHERE platform = 'claude_code' AND corrects_month IS NULL
-  GROUP BY month, user_email
+  GROUP BY month, platform, user_email
   HAVING SUM(cost_usd) > 0
 ),
 
@@ -47,7 +50,7 @@ days AS (
         THEN COALESCE(p.input_tokens, 0) + COALESCE(p.output_tokens, 0) + COALESCE(p.cache_read_tokens, 0) + COALESCE(p.cache_write_tokens, 0)
     END AS total_tokens
   FROM agg_person_days AS p
-  LEFT JOIN paid_by_code AS c ON p.platform = 'claude_code' AND p.user_email = c.user_email AND DATE_TRUNC(p.usage_date, MONTH) = c.month
+  LEFT JOIN paid_by_code AS c ON p.platform = c.platform AND p.user_email = c.user_email AND DATE_TRUNC(p.usage_date, MONTH) = c.month
 )
 
 SELECT
@@ -56,8 +59,11 @@ SELECT
   COALESCE(a.department, '(no department)') AS department,
   COALESCE(d.user_email, '(unattributed)') AS user_email,
   COALESCE(u.user_name, d.user_email, '(unattributed)') AS user_name,
+  CASE WHEN d.user_email IS NOT NULL THEN COALESCE(u.user_kind, 'person') END AS user_kind,
   d.is_active,
-  CASE WHEN r.has_days THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL THEN 1 ELSE 0 END END AS active_days,
+  CASE
+    WHEN r.has_days THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL AND COALESCE(u.user_kind, 'person') = 'person' THEN 1 ELSE 0 END
+  END AS active_days,
   d.loc_added,
   d.loc_accepted,
   d.suggestions_shown,
@@ -72,7 +78,10 @@ SELECT
   d.cache_read_tokens,
   d.cache_write_tokens,
   d.total_tokens,
-  CASE WHEN r.has_days AND d.is_paid_here THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL THEN 1 ELSE 0 END END AS days_with_cost,
+  CASE
+    WHEN r.has_days AND d.is_paid_here
+      THEN CASE WHEN d.is_active AND d.user_email IS NOT NULL AND COALESCE(u.user_kind, 'person') = 'person' THEN 1 ELSE 0 END
+  END AS days_with_cost,
   CASE WHEN d.is_paid_here THEN d.loc_accepted END AS lines_with_cost,
   CASE WHEN d.is_paid_here THEN d.commits END AS commits_with_cost,
   CASE WHEN t.has_tokens AND d.is_paid_here THEN d.total_tokens END AS tokens_with_cost,
@@ -97,7 +106,8 @@ LEFT JOIN (
     CASE
       WHEN first_name IS NOT NULL OR last_name IS NOT NULL
         THEN TRIM(CONCAT(COALESCE(first_name, ''), ' ', COALESCE(last_name, '')))
-    END AS user_name
+    END AS user_name,
+    COALESCE(kind, 'person') AS user_kind
   FROM dim_users
 ) AS u ON d.user_email = u.email
 UNION ALL
@@ -107,6 +117,7 @@ SELECT
   c.department,
   c.user_email,
   c.user_name,
+  c.user_kind,
   FALSE,
   CASE WHEN r.has_days THEN 0 END,
   CAST(NULL AS INT64),
@@ -130,7 +141,7 @@ SELECT
   CAST(NULL AS INT64),
   c.cost_usd,
   CASE WHEN c.cost_type = 'subscription' THEN c.cost_usd END,
-  CASE WHEN r.has_days THEN c.cost_usd END,
+  CASE WHEN r.has_days AND COALESCE(c.user_kind, 'person') = 'person' THEN c.cost_usd END,
   CASE WHEN r.has_lines THEN c.cost_usd END,
   CASE WHEN r.has_commits THEN c.cost_usd END,
   CASE WHEN t.has_tokens THEN c.cost_usd END

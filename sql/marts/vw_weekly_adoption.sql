@@ -1,5 +1,6 @@
 -- Who used which platform in which week, in the department of the week's last active day: a row is one active person, so people of a week and
--- platform are added up and not counted distinct. Grain: week, platform, user_email. Inputs: agg_person_weeks, dim_user_assignments, dim_users.
+-- platform are added up and not counted distinct; a service is none.
+-- Grain: week, platform, user_email. Inputs: agg_person_weeks, dim_user_assignments, dim_users.
 SELECT
   w.week,
   w.platform,
@@ -17,6 +18,8 @@ LEFT JOIN (
     CASE
       WHEN first_name IS NOT NULL OR last_name IS NOT NULL
         THEN TRIM(CONCAT(COALESCE(first_name, ''), ' ', COALESCE(last_name, '')))
-    END AS user_name
+    END AS user_name,
+    COALESCE(kind, 'person') AS user_kind
   FROM dim_users
 ) AS u ON w.user_email = u.email
+WHERE COALESCE(u.user_kind, 'person') = 'person'

@@ -1,5 +1,5 @@
 -- Money that finance books by hand, from the sheet's tab: it counts as written, on its day, and is never mixed into what a vendor said.
--- Grain: cost_date, platform, user_email, cost_type. Inputs: raw_sheet_adjustments, stg_snapshots.
+-- Grain: cost_date, platform, user_email, cost_type. Inputs: stg_sheet_adjustments_rows.
 SELECT
   r.adjustment_date AS cost_date,
   r.platform,
@@ -18,9 +18,8 @@ SELECT
   CASE WHEN COALESCE(TRIM(r.email), '') = '' THEN 'unattributed' ELSE 'direct' END AS attribution,
   r.adjustment_date AS settled_on,
   'sheet_adjustments' AS source
-FROM raw_sheet_adjustments AS r
-INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
-WHERE s.source = 'google_sheets' AND s.endpoint = 'adjustments' AND r.adjustment_date BETWEEN @start_date AND @end_date
+FROM stg_sheet_adjustments_rows AS r
+WHERE r.adjustment_date BETWEEN @start_date AND @end_date
 GROUP BY
   r.adjustment_date, r.platform, NULLIF(LOWER(TRIM(r.email)), ''), COALESCE(r.cost_type, 'adjustment'),
   CASE WHEN COALESCE(TRIM(r.email), '') = '' THEN 'unattributed' ELSE 'direct' END

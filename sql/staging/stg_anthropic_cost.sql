@@ -1,5 +1,8 @@
 -- Anthropic's bill, split over API keys by the vendor's own arithmetic. Inside one day, workspace, model, token type, tier, window and geo the
 -- price of a token is one number, so a key's part of the line is its share of those tokens; web search splits by requests alike.
+-- Tier, window or geo may be missing from a line, and usage have it: such a line takes what no line of its group that reports it took, over all its
+-- values. Of two that lack different ones, the one that lacks fewer takes it, then geo before window before tier. Where what it took differs in list
+-- price (batch half; us 1.1; beyond 200k tokens of context twice, output 1.5), tokens are weighted by it and the parts are `allocated`.
 -- What no usage explains (code execution, session time) stays whole and without a key. Parts are cut at 1e-9 USD and what is left over goes to
 -- the largest, so that they sum to the line exactly. In Claude Code's workspace, tokens without a key go to the actors of claude_code by
 -- their tokens of that model, since a person, not a key, signed in.
@@ -7,26 +10,32 @@
 -- A day settles after 30 days. Grain: cost_date, workspace_id, api_key_id, user_email, model, cost_type, token_type, attribution.
 -- Inputs: raw_anthropic_cost, raw_anthropic_usage, raw_claude_code_usage, stg_anthropic_users, stg_anthropic_workspaces, stg_current_fetches,
 -- stg_set_aside.
-WITH lines AS (
+WITH billed AS (
   SELECT
     r.usage_date,
     r.workspace_id,
-    COALESCE(r.workspace_id, '') AS workspace,
-    r.description,
-    r.cost_type,
     r.model,
-    r.token_type,
-    COALESCE(r.service_tier, '') AS tier,
-    COALESCE(r.context_window, '') AS context_window,
-    COALESCE(r.inference_geo, '') AS geo,
-    SUM(r.amount_usd) AS amount_usd
+    COALESCE(r.token_type, r.cost_type) AS token_type,
+    r.service_tier AS tier,
+    r.context_window,
+    r.inference_geo AS geo,
+    CAST(SUM(r.amount_usd) * 1000000000 AS INT64) AS nano_usd
   FROM raw_anthropic_cost AS r
   INNER JOIN stg_current_fetches AS f
     ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'anthropic' AND f.endpoint = 'cost_report'
   LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
   WHERE r.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL
-  GROUP BY
-    r.usage_date, r.workspace_id, r.description, r.cost_type, r.model, r.token_type, r.service_tier, r.context_window, r.inference_geo
+  GROUP BY r.usage_date, r.workspace_id, r.model, COALESCE(r.token_type, r.cost_type), r.service_tier, r.context_window, r.inference_geo
+),
+
+-- A line is known by its day and number.
+lines AS (
+  SELECT
+    *,
+    ROW_NUMBER() OVER (PARTITION BY usage_date ORDER BY workspace_id, model, token_type, tier, context_window, geo) AS line,
+    CASE WHEN geo IS NULL THEN 11 ELSE 0 END + CASE WHEN context_window IS NULL THEN 12 ELSE 0 END
+    + CASE WHEN tier IS NULL THEN 14 ELSE 0 END AS lacks
+  FROM billed
 ),
 
 usage AS (
@@ -34,9 +43,9 @@ usage AS (
     r.usage_date,
     COALESCE(r.workspace_id, '') AS workspace,
     r.model,
-    COALESCE(r.service_tier, '') AS tier,
-    COALESCE(r.context_window, '') AS context_window,
-    COALESCE(r.inference_geo, '') AS geo,
+    r.service_tier AS tier,
+    r.context_window,
+    r.inference_geo AS geo,
     COALESCE(r.api_key_id, r.service_account_id) AS api_key_id,
     u.email AS user_email,
     r.uncached_input_tokens,
@@ -75,6 +84,113 @@ quantities AS (
   UNION ALL
   SELECT usage_date, workspace, model, tier, context_window, geo, api_key_id, user_email, 'output_tokens' AS token_type, output_tokens AS quantity
   FROM usage
+  UNION ALL
+  SELECT
+    usage_date, workspace, CAST(NULL AS STRING) AS model, tier, context_window, geo, api_key_id, user_email, 'web_search' AS token_type,
+    web_search_requests AS quantity
+  FROM usage
+),
+
+-- Usage by what its price depends on, and its price against that of standard tokens, in fortieths.
+cells AS (
+  SELECT
+    usage_date,
+    workspace,
+    model,
+    token_type,
+    tier,
+    context_window,
+    geo,
+    api_key_id,
+    user_email,
+    SUM(quantity) AS quantity,
+    CASE WHEN token_type = 'web_search' THEN 1 ELSE
+      CASE WHEN tier = 'batch' THEN 1 ELSE 2 END
+      * CASE WHEN geo = 'us' THEN 11 ELSE 10 END
+      * CASE WHEN COALESCE(context_window, '0-200k') = '0-200k' THEN 2 WHEN token_type = 'output_tokens' THEN 3 ELSE 4 END
+    END AS price
+  FROM quantities
+  GROUP BY usage_date, workspace, model, token_type, tier, context_window, geo, api_key_id, user_email
+  HAVING SUM(quantity) > 0
+),
+
+-- Each cell of usage goes to one line. Priority Tier is not in the bill: only a line that names it takes it.
+taken AS (
+  SELECT
+    l.usage_date,
+    l.line,
+    c.api_key_id,
+    c.user_email,
+    c.quantity,
+    c.price
+  FROM lines AS l
+  INNER JOIN cells AS c
+    ON
+      l.usage_date = c.usage_date
+      AND COALESCE(l.workspace_id, '') = c.workspace
+      AND COALESCE(l.model, '') = COALESCE(c.model, '')
+      AND l.token_type = c.token_type
+  WHERE
+    (l.tier = c.tier OR (l.tier IS NULL AND COALESCE(c.tier, 'standard') NOT IN ('priority', 'priority_on_demand')))
+    AND (l.context_window = c.context_window OR l.context_window IS NULL)
+    AND (l.geo = c.geo OR l.geo IS NULL)
+  QUALIFY
+    ROW_NUMBER() OVER (
+      PARTITION BY c.usage_date, c.workspace, c.model, c.token_type, c.tier, c.context_window, c.geo, c.api_key_id, c.user_email ORDER BY l.lacks
+    ) = 1
+),
+
+priced AS (
+  SELECT
+    *,
+    MIN(price) OVER (PARTITION BY usage_date, line) != MAX(price) OVER (PARTITION BY usage_date, line) AS is_allocated
+  FROM taken
+),
+
+weights AS (
+  SELECT
+    usage_date,
+    line,
+    api_key_id,
+    user_email,
+    is_allocated,
+    SUM(CASE WHEN is_allocated THEN quantity * price ELSE quantity END) AS weight
+  FROM priced
+  GROUP BY usage_date, line, api_key_id, user_email, is_allocated
+),
+
+keyed AS (
+  SELECT
+    l.usage_date,
+    l.line,
+    l.nano_usd AS line_nano_usd,
+    w.api_key_id,
+    w.user_email,
+    w.is_allocated,
+    CASE
+      WHEN w.line IS NULL THEN l.nano_usd
+      ELSE CAST(
+        DIV(
+          CAST(l.nano_usd AS NUMERIC) * CAST(w.weight AS NUMERIC),
+          CAST(SUM(w.weight) OVER (PARTITION BY l.usage_date, l.line) AS NUMERIC)
+        ) AS INT64
+      )
+    END AS nano_usd,
+    ROW_NUMBER() OVER (PARTITION BY l.usage_date, l.line ORDER BY w.weight DESC, w.api_key_id, w.user_email) AS place
+  FROM lines AS l
+  LEFT JOIN weights AS w ON l.usage_date = w.usage_date AND l.line = w.line
+),
+
+parts AS (
+  SELECT
+    usage_date,
+    line,
+    api_key_id,
+    user_email,
+    is_allocated,
+    nano_usd
+    + CASE WHEN place = 1 THEN line_nano_usd - SUM(nano_usd) OVER (PARTITION BY usage_date, line) ELSE 0 END AS nano_usd
+  FROM keyed
 ),
 
 actors AS (
@@ -98,234 +214,79 @@ actors AS (
   GROUP BY r.usage_date, r.actor_email, JSON_VALUE(m, '$.model')
 ),
 
-weights AS (
-  SELECT
-    q.usage_date,
-    q.workspace,
-    q.model,
-    q.token_type,
-    q.tier,
-    q.context_window,
-    q.geo,
-    q.api_key_id,
-    q.user_email,
-    SUM(q.quantity) AS quantity
-  FROM quantities AS q
-  GROUP BY q.usage_date, q.workspace, q.model, q.token_type, q.tier, q.context_window, q.geo, q.api_key_id, q.user_email
-  UNION ALL
-  SELECT
-    s.usage_date,
-    s.workspace,
-    CAST(NULL AS STRING) AS model,
-    'web_search' AS token_type,
-    '' AS tier,
-    '' AS context_window,
-    '' AS geo,
-    s.api_key_id,
-    s.user_email,
-    SUM(s.web_search_requests) AS quantity
-  FROM usage AS s
-  GROUP BY s.usage_date, s.workspace, s.api_key_id, s.user_email
-),
-
-keyed AS (
-  SELECT
-    l.usage_date,
-    l.workspace_id,
-    l.workspace,
-    l.description,
-    l.cost_type,
-    l.model,
-    l.token_type,
-    l.tier,
-    l.context_window,
-    l.geo,
-    CAST(l.amount_usd * 1000000000 AS INT64) AS line_nano_usd,
-    w.api_key_id,
-    w.user_email,
-    w.quantity,
-    SUM(w.quantity) OVER (
-      PARTITION BY
-        l.usage_date, l.workspace, l.description, l.cost_type, l.model, l.token_type, l.tier, l.context_window, l.geo
-    ) AS line_quantity,
-    ROW_NUMBER() OVER (
-      PARTITION BY
-        l.usage_date, l.workspace, l.description, l.cost_type, l.model, l.token_type, l.tier, l.context_window, l.geo
-      ORDER BY w.quantity DESC, w.api_key_id, w.user_email
-    ) AS place
-  FROM lines AS l
-  LEFT JOIN weights AS w
-    ON
-      l.usage_date = w.usage_date
-      AND l.workspace = w.workspace
-      AND COALESCE(l.model, '') = COALESCE(w.model, '')
-      AND COALESCE(l.token_type, l.cost_type, '') = w.token_type
-      AND l.tier = w.tier
-      AND l.context_window = w.context_window
-      AND l.geo = w.geo
-      AND w.quantity > 0
-),
-
-cut AS (
-  SELECT
-    *,
-    CASE
-      WHEN line_quantity IS NULL THEN line_nano_usd
-      ELSE CAST(DIV(CAST(line_nano_usd AS NUMERIC) * CAST(quantity AS NUMERIC), CAST(line_quantity AS NUMERIC)) AS INT64)
-    END AS nano_usd
-  FROM keyed
-),
-
-parts AS (
-  SELECT
-    usage_date,
-    workspace_id,
-    workspace,
-    description,
-    cost_type,
-    model,
-    token_type,
-    tier,
-    context_window,
-    geo,
-    api_key_id,
-    user_email,
-    line_quantity IS NOT NULL AS is_split,
-    nano_usd + CASE
-      WHEN place = 1
-        THEN line_nano_usd - SUM(nano_usd) OVER (
-            PARTITION BY usage_date, workspace, description, cost_type, model, token_type, tier, context_window, geo
-          )
-      ELSE 0
-    END AS nano_usd
-  FROM cut
-),
-
 signed_in AS (
   SELECT
     p.usage_date,
-    p.workspace_id,
-    p.description,
-    p.cost_type,
-    p.model,
-    p.token_type,
-    p.tier,
-    p.context_window,
-    p.geo,
+    p.line,
+    p.is_allocated,
     p.nano_usd AS part_nano_usd,
     a.actor_email,
     CASE
-      WHEN p.token_type = 'uncached_input_tokens' THEN a.input_tokens
-      WHEN p.token_type = 'output_tokens' THEN a.output_tokens
-      WHEN p.token_type = 'cache_read_input_tokens' THEN a.cache_read_tokens
+      WHEN l.token_type = 'uncached_input_tokens' THEN a.input_tokens
+      WHEN l.token_type = 'output_tokens' THEN a.output_tokens
+      WHEN l.token_type = 'cache_read_input_tokens' THEN a.cache_read_tokens
       ELSE a.cache_write_tokens
-    END AS quantity
+    END AS weight
   FROM parts AS p
-  INNER JOIN stg_anthropic_workspaces AS w ON p.workspace_id = w.workspace_id AND w.is_claude_code
-  INNER JOIN actors AS a ON p.usage_date = a.usage_date AND p.model = a.model
-  WHERE p.is_split AND p.api_key_id IS NULL AND p.user_email IS NULL
-),
-
-signed_in_totals AS (
-  SELECT
-    *,
-    SUM(quantity) OVER (PARTITION BY usage_date, workspace_id, description, model, token_type, tier, context_window, geo) AS total,
-    ROW_NUMBER() OVER (
-      PARTITION BY usage_date, workspace_id, description, model, token_type, tier, context_window, geo
-      ORDER BY quantity DESC, actor_email
-    ) AS place
-  FROM signed_in
-  WHERE quantity > 0
+  INNER JOIN lines AS l ON p.usage_date = l.usage_date AND p.line = l.line
+  INNER JOIN stg_anthropic_workspaces AS w ON l.workspace_id = w.workspace_id AND w.is_claude_code
+  INNER JOIN actors AS a ON p.usage_date = a.usage_date AND l.model = a.model
+  WHERE p.is_allocated IS NOT NULL AND p.api_key_id IS NULL AND p.user_email IS NULL
 ),
 
 signed_in_cut AS (
   SELECT
     *,
-    CAST(DIV(CAST(part_nano_usd AS NUMERIC) * CAST(quantity AS NUMERIC), CAST(total AS NUMERIC)) AS INT64) AS nano_usd
-  FROM signed_in_totals
-),
-
-signed_in_parts AS (
-  SELECT
-    usage_date,
-    workspace_id,
-    description,
-    cost_type,
-    model,
-    token_type,
-    tier,
-    context_window,
-    geo,
-    actor_email,
-    nano_usd + CASE
-      WHEN place = 1
-        THEN part_nano_usd - SUM(nano_usd) OVER (
-            PARTITION BY usage_date, workspace_id, description, model, token_type, tier, context_window, geo
-          )
-      ELSE 0
-    END AS nano_usd
-  FROM signed_in_cut
-),
-
-taken AS (
-  SELECT DISTINCT usage_date, workspace_id, description, model, token_type, tier, context_window, geo FROM signed_in_parts
+    CAST(
+      DIV(
+        CAST(part_nano_usd AS NUMERIC) * CAST(weight AS NUMERIC),
+        CAST(SUM(weight) OVER (PARTITION BY usage_date, line) AS NUMERIC)
+      ) AS INT64
+    ) AS nano_usd,
+    ROW_NUMBER() OVER (PARTITION BY usage_date, line ORDER BY weight DESC, actor_email) AS place
+  FROM signed_in
+  WHERE weight > 0
 ),
 
 final AS (
   SELECT
     p.usage_date,
-    p.workspace_id,
-    p.cost_type,
-    p.model,
-    p.token_type,
+    p.line,
     p.api_key_id,
     p.user_email,
-    p.is_split,
+    p.is_allocated,
     p.nano_usd
   FROM parts AS p
-  LEFT JOIN taken AS t
-    ON
-      p.usage_date = t.usage_date
-      AND p.workspace_id = t.workspace_id
-      AND COALESCE(p.description, '') = COALESCE(t.description, '')
-      AND COALESCE(p.model, '') = COALESCE(t.model, '')
-      AND COALESCE(p.token_type, '') = COALESCE(t.token_type, '')
-      AND p.tier = t.tier
-      AND p.context_window = t.context_window
-      AND p.geo = t.geo
-      AND p.is_split
-      AND p.api_key_id IS NULL
-      AND p.user_email IS NULL
-  WHERE t.usage_date IS NULL
+  LEFT JOIN (SELECT DISTINCT usage_date, line FROM signed_in_cut) AS s
+    ON p.usage_date = s.usage_date AND CASE WHEN p.api_key_id IS NULL AND p.user_email IS NULL THEN p.line END = s.line
+  WHERE s.line IS NULL
   UNION ALL
   SELECT
     usage_date,
-    workspace_id,
-    cost_type,
-    model,
-    token_type,
+    line,
     CAST(NULL AS STRING) AS api_key_id,
     actor_email AS user_email,
-    TRUE AS is_split,
+    is_allocated,
     nano_usd
-  FROM signed_in_parts
+    + CASE WHEN place = 1 THEN part_nano_usd - SUM(nano_usd) OVER (PARTITION BY usage_date, line) ELSE 0 END AS nano_usd
+  FROM signed_in_cut
 )
 
 SELECT
   x.usage_date AS cost_date,
   CASE WHEN COALESCE(w.is_claude_code, FALSE) THEN 'claude_code' ELSE 'claude_api' END AS platform,
   'Anthropic' AS vendor,
-  x.workspace_id,
+  l.workspace_id,
   x.api_key_id,
   x.user_email,
-  x.model,
+  l.model,
   'usage' AS cost_type,
-  COALESCE(x.token_type, x.cost_type) AS token_type,
+  l.token_type,
   CAST(CAST(SUM(x.nano_usd) AS NUMERIC) * CAST('0.000000001' AS NUMERIC) AS NUMERIC) AS cost_usd,
-  CASE WHEN x.is_split THEN 'token_share' ELSE 'unattributed' END AS attribution,
+  CASE WHEN x.is_allocated IS NULL THEN 'unattributed' WHEN x.is_allocated THEN 'allocated' ELSE 'token_share' END AS attribution,
   DATE_ADD(x.usage_date, INTERVAL 30 DAY) AS settled_on,
   'anthropic_cost_report' AS source
 FROM final AS x
-LEFT JOIN stg_anthropic_workspaces AS w ON x.workspace_id = w.workspace_id
-GROUP BY
-  x.usage_date, w.is_claude_code, x.workspace_id, x.api_key_id, x.user_email, x.model, COALESCE(x.token_type, x.cost_type), x.is_split
+INNER JOIN lines AS l ON x.usage_date = l.usage_date AND x.line = l.line
+LEFT JOIN stg_anthropic_workspaces AS w ON l.workspace_id = w.workspace_id
+GROUP BY x.usage_date, w.is_claude_code, l.workspace_id, x.api_key_id, x.user_email, l.model, l.token_type, x.is_allocated

@@ -3,17 +3,9 @@
 -- gives the tokens per model too. The estimate stands on the person's day only.
 -- Days on which analytics/usage counts instead of messages, and Enterprise seats on days that analytics/users holds, are left out.
 -- Grain: usage_date, platform, user_email, api_key_id, workspace_id, model, source.
--- Inputs: raw_anthropic_usage, raw_claude_code_usage, stg_anthropic_users, stg_anthropic_keys, stg_anthropic_workspaces,
+-- Inputs: raw_anthropic_usage, raw_claude_code_usage, stg_anthropic_users, stg_anthropic_key_names, stg_anthropic_workspaces,
 -- stg_current_fetches, stg_set_aside.
-WITH names AS (
-  SELECT
-    api_key_name,
-    MIN(api_key_id) AS api_key_id
-  FROM stg_anthropic_keys
-  GROUP BY api_key_name
-),
-
-code AS (
+WITH code AS (
   SELECT
     r.usage_date,
     r.actor_email,
@@ -35,9 +27,13 @@ code AS (
       AND r.usage_date = f.usage_date
       AND f.source = 'anthropic'
       AND f.endpoint = 'usage_report/claude_code'
-  LEFT JOIN names AS n ON r.api_key_name = n.api_key_name AND r.actor_email IS NULL
+  LEFT JOIN stg_anthropic_key_names AS n
+    ON r.usage_date = n.usage_date AND CASE WHEN r.actor_email IS NULL THEN r.api_key_name END = n.api_key_name
   LEFT JOIN stg_current_fetches AS e
-    ON r.usage_date = e.usage_date AND e.source = 'claude_enterprise' AND e.endpoint = 'analytics/users' AND r.subscription_type = 'enterprise'
+    ON
+      CASE WHEN r.subscription_type = 'enterprise' THEN r.usage_date END = e.usage_date
+      AND e.source = 'claude_enterprise'
+      AND e.endpoint = 'analytics/users'
   WHERE r.usage_date BETWEEN @start_date AND @end_date AND e.usage_date IS NULL
 ),
 

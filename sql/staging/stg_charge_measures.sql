@@ -1,9 +1,9 @@
 -- What the vendors' records say of a charge beside its price: how much was used, and what it is at list price. Keys are those of the cost rows:
 -- `cost_source` names the staging model whose rows a measure belongs to. Priority-tier tokens are left out, since no cost report holds them.
--- Of Cursor the chargeable events count. NULL where the vendor does not say.
+-- Of Cursor the billed events count. NULL where the vendor does not say.
 -- Grain: usage_date, platform, workspace_id, api_key_id, user_email, model, token_type, cost_source.
 -- Inputs: raw_anthropic_usage, raw_anthropic_analytics_usage, raw_anthropic_analytics_cost, raw_claude_enterprise_usage,
--- raw_claude_enterprise_cost, raw_claude_ai_spend, raw_cursor_events, stg_anthropic_users, stg_anthropic_workspaces, stg_current_fetches.
+-- raw_claude_enterprise_cost, stg_claude_ai_spend_days, stg_cursor_events, stg_anthropic_users, stg_anthropic_workspaces, stg_current_fetches.
 WITH used AS (
   SELECT
     r.usage_date,
@@ -145,22 +145,22 @@ measured AS (
   WHERE r.usage_date BETWEEN @start_date AND @end_date
   UNION ALL
   SELECT
-    r.usage_date,
+    d.cost_date AS usage_date,
     'claude_ai' AS platform,
     CAST(NULL AS STRING) AS workspace_id,
     CAST(NULL AS STRING) AS api_key_id,
-    r.user_email,
-    r.model,
+    d.user_email,
+    d.model,
     CAST(NULL AS STRING) AS token_type,
     'Requests' AS unit,
-    r.requests AS quantity,
-    r.gross_usd AS list_usd,
+    d.requests AS quantity,
+    d.gross_usd AS list_usd,
     TRUE AS is_money,
     'claude_ai_spend' AS cost_source
-  FROM raw_claude_ai_spend AS r
+  FROM stg_claude_ai_spend_days AS d
   INNER JOIN stg_current_fetches AS f
-    ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'claude_ai' AND f.endpoint = 'spend'
-  WHERE r.usage_date BETWEEN @start_date AND @end_date
+    ON d.fetch_id = f.version_fetch_id AND d.last_day = f.usage_date AND f.source = 'claude_ai' AND f.endpoint = 'spend'
+  WHERE d.cost_date BETWEEN @start_date AND @end_date
   UNION ALL
   SELECT
     r.usage_date,
@@ -175,10 +175,8 @@ measured AS (
     CAST(NULL AS NUMERIC) AS list_usd,
     FALSE AS is_money,
     'cursor_events' AS cost_source
-  FROM raw_cursor_events AS r
-  INNER JOIN stg_current_fetches AS f
-    ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'cursor' AND f.endpoint = 'filtered-usage-events'
-  WHERE r.usage_date BETWEEN @start_date AND @end_date AND r.is_chargeable
+  FROM stg_cursor_events AS r
+  WHERE r.usage_date BETWEEN @start_date AND @end_date AND r.billing = 'billed'
 )
 
 SELECT

@@ -1,6 +1,7 @@
 -- Each person's UTC day in claude.ai: how many different conversations, projects and files, and how many messages. Claude Enterprise's own count
 -- (analytics/users) stands before the audit log, person by person: of a person's day that both know, the log is left out. In the log, signing in and
--- administration make no row, and deleting a conversation is no use of it. People are resolved here, since distinct counts cannot be added later.
+-- administration make no row, and deleting or removing something is no use of it. People are resolved here, since distinct counts cannot be added
+-- later.
 -- Grain: usage_date, user_email. Inputs: raw_claude_enterprise_users, raw_claude_ai_audit_log, stg_current_fetches, stg_email_aliases.
 WITH engaged_as_written AS (
   SELECT
@@ -58,16 +59,20 @@ logged AS (
     w.usage_date,
     COALESCE(a.email, w.written_email) AS user_email,
     NULLIF(
-      COUNT(DISTINCT CASE WHEN w.entity_type = 'chat_conversation' AND NOT ENDS_WITH(w.event, '_deleted') THEN w.entity_uuid END), 0
+      COUNT(DISTINCT CASE WHEN w.entity_type = 'chat_conversation' THEN w.entity_uuid END), 0
     ) AS conversations,
-    NULLIF(COUNT(CASE WHEN w.entity_type = 'chat_message' AND NOT ENDS_WITH(w.event, '_deleted') THEN 1 END), 0) AS messages,
+    NULLIF(COUNT(CASE WHEN w.entity_type = 'chat_message' THEN 1 END), 0) AS messages,
     COUNT(
       DISTINCT CASE WHEN w.entity_type IN ('project', 'chat_project') THEN w.entity_uuid ELSE w.project_uuid END
     ) AS projects,
-    COUNT(DISTINCT CASE WHEN w.entity_type = 'file' AND NOT ENDS_WITH(w.event, '_deleted') THEN w.entity_uuid END) AS files
+    COUNT(DISTINCT CASE WHEN w.entity_type = 'file' THEN w.entity_uuid END) AS files
   FROM written AS w
   LEFT JOIN stg_email_aliases AS a ON w.written_email = a.alias
-  WHERE w.entity_type IN ('chat_conversation', 'chat_message', 'project', 'chat_project', 'file')
+  WHERE
+    w.entity_type IN (
+      'chat_conversation', 'chat_message', 'project', 'chat_project', 'project_document', 'chat_project_document', 'file'
+    )
+    AND NOT REGEXP_CONTAINS(w.event, r'(^|_)(delet|remov)')
   GROUP BY w.usage_date, COALESCE(a.email, w.written_email)
 )
 

@@ -1,6 +1,6 @@
 -- What Claude Enterprise bills beyond seats, by the person who used it. A deleted user has no e-mail: the cost stays, nobody's.
--- A day settles after 30 days. Grain: cost_date, platform, user_email, model, token_type, attribution.
--- Inputs: raw_claude_enterprise_cost, stg_current_fetches.
+-- Days inside a range for which claude.ai's spend report counts are left out. A day settles after 30 days.
+-- Grain: cost_date, platform, user_email, model, token_type, attribution. Inputs: raw_claude_enterprise_cost, stg_current_fetches, stg_set_aside.
 WITH lines AS (
   SELECT
     r.usage_date AS cost_date,
@@ -13,7 +13,8 @@ WITH lines AS (
   FROM raw_claude_enterprise_cost AS r
   INNER JOIN stg_current_fetches AS f
     ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'claude_enterprise' AND f.endpoint = 'analytics/cost'
-  WHERE r.usage_date BETWEEN @start_date AND @end_date
+  LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
+  WHERE r.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL
 )
 
 SELECT

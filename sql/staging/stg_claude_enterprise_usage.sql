@@ -1,7 +1,8 @@
 -- Claude Enterprise's usage: tokens and requests by person and model (analytics/usage), value at list price (analytics/cost), and each person's day
 -- in Claude Code (analytics/users); the day in claude.ai stands in stg_claude_ai_days. Web searches come from there too, by person.
 -- Grain: usage_date, platform, user_email, api_key_id, workspace_id, model, source.
--- Inputs: raw_claude_enterprise_usage, raw_claude_enterprise_cost, raw_claude_enterprise_users, stg_current_fetches.
+-- Inputs: raw_claude_enterprise_usage, raw_claude_enterprise_cost, raw_claude_enterprise_users, stg_current_fetches,
+-- stg_set_aside.
 WITH tokens AS (
   SELECT
     r.usage_date,
@@ -34,7 +35,8 @@ list_prices AS (
   FROM raw_claude_enterprise_cost AS r
   INNER JOIN stg_current_fetches AS f
     ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'claude_enterprise' AND f.endpoint = 'analytics/cost'
-  WHERE r.usage_date BETWEEN @start_date AND @end_date
+  LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
+  WHERE r.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL
 ),
 
 people AS (

@@ -11,7 +11,8 @@ SELECT
   origin,
   row_count,
   rejected_count,
-  vendor_total_usd
+  vendor_total_usd,
+  unknown_money_count
 FROM raw_fetches
 WHERE state IN ('complete', 'empty')
 QUALIFY ROW_NUMBER() OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at DESC, fetch_id DESC) = 1

@@ -1,6 +1,6 @@
--- Cursor's bill: the events that are chargeable, and no others. Included usage is not money.
+-- Cursor's bill: the events that are billed, and no others. Included usage is not money.
 -- A day settles two days after the billing cycle that holds it has ended; the cycle's day of month comes from /teams/spend.
--- Grain: cost_date, user_email, api_key_id, model. Inputs: raw_cursor_events, raw_cursor_spend, stg_current_fetches, stg_snapshots.
+-- Grain: cost_date, user_email, api_key_id, model. Inputs: stg_cursor_events, raw_cursor_spend, stg_snapshots.
 WITH cycle AS (
   SELECT MAX(DATE(r.cycle_start_at)) AS started_on
   FROM raw_cursor_spend AS r
@@ -10,20 +10,14 @@ WITH cycle AS (
 
 billed AS (
   SELECT
-    r.usage_date,
-    r.user_email,
-    r.service_account_id,
-    r.model,
-    SUM(r.charged_usd) AS cost_usd
-  FROM raw_cursor_events AS r
-  INNER JOIN stg_current_fetches AS f
-    ON
-      r.fetch_id = f.version_fetch_id
-      AND r.usage_date = f.usage_date
-      AND f.source = 'cursor'
-      AND f.endpoint = 'filtered-usage-events'
-  WHERE r.is_chargeable AND r.usage_date BETWEEN @start_date AND @end_date
-  GROUP BY r.usage_date, r.user_email, r.service_account_id, r.model
+    usage_date,
+    user_email,
+    service_account_id,
+    model,
+    SUM(charged_usd) AS cost_usd
+  FROM stg_cursor_events
+  WHERE billing = 'billed'
+  GROUP BY usage_date, user_email, service_account_id, model
 )
 
 SELECT

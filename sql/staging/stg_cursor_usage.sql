@@ -1,7 +1,7 @@
 -- Cursor's usage. Two sources, no overlap: daily-usage-data gives the person's day (lines, suggestions; model is NULL),
 -- events give requests, tokens and values per model. A member's day on which nothing happened makes no row.
 -- Grain: usage_date, user_email, api_key_id, model, source.
--- Inputs: raw_cursor_usage, raw_cursor_events, stg_current_fetches.
+-- Inputs: raw_cursor_usage, stg_cursor_events, stg_current_fetches.
 SELECT
   r.usage_date,
   'cursor' AS platform,
@@ -79,16 +79,10 @@ SELECT
   CAST(NULL AS INT64) AS messages,
   CAST(NULL AS INT64) AS projects,
   CAST(NULL AS INT64) AS files,
-  SUM(CASE WHEN NOT r.is_chargeable THEN r.charged_usd END) AS included_usd,
+  SUM(CASE WHEN r.billing = 'included' THEN r.charged_usd END) AS included_usd,
   CAST(NULL AS NUMERIC) AS estimated_usd,
   SUM(r.list_usd) AS list_usd,
   'cursor_events' AS source
-FROM raw_cursor_events AS r
-INNER JOIN stg_current_fetches AS f
-  ON
-    r.fetch_id = f.version_fetch_id
-    AND r.usage_date = f.usage_date
-    AND f.source = 'cursor'
-    AND f.endpoint = 'filtered-usage-events'
+FROM stg_cursor_events AS r
 WHERE r.usage_date BETWEEN @start_date AND @end_date
 GROUP BY r.usage_date, r.user_email, r.service_account_id, r.model

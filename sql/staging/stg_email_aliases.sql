@@ -1,27 +1,60 @@
 -- Which written e-mail belongs to which person. Case and plus-tags are folded before the look-up, on both sides.
--- An alias that two people claim goes to the upper row of the sheet; the identity check names both.
+-- An alias that two people claim at once belongs to neither, and neither does the main address of somebody whose row holds on days on which another
+-- row has it as an alias: both are listed. An alias of somebody who is an alias follows on, over at most three steps.
 -- Grain: alias. Inputs: raw_sheet_people, stg_snapshots.
 WITH people AS (
   SELECT
-    p.sheet_row,
     REGEXP_REPLACE(LOWER(TRIM(p.email)), r'\+[^@]*@', '@') AS email,
-    REGEXP_REPLACE(COALESCE(p.aliases, ''), r'[;,\s]+', ';') AS aliases
+    REGEXP_REPLACE(COALESCE(p.aliases, ''), r'[;,\s]+', ';') AS aliases,
+    COALESCE(p.valid_from, DATE '1900-01-01') AS valid_from,
+    COALESCE(p.valid_to, DATE '9999-12-31') AS valid_to
   FROM raw_sheet_people AS p
   INNER JOIN stg_snapshots AS s ON p.fetch_id = s.version_fetch_id
   WHERE s.source = 'google_sheets' AND s.endpoint = 'people'
 ),
 
 written AS (
-  SELECT
-    sheet_row,
+  SELECT DISTINCT
     email,
-    REGEXP_REPLACE(LOWER(TRIM(alias)), r'\+[^@]*@', '@') AS alias
+    REGEXP_REPLACE(LOWER(TRIM(alias)), r'\+[^@]*@', '@') AS alias,
+    valid_from,
+    valid_to
   FROM people, UNNEST(SPLIT(aliases, ';')) AS alias
+),
+
+claimed AS (
+  SELECT
+    alias,
+    MIN(email) AS email
+  FROM written
+  WHERE alias != '' AND alias != email
+  GROUP BY alias
+  HAVING COUNT(DISTINCT email) = 1
+),
+
+-- Rows of one person under an old address and a new one follow each other; at once they are two people.
+at_once AS (
+  SELECT DISTINCT w.alias
+  FROM written AS w
+  INNER JOIN people AS p ON w.alias = p.email AND w.email != p.email
+  WHERE w.valid_from <= p.valid_to AND p.valid_from <= w.valid_to
+),
+
+sure AS (
+  SELECT
+    c.alias,
+    c.email
+  FROM claimed AS c
+  LEFT JOIN at_once AS x ON c.alias = x.alias
+  WHERE x.alias IS NULL
 )
 
 SELECT
-  alias,
-  email
-FROM written
-WHERE alias != '' AND alias != email
-QUALIFY ROW_NUMBER() OVER (PARTITION BY alias ORDER BY sheet_row, email) = 1
+  a.alias,
+  COALESCE(c.email, b.email, a.email) AS email
+FROM sure AS a
+LEFT JOIN sure AS b ON a.email = b.alias
+LEFT JOIN sure AS c ON b.email = c.alias
+LEFT JOIN sure AS d ON c.email = d.alias
+-- A chain that does not end by then is a circle, or too long to be meant.
+WHERE d.alias IS NULL

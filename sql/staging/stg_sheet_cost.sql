@@ -1,27 +1,37 @@
 -- Seats and flat fees. The month's price is spread over all days of the calendar month, in whole 1e-9 USD; what the division leaves over falls
--- on the month's last day, so that a full month is the price to the last digit. A row without valid_from counts from 2023-01-01.
--- A block of seats goes to the people who hold one on that day (stg_seats; people with a row of their own hold that one), a seat's price
--- each; seats that nobody holds stay unattributed. Where more people hold a seat than were bought, they share the block evenly.
+-- on the month's last day, so that a full month is the price to the last digit. A price in another currency is converted by the rate that
+-- the tab fx_rates gives for the month of the day; a month without a rate has no cost, and sheet_issues names the row.
+-- A block of seats goes to the accounts that hold one on that day (stg_seats), a seat's price each, at the cost of the person behind the account: who
+-- has three accounts holds three seats. A row of a person's own pays for one of the accounts. Seats that nobody holds stay unattributed. Where more
+-- accounts hold a seat than were bought, they share the block evenly.
 -- Grain: cost_date, platform, user_email, attribution.
--- Inputs: raw_sheet_subscriptions, stg_snapshots, stg_seats, stg_email_aliases.
-WITH paid AS (
+-- Inputs: stg_subscription_terms, stg_sheet_fx_rates_rows, stg_seats, stg_email_aliases.
+WITH days AS (
   SELECT
     r.platform,
     REGEXP_REPLACE(LOWER(TRIM(r.email)), r'\+[^@]*@', '@') AS written_email,
-    COALESCE(r.seats, 1) AS seats,
-    day,
-    EXTRACT(DAY FROM LAST_DAY(day)) AS days_in_month,
-    CAST(r.price_usd * 1000000000 AS INT64) * COALESCE(r.seats, 1) AS month_nano_usd,
-    day = LAST_DAY(day) AS is_last_day
-  FROM raw_sheet_subscriptions AS r
-  INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id,
-    UNNEST(
-      GENERATE_DATE_ARRAY(
-        GREATEST(COALESCE(r.valid_from, DATE '2023-01-01'), @start_date),
-        LEAST(COALESCE(r.valid_to, CURRENT_DATE()), CURRENT_DATE(), @end_date)
-      )
-    ) AS day
-  WHERE s.source = 'google_sheets' AND s.endpoint = 'subscriptions'
+    r.seats,
+    r.price_usd,
+    r.currency,
+    r.written_amount,
+    day
+  FROM stg_subscription_terms AS r,
+    UNNEST(GENERATE_DATE_ARRAY(GREATEST(r.valid_from, @start_date), LEAST(r.valid_to, CURRENT_DATE(), @end_date))) AS day
+),
+
+-- NUMERIC, since a price times seats in 1e-9 may not fit 64 bits.
+paid AS (
+  SELECT
+    d.platform,
+    d.written_email,
+    d.seats,
+    d.day,
+    EXTRACT(DAY FROM LAST_DAY(d.day)) AS days_in_month,
+    CAST(COALESCE(d.price_usd, CAST(d.written_amount * x.usd AS NUMERIC)) * d.seats * 1000000000 AS NUMERIC) AS month_nano_usd,
+    d.day = LAST_DAY(d.day) AS is_last_day
+  FROM days AS d
+  LEFT JOIN stg_sheet_fx_rates_rows AS x ON d.currency = x.currency AND DATE_TRUNC(d.day, MONTH) = DATE_TRUNC(x.month, MONTH)
+  WHERE d.price_usd IS NOT NULL OR (d.written_amount IS NOT NULL AND x.usd IS NOT NULL)
 ),
 
 parts AS (
@@ -31,8 +41,9 @@ parts AS (
     p.seats,
     p.day,
     CASE
-      WHEN p.is_last_day THEN p.month_nano_usd - DIV(p.month_nano_usd, p.days_in_month) * (p.days_in_month - 1)
-      ELSE DIV(p.month_nano_usd, p.days_in_month)
+      WHEN p.is_last_day
+        THEN p.month_nano_usd - CAST(DIV(CAST(p.month_nano_usd AS NUMERIC), CAST(p.days_in_month AS NUMERIC)) AS NUMERIC) * (p.days_in_month - 1)
+      ELSE CAST(DIV(CAST(p.month_nano_usd AS NUMERIC), CAST(p.days_in_month AS NUMERIC)) AS NUMERIC)
     END AS nano_usd
   FROM paid AS p
   LEFT JOIN stg_email_aliases AS a ON p.written_email = a.alias
@@ -43,6 +54,7 @@ own AS (
     day,
     platform,
     user_email,
+    COUNT(*) AS own_seats,
     SUM(nano_usd) AS nano_usd
   FROM parts
   WHERE user_email IS NOT NULL
@@ -65,24 +77,20 @@ holders AS (
     h.seat_date,
     h.platform,
     h.user_email,
-    ROW_NUMBER() OVER (PARTITION BY h.seat_date, h.platform ORDER BY h.user_email) AS place,
-    COUNT(*) OVER (PARTITION BY h.seat_date, h.platform) AS people
+    ROW_NUMBER() OVER (PARTITION BY h.seat_date, h.platform ORDER BY h.user_email, h.account) AS place,
+    COUNT(*) OVER (PARTITION BY h.seat_date, h.platform) AS accounts
   FROM (
-    SELECT DISTINCT
+    SELECT
       w.seat_date,
       w.platform,
-      COALESCE(a.email, w.written_email) AS user_email
-    FROM (
-      SELECT
-        seat_date,
-        platform,
-        REGEXP_REPLACE(LOWER(TRIM(user_email)), r'\+[^@]*@', '@') AS written_email
-      FROM stg_seats
-    ) AS w
-    LEFT JOIN stg_email_aliases AS a ON w.written_email = a.alias
+      w.account,
+      COALESCE(a.email, w.user_email) AS user_email,
+      ROW_NUMBER() OVER (PARTITION BY w.seat_date, w.platform, COALESCE(a.email, w.user_email) ORDER BY w.account) AS nth
+    FROM stg_seats AS w
+    LEFT JOIN stg_email_aliases AS a ON w.user_email = a.alias
   ) AS h
   LEFT JOIN own AS o ON h.seat_date = o.day AND h.platform = o.platform AND h.user_email = o.user_email
-  WHERE o.user_email IS NULL
+  WHERE h.nth > COALESCE(o.own_seats, 0)
 ),
 
 held AS (
@@ -90,11 +98,11 @@ held AS (
     b.day,
     b.platform,
     h.user_email,
-    DIV(b.nano_usd, GREATEST(b.seats, h.people))
+    CAST(DIV(CAST(b.nano_usd AS NUMERIC), CAST(GREATEST(b.seats, h.accounts) AS NUMERIC)) AS NUMERIC)
     + CASE
-      WHEN h.place = 1 AND h.people >= b.seats
-        THEN b.nano_usd - DIV(b.nano_usd, GREATEST(b.seats, h.people)) * h.people
-      ELSE 0
+      WHEN h.place = 1 AND h.accounts >= b.seats
+        THEN b.nano_usd - CAST(DIV(CAST(b.nano_usd AS NUMERIC), CAST(GREATEST(b.seats, h.accounts) AS NUMERIC)) AS NUMERIC) * h.accounts
+      ELSE CAST(0 AS NUMERIC)
     END AS nano_usd
   FROM blocks AS b
   INNER JOIN holders AS h ON b.day = h.seat_date AND b.platform = h.platform
@@ -104,7 +112,7 @@ idle AS (
   SELECT
     b.day,
     b.platform,
-    b.nano_usd - COALESCE(t.nano_usd, 0) AS nano_usd
+    b.nano_usd - COALESCE(t.nano_usd, CAST(0 AS NUMERIC)) AS nano_usd
   FROM blocks AS b
   LEFT JOIN (SELECT day, platform, SUM(nano_usd) AS nano_usd FROM held GROUP BY day, platform) AS t
     ON b.day = t.day AND b.platform = t.platform
@@ -132,7 +140,7 @@ SELECT
   CAST(NULL AS STRING) AS model,
   'subscription' AS cost_type,
   CAST(NULL AS STRING) AS token_type,
-  CAST(CAST(SUM(nano_usd) AS NUMERIC) * CAST('0.000000001' AS NUMERIC) AS NUMERIC) AS cost_usd,
+  CAST(SUM(nano_usd) * CAST('0.000000001' AS NUMERIC) AS NUMERIC) AS cost_usd,
   attribution,
   day AS settled_on,
   'sheet_subscriptions' AS source

@@ -1,7 +1,7 @@
 -- claude.ai activity that somebody keeps by hand, for plans without an API. What Claude Enterprise or the audit log says of the same person and day
 -- stands before it, measure by measure: a measure that they give is NULL here, so that nothing is counted twice and nothing that only the sheet
 -- knows is lost.
--- Grain: usage_date, user_email. Inputs: raw_sheet_claude_ai_usage, stg_snapshots, stg_claude_ai_days, stg_email_aliases.
+-- Grain: usage_date, user_email. Inputs: stg_sheet_claude_ai_usage_rows, stg_claude_ai_days, stg_email_aliases.
 WITH kept AS (
   SELECT
     r.activity_date AS usage_date,
@@ -11,9 +11,8 @@ WITH kept AS (
     SUM(r.messages) AS messages,
     SUM(r.projects) AS projects,
     SUM(r.files) AS files
-  FROM raw_sheet_claude_ai_usage AS r
-  INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
-  WHERE s.source = 'google_sheets' AND s.endpoint = 'claude_ai_usage' AND r.activity_date BETWEEN @start_date AND @end_date
+  FROM stg_sheet_claude_ai_usage_rows AS r
+  WHERE r.activity_date BETWEEN @start_date AND @end_date
   GROUP BY r.activity_date, r.email
 ),
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from ai_usage.defs import checks
 from ai_usage.defs.common import DAYS, OWNERS, RANGES, day_range, failed, load_result, table_metadata
-from ai_usage.loading import LoadReport
+from ai_usage.defs.loading import left_out, nothing
 from ai_usage.runtime import Runtime
 from ai_usage.sources.anthropic import analytics_records as records
 from ai_usage.sources.anthropic.analytics import DAYS as SPAN
@@ -26,6 +26,8 @@ def _asset(endpoint: Endpoint) -> dg.AssetsDefinition:
         kinds={"python", "anthropic"}, partitions_def=DAYS, backfill_policy=RANGES,
     )  # fmt: skip
     def report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+        if left_out(runtime, endpoint):
+            return nothing(endpoint, day_range(context), runtime, f"AI_USAGE_LEAVE_OUT leaves {endpoint.source}/{endpoint.name} out.")
         runtime.warehouse.ensure()
         client = runtime.claude_enterprise if enterprise else runtime.anthropic_analytics
         try:
@@ -57,12 +59,10 @@ def _load(
     context: dg.AssetExecutionContext, runtime: Runtime, client: AnalyticsClient, endpoint: Endpoint, reach: Reach
 ) -> dg.MaterializeResult:
     window = reach.of(day_range(context))
-    if window is None:  # nothing was asked, so nothing is known: no empty day, no failed one
-        asked = day_range(context)
-        report = LoadReport(skipped=[reach.refused or reach.note or f"Anthropic {endpoint.name} has none of these days."])
-        context.log.info(report.skipped[0])
-        results = checks.raw_checks(runtime.warehouse, endpoint, asked, report, asked=[])
-        return load_result(endpoint, report, runtime, results)
+    if window is None:
+        why = reach.refused or reach.note or f"Anthropic {endpoint.name} has none of these days."
+        context.log.info(why)
+        return nothing(endpoint, day_range(context), runtime, why)
     one, days = (client.people, 1) if endpoint is records.ENTERPRISE_USERS else (client.report(endpoint), SPAN)
     walks = walk_all(window.split(days), one, endpoint, runtime.settings.windows_in_flight)
     report = runtime.loader(context.run.run_id).load(endpoint, walks)

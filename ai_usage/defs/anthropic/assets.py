@@ -5,11 +5,11 @@ from typing import Any
 import dagster as dg
 
 from ai_usage.defs import checks
-from ai_usage.defs.common import DAYS, OWNERS, RANGES, day_range, load_result, table_metadata
+from ai_usage.defs.common import DAYS, OWNERS, RANGES, day_range, table_metadata
+from ai_usage.defs.loading import load_days
 from ai_usage.runtime import Runtime
 from ai_usage.sources.anthropic import records
 from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.sources.walk import walk_all
 
 # How each endpoint that reports days is asked: the method of the client, and how many days one walk may hold.
 DAILY = ((records.USAGE, "usage", 31), (records.COST, "cost", 31), (records.CLAUDE_CODE, "claude_code", 1))
@@ -29,18 +29,10 @@ def _declared(endpoint: Endpoint) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _load(
-    context: dg.AssetExecutionContext, runtime: Runtime, endpoint: Endpoint, method: str, window: Window, days: int
-) -> dg.MaterializeResult:
-    walks = walk_all(window.split(days), getattr(runtime.anthropic, method), endpoint, runtime.settings.windows_in_flight)
-    report = runtime.loader(context.run.run_id).load(endpoint, walks)
-    return load_result(endpoint, report, runtime, checks.raw_checks(runtime.warehouse, endpoint, window, report))
-
-
 def _daily(endpoint: Endpoint, method: str, days: int) -> dg.AssetsDefinition:
     @dg.asset(**_declared(endpoint), partitions_def=DAYS, backfill_policy=RANGES)
     def daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-        return _load(context, runtime, endpoint, method, day_range(context), days)
+        return load_days(context, runtime, endpoint, day_range(context), getattr(runtime.anthropic, method), days)
 
     return daily
 
@@ -48,7 +40,7 @@ def _daily(endpoint: Endpoint, method: str, days: int) -> dg.AssetsDefinition:
 def _directory(endpoint: Endpoint, method: str) -> dg.AssetsDefinition:
     @dg.asset(**_declared(endpoint))
     def directory(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-        return _load(context, runtime, endpoint, method, Window(runtime.today, runtime.today), 1)
+        return load_days(context, runtime, endpoint, Window(runtime.today, runtime.today), getattr(runtime.anthropic, method))
 
     return directory
 

@@ -33,6 +33,9 @@ def _run(context: dg.AssetExecutionContext, runtime: Runtime, name: str) -> tupl
     model = models.model(name)
     parameters = run_parameters(context, runtime)
     try:
+        parameters["start_date"], parameters["end_date"] = totals.whole_ranges(
+            runtime.warehouse, parameters["start_date"], parameters["end_date"]
+        )
         rows = runtime.warehouse.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
     except WarehouseError as error:
         raise failed(error) from None
@@ -90,7 +93,7 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
     deps=[
         "raw_cursor_events", "raw_cursor_spend", "raw_cursor_usage", "raw_cursor_members", "raw_anthropic_cost", "raw_anthropic_usage",
         "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces", "raw_anthropic_analytics_cost", "raw_claude_enterprise_cost",
-        "raw_sheet_subscriptions", "raw_sheet_adjustments", "raw_sheet_people", "dim_api_keys", "uploaded_files", "raw_claude_ai_spend",
+        "raw_sheet_subscriptions", "raw_sheet_adjustments", "raw_sheet_fx_rates", "raw_sheet_people", "dim_api_keys", "uploaded_files", "raw_claude_ai_spend",
     ],
 )  # fmt: skip
 def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
@@ -108,8 +111,8 @@ def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
 @dg.asset(
     **_declared("dim_users"),
     deps=[
-        "fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "raw_sheet_people", "raw_sheet_api_keys", "raw_sheet_subscriptions",
-        "raw_cursor_members", "raw_anthropic_users",
+        "fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "dim_api_keys", "raw_sheet_people", "raw_sheet_api_keys",
+        "raw_sheet_subscriptions", "raw_cursor_members", "raw_anthropic_users",
     ],
 )  # fmt: skip
 def dim_users(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
@@ -220,17 +223,21 @@ def _identity(runtime: Runtime) -> dg.AssetCheckResult:
           WHERE s.source = 'google_sheets' AND s.endpoint = 'people'
         ),
         written AS (
-          SELECT p.email, LOWER(TRIM(alias)) AS alias
+          SELECT LOWER(TRIM(p.email)) AS email, REGEXP_REPLACE(LOWER(TRIM(alias)), r'\+[^@]*@', '@') AS alias
           FROM people AS p, UNNEST(SPLIT(REGEXP_REPLACE(COALESCE(p.aliases, ''), r'[;,\s]+', ';'), ';')) AS alias
           UNION ALL
           -- A main address that somebody else has among the aliases.
-          SELECT email, LOWER(TRIM(email)) AS alias FROM people
+          SELECT LOWER(TRIM(email)) AS email, REGEXP_REPLACE(LOWER(TRIM(email)), r'\+[^@]*@', '@') AS alias FROM people
         )
-        SELECT alias, COUNT(DISTINCT LOWER(TRIM(email))) AS people, MIN(email) AS one, MAX(email) AS other
-        FROM written WHERE alias != '' GROUP BY alias HAVING COUNT(DISTINCT LOWER(TRIM(email))) > 1 ORDER BY alias
+        SELECT w.alias, COUNT(DISTINCT w.email) AS people, MIN(w.email) AS one, MAX(w.email) AS other
+        FROM written AS w
+        -- An old address whose row ended before the new one's began is folded, and in nobody's way.
+        LEFT JOIN stg_email_aliases AS a ON w.alias = a.alias
+        WHERE w.alias != '' AND a.alias IS NULL
+        GROUP BY w.alias HAVING COUNT(DISTINCT REGEXP_REPLACE(w.email, r'\+[^@]*@', '@')) > 1 ORDER BY w.alias
         """
     )
     return check(
         "no_identity_conflicts", claimed.num_rows == 0, expected=0, actual=claimed.num_rows, sample=claimed.slice(0, SAMPLE),
-        remedy="Give each alias to one person in the sheet's people tab; until then the upper row has it.",
+        remedy="Give each address to one person in the sheet's people tab, or end the old row with valid_to before the new one begins; until then it belongs to neither.",
     )  # fmt: skip

@@ -23,12 +23,15 @@ SPECS = [
         "estimate_beside_bill", asset="fct_cost_daily", description="Claude Code's own estimate is within 25 % of what was billed for it."
     ),
     dg.AssetCheckSpec("generations_agree", asset="fct_cost_daily", description="Where Anthropic reports a day twice, both reports have one total."),
+    dg.AssetCheckSpec(
+        "range_and_days_agree", asset="fct_cost_daily", description="Where a spend report's range and Claude Enterprise's days tell one bill, they agree."
+    ),
 ]  # fmt: skip
 
 
 def told(runtime: Runtime, window: Window) -> list[dg.AssetCheckResult]:
     """Results for `SPECS`, over the days of this run."""
-    return [_prices(runtime, window), _estimate(runtime, window), _generations(runtime, window)]
+    return [_prices(runtime, window), _estimate(runtime, window), _generations(runtime, window), _range_and_days(runtime, window)]
 
 
 def _prices(runtime: Runtime, window: Window) -> dg.AssetCheckResult:
@@ -88,4 +91,39 @@ def _generations(runtime: Runtime, window: Window) -> dg.AssetCheckResult:
     return check(
         "generations_agree", not wrong, expected=aside, actual=counted, difference=counted - aside, sample=wrong,
         remedy="Run these days again, since one report may have been read before a correction; if it stays, ask Anthropic which one the invoice follows.",
+    )  # fmt: skip
+
+
+def _range_and_days(runtime: Runtime, window: Window) -> dg.AssetCheckResult:
+    """All days of a range held by the API have its total; some of them cannot have more. Which of the two counts is stg_set_aside's."""
+    ranges = runtime.warehouse.select(
+        """
+        WITH days AS (
+          SELECT r.first_day, r.last_day, f.vendor_total_usd AS range_usd, day
+          FROM stg_claude_ai_ranges AS r
+          INNER JOIN stg_current_fetches AS f ON r.last_day = f.usage_date AND f.source = 'claude_ai' AND f.endpoint = 'spend'
+          CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(r.first_day, r.last_day)) AS day
+          WHERE r.first_day <= @last_day AND r.last_day >= @first_day
+        )
+        SELECT
+          d.first_day, d.last_day, d.range_usd, COUNT(*) AS days, COUNT(a.usage_date) AS api_days, COALESCE(SUM(a.vendor_total_usd), 0) AS api_usd,
+          MAX(x.counted_endpoint) IS NOT NULL AS api_counts
+        FROM days AS d
+        LEFT JOIN stg_current_fetches AS a ON d.day = a.usage_date AND a.source = 'claude_enterprise' AND a.endpoint = 'analytics/cost'
+        LEFT JOIN stg_set_aside AS x ON d.last_day = x.usage_date AND x.source = 'claude_ai' AND x.endpoint = 'spend'
+        GROUP BY d.first_day, d.last_day, d.range_usd HAVING COUNT(a.usage_date) > 0 ORDER BY d.first_day
+        """,
+        {"first_day": window.first, "last_day": window.last},
+    ).to_pylist()
+    cent = Decimal("0.005")
+    wrong = [
+        r
+        for r in ranges
+        if r["range_usd"] is not None
+        and (abs(r["api_usd"] - r["range_usd"]) >= cent if r["api_days"] == r["days"] else r["api_usd"] - r["range_usd"] >= cent)
+    ]
+    by_range, by_day = (sum((r[name] or Decimal(0) for r in ranges), Decimal(0)) for name in ("range_usd", "api_usd"))
+    return check(
+        "range_and_days_agree", not wrong, expected=by_range, actual=by_day, difference=by_day - by_range, sample=wrong,
+        remedy="api_counts says which of the two is booked. Export the range again, and run its days again; if it stays, ask Anthropic which one is billed.",
     )  # fmt: skip

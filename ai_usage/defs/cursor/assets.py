@@ -1,16 +1,19 @@
 """Cursor: one asset for each raw table. What is fetched and how is in ai_usage/sources/cursor/README.md."""
 
+from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 
 from ai_usage.defs import checks
-from ai_usage.defs.common import DAYS, OWNERS, RANGES, check, day_range, load_result, table_metadata
+from ai_usage.defs.common import DAYS, OWNERS, RANGES, check, day_range, table_metadata
+from ai_usage.defs.loading import load_days
 from ai_usage.runtime import Runtime
 from ai_usage.sources.cursor import records
 from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.sources.walk import walk_all
+from ai_usage.warehouse import Warehouse
 
 SHARED: dict[str, Any] = {"group_name": "cursor", "owners": OWNERS, "kinds": {"python", "cursor"}}
 
@@ -24,34 +27,55 @@ def _declared(endpoint: Endpoint) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@dg.asset(**_declared(records.EVENTS), partitions_def=DAYS, backfill_policy=RANGES)
+EVENTS = _declared(records.EVENTS)
+EVENTS["check_specs"] = [
+    *EVENTS["check_specs"],
+    dg.AssetCheckSpec(
+        "kinds_known", asset="raw_cursor_events", description="Every kind of a billed event is one that somebody has classed."
+    ),
+]
+
+
+@dg.asset(**EVENTS, partitions_def=DAYS, backfill_policy=RANGES)
 def raw_cursor_events(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window = day_range(context)
-    walks = walk_all(window.split(1), runtime.cursor.events, records.EVENTS, runtime.settings.windows_in_flight)
-    report = runtime.loader(context.run.run_id).load(records.EVENTS, walks)
-    return load_result(records.EVENTS, report, runtime, checks.raw_checks(runtime.warehouse, records.EVENTS, window, report))
+    return load_days(context, runtime, records.EVENTS, window, runtime.cursor.events, more=lambda: [kinds_known(runtime.warehouse, window)])
+
+
+def kinds_known(warehouse: Warehouse, window: Window) -> dg.AssetCheckResult:
+    """Names each unknown kind with its events and USD: they are billed until somebody says otherwise."""
+    unknown = warehouse.select(
+        """
+        SELECT kind, SUM(events) AS events, SUM(cost_usd) AS cost_usd, MIN(usage_date) AS first_day, MAX(usage_date) AS last_day
+        FROM stg_cursor_unknown_kinds WHERE usage_date BETWEEN @start_date AND @end_date GROUP BY kind ORDER BY cost_usd DESC, kind
+        """,
+        {"start_date": window.first, "end_date": window.last},
+    ).to_pylist()
+    return check(
+        "kinds_known", not unknown, expected="no unknown kind",
+        actual="; ".join(f"{row['kind']}: {row['events']} events, {row['cost_usd']:f} USD" for row in unknown) or "none", sample=unknown,
+        remedy="They count as billed. Compare with Cursor's dashboard or invoice (spend_agrees says whether they make a difference), and class the kind in "
+        "ai_usage/sources/cursor/kinds.py, then `make docs` and `ai-usage upgrade`; until then the month closes with a name and a reason.",
+    )  # fmt: skip
 
 
 @dg.asset(**_declared(records.DAILY_USAGE), partitions_def=DAYS, backfill_policy=RANGES)
 def raw_cursor_usage(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    window = day_range(context)
-    walks = walk_all(window.split(30), runtime.cursor.daily_usage, records.DAILY_USAGE, runtime.settings.windows_in_flight)
-    report = runtime.loader(context.run.run_id).load(records.DAILY_USAGE, walks)
-    return load_result(records.DAILY_USAGE, report, runtime, checks.raw_checks(runtime.warehouse, records.DAILY_USAGE, window, report))
+    return load_days(context, runtime, records.DAILY_USAGE, day_range(context), runtime.cursor.daily_usage, 30)
 
 
 @dg.asset(**_declared(records.MEMBERS))
 def raw_cursor_members(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    today = Window(runtime.today, runtime.today)
-    report = runtime.loader(context.run.run_id).load(records.MEMBERS, walk_all([today], runtime.cursor.members, records.MEMBERS))
-    return load_result(records.MEMBERS, report, runtime, checks.raw_checks(runtime.warehouse, records.MEMBERS, today, report))
+    return load_days(context, runtime, records.MEMBERS, Window(runtime.today, runtime.today), runtime.cursor.members)
 
 
 SPEND = _declared(records.SPEND)
 SPEND["check_specs"] = [
     *SPEND["check_specs"],
     dg.AssetCheckSpec(
-        "spend_agrees", asset="raw_cursor_spend", description="The cycle's billed events agree with Cursor's own running total."
+        "spend_agrees",
+        asset="raw_cursor_spend",
+        description="The cycle's billed events agree with Cursor's own running total, from both sides.",
     ),
 ]
 
@@ -59,40 +83,83 @@ SPEND["check_specs"] = [
 @dg.asset(**SPEND, deps=["raw_cursor_events"])
 def raw_cursor_spend(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     today = Window(runtime.today, runtime.today)
-    report = runtime.loader(context.run.run_id).load(records.SPEND, walk_all([today], runtime.cursor.spend, records.SPEND))
-    found = [*checks.raw_checks(runtime.warehouse, records.SPEND, today, report), spend_agrees(runtime)]
-    return load_result(records.SPEND, report, runtime, iter(found))
+    return load_days(context, runtime, records.SPEND, today, runtime.cursor.spend, more=lambda: [spend_agrees(runtime.warehouse)])
 
 
-def spend_agrees(runtime: Runtime) -> dg.AssetCheckResult:
-    """Members' events since the cycle began against /teams/spend, an independent total. Today's spend is in the second only, so it
-    may be larger by a day's worth (twice the largest day of the cycle); it may never be smaller."""
-    row = runtime.warehouse.select(
+# Cursor aggregates hourly, so its running total may not hold the last two hours; events of closed days still move a little.
+STILL_MOVING = timedelta(hours=2)
+ABOVE_USD, ABOVE_SHARE = Decimal("0.01"), Decimal("0.01")
+
+
+def spend_agrees(warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Billed events of the members that /teams/spend lists against their running totals there, which Cursor computes on its own, up to the moment at
+    which they were read.
+
+    A member's events above the member's total are wrong, whatever part of the cycle is held. Events below may lack the days that are not held, today,
+    and events that name nobody: where the whole cycle is held, they may be below by a day's worth (twice the largest) and by what names nobody.
+    """
+    spend = warehouse.select(
         """
-        WITH spend AS (
-          SELECT r.email, r.cycle_spend_usd, DATE(r.cycle_start_at) AS started_on
-          FROM raw_cursor_spend AS r
-          INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
-          WHERE s.source = 'cursor' AND s.endpoint = 'spend'
-        ),
-        days AS (
-          SELECT c.cost_date, SUM(c.cost_usd) AS cost_usd FROM stg_cursor_cost AS c
-          WHERE c.user_email IN (SELECT email FROM spend) AND c.cost_date >= (SELECT MAX(started_on) FROM spend)
-          GROUP BY c.cost_date
-        )
-        SELECT
-          (SELECT COALESCE(SUM(cycle_spend_usd), 0) FROM spend) AS spend_usd,
-          (SELECT COALESCE(SUM(cost_usd), 0) FROM days) AS events_usd,
-          (SELECT COALESCE(MAX(cost_usd), 0) FROM days) AS largest_day_usd,
-          (SELECT MAX(started_on) FROM spend) AS started_on,
-          (SELECT MIN(usage_date) FROM stg_current_fetches WHERE source = 'cursor' AND endpoint = 'filtered-usage-events') AS held_from
+        SELECT LOWER(TRIM(r.email)) AS email, SUM(r.cycle_spend_usd) AS spend_usd, MAX(r.cycle_start_at) AS started_at, MAX(s.fetched_at) AS read_at
+        FROM raw_cursor_spend AS r
+        INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
+        WHERE s.source = 'cursor' AND s.endpoint = 'spend' GROUP BY LOWER(TRIM(r.email))
         """
-    ).to_pylist()[0]
-    difference = row["spend_usd"] - row["events_usd"]
-    covered = row["held_from"] is not None and row["started_on"] is not None and row["held_from"] <= row["started_on"]
-    agrees = not covered or Decimal("-0.000001") <= difference <= max(Decimal(1), 2 * row["largest_day_usd"])
+    ).to_pylist()
+    if not spend:
+        return check("spend_agrees", True, expected=0, actual=0, remedy="", description="Not compared: /teams/spend lists nobody.")
+    started, read = max(row["started_at"] for row in spend), max(row["read_at"] for row in spend)
+    cycle = {"start_date": started.date(), "end_date": read.date(), "started_at": started, "until": read}
+    events = warehouse.select(
+        """
+        SELECT usage_date, LOWER(TRIM(user_email)) AS email, kind, billing, event_at <= @settled AS is_settled, COUNT(*) AS events, SUM(charged_usd) AS usd
+        FROM stg_cursor_events
+        WHERE usage_date BETWEEN @start_date AND @end_date AND event_at >= @started_at AND event_at <= @until
+        GROUP BY usage_date, LOWER(TRIM(user_email)), kind, billing, event_at <= @settled
+        """,
+        {**cycle, "settled": read - STILL_MOVING},
+    ).to_pylist()
+    held = warehouse.select(
+        "SELECT COUNT(*) AS days FROM stg_current_fetches "
+        "WHERE source = 'cursor' AND endpoint = 'filtered-usage-events' AND usage_date BETWEEN @start_date AND @end_date",
+        {"start_date": started.date(), "end_date": read.date() - timedelta(days=1)},
+    )["days"][0].as_py()  # fmt: skip
+    return _agreement(spend, events, whole=held == (read.date() - started.date()).days)
+
+
+def _agreement(spend: list[dict[str, Any]], events: list[dict[str, Any]], *, whole: bool) -> dg.AssetCheckResult:
+    totals = {row["email"]: row["spend_usd"] for row in spend if row["email"] is not None}
+    mine = [e for e in events if e["email"] in totals]
+    billed = [e for e in mine if e["billing"] == "billed"]
+    by_day, settled = Counter[Any](), Counter[Any]()
+    for e in billed:
+        by_day[e["usage_date"]] += e["usd"]
+        settled[e["email"]] += e["usd"] if e["is_settled"] else 0
+    above = {m: usd - totals[m] for m, usd in settled.items() if usd - totals[m] > ABOVE_USD + ABOVE_SHARE * abs(totals[m])}
+    expected, actual = sum((row["spend_usd"] for row in spend), Decimal(0)), sum((e["usd"] for e in billed), Decimal(0))
+    nobodys = sum((e["usd"] for e in events if e["email"] is None and e["billing"] == "billed"), Decimal(0))
+    below = whole and expected - actual > max(Decimal(1), 2 * max(by_day.values(), default=Decimal(0))) + max(Decimal(0), nobodys)
+    # Which kinds make the difference: of the members that are above, what is counted; otherwise what is left out.
+    kinds = Counter[tuple[str, str]]()
+    counts = Counter[tuple[str, str]]()
+    for e in (e for e in mine if not above or e["email"] in above):
+        kinds[e["kind"] or "(none)", e["billing"]] += e["usd"]
+        counts[e["kind"] or "(none)", e["billing"]] += e["events"]
+    difference = sum(above.values(), Decimal(0)) or actual - expected
+    sample = [
+        {"kind": kind, "billing": billing, "events": counts[kind, billing], "usd": usd, "difference_left": difference - usd if billing == "billed" else difference + usd}
+        for (kind, billing), usd in sorted(kinds.items(), key=lambda item: (abs(difference - item[1] if item[0][1] == "billed" else difference + item[1]), item[0]))
+    ]  # fmt: skip
+    said = (
+        f"The members' events are {difference:f} USD above Cursor's totals"
+        if above
+        else f"The members' events are {-difference:f} USD below Cursor's total"
+    )
+    nearest = f"; nearest explanation: the kind {sample[0]['kind']!r} ({sample[0]['billing']}, {sample[0]['usd']:f} USD)" if sample else ""
+    partly = "" if whole else "Not the whole billing cycle is held: only events above Cursor's total were judged. "
     return check(
-        "spend_agrees", agrees, expected=row["spend_usd"], actual=row["events_usd"], difference=difference,
-        remedy="Run the days of this billing cycle again; if it stays, events are missing or doubled and Cursor must be asked.",
-        description=None if covered else "Not compared: the events held begin after the billing cycle did.",
+        "spend_agrees", not above and not below, expected=expected, actual=actual, difference=expected - actual, sample=sample,
+        remedy="If one kind makes the difference, class it in ai_usage/sources/cursor/kinds.py; otherwise run the days of this billing cycle again, and if it "
+        "stays, events are missing or doubled and Cursor must be asked.",
+        description=f"{partly}{said}{nearest}." if above or below else partly.strip() or None,
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """Marts: each asset deploys one view from sql/marts/ and proves what it shows."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,7 @@ from ai_usage.defs import checks, completeness
 from ai_usage.defs.common import OWNERS, check, failed, job_range, spent, table_metadata, usd
 from ai_usage.months import last_day
 from ai_usage.runtime import Runtime
-from ai_usage.sources.google_sheets.records import TABS
-from ai_usage.tables import MARTS
+from ai_usage.tables import MARTS, sheet
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import WarehouseError, models
 
@@ -25,6 +25,13 @@ CONSERVED = (
     "vw_platform_roi",
     "vw_adoption",
 )
+
+
+def _tabs(inputs: Iterable[str]) -> set[str]:
+    """Tabs of the sheet that a model reads, itself or through staging of the sheet's own: what staging makes facts of, the facts stand for."""
+    found = {name for name in inputs if name.startswith("raw_sheet_")}
+    behind = [models.model(name).inputs for name in inputs if name in {t.name for t in sheet.STAGING}]
+    return found.union(*map(_tabs, behind))
 
 
 def _mart(table: Table) -> dg.AssetsDefinition:
@@ -43,15 +50,16 @@ def _mart(table: Table) -> dg.AssetsDefinition:
             )
         )
     if table.name == "sheet_issues":
-        specs.append(dg.AssetCheckSpec("sheet_is_clean", asset=table.name, description="Every row of the sheet could be used."))
+        specs.append(
+            dg.AssetCheckSpec("sheet_is_clean", asset=table.name, description="Every row of the sheet is used, and none is doubtful.")
+        )
     if table.name == "vw_data_health":
         specs.append(dg.AssetCheckSpec("no_failed_days", asset=table.name, description="No day is failed or was never asked for."))
     if table.name == "vw_certificate":
         specs += completeness.SPECS
-    inputs = [name for name in model.inputs if name.startswith("raw_sheet_") or not name.startswith(("raw_", "stg_"))]
+    inputs = [name for name in model.inputs if not name.startswith(("raw_", "stg_"))] + sorted(_tabs(model.inputs))
     inputs = [name for name in inputs if tables.BY_NAME[name].layer != "books"]  # no asset fills them: finance does
-    if not inputs:
-        inputs = ["fct_cost_daily", "fct_usage_daily"] if table.name != "sheet_issues" else [e.table.name for e in TABS.values()]
+    inputs = inputs or ["fct_cost_daily", "fct_usage_daily"]
 
     @dg.asset(
         name=table.name, description=table.description, metadata=table_metadata(table), group_name="marts", owners=OWNERS,
@@ -145,10 +153,12 @@ def _focus(runtime: Runtime) -> dg.AssetCheckResult:
 
 
 def _sheet(runtime: Runtime) -> dg.AssetCheckResult:
-    issues = runtime.warehouse.select("SELECT tab, sheet_row, column_name, value, reason, remedy FROM sheet_issues ORDER BY tab, sheet_row")
+    issues = runtime.warehouse.select(
+        "SELECT tab, sheet_row, column_name, value, reason, remedy, is_used FROM sheet_issues ORDER BY tab, sheet_row"
+    )
     return check(
         "sheet_is_clean", issues.num_rows == 0, expected=0, actual=issues.num_rows, sample=issues,
-        remedy="Correct these cells in the sheet; the next run reads them.",
+        remedy="Correct these rows in the sheet as each remedy says; the next run reads them.",
     )  # fmt: skip
 
 

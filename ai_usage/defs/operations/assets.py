@@ -20,17 +20,19 @@ from ai_usage.warehouse import WarehouseError
 @dg.asset(
     group_name="operations", owners=OWNERS, kinds={"python", "csv"},
     description="CSV files from the drop folder stand in for days that the vendor's API did not give.",
-    check_specs=[dg.AssetCheckSpec("files_readable", asset="uploaded_files", description="Every dropped file could be read.")],
+    check_specs=[dg.AssetCheckSpec("files_readable", asset="uploaded_files", description="Every dropped file and each of its rows could be read.")],
 )  # fmt: skip
 def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     outcomes = load_uploads(runtime, context.run.run_id, {*uploads.KINDS, None})  # exports of claude.ai have assets of their own
     refused = [{"file": o.file, "reason": o.reason} for o in outcomes if o.reason]
+    refused += [{"file": o.file, "reason": said} for o in outcomes for said in o.unread]
     return dg.MaterializeResult(
         metadata={"files": len(outcomes), "dagster/row_count": sum(o.rows for o in outcomes)} | spent(runtime),
         check_results=[
             check(
-                "files_readable", not refused, expected=len(outcomes), actual=len(outcomes) - len(refused), sample=refused,
-                remedy="Correct the file by its reason (it lies in uploads/refused) and drop it again.",
+                "files_readable", not refused, expected=len(outcomes), actual=len(outcomes) - len({r["file"] for r in refused}), sample=refused,
+                remedy="Correct the file by its reason (it lies in uploads/refused, or in uploads/loaded where its other rows count) and drop it again."
+                + "".join(f" {r['file']}: {r['reason']}" for r in refused[:1]),
             )
         ],
     )  # fmt: skip

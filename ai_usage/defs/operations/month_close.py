@@ -6,7 +6,7 @@ Belongs here: Dagster's side of `ai_usage/closing.py`. The job `close_month` com
 import dagster as dg
 
 from ai_usage import closing, months
-from ai_usage.defs.common import OWNERS, failed, spent, usd
+from ai_usage.defs.common import OWNERS, failed, job_range, spent, usd
 from ai_usage.defs.curated.frozen import stand
 from ai_usage.runtime import Runtime
 from ai_usage.settings import SettingsError
@@ -15,12 +15,14 @@ from ai_usage.warehouse import WarehouseError
 
 
 class MonthToClose(dg.Config):  # type: ignore[misc]
-    """Which month, who decides, and why where it needs saying; with_earlier closes the open months before it too, in order."""
+    """Which month, who decides, and why where it needs saying; with_earlier closes the open months before it too, in order; accept names what it may
+    be closed without: unread_days, unknown_money, unknown_kinds."""
 
     month: str
     author: str
     reason: str = ""
     with_earlier: bool = False
+    accept: list[str] = []
 
 
 @dg.asset(
@@ -40,14 +42,30 @@ def closed_month(context: dg.AssetExecutionContext, config: MonthToClose, runtim
             raise closing.ClosingError(
                 f"{month:%Y-%m} cannot be closed: these blocking checks failed when they ran last: {', '.join(red)}; docs/runbook.md says what to do."
             )
-        for earlier in closing.open_before(runtime.warehouse, month) if config.with_earlier else ():
-            closing.close(runtime.warehouse, earlier, author=config.author, today=runtime.today, reason=config.reason)
-        closed = closing.close(runtime.warehouse, month, author=config.author, today=runtime.today, reason=config.reason)
+        computed = job_range(context, runtime)
+        to_close = [*(closing.open_before(runtime.warehouse, month) if config.with_earlier else ()), month]
+        for one in to_close:
+            short = closing.not_computed(one, computed.first, computed.last)
+            if short:
+                raise closing.ClosingError(short)
+        for one in to_close:
+            closed = closing.close(
+                runtime.warehouse,
+                one,
+                author=config.author,
+                today=runtime.today,
+                reason=config.reason,
+                settings=runtime.settings,
+                accepted=config.accept,
+            )
+            for sentence in closing.warnings(runtime.warehouse, one):
+                context.log.warning(sentence)
         result = stand(runtime, closing.closed_months(runtime.warehouse), "frozen_rows_stand")
     except (WarehouseError, SettingsError) as error:
         raise failed(error) from None
     metadata = {
-        "month": f"{month:%Y-%m}", "dagster/row_count": closed.rows, "cost_usd": usd(closed.cost_usd), "sha256": closed.sha256, "author": config.author,
+        "month": f"{month:%Y-%m}", "months_closed": ", ".join(f"{m:%Y-%m}" for m in to_close),
+        "dagster/row_count": closed.rows, "cost_usd": usd(closed.cost_usd), "sha256": closed.sha256, "author": config.author,
     }  # fmt: skip
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=[result])
 

@@ -31,6 +31,7 @@ BETA = "analytics-usage-cost-2026-08-24"
 PLATFORM_GROUPS = ("actor", "api_key_id", "workspace_id", "model", "product")
 ENTERPRISE_GROUPS = ("actor", "model", "product")
 FAN_OUT = ("cost_type", "token_type")
+TOO_RECENT = (1, 2, 3, 4, 7)  # how many days back are tried when a day is refused: the documents say up to 3
 ROUNDING = Decimal("0.01")  # cents a day: groups may be rounded each by itself
 _ROOT = "/v1/organizations/analytics"
 
@@ -39,7 +40,7 @@ class _Report(msgspec.Struct):
     data: list[msgspec.Raw]
     has_more: bool = False
     next_page: str | None = None
-    data_refreshed_at: str | None = None
+    data_refreshed_at: str | msgspec.UnsetType | None = msgspec.UNSET  # null: nothing is final; absent: the answer does not say
 
 
 class _People(msgspec.Struct):
@@ -48,7 +49,7 @@ class _People(msgspec.Struct):
 
     @property
     def has_more(self) -> bool:
-        return self.next_page is not None
+        return bool(self.next_page)  # live answers end with null or ""
 
 
 class _Money(msgspec.Struct):
@@ -107,30 +108,49 @@ class AnalyticsClient(AnthropicClient):
     def reach(self, endpoint: Endpoint, window: Window) -> Reach:
         """Ask for one row: may this key read the endpoint, and which days are finished?
 
-        403, and 404 in older answers, mean "not for this key" and are no error. A day counts as finished when `data_refreshed_at` is past its end.
+        403, 404 in older answers, and 400 where an organisation has HIPAA readiness mean "not for this key" and are no error. Another 400 means
+        that the day is too recent, if an earlier one is answered: its wording is nobody's to rely on. A day counts as finished when
+        `data_refreshed_at` is past its end; while that is empty, no day is.
         """
         first = max(EARLIEST, datetime.now(UTC).date() - timedelta(days=records.HISTORY - 1))
         if window.last < first:
             return Reach(refused=f"Anthropic {endpoint.name} has nothing before {first}.")
         try:
-            if endpoint is records.ENTERPRISE_USERS:
-                self._ask(endpoint.name, _People, Stats(), f"{_ROOT}/users", [("date", window.last.isoformat()), ("limit", "1")])
-                return Reach(first=first)
-            asked = [*_span(Window(window.last, window.last)), ("limit", "1")]
-            _, page = self._ask(endpoint.name, _Report, Stats(), f"{_ROOT}/{_what(endpoint)}", asked)
+            return self._reach(endpoint, window.last, first)
         except SourceError as error:
-            if error.status in {403, 404}:
+            if error.status in {403, 404} or (error.status == 400 and "hipaa" in str(error).lower()):
                 return Reach(refused=f"Anthropic {endpoint.name} is not for this key ({error}).")
-            latest = _latest(str(error)) if error.status == 400 else None
-            if latest is None or not latest < window.last:
+            if error.status != 400:
                 raise
-            return Reach(first=first, last=latest, note=f"Anthropic {endpoint.name} has days up to {latest} so far.")
-        if page.data_refreshed_at is None:
+            latest = _latest(str(error))
+            if latest and latest < window.last:
+                return Reach(first=first, last=latest, note=f"Anthropic {endpoint.name} has days up to {latest} so far.")
+            for day in (d for n in TOO_RECENT if (d := window.last - timedelta(days=n)) >= first):
+                try:
+                    reach = self._reach(endpoint, day, first)
+                except SourceError as again:
+                    if again.status != 400:
+                        raise
+                    continue
+                note = f"Anthropic {endpoint.name} has days up to {min(day, reach.last)} so far."
+                return Reach(first=first, last=min(day, reach.last), note=note)
+            raise
+
+    def _reach(self, endpoint: Endpoint, day: date, first: date) -> Reach:
+        """What the answer about one day says of how far the endpoint's data reach."""
+        if endpoint is records.ENTERPRISE_USERS:
+            self._ask(endpoint.name, _People, Stats(), f"{_ROOT}/users", [("date", day.isoformat()), ("limit", "1")])
             return Reach(first=first)
+        asked = [*_span(Window(day, day)), ("limit", "1")]
+        _, page = self._ask(endpoint.name, _Report, Stats(), f"{_ROOT}/{_what(endpoint)}", asked)
+        if page.data_refreshed_at is msgspec.UNSET:
+            return Reach(first=first)
+        if not page.data_refreshed_at:
+            return Reach(first=first, last=first - timedelta(days=1), note=f"Anthropic {endpoint.name} has not finished any day yet.")
         refreshed = datetime.fromisoformat(page.data_refreshed_at)
         last = refreshed.date() - timedelta(days=1)
         note = f"Anthropic {endpoint.name} was last refreshed at {page.data_refreshed_at}, so days after {last} are not finished."
-        return Reach(first=first, last=last, note=note if last < window.last else None)
+        return Reach(first=first, last=last, note=note if last < day else None)
 
     def report(self, endpoint: Endpoint) -> Callable[[Window], Spooled]:
         """How one of the two reports is read: rows of each day by group, in the order of time, which no later row changes."""
@@ -146,7 +166,7 @@ class AnalyticsClient(AnthropicClient):
                 summed: dict[str, Decimal] = defaultdict(Decimal)
                 for body, page, request in self._pages(endpoint, _Report, f"{_ROOT}/{_what(endpoint)}", fixed, "page", stats):
                     _add(summed, page.data)
-                    envelope = {"has_more": page.has_more, "data_refreshed_at": page.data_refreshed_at}
+                    envelope = {"has_more": page.has_more, "data_refreshed_at": page.data_refreshed_at or None}
                     yield Page(page.data, request, envelope, body)
                 self._prove_whole(endpoint, window, summed, stats)
 

@@ -30,8 +30,8 @@ HINTS = {
     401: "Anthropic does not accept ANTHROPIC_ADMIN_API_KEY; set an Admin key, made in the Claude Console under Settings, Admin keys, since "
     "an ordinary API key is not one",
     402: "Anthropic holds the organisation back for its billing; ask whoever keeps its billing in the Claude Console",
-    403: "ANTHROPIC_ADMIN_API_KEY is valid but not allowed to read this; set an Admin key of the whole organisation, since a key of one "
-    "workspace or with other scopes cannot",
+    403: "ANTHROPIC_ADMIN_API_KEY is valid but not allowed to read this; either the organisation does not have this feature, or the key is of "
+    "one workspace or has other scopes, and an Admin key of the whole organisation can",
     429: "without saying for how long, which may be the monthly spend limit; look at Limits in the Claude Console",
 }
 T = TypeVar("T")

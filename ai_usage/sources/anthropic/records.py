@@ -6,7 +6,7 @@ added in 2026 are optional: an answer without them is an older one, not a wrong 
 
 from __future__ import annotations
 
-from ai_usage.sources.endpoint import Endpoint, Field, Rule
+from ai_usage.sources.endpoint import Endpoint, Field, Rule, ids
 from ai_usage.tables import raw
 
 SOURCE = "anthropic"
@@ -23,18 +23,20 @@ def _instant(path: str) -> str:
 
 
 def sum_inside(path: str, inside: str, kind: str) -> str:
-    """The sum of numbers inside a JSON field; 0 of an empty one, NULL of one that is not there or holds something else."""
+    """The sum of one number of each part of a JSON field; 0 where it has no parts, NULL where it is not there or a part lacks its number."""
     found = f"TRY_CAST(json_extract(\"{path}\", '{inside}') AS {kind}[])"
-    return f"(CASE WHEN len({found}) = 0 THEN 0 ELSE list_sum({found}) END)"
+    parts = f"len(json_extract(\"{path}\", '{inside[: inside.index('*') + 1] + inside[inside.index('*') + 1 :].split('.')[0]}'))"
+    return f"(CASE WHEN {parts} = 0 THEN 0 WHEN len(list_filter({found}, x -> x IS NOT NULL)) = {parts} THEN list_sum({found}) END)"
 
 
 USAGE = Endpoint(
     source=SOURCE,
     name="usage_report/messages",
+    without="tokens and requests of the API are unknown, and its cost has no owner",
     table=raw.raw_anthropic_usage,
     fields=(
-        Field("starting_at", required=True), Field("api_key_id"), Field("account_id"), Field("service_account_id"), Field("workspace_id"),
-        Field("model"), Field("service_tier"), Field("context_window"), Field("inference_geo"), Field("speed"),
+        Field("starting_at", required=True), *ids("api_key_id", "account_id", "service_account_id", "workspace_id", "model"),
+        Field("service_tier"), Field("context_window"), Field("inference_geo"), Field("speed"),
         Field("uncached_input_tokens", "int", required=True), Field("cache_read_input_tokens", "int"),
         Field("cache_creation.ephemeral_5m_input_tokens", "int"), Field("cache_creation.ephemeral_1h_input_tokens", "int"),
         Field("output_tokens", "int", required=True), Field("server_tool_use.web_search_requests", "int"),
@@ -52,8 +54,8 @@ COST = Endpoint(
     table=raw.raw_anthropic_cost,
     fields=(
         Field("starting_at", required=True), Field("amount", "cents", required=True), Field("currency", required=True), Field("cost_type"),
-        Field("description"), Field("model"), Field("token_type"), Field("service_tier"), Field("context_window"), Field("inference_geo"),
-        Field("workspace_id"),
+        Field("description"), Field("model", "id"), Field("token_type"), Field("service_tier"), Field("context_window"), Field("inference_geo"),
+        Field("workspace_id", "id"),
     ),
     columns={"amount_usd": cents("amount")},
     usage_date=_DAY,
@@ -66,7 +68,7 @@ CLAUDE_CODE = Endpoint(
     name="usage_report/claude_code",
     table=raw.raw_claude_code_usage,
     fields=(
-        Field("date", required=True), Field("actor.type"), Field("actor.email_address"), Field("actor.api_key_name"), Field("organization_id"),
+        Field("date", required=True), Field("actor.type"), *ids("actor.email_address", "actor.api_key_name", "organization_id"),
         Field("customer_type", required=True), Field("subscription_type"), Field("terminal_type"), Field("is_remote", "bool"),
         Field("core_metrics.num_sessions", "int", required=True), Field("core_metrics.lines_of_code.added", "int", required=True),
         Field("core_metrics.lines_of_code.removed", "int"), Field("core_metrics.commits_by_claude_code", "int"),
@@ -84,25 +86,38 @@ CLAUDE_CODE = Endpoint(
     },
     # Older answers say YYYY-MM-DD, newer ones an instant.
     usage_date='substr("date", 1, 10)',
+    without="sessions, lines, commits and pull requests of Claude Code are unknown, and so is who signed in to it; its cost is not",
     rules=(
         Rule(
-            "actor.type", '"actor.email_address" IS NOT NULL OR "actor.api_key_name" IS NOT NULL', "names neither a user nor a key",
-            "Ask Anthropic what kind of actor this is; sources/anthropic/records.py must learn it.",
+            "actor.type",
+            '"actor.email_address" IS NOT NULL OR "actor.api_key_name" IS NOT NULL OR "actor.type" IN (\'user_actor\', \'api_actor\')',
+            "names neither a user nor a key", "Ask Anthropic what kind of actor this is; sources/anthropic/records.py must learn it.",
         ),
     ),
+    # An estimate that is left out makes the sum unknown, not smaller.
+    may_be_unknown=frozenset({"estimated_usd", "tool_accepted", "tool_rejected"}),
 )  # fmt: skip
 
 USERS = Endpoint(
     source=SOURCE,
     name="users",
+    without="people who are known by an id alone have no e-mail address",
     table=raw.raw_anthropic_users,
-    fields=(Field("id", required=True), Field("type"), Field("email", required=True), Field("name"), Field("role"), Field("added_at")),
+    fields=(
+        Field("id", "id", required=True),
+        Field("type"),
+        Field("email", "id", required=True),
+        Field("name", "id"),
+        Field("role"),
+        Field("added_at"),
+    ),
     columns={"user_id": '"id"', "added_at": _instant("added_at")},
 )
 
 API_KEYS = Endpoint(
     source=SOURCE,
     name="api_keys",
+    without="keys have no names and no creators, so that the sheet cannot give them owners",
     table=raw.raw_anthropic_api_keys,
     fields=(
         Field("id", required=True), Field("type"), Field("name", required=True), Field("status", required=True), Field("partial_key_hint"), Field("created_at"),
@@ -123,6 +138,7 @@ API_KEYS = Endpoint(
 WORKSPACES = Endpoint(
     source=SOURCE,
     name="workspaces",
+    without="workspaces have no names, and Claude Code's cost stands with the API's",
     table=raw.raw_anthropic_workspaces,
     fields=(
         Field("id", required=True), Field("type"), Field("name", required=True), Field("created_at"), Field("archived_at"), Field("display_color"),
@@ -135,6 +151,7 @@ WORKSPACES = Endpoint(
 WORKSPACE_MEMBERS = Endpoint(
     source=SOURCE,
     name="workspace_members",
+    without="who belongs to a workspace is unknown",
     table=raw.raw_anthropic_workspace_members,
     fields=(Field("type"), Field("user_id", required=True), Field("workspace_id", required=True), Field("workspace_role")),
     columns={},

@@ -13,7 +13,7 @@ import io
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ _SPEND_NAMES = {
     "family": "model_family", "requests": "total_requests", "prompt_tokens": "total_prompt_tokens",
     "completion_tokens": "total_completion_tokens", "net_spend_usd": "total_net_spend_usd", "gross_spend_usd": "total_gross_spend_usd",
 }  # fmt: skip
-_RANGE = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?:_to_|_)(\d{4}-\d{2}-\d{2})(?!\d)")
+_RANGE = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?:[_-]to[_-]|_)(\d{4}-\d{2}-\d{2})(?!\d)")
 
 
 # The audit log ------------------------------------------------------------------------------------------------
@@ -73,14 +73,25 @@ def _event(row: Row) -> Record:
     record["created_at"] = _instant(rest.pop("created_at", None))
     record["event"], record["client_platform"] = rest.pop("event", None), rest.pop("client_platform", None)
     actor, entity = found["actor_info"], found["entity_info"]
-    record["actor_uuid"], record["entity_type"], record["entity_uuid"] = _take(actor, "uuid"), _take(entity, "type"), _take(entity, "uuid")
+    record["actor_uuid"], record["actor_type"] = _take(actor, "uuid"), _take(actor, "type")
+    record["entity_type"], record["entity_uuid"] = _take(entity, "type"), _take(entity, "uuid")
     record["actor_email"] = _take(actor.get("metadata"), "email_address")
     record["project_uuid"] = _take(entity.get("metadata"), "project_uuid")
+    record["is_private"] = {"true": True, "false": False}.get(str(_take(entity.get("metadata"), "is_private")))
     record["event_info"] = _json(info) if (info := _impersonal(found["event_info"])) else None
-    for name, value in (("actor_info", _impersonal(actor)), ("entity_info", _impersonal(entity)), *sorted(rest.items())):
+    for name, value in (*_paths("actor_info", _impersonal(actor)), *_paths("entity_info", _impersonal(entity)), *sorted(rest.items())):
         if value and name not in PERSONAL_COLUMNS:
             record[f"column {name}" if name in record else name] = value
     return record
+
+
+def _paths(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What nobody declared, each by its own path: a message about a new field can name it."""
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            yield from _paths(f"{path}.{key}", inside)
+    else:
+        yield path, value
 
 
 def _literal(text: str) -> Record:
@@ -172,7 +183,9 @@ def _json(value: Any) -> str:
 
 
 def period_in(name: str) -> Window | None:
-    """The range that a file's name holds, as in claude_ai_spend.2026-10-01_2026-10-31.csv; None without one. Raises when it is no range."""
+    """The range that a file's name holds, as in claude_ai_spend.2026-10-01_2026-10-31.csv or the vendor's own …-2026-10-01-to-2026-10-31.csv.
+
+    None without one. Raises when it is no range."""
     found = _RANGE.search(name)
     if not found:
         return None

@@ -21,8 +21,8 @@ AUDIT_LOG = Endpoint(
     name="audit_log",
     table=claude_ai.raw_claude_ai_audit_log,
     fields=(
-        Field("created_at", required=True), Field("event", required=True), Field("actor_uuid"), Field("actor_email"), Field("entity_type"),
-        Field("entity_uuid"), Field("project_uuid"), Field("client_platform"), Field("event_info"), Field("unreadable"),
+        Field("created_at", required=True), Field("event", required=True), Field("actor_uuid"), Field("actor_type"), Field("actor_email"), Field("entity_type"),
+        Field("entity_uuid"), Field("project_uuid"), Field("is_private", "bool"), Field("client_platform"), Field("event_info"), Field("unreadable"),
     ),
     columns={"event_at": _INSTANT},
     usage_date=f"CAST(({_INSTANT}) AS DATE)",
@@ -40,7 +40,12 @@ def _number(column: str, kind: str) -> str:
 
 
 _NET, _GROSS = (_number(column, "DECIMAL(38, 9)") for column in ("total_net_spend_usd", "total_gross_spend_usd"))
-_COUNTS = {"requests": "total_requests", "prompt_tokens": "total_prompt_tokens", "completion_tokens": "total_completion_tokens"}
+_COUNTS = {
+    "requests": "total_requests", "prompt_tokens": "total_prompt_tokens", "completion_tokens": "total_completion_tokens",
+    "uncached_input_tokens": "total_uncached_input_tokens", "cache_read_tokens": "total_cache_read_tokens",
+    "cache_write_5m_tokens": "total_cache_write_5m_tokens", "cache_write_1h_tokens": "total_cache_write_1h_tokens",
+    "web_searches": "total_web_search_count",
+}  # fmt: skip
 
 SPEND = Endpoint(
     source=SOURCE,
@@ -48,7 +53,8 @@ SPEND = Endpoint(
     table=claude_ai.raw_claude_ai_spend,
     fields=(
         Field("period_start", required=True), Field("period_end", required=True), Field("email", required=True), Field("account_uuid"),
-        Field("product"), Field("model"), Field("model_family"), *(Field(f) for f in _COUNTS.values()),
+        Field("user_id"), Field("product"), Field("model"), Field("model_family"), Field("slack_channel_id"), Field("teams_channel_id"),
+        *(Field(f) for f in _COUNTS.values()),
         Field("total_net_spend_usd", required=True), Field("total_gross_spend_usd"),
     ),
     columns={

@@ -31,7 +31,7 @@ class _Envelope(msgspec.Struct):
     pagination: dict[str, Any] | None = None
     period: dict[str, Any] | None = None
     totalUsageEventsCount: int | None = None
-    subscriptionCycleStart: int | None = None
+    subscriptionCycleStart: int | str | None = None  # text in live answers of 2026
     totalMembers: int | None = None
     totalPages: int | None = None
 
@@ -155,8 +155,8 @@ class CursorClient:
                         "Cursor spend: the answer has no 'subscriptionCycleStart'; nothing was stored, and sources/cursor/client.py must "
                         "follow the vendor's change."
                     )
-                start = b'{"subscriptionCycleStart":%d,' % page.subscriptionCycleStart
-                members = [start + bytes(r).lstrip()[1:] for r in page.teamMemberSpend]
+                start = b'{"subscriptionCycleStart":%b' % msgspec.json.encode(page.subscriptionCycleStart)
+                members = [_beside(start, bytes(r)) for r in page.teamMemberSpend]
                 yield Page(members, request, {"totalMembers": page.totalMembers, "totalPages": page.totalPages}, body)
                 if number >= (page.totalPages or 1):
                     break
@@ -192,6 +192,14 @@ class CursorClient:
             return body.content, page
 
         return self.http.ask(method, path, read, json=request, limit=self._limits[endpoint.name], stats=stats, endpoint=endpoint.name)
+
+
+def _beside(start: bytes, record: bytes) -> bytes:
+    """A record with one field in front of its own, byte for byte; what is not an object stays as it is, and is rejected later."""
+    if not record.lstrip().startswith(b"{"):
+        return record
+    rest = record.lstrip()[1:].lstrip()
+    return start + (b"" if rest.startswith(b"}") else b",") + rest
 
 
 def _same(page: list[msgspec.Raw], previous: list[msgspec.Raw]) -> bool:

@@ -5,7 +5,8 @@ Belongs here: declarations only. Source: cursor.com/docs/account/teams/admin-api
 
 from __future__ import annotations
 
-from ai_usage.sources.endpoint import Endpoint, Field, Rule
+from ai_usage.sources.cursor import kinds
+from ai_usage.sources.endpoint import Endpoint, Field, Rule, ids
 from ai_usage.tables import raw
 
 SOURCE = "cursor"
@@ -21,12 +22,15 @@ def _instant(path: str) -> str:
     return f'TRY(epoch_ms(CAST("{path}" AS BIGINT)))'
 
 
+_BILLING = kinds.decoded('"kind"', '"isChargeable"')
+
 MEMBERS = Endpoint(
     source=SOURCE,
     name="members",
+    without="who holds a seat is unknown, so seats stay without an owner",
     table=raw.raw_cursor_members,
     fields=(
-        Field("id", required=True), Field("name"), Field("email", required=True), Field("role"), Field("isRemoved", "bool"),
+        Field("id", "id", required=True), Field("name", "id"), Field("email", "id", required=True), Field("role"), Field("isRemoved", "bool"),
     ),
     columns={"user_id": '"id"', "is_removed": '"isRemoved"'},
 )  # fmt: skip
@@ -34,9 +38,10 @@ MEMBERS = Endpoint(
 DAILY_USAGE = Endpoint(
     source=SOURCE,
     name="daily-usage-data",
+    without="lines and suggestions of Cursor are unknown; its cost is not",
     table=raw.raw_cursor_usage,
     fields=(
-        Field("userId", required=True), Field("day", required=True), Field("date", "int"), Field("email"), Field("isActive", "bool"),
+        Field("userId", "id", required=True), Field("day", required=True), Field("date", "int"), Field("email", "id"), Field("isActive", "bool"),
         Field("totalLinesAdded", "int", required=True), Field("totalLinesDeleted", "int"),
         Field("acceptedLinesAdded", "int", required=True), Field("acceptedLinesDeleted", "int"),
         Field("totalApplies", "int"), Field("totalAccepts", "int"), Field("totalRejects", "int"),
@@ -69,9 +74,9 @@ EVENTS = Endpoint(
     name="filtered-usage-events",
     table=raw.raw_cursor_events,
     fields=(
-        Field("timestamp", "int", required=True), Field("userEmail", required=True), Field("serviceAccountId"),
-        Field("serviceAccountName"), Field("cloudAgentId"), Field("automationId"), Field("conversationId"),
-        Field("model"), Field("kind"), Field("maxMode", "bool"), Field("isTokenBasedCall", "bool"),
+        Field("timestamp", "int", required=True),
+        *ids("userEmail", "serviceAccountId", "serviceAccountName", "cloudAgentId", "automationId", "conversationId", "model"),
+        Field("kind"), Field("maxMode", "bool"), Field("isTokenBasedCall", "bool"),
         Field("isChargeable", "bool", required=True), Field("isHeadless", "bool"), Field("requestsCosts", "decimal"),
         Field("tokenUsage.inputTokens", "int"), Field("tokenUsage.outputTokens", "int"),
         Field("tokenUsage.cacheWriteTokens", "int"), Field("tokenUsage.cacheReadTokens", "int"),
@@ -82,7 +87,7 @@ EVENTS = Endpoint(
         "event_at": _instant("timestamp"), "user_email": '"userEmail"', "service_account_id": '"serviceAccountId"',
         "service_account_name": '"serviceAccountName"', "cloud_agent_id": '"cloudAgentId"', "automation_id": '"automationId"',
         "conversation_id": '"conversationId"', "is_max_mode": '"maxMode"', "is_token_based": '"isTokenBasedCall"',
-        "is_chargeable": '"isChargeable"', "is_headless": '"isHeadless"', "request_units": '"requestsCosts"',
+        "is_chargeable": 'coalesce("isChargeable", false)', "is_headless": '"isHeadless"', "request_units": '"requestsCosts"',
         "input_tokens": '"tokenUsage.inputTokens"', "output_tokens": '"tokenUsage.outputTokens"',
         "cache_write_tokens": '"tokenUsage.cacheWriteTokens"', "cache_read_tokens": '"tokenUsage.cacheReadTokens"',
         "list_usd": _cents("tokenUsage.totalCents"), "discount_pct": '"tokenUsage.discountPercentOff"',
@@ -91,31 +96,31 @@ EVENTS = Endpoint(
     usage_date=_instant("timestamp"),
     rules=(
         Rule(
-            "isChargeable", '"isChargeable" OR "chargedCents" >= 0', "is not billed but has a negative value",
-            "Ask Cursor what a negative included event means before it is counted.",
+            "chargedCents", f"{_BILLING} = 'billed' OR \"chargedCents\" IS NULL OR \"chargedCents\" >= 0", "is negative, and the event is not billed",
+            "Ask Cursor what a negative event that is not billed means before it is counted.",
         ),
     ),
-    # NULL where a record hides whether or what it bills: then the day's total is unknown, and a check says so.
-    vendor_total=(
-        'CASE WHEN "isChargeable" IS NULL OR "chargedCents" IS NULL THEN NULL '
-        'WHEN "isChargeable" THEN "chargedCents" * 0.01 ELSE 0 END'
-    ),
+    # NULL where a billed record hides its amount: its money is unknown, and a check says so.
+    vendor_total=f"CASE WHEN {_BILLING} = 'billed' THEN \"chargedCents\" * 0.01 ELSE 0 END",
     staged_as="cursor_events",
 )  # fmt: skip
 
 SPEND = Endpoint(
     source=SOURCE,
     name="spend",
+    without="Cursor's own running total is unknown, so the events are not compared with it",
     table=raw.raw_cursor_spend,
     fields=(
-        Field("userId", required=True), Field("name"), Field("email"), Field("role"),
-        Field("subscriptionCycleStart", "int", required=True), Field("spendCents", "cents", required=True),
+        Field("userId", "id", required=True), Field("name", "id"), Field("email", "id"), Field("role"),
+        Field("subscriptionCycleStart", "int", required=True), Field("spendCents", "cents"),
         Field("overallSpendCents", "cents"), Field("includedSpendCents", "cents"), Field("fastPremiumRequests", "int"),
         Field("hardLimitOverrideDollars", "decimal"), Field("monthlyLimitDollars", "decimal"),
         Field("effectivePerUserLimitDollars", "decimal"),
     ),
     columns={
-        "user_id": '"userId"', "cycle_start_at": _instant("subscriptionCycleStart"), "cycle_spend_usd": _cents("spendCents"),
+        "user_id": '"userId"', "cycle_start_at": _instant("subscriptionCycleStart"),
+        # Left out for a member who spent nothing on demand [live 2026].
+        "cycle_spend_usd": 'coalesce("spendCents", 0) * 0.01',
         "cycle_overall_usd": _cents("overallSpendCents"), "cycle_included_usd": _cents("includedSpendCents"),
         "premium_requests": '"fastPremiumRequests"', "hard_limit_override_usd": '"hardLimitOverrideDollars"',
         "monthly_limit_usd": '"monthlyLimitDollars"', "effective_limit_usd": '"effectivePerUserLimitDollars"',

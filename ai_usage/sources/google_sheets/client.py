@@ -2,7 +2,7 @@
 
 Belongs here: which requests are made and how tabs are found. Does not belong here: what the columns of a tab mean. A
 snapshot of all tabs costs three requests: the list of tabs, every cell as displayed (names and ids keep their leading
-zeros), every cell as stored (numbers and dates do not depend on the sheet's locale). Source: developers.google.com
+zeros, and a currency may stand in the display alone), every cell as stored (numbers and dates do not depend on the sheet's locale). Source: developers.google.com
 /workspace/sheets/api; gspread 6.2.1 has no retries and no time limit of its own.
 """
 
@@ -77,6 +77,7 @@ class SheetsClient:
         )  # fmt: skip
         self._limit = RateLimit(60)  # 60 reads a minute for each user of a project
         self._tabs: dict[str, dict[str, Any]] | None = None
+        self._twins: dict[str, list[str]] = {}
         self._stats = Stats()
         self._transport = _Transport(self.http, self._limit, self._stats)
 
@@ -90,34 +91,65 @@ class SheetsClient:
     def tab(self, endpoint: Endpoint) -> Spooled | FailedWalk:
         """One tab as one walk of today's snapshot. The first call reads all tabs, so that they are of one moment.
 
-        A missing required tab or column fails this tab only. A missing optional tab is a tab without rows.
+        A missing required tab or column, or a second tab of that name, fails this tab only. A missing optional tab is a tab without rows.
         """
         today = datetime.now(UTC).date()
         window = Window(today, today)
         try:
             tabs = self.read()
+            self._check_present(endpoint, tabs)
             values = tabs.get(endpoint.name)
-            if values is None and endpoint is records.API_KEYS:
-                raise ContractError(
-                    f"the sheet has no tab 'api_keys' (tabs: {', '.join(sorted(tabs)) or 'none'}); add it, docs/templates/ shows its columns."
-                )
             rows = records.tab_rows(endpoint, values["displayed"], values["stored"]) if values else []
         except SourceError as error:
             return FailedWalk(endpoint, window, error)
-        body = json.dumps(values, ensure_ascii=False).encode()
+        body = json.dumps(values).encode()  # ASCII: a cell may hold half a character
         lines = [json.dumps(row, ensure_ascii=False).encode() for row in rows]
         return walk(self._spool, endpoint, window, lambda _: iter([Page(lines, {"tab": endpoint.name}, None, body)]))
 
     def read(self) -> dict[str, dict[str, Any]]:
-        """{tab: {"displayed": rows of text, "stored": rows of values}} for the known tabs that exist; read once."""
+        """{tab: {"displayed": rows of text, "stored": rows of values}} for the known tabs that exist once; read once.
+
+        Raises:
+            TransientError: somebody changed the columns while they were read.
+        """
         if self._tabs is None:
-            titles = {_normal(s["properties"]["title"]): s["properties"]["title"] for s in self._metadata().get("sheets", [])}
-            wanted = [name for name in records.TABS if name in titles]
-            ranges = ["'" + titles[name].replace("'", "''") + "'" for name in wanted]
+            titles: dict[str, list[str]] = {}
+            for sheet in self._metadata().get("sheets", []):
+                title = str(sheet.get("properties", {}).get("title", ""))
+                titles.setdefault(records.name_of(title), []).append(title)
+            self._twins = {name: found for name, found in titles.items() if name in records.TABS and len(found) > 1}
+            wanted = [name for name in records.TABS if name in titles and name not in self._twins]
+            ranges = ["'" + titles[name][0].replace("'", "''") + "'" for name in wanted]
             displayed = self._values(ranges, "FORMATTED_VALUE")
             stored = self._values(ranges, "UNFORMATTED_VALUE")
+            for name, shown, kept in zip(wanted, displayed, stored, strict=True):
+                if any(isinstance(k, str) and k != s for s, k in zip(*(grid[0] if grid else [] for grid in (shown, kept)), strict=False)):
+                    raise TransientError(f"the columns of the sheet's tab '{titles[name][0]}' were changed while it was read; run again.")
             self._tabs = {name: {"displayed": shown, "stored": kept} for name, shown, kept in zip(wanted, displayed, stored, strict=True)}
         return self._tabs
+
+    def problems(self) -> list[str]:
+        """What is wrong with the sheet's tabs and columns as a whole, one sentence each: no row of such a tab can be read."""
+        tabs, found = self.read(), []
+        for endpoint in records.ENDPOINTS:
+            try:
+                self._check_present(endpoint, tabs)
+                if tabs.get(endpoint.name, {}).get("displayed"):
+                    records.header_of(endpoint, tabs[endpoint.name]["displayed"][0])
+            except ContractError as error:
+                found.append(str(error))
+        return found
+
+    def _check_present(self, endpoint: Endpoint, tabs: Mapping[str, Any]) -> None:
+        if endpoint.name in self._twins:
+            both = " and ".join(f"'{title}'" for title in self._twins[endpoint.name])
+            raise ContractError(
+                f"the sheet's tabs {both} are both read as '{endpoint.name}', so neither was; rename one of them, such as 'old {endpoint.name}'."
+            )
+        if endpoint is records.API_KEYS and endpoint.name not in tabs:
+            raise ContractError(
+                f"the sheet has no tab 'api_keys' (tabs: {', '.join(sorted(tabs)) or 'none'}); add it, docs/templates/ shows its columns."
+            )
 
     def _metadata(self) -> Mapping[str, Any]:
         if not self._sheet_id:
@@ -134,11 +166,13 @@ class SheetsClient:
             return []
         how: dict[str, Any] = {"valueRenderOption": render, "dateTimeRenderOption": "SERIAL_NUMBER"}
         found = self._transport.values_batch_get(self._sheet_id, ranges, params=how)
-        return [r.get("values", []) for r in found.get("valueRanges", [])]
-
-
-def _normal(title: str) -> str:
-    return title.strip().lower().replace(" ", "_").replace("-", "_")
+        given = found.get("valueRanges", []) if isinstance(found, dict) else []
+        grids: list[Any] = [r.get("values", []) if isinstance(r, dict) else None for r in given]
+        if len(grids) != len(ranges) or not all(isinstance(g, list) and all(isinstance(row, list) for row in g) for g in grids):
+            raise ContractError(
+                f"Google Sheets gave {len(grids)} answers for {len(ranges)} tabs, or one that is no table; nothing was stored, run again."
+            )
+        return grids
 
 
 def _session(credentials: Path | str | None) -> tuple[requests.Session, str]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -33,6 +34,7 @@ KINDS: dict[str, Endpoint] = {
 # Exports of claude.ai's console: no API stands behind them, `loading/exports.py` brings them in.
 EXPORTS: dict[str, Endpoint] = claude_ai.ENDPOINTS
 _PAGE = 5_000
+SHORTENED = re.compile(r"-?\d(?:[.,]\d+)?[eE]\+?\d+")  # 1.79585E+12: whole milliseconds lose up to hours so
 _EXAMPLES = {
     "timestamp": "1793613600123", "userEmail": "name@example.com", "isChargeable": "true", "chargedCents": "21.36232",
     "model": "claude-5-sonnet", "kind": "Usage-based", "tokenUsage.inputTokens": "126", "tokenUsage.outputTokens": "450",
@@ -58,9 +60,10 @@ _EXPORT_EXAMPLES: dict[str, dict[str, str]] = {
         "ip_address": "", "device_id": "", "user_agent": "", "client_platform": "web_claude_ai",
     },
     "claude_ai_spend": {
-        "email": "name@example.com", "account_uuid": "person-1", "product": "Chat", "model": "claude-sonnet-5", "model_family": "Sonnet",
-        "total_requests": "4", "total_prompt_tokens": "1203", "total_completion_tokens": "877", "total_net_spend_usd": "0.0151",
-        "total_gross_spend_usd": "0.0167",
+        "user_email": "name@example.com", "account_uuid": "person-1", "product": "Chat", "model": "claude-sonnet-5", "total_requests": "4",
+        "total_prompt_tokens": "1203", "total_completion_tokens": "877", "total_net_spend_usd": "0.0151", "total_gross_spend_usd": "0.0167",
+        "user_id": "user-1", "total_uncached_input_tokens": "1003", "total_cache_read_tokens": "200", "total_cache_write_5m_tokens": "0",
+        "total_cache_write_1h_tokens": "0", "total_web_search_count": "0", "slack_channel_id": "", "teams_channel_id": "",
     },
 }  # fmt: skip
 
@@ -88,8 +91,9 @@ def dropped(folder: Path) -> list[Dropped]:
 
 
 def kind_of(name: str) -> str | None:
-    """What a file is, by the beginning of its name."""
-    return next((kind for kind in (*KINDS, *EXPORTS) if name.lower().startswith(kind)), None)
+    """What a file is, by the beginning of its name: ours, or the one that claude.ai gives a spend report."""
+    named = {kind: kind for kind in (*KINDS, *EXPORTS)} | {"spend-report": "claude_ai_spend"}
+    return next((kind for begin, kind in named.items() if name.lower().startswith(begin)), None)
 
 
 def kind_by_header(path: Path) -> str | None:
@@ -103,10 +107,28 @@ def kind_by_header(path: Path) -> str | None:
 def spool_file(path: Path, kind: str, spool: Path) -> Spooled:
     """The file's rows as one walk over the days that they name. Raises `ContractError` when the file cannot be read as its kind."""
     endpoint = KINDS[kind]
-    given = read_csv(path, [f.path for f in endpoint.fields if f.required], kind)
+    numbers: list[int] = []
+    given = read_csv(path, required(kind), kind, numbers=numbers)
+    for number, row in zip(numbers, given, strict=True):
+        for name, value in row.items():
+            if value and SHORTENED.fullmatch(value):
+                raise ContractError(
+                    f"{path.name}, row {number}, {name}: {value!r} was shortened by a spreadsheet program, and its digits are lost; drop the file as it "
+                    "was exported."
+                )
     rows = [{name: value for name, value in row.items() if value} for row in given]
     # Every column of the header is named in each record: an empty cell is not a missing field.
-    return spool_records(path.name, endpoint, _window(rows, endpoint), map(_nested, given), spool)
+    return replace(spool_records(path.name, endpoint, _window(rows, endpoint), map(_nested, given), spool), rows=numbers)
+
+
+def required(kind: str) -> list[str]:
+    """The columns that a file of a kind must have."""
+    return [f.path for f in KINDS[kind].fields if f.required]
+
+
+def check_file(path: Path, kind: str) -> None:
+    """Raise `ContractError` for a file that the loader would refuse whole, before it is put into the drop folder."""
+    read_csv(path, required(kind), kind)
 
 
 def spool_records(name: str, endpoint: Endpoint, window: Window, records: Iterable[Mapping[str, object]], spool: Path) -> Spooled:

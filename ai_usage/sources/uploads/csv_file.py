@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -16,40 +17,47 @@ Row = dict[str, str | None]
 
 
 def read_csv(
-    path: Path, required: Iterable[str], template: str, rename: Callable[[str], str] = lambda name: name, *, may_be_empty: bool = False
+    path: Path,
+    required: Iterable[str],
+    template: str,
+    rename: Callable[[str], str] = lambda name: name,
+    *,
+    may_be_empty: bool = False,
+    numbers: list[int] | None = None,
 ) -> list[Row]:
     """The file's rows, cells trimmed, empty ones None, rows without any cell left out.
 
-    `rename` maps a written column name to ours. Raises `ContractError` when the file cannot be read as this kind.
+    `rename` maps a written column name to ours. `numbers` gets the number of each row as a spreadsheet counts them, the header being 1. Raises
+    `ContractError` when the file cannot be read as this kind.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ContractError(f"{path.name} is not UTF-8 text; save it as 'CSV UTF-8' and drop it again.") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        header = [rename((name or "").strip()) for name in reader.fieldnames or []]
+        counted = enumerate(reader, start=1)
+        header = [rename(name.strip()) for name in next(counted, (1, []))[1]]
         _check_header(path, header, required, template, text)
-        reader.fieldnames = header
-        given = list(reader)
+        given = [(number, [cell.strip() for cell in row]) for number, row in counted]
     except csv.Error as error:
         raise ContractError(
             f"{path.name} is broken near line {reader.line_num} ({error}): a quote is not closed or a cell is too long; export it again and drop it."
         ) from None
-    long = [number for number, row in enumerate(given, start=2) if any(row.get(None) or ())]  # type: ignore[call-overload]
+    long = [number for number, row in given if any(row[len(header) :])]
     if long:
         raise ContractError(
             f"{path.name} has more cells than columns in row {long[0]}; put cells that hold a comma in quotes and drop it again."
         )
     rows = [
-        {name: (v.strip() or None) if isinstance(v := row.get(name), str) else None for name in header if name}
-        for row in given
-        if any(row.values())
+        (number, {name: cell or None for name, cell in itertools.zip_longest(header, row[: len(header)]) if name}) for number, row in given
     ]
-    rows = [row for row in rows if any(row.values())]
-    if not rows and not may_be_empty:
+    kept = [(number, row) for number, row in rows if any(row.values())]
+    if not kept and not may_be_empty:
         raise ContractError(f"{path.name} has a header and no rows; drop it again with rows.")
-    return rows
+    if numbers is not None:
+        numbers += [number for number, _ in kept]
+    return [row for _, row in kept]
 
 
 def _check_header(path: Path, header: list[str], required: Iterable[str], template: str, text: str) -> None:
@@ -59,6 +67,11 @@ def _check_header(path: Path, header: list[str], required: Iterable[str], templa
         raise ContractError(
             f"{path.name} is separated by semicolons or tabs, so a spreadsheet program has saved it and may have changed its numbers and dates; "
             "drop the file as it was downloaded."
+        )
+    if missing and "chargedCents" in missing and {"Date", "User", "Cost"} <= set(header):
+        raise ContractError(
+            f"{path.name} is the usage export of Cursor's dashboard (columns {', '.join(header)}), whose costs are rounded to cents and left out where "
+            "included; it cannot stand in for the Admin API's events, so wait for the API, or ask Cursor for them."
         )
     if missing:
         raise ContractError(

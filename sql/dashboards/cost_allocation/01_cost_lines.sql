@@ -15,10 +15,10 @@ SELECT
     WHEN 'provisional' THEN 'May move: the vendor can still correct it'
     ELSE 'Will grow: the day or billing cycle still runs'
   END AS settle_meaning,
-  CASE WHEN SUM(cost_usd) <> 0 AND user_email <> '(unattributed)' THEN user_email END AS person_with_cost,
+  CASE WHEN SUM(cost_usd) <> 0 AND user_kind = 'person' THEN user_email END AS person_with_cost,
   SUM(cost_usd) AS cost_usd,
   -- A credit that is nobody's would hide usage that is nobody's.
   SUM(CASE WHEN attribution = 'unattributed' AND cost_type IN ('usage', 'overage', 'subscription') THEN cost_usd ELSE 0 END) AS unattributed_usd,
   SUM(CASE WHEN settle_state IN ('settled', 'closed') THEN cost_usd ELSE 0 END) AS final_usd
 FROM vw_cost_allocation
-GROUP BY cost_date, platform, department, cost_center, user_email, user_name, cost_type, settle_state
+GROUP BY cost_date, platform, department, cost_center, user_email, user_name, user_kind, cost_type, settle_state

@@ -1,4 +1,4 @@
--- Grain: month x cost center x department x person x platform x vendor x cost type x corrected month. Additive: cost_usd.
+-- Grain: month x cost center x department x person x platform x vendor x cost type x corrected month. Additive: cost_usd, booked_usd.
 -- The same lines as `ai-usage export chargeback`, in the same order of columns.
 SELECT
   month,
@@ -11,5 +11,6 @@ SELECT
   cost_type,
   settle_state,
   corrects_month,
-  cost_usd
+  cost_usd,
+  booked_usd
 FROM vw_chargeback

@@ -1,0 +1,145 @@
+-- Rows of the sheet, as it is now, that leave open who is meant: a key that no vendor has, a name that several keys bear, an address that two people
+-- claim, rows that begin on one day and contradict each other, a kind that is none; and addresses that look like a machine's and count as people.
+-- Nothing of it is decided: the rows that are clear count. Grain: one doubt of one row.
+-- Inputs: raw_sheet_api_keys, raw_sheet_people, stg_snapshots, stg_email_aliases, dim_api_keys, dim_users.
+WITH key_rows AS (
+  SELECT
+    r.sheet_row,
+    TRIM(r.api_key_name) AS key_text,
+    REGEXP_REPLACE(LOWER(TRIM(r.email)), r'\+[^@]*@', '@') AS email,
+    COALESCE(r.valid_from, DATE '1900-01-01') AS valid_from,
+    COALESCE(r.valid_to, DATE '9999-12-31') AS valid_to,
+    s.fetched_at
+  FROM raw_sheet_api_keys AS r
+  INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
+  WHERE s.source = 'google_sheets' AND s.endpoint = 'api_keys'
+),
+
+people_rows AS (
+  SELECT
+    p.sheet_row,
+    REGEXP_REPLACE(LOWER(TRIM(p.email)), r'\+[^@]*@', '@') AS email,
+    p.department,
+    p.cost_center,
+    p.kind,
+    REGEXP_REPLACE(COALESCE(p.aliases, ''), r'[;,\s]+', ';') AS aliases,
+    COALESCE(p.valid_from, DATE '1900-01-01') AS valid_from,
+    COALESCE(p.valid_to, DATE '9999-12-31') AS valid_to,
+    s.fetched_at
+  FROM raw_sheet_people AS p
+  INNER JOIN stg_snapshots AS s ON p.fetch_id = s.version_fetch_id
+  WHERE s.source = 'google_sheets' AND s.endpoint = 'people'
+),
+
+known_names AS (
+  SELECT DISTINCT api_key_name AS name FROM dim_api_keys WHERE NOT STARTS_WITH(api_key_id, 'sheet:') AND api_key_name IS NOT NULL
+),
+
+unmatched AS (
+  SELECT
+    r.sheet_row,
+    r.key_text,
+    r.fetched_at,
+    n.name AS nearest
+  FROM key_rows AS r
+  INNER JOIN (SELECT DISTINCT api_key_id FROM dim_api_keys) AS k ON CONCAT('sheet:', r.key_text) = k.api_key_id
+  LEFT JOIN known_names AS n ON TRUE
+  QUALIFY
+    ROW_NUMBER() OVER (
+      PARTITION BY r.sheet_row ORDER BY EDIT_DISTANCE(LOWER(r.key_text), LOWER(COALESCE(n.name, ''))), n.name
+    ) = 1
+),
+
+ambiguous AS (
+  SELECT DISTINCT
+    r.sheet_row,
+    r.key_text,
+    r.fetched_at,
+    k.candidates
+  FROM key_rows AS r
+  INNER JOIN dim_api_keys AS k
+    ON r.key_text = k.sheet_name AND STRPOS(k.candidates, ',') > 0 AND r.valid_from <= k.valid_to AND r.valid_to >= k.valid_from
+),
+
+aliases AS (
+  SELECT
+    sheet_row,
+    email,
+    REGEXP_REPLACE(LOWER(TRIM(alias)), r'\+[^@]*@', '@') AS alias,
+    fetched_at
+  FROM people_rows, UNNEST(SPLIT(aliases, ';')) AS alias
+),
+
+doubts AS (
+  SELECT
+    'api_keys' AS tab, sheet_row, 'api_key_name' AS column_name, key_text AS value,
+    'matches no key that a vendor has' AS reason,
+    COALESCE(
+      CONCAT('Write the name or the id that the vendor has; the nearest known name is ', nearest, '.'),
+      'Write the name or the id that the vendor has.'
+    ) AS remedy,
+    fetched_at AS seen_at
+  FROM unmatched
+  UNION ALL
+  SELECT
+    'api_keys', sheet_row, 'api_key_name', key_text, CONCAT('is the name of several keys: ', candidates),
+    'Write the id of the key that is meant, one row for each key.', fetched_at
+  FROM ambiguous
+  UNION ALL
+  SELECT DISTINCT
+    'api_keys', r.sheet_row, 'email', r.email, CONCAT('contradicts row ', CAST(o.sheet_row AS STRING), ', which begins on the same day'),
+    'Give the later owner a valid_from, and the earlier one a valid_to.', r.fetched_at
+  FROM key_rows AS r
+  INNER JOIN key_rows AS o ON r.key_text = o.key_text AND r.valid_from = o.valid_from AND r.email != o.email
+  UNION ALL
+  SELECT DISTINCT
+    'people', a.sheet_row, 'aliases', a.alias, CONCAT('is claimed by ', o.email, ' too, in row ', CAST(o.sheet_row AS STRING)),
+    'Give the address to one person; until then it belongs to neither.', a.fetched_at
+  FROM aliases AS a
+  INNER JOIN aliases AS o ON a.alias = o.alias AND a.email != o.email
+  WHERE a.alias != '' AND a.alias != a.email AND o.alias != o.email
+  UNION ALL
+  SELECT DISTINCT
+    'people', a.sheet_row, 'aliases', a.alias,
+    CONCAT('is the main address of row ', CAST(o.sheet_row AS STRING), ', which holds on the same days'),
+    'Take it out of the aliases, or end the other row with valid_to before this one begins.', a.fetched_at
+  FROM aliases AS a
+  INNER JOIN people_rows AS o ON a.alias = o.email AND a.email != o.email
+  LEFT JOIN stg_email_aliases AS e ON a.alias = e.alias
+  WHERE e.alias IS NULL
+  UNION ALL
+  SELECT DISTINCT
+    'people', r.sheet_row, 'department', COALESCE(r.department, r.cost_center),
+    CONCAT('contradicts row ', CAST(o.sheet_row AS STRING), ', which begins on the same day'),
+    'Give the later row a valid_from, and the earlier one a valid_to.', r.fetched_at
+  FROM people_rows AS r
+  INNER JOIN people_rows AS o
+    ON r.email = o.email AND r.valid_from = o.valid_from AND (r.department != o.department OR r.cost_center != o.cost_center)
+  UNION ALL
+  SELECT
+    'people', sheet_row, 'kind', kind, 'is neither person nor service', 'Write person or service, or leave it empty.', fetched_at
+  FROM people_rows
+  WHERE kind IS NOT NULL AND LOWER(TRIM(kind)) NOT IN ('person', 'service')
+  UNION ALL
+  SELECT
+    'people', r.sheet_row, 'email', u.email, 'looks like the address of a machine and counts as a person',
+    'Write service or person into the column kind of this address, in a row of its own if it has none.', u.updated_at
+  FROM dim_users AS u
+  LEFT JOIN people_rows AS r ON u.email = r.email
+  WHERE
+    u.kind = 'person'
+    AND r.kind IS NULL
+    AND REGEXP_CONTAINS(
+      u.email, r'^([^@]*[._-])?(bot|robot|svc|service|ci|cicd|noreply|no-reply|automation|pipeline|deploy|cron|jenkins)[0-9]*([._-][^@]*)?@'
+    )
+)
+
+SELECT
+  tab,
+  sheet_row,
+  column_name,
+  value,
+  reason,
+  remedy,
+  seen_at
+FROM doubts
