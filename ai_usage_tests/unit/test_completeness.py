@@ -202,7 +202,7 @@ def test_a_day_that_will_leave_the_history_is_named_before_and_after(desk: Desk,
 def test_every_endpoint_that_is_on_is_expected_to_be_fresh(desk: Desk, runtime: Callable[..., At]) -> None:
     yesterday = TODAY - ONE
     wanted, late = completeness.stale(runtime(anthropic_admin_api_key="k", sheet_id="s"))
-    assert wanted == len(late) == 3 + 4 + 4 + 7, "Claude's reports and directories, Cursor's four, seven tabs"
+    assert wanted == len(late) == 3 + 4 + 4 + 8, "Claude's reports and directories, Cursor's four, eight tabs"
     held(desk, yesterday)
     desk.fetch("cursor", "members", yesterday, at=after(yesterday), window_start=None)
     desk.fetch("cursor", "spend", TODAY, at=after(yesterday), window_start=None)

@@ -1,4 +1,4 @@
--- Which lines of cost stand for which endpoint's bill: `source` in `stg_cost` and `fct_cost_daily` for each endpoint with a vendor's total.
+-- Which lines of cost stand for which endpoint's bill: source in stg_cost and fct_cost_daily for each endpoint with a vendor's total.
 -- Grain: source, endpoint. Inputs: none.
 SELECT
   'cursor' AS source,
