@@ -364,7 +364,6 @@ def test_dollars_are_read_or_refused_and_never_guessed(desk: Desk, cell: str, us
     if usd is None:
         assert (report.rows, report.rejected, report.vendor_total_usd) == (1, 1, Decimal(1)), "what can be read counts"
         assert desk.one("SELECT unknown_money_count FROM stg_current_fetches") == 1, "and the day says that a record is unknown"
-        assert desk.one("SELECT vendor_total_usd FROM stg_current_fetches") is None
     else:
         assert report.vendor_total_usd == total(desk) == Decimal(usd) + 1
 

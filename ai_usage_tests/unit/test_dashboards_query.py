@@ -60,8 +60,9 @@ def test_every_card_answers_with_and_without_each_filter(marts: duckdb.DuckDBPyC
     saturday = date(2026, 10, 31)
     everything = run(marts, card_query(card))
     quiet = run(marts, card_query(card, FilterValues(saturday, saturday)))
-    # The synthetic company has one account a person; unit/test_sql_identity.py has people with three.
-    assert everything or name == "cost_allocation/duplicate_accounts"
+    if name == "cost_allocation/duplicate_accounts":  # nobody of the synthetic company has two; unit/test_sql_identity.py has
+        return
+    assert everything
     chosen = {"department": ["Data", "Product"], "platform": ["cursor"], "user": ["grace.birch@example.com"]}
     for filter_key in card.filters:
         if filter_key == "date":
