@@ -155,8 +155,8 @@ vw_data_health = mart(
 )
 vw_identity_issues = mart(
     "vw_identity_issues",
-    "What of the sheet leaves open who is meant, with the remedy: keys that no vendor has, names of several keys, addresses of two people, rows that "
-    "contradict each other; and addresses that look like a machine's and count as people.",
+    "What of the sheet leaves open who is meant, with the remedy: names of several keys and addresses of two people; and addresses that look like a "
+    "machine's and count as people.",
     "one doubt of one row of the current snapshot",
     (
         string("tab", "Sheet tab.", nullable=False),

@@ -136,7 +136,7 @@ def test_corrections_of_vendor_and_sheet(firm: Company) -> None:
     done = firm.run()
     said = plain(done.stderr)
     assert done.returncode == 0, said
-    assert "sheet_is_clean" in said and "Correct these cells" in said
+    assert "sheet_is_clean" in said and "Correct these rows" in said
     books = firm.world.truth
     new = books.billed_usd_by_day()
     assert new[UP] > old[UP] and new[DOWN] < old[DOWN] and new[GONE] == 0 < old[GONE]

@@ -38,8 +38,6 @@ ALLOWED = {
     "vw_reconciliation": PRICES,
     **{f"data_trust/{card}": PRICES for card in ("vendor_difference", "invoice_difference", "unexplained", "reconciliation")},
     "alert prices_explain": PRICES,
-    "vw_identity_issues": "rows of the tab api_keys that match no key, with the names that vendors have",
-    "sheet_issues": "the same rows",
     "alert budget": "lines of a budget, written by hand, with departments and platforms; '(all)' stands for any of them",
     "alert closed_month_changed": "two checks with closed months",
 }

@@ -64,11 +64,9 @@ def test_an_overlap_goes_to_the_row_that_began_later_and_comes_back_after_it(des
     ]
 
 
-def test_two_rows_of_one_beginning_decide_only_what_they_agree_on(desk: Desk) -> None:
-    """No row is lower or upper for who pays: the department that they dispute is unknown, the cost center that one alone names stands."""
-    assert assignments(desk, {"email": ANA, "department": "Eng", "cost_center": "C1"}, {"email": ANA.upper(), "department": "Ops"}) == [
-        (ANA, None, "C1", BEGIN, END)
-    ]
+def test_of_two_rows_of_one_beginning_that_differ_neither_counts(desk: Desk) -> None:
+    """No row is lower or upper for who pays: what stood before stands, and nothing stood before."""
+    assert assignments(desk, {"email": ANA, "department": "Eng", "cost_center": "C1"}, {"email": ANA.upper(), "department": "Ops"}) == []
 
 
 def test_rows_under_an_old_address_belong_to_the_person(desk: Desk) -> None:

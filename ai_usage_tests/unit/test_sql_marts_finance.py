@@ -22,12 +22,12 @@ def usage(desk: Desk, day: date, usd: str, platform: str = "cursor", **more) -> 
 
 
 def test_a_budget_speaks_for_its_own_scope(desk: Desk) -> None:
-    """October: 1 Eng, 14 Sales, 16 without department; November 96, all unattributed. Two rows of one scope are one budget."""
+    """October: 1 Eng, 14 Sales, 16 without department; November 96, all unattributed. A row that was pasted counts once."""
     company(desk)
     desk.tab(
         "budgets",
-        {"month": D(2026, 10, 9), "budget_usd": N(40)},
-        {"month": D(2026, 10, 1), "budget_usd": N("10.5"), "department": ""},
+        {"month": D(2026, 10, 9), "budget_usd": N("50.5")},
+        {"month": D(2026, 10, 1), "budget_usd": N("50.5"), "department": ""},
         {"month": D(2026, 10, 1), "budget_usd": N(10), "department": "Sales"},
         {"month": D(2026, 10, 1), "budget_usd": N(5), "department": "Law"},
         {"month": D(2026, 10, 1), "budget_usd": N(12), "department": "Sales", "platform": "cursor"},

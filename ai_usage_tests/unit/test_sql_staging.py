@@ -302,10 +302,11 @@ def test_activity_kept_by_hand_is_summed_per_person_and_day(desk: Desk) -> None:
     desk.tab(
         "claude_ai_usage",
         {"activity_date": DAY, "email": ANA, "conversations": 3, "messages": 10},
-        {"activity_date": DAY, "email": ANA, "conversations": 1},
+        {"activity_date": DAY, "email": "ana.old@example.com", "conversations": 1},
         {"activity_date": NEXT, "email": ANA},
     )
-    rows = desk.ask("SELECT usage_date, conversations, messages, requests FROM stg_sheet_usage ORDER BY 1")
+    desk.tab("people", {"email": ANA, "aliases": "ana.old@example.com"})
+    rows = desk.ask("SELECT usage_date, SUM(conversations) AS c, SUM(messages) AS m, SUM(requests) AS r FROM stg_sheet_usage GROUP BY 1 ORDER BY 1")
     assert [tuple(r.values()) for r in rows] == [(DAY, 4, 10, None), (NEXT, None, None, None)]
 
 

@@ -1,5 +1,5 @@
--- Rows of the sheet, as it is now, that leave open who is meant: a key that no vendor has, a name that several keys bear, an address that two people
--- claim, rows that begin on one day and contradict each other, a kind that is none; and addresses that look like a machine's and count as people.
+-- Rows of the sheet, as it is now, that leave open who is meant: a name that several keys bear, an address that two people claim, a kind that is none;
+-- and addresses that look like a machine's and count as people. Names that match nothing and rows that contradict each other are in sheet_issues.
 -- Nothing of it is decided: the rows that are clear count. Grain: one doubt of one row.
 -- Inputs: raw_sheet_api_keys, raw_sheet_people, stg_snapshots, stg_email_aliases, dim_api_keys, dim_users.
 WITH key_rows AS (
@@ -31,25 +31,6 @@ people_rows AS (
   WHERE s.source = 'google_sheets' AND s.endpoint = 'people'
 ),
 
-known_names AS (
-  SELECT DISTINCT api_key_name AS name FROM dim_api_keys WHERE NOT STARTS_WITH(api_key_id, 'sheet:') AND api_key_name IS NOT NULL
-),
-
-unmatched AS (
-  SELECT
-    r.sheet_row,
-    r.key_text,
-    r.fetched_at,
-    n.name AS nearest
-  FROM key_rows AS r
-  INNER JOIN (SELECT DISTINCT api_key_id FROM dim_api_keys) AS k ON CONCAT('sheet:', r.key_text) = k.api_key_id
-  LEFT JOIN known_names AS n ON TRUE
-  QUALIFY
-    ROW_NUMBER() OVER (
-      PARTITION BY r.sheet_row ORDER BY EDIT_DISTANCE(LOWER(r.key_text), LOWER(COALESCE(n.name, ''))), n.name
-    ) = 1
-),
-
 ambiguous AS (
   SELECT DISTINCT
     r.sheet_row,
@@ -72,25 +53,9 @@ aliases AS (
 
 doubts AS (
   SELECT
-    'api_keys' AS tab, sheet_row, 'api_key_name' AS column_name, key_text AS value,
-    'matches no key that a vendor has' AS reason,
-    COALESCE(
-      CONCAT('Write the name or the id that the vendor has; the nearest known name is ', nearest, '.'),
-      'Write the name or the id that the vendor has.'
-    ) AS remedy,
-    fetched_at AS seen_at
-  FROM unmatched
-  UNION ALL
-  SELECT
-    'api_keys', sheet_row, 'api_key_name', key_text, CONCAT('is the name of several keys: ', candidates),
-    'Write the id of the key that is meant, one row for each key.', fetched_at
+    'api_keys' AS tab, sheet_row, 'api_key_name' AS column_name, key_text AS value, CONCAT('is the name of several keys: ', candidates) AS reason,
+    'Write the id of the key that is meant, one row for each key.' AS remedy, fetched_at AS seen_at
   FROM ambiguous
-  UNION ALL
-  SELECT DISTINCT
-    'api_keys', r.sheet_row, 'email', r.email, CONCAT('contradicts row ', CAST(o.sheet_row AS STRING), ', which begins on the same day'),
-    'Give the later owner a valid_from, and the earlier one a valid_to.', r.fetched_at
-  FROM key_rows AS r
-  INNER JOIN key_rows AS o ON r.key_text = o.key_text AND r.valid_from = o.valid_from AND r.email != o.email
   UNION ALL
   SELECT DISTINCT
     'people', a.sheet_row, 'aliases', a.alias, CONCAT('is claimed by ', o.email, ' too, in row ', CAST(o.sheet_row AS STRING)),
@@ -107,14 +72,6 @@ doubts AS (
   INNER JOIN people_rows AS o ON a.alias = o.email AND a.email != o.email
   LEFT JOIN stg_email_aliases AS e ON a.alias = e.alias
   WHERE e.alias IS NULL
-  UNION ALL
-  SELECT DISTINCT
-    'people', r.sheet_row, 'department', COALESCE(r.department, r.cost_center),
-    CONCAT('contradicts row ', CAST(o.sheet_row AS STRING), ', which begins on the same day'),
-    'Give the later row a valid_from, and the earlier one a valid_to.', r.fetched_at
-  FROM people_rows AS r
-  INNER JOIN people_rows AS o
-    ON r.email = o.email AND r.valid_from = o.valid_from AND (r.department != o.department OR r.cost_center != o.cost_center)
   UNION ALL
   SELECT
     'people', sheet_row, 'kind', kind, 'is neither person nor service', 'Write person or service, or leave it empty.', fetched_at

@@ -54,6 +54,8 @@ known AS (
   UNION DISTINCT
   SELECT 'api_key_name' AS column_name, TRIM(api_key_name) AS value FROM stg_keys WHERE TRIM(api_key_name) != ''
   UNION DISTINCT
+  SELECT 'api_key_name' AS column_name, api_key_id AS value FROM stg_keys
+  UNION DISTINCT
   SELECT 'email' AS column_name, REGEXP_REPLACE(LOWER(TRIM(email)), r'\+[^@]*@', '@') AS value FROM stg_sheet_people_rows
   UNION DISTINCT
   SELECT 'email' AS column_name, alias AS value FROM stg_email_aliases
