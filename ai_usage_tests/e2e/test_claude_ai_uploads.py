@@ -107,7 +107,7 @@ def test_the_whole_range_takes_the_place_of_its_parts(firm: Company) -> None:
     (firm.data / "uploads" / f"claude_ai_spend.{FIRST}_{LAST}.replace.csv").write_text(firm.world.export_spend(FIRST, LAST))
     assert [o.reason for o in loaded(firm)] == [None]
     assert_claude_ai(firm)
-    assert rows(firm.db, "SELECT DISTINCT cost_date FROM fct_cost_daily WHERE cost_type = 'overage'") == [(LAST,)]
+    assert rows(firm.db, "SELECT DISTINCT cost_date FROM fct_cost_daily WHERE cost_type = 'overage' ORDER BY 1") == [(day,) for day in DAYS]
 
 
 def test_an_export_waits_for_a_run_that_rebuilds_its_days(firm: Company) -> None:
@@ -123,20 +123,21 @@ def test_an_export_waits_for_a_run_that_rebuilds_its_days(firm: Company) -> None
     assert rows(firm.db, "SELECT COUNT(*) FROM fct_cost_daily WHERE model = 'claude-opus-5-1'") != [(0,)]
 
 
-def test_money_that_cannot_be_read_stops_what_is_downstream(firm: Company) -> None:
-    """The row is a reject, the day's total unknown: conservation blocks, the figures of before stand, and a corrected file mends it."""
+def test_money_that_cannot_be_read_is_named_and_the_rest_counts(firm: Company) -> None:
+    """The row is a reject and named, the other rows count, and a corrected file mends it."""
     good = firm.world.export_spend(FIRST, LAST)
-    bad = re.sub(r"(?m)^(ana[^\n]*?,Chat,(?:[^,\n]*,){5})[^,\n]*,", r"\g<1>many,", good, count=1)
-    assert bad != good
+    row = r"(?m)^(ana[^\n]*?,Chat,(?:[^,\n]*,){5})([^,\n]*),"
+    bad, lost = re.sub(row, r"\g<1>many,", good, count=1), re.search(row, good)
+    assert bad != good and lost is not None
     file = downloaded(firm, "bad.csv", bad)
     done = firm.cli("upload", str(file), "--from", str(FIRST), "--to", str(LAST))
-    assert_sentence(done, "raw_claude_ai_spend/conservation")
-    assert_claude_ai_facts_stand(firm)
+    assert_sentence(done, "raw_claude_ai_spend/money_readable")
+    assert_claude_ai_overage(firm, lacks=Decimal(lost[2]))
     (firm.data / "uploads" / f"claude_ai_spend.{FIRST}_{LAST}.csv").write_text(good)
     loaded(firm)
     assert_claude_ai(firm)
 
 
-def assert_claude_ai_facts_stand(firm: Company) -> None:
+def assert_claude_ai_overage(firm: Company, lacks: Decimal) -> None:
     books = sum(firm.world.truth.claude_ai_spend_usd_by_day_user().values(), Decimal(0))
-    assert rows(firm.db, "SELECT SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'overage'") == [(books,)]
+    assert rows(firm.db, "SELECT SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'overage'") == [(books - lacks,)]

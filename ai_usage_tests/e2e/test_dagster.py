@@ -38,7 +38,10 @@ from ai_usage_tests.fixtures.company import (
 )
 from ai_usage_tests.fixtures.mail import Webhook
 
-SHEETS = {f"raw_sheet_{tab}" for tab in ("api_keys", "people", "claude_ai_usage", "subscriptions", "invoices", "budgets", "adjustments")}
+SHEETS = {
+    f"raw_sheet_{tab}"
+    for tab in ("api_keys", "people", "claude_ai_usage", "subscriptions", "invoices", "budgets", "adjustments", "fx_rates")
+}
 CURSOR = {"raw_cursor_events", "raw_cursor_usage", "raw_cursor_members", "raw_cursor_spend"}
 DIMENSIONS = {"dim_users", "dim_user_assignments", "dim_api_keys"}
 FACTS = {"fct_usage_daily", "fct_cost_daily", "fct_cost_corrections"}
@@ -47,7 +50,7 @@ MARTS = {
     "vw_monthly_finance", "vw_cost_allocation", "vw_productivity_metrics", "vw_team_productivity", "vw_restatements", "vw_data_health",
     "sheet_issues", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation", "vw_unmapped",
     "vw_rejects", "vw_chargeback", "vw_check_results", "vw_certificate", "vw_cost_booked", "vw_month_close", "vw_adjustments", "vw_alerts", "vw_focus",
-    "vw_cost_months", "vw_use_and_cost", "vw_weekly_adoption", "vw_seats", "vw_identity_issues",
+    "vw_cost_months", "vw_use_and_cost", "vw_weekly_adoption", "vw_seats", "vw_identity_issues", "vw_currency_conversions",
 }  # fmt: skip
 ANTHROPIC = ("raw_anthropic_", "raw_claude_code_", "raw_claude_enterprise_")  # other vendors, with tests of their own
 EXPORTS = {"raw_claude_ai_audit_log", "raw_claude_ai_spend"}
@@ -95,6 +98,7 @@ EDGES = {
         "raw_cursor_members",
         "raw_sheet_subscriptions",
         "raw_sheet_adjustments",
+        "raw_sheet_fx_rates",
         "raw_sheet_people",
         "dim_api_keys",
         "uploaded_files",
@@ -120,7 +124,7 @@ EDGES = {
     },
     "vw_weekly_adoption": {"agg_person_weeks", "dim_user_assignments", "dim_users"},
     "vw_month_close": {"agg_cost_months"},
-    "vw_adjustments": {"raw_sheet_adjustments"},
+    "vw_adjustments": {"raw_sheet_adjustments", "raw_sheet_fx_rates"},
     # A month is frozen when everything that shows it has been computed and checked.
     "closed_month": MARTS | {"dim_users"},
     "dim_users": {
@@ -136,7 +140,7 @@ EDGES = {
     "vw_cost_allocation": {"vw_cost_booked", "dim_users"},
     "vw_monthly_finance": {"agg_cost_months"},
     "vw_productivity_metrics": {"agg_person_days", "vw_cost_booked", "dim_user_assignments", "dim_users"},
-    "vw_chargeback": {"vw_cost_months"},
+    "vw_chargeback": {"vw_cost_months", "raw_sheet_invoices", "raw_sheet_fx_rates"},
     "chargeback": {"vw_chargeback", "vw_cost_allocation"},
     "vw_check_results": {"check_results"},
     "serving_copy": MARTS,
@@ -146,14 +150,15 @@ EDGES = {
     "vw_seats": {"dim_user_assignments", "raw_sheet_subscriptions"},
     "vw_identity_issues": {"raw_sheet_api_keys", "raw_sheet_people", "dim_api_keys", "dim_users"},
     "vw_model_mix": {"vw_cost_allocation", "fct_usage_daily", "dim_user_assignments"},
-    "vw_budget_variance": {"raw_sheet_budgets", "vw_monthly_finance"},
-    "vw_forecast": {"agg_cost_days", "vw_cost_booked", "raw_sheet_subscriptions", "raw_sheet_budgets"},
-    "vw_reconciliation": {"agg_cost_days", "raw_sheet_invoices"},
+    "vw_budget_variance": {"raw_sheet_budgets", "raw_sheet_fx_rates", "raw_sheet_people", "vw_monthly_finance"},
+    "vw_forecast": {"agg_cost_days", "vw_cost_booked", "raw_sheet_subscriptions", "raw_sheet_budgets", "raw_sheet_fx_rates"},
+    "vw_reconciliation": {"agg_cost_days", "raw_sheet_invoices", "raw_sheet_fx_rates"},
     "vw_unmapped": {"fct_cost_daily", "dim_api_keys", "agg_person_days", "agg_cost_months", "dim_user_assignments"},
     # What is told rests on every mart, and the report shows what was told.
     "alert_log": MARTS - {"vw_alerts"},
     "vw_alerts": {"alert_log"},
-    "vw_focus": {"vw_cost_booked", "dim_api_keys", "raw_sheet_invoices"},
+    "vw_focus": {"vw_cost_booked", "dim_api_keys", "raw_sheet_invoices", "raw_sheet_fx_rates"},
+    "vw_currency_conversions": {f"raw_sheet_{tab}" for tab in ("adjustments", "budgets", "fx_rates", "invoices", "subscriptions")},
     "focus_export": {"vw_focus"},
     "html_report": MARTS | {"dim_users", "closed_month"},
 }

@@ -181,8 +181,8 @@ def test_the_sheet_is_off(tmp_path: Path) -> None:
         assert rows(found.db, "SELECT DISTINCT department FROM vw_cost_allocation") == [("(no department)",)]
 
 
-def test_hidden_money_and_lost_rows_stop_everything_after_them(firm: Company) -> None:
-    """One record says "n/a" cents, so that day's bill is unknown; and somebody deleted rows by hand. The facts stay as they were."""
+def test_lost_rows_stop_everything_after_them_and_hidden_money_is_named(firm: Company) -> None:
+    """One record says "n/a" cents, which is named and stops nothing; and somebody deleted rows by hand, so the facts stay as they were."""
     with contextlib.closing(duckdb.connect(str(firm.db))) as con:
         con.execute("DELETE FROM raw_cursor_usage WHERE usage_date = ?", [DAYS[6]])
     before = facts(firm.db)
@@ -190,7 +190,7 @@ def test_hidden_money_and_lost_rows_stop_everything_after_them(firm: Company) ->
         Fault("malformed_record", PATHS["filtered-usage-events"], field="chargedCents", match={"startDate": day_start(DAYS[5])})
     )
     done = firm.run()
-    assert_sentence(done, "raw_cursor_events/conservation")
+    assert_sentence(done, "raw_cursor_events/money_readable")
     assert_sentence(done, "raw_cursor_usage/versions_are_whole")
     after = facts(firm.db)
     for name in ("fct_cost_daily", "fct_usage_daily", "dim_users"):

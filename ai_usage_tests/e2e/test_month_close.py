@@ -117,5 +117,5 @@ def test_a_missing_day_keeps_a_month_open_and_is_named(firm: Firm) -> None:
         con.execute("DELETE FROM raw_fetches WHERE usage_date = DATE '2026-09-12'")
     done = firm.say("close", "2026-09", "--author", "Controlling")
     assert done.returncode == 1
-    assert "cursor: 1 days are not held, the first is 2026-09-12; run ai-usage run --from 2026-09-12 --to 2026-09-30." in plain(done.stderr)
+    assert "cursor: 1 days are not held, the first is 2026-09-12; run ai-usage run --from 2026-09-12 --to 2026-09-12." in plain(done.stderr)
     assert firm.ledger() == []

@@ -56,7 +56,7 @@ def test_doctor_says_where_a_key_comes_from(firm: Company, form: str) -> None:
         "secret manager": "from Secret Manager, projects/finance-tools/secrets/cursor/versions/latest, version 1.",
     }
     assert line.split(": ", 1)[1] == expected[form] and line.startswith("ok")
-    assert "accepts CURSOR_ADMIN_API_KEY; the team has" in said, "and the vendor takes the key that was read"
+    assert "accepts CURSOR_ADMIN_API_KEY for one team" in said, "and the vendor takes the key that was read"
     assert KEY not in done.stdout + done.stderr
 
 

@@ -306,7 +306,9 @@ def test_activity_kept_by_hand_is_summed_per_person_and_day(desk: Desk) -> None:
         {"activity_date": NEXT, "email": ANA},
     )
     desk.tab("people", {"email": ANA, "aliases": "ana.old@example.com"})
-    rows = desk.ask("SELECT usage_date, SUM(conversations) AS c, SUM(messages) AS m, SUM(requests) AS r FROM stg_sheet_usage GROUP BY 1 ORDER BY 1")
+    rows = desk.ask(
+        "SELECT usage_date, SUM(conversations) AS c, SUM(messages) AS m, SUM(requests) AS r FROM stg_sheet_usage GROUP BY 1 ORDER BY 1"
+    )
     assert [tuple(r.values()) for r in rows] == [(DAY, 4, 10, None), (NEXT, None, None, None)]
 
 
