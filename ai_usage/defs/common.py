@@ -158,9 +158,9 @@ def check(
     """A check's result in one wording: expected, actual, difference, at most 20 sample rows, and what to do. `severe`: an error, though
     nothing downstream is stopped."""
     rows = sample.slice(0, SAMPLE).to_pylist() if isinstance(sample, pa.Table) else list(sample)[:SAMPLE]
-    metadata: dict[str, Any] = {"expected": str(expected), "actual": str(actual)}
+    metadata: dict[str, Any] = {"expected": _said(expected), "actual": _said(actual)}
     if difference is not None:
-        metadata["difference"] = str(difference)
+        metadata["difference"] = _said(difference)
     if not passed:
         metadata["what_to_do"] = remedy
     if rows:
@@ -169,9 +169,14 @@ def check(
     return dg.AssetCheckResult(check_name=name, passed=passed, severity=severity, metadata=metadata, description=description)
 
 
+def _said(value: Any) -> str:
+    """A value as people write it: a Decimal of nine places would say 0E-9."""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
 def _markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     names = list(rows[0])
-    cells = (["" if row[n] is None else str(row[n]).replace("|", "\\|") for n in names] for row in rows)
+    cells = (["" if row[n] is None else _said(row[n]).replace("|", "\\|") for n in names] for row in rows)
     return "\n".join(["| " + " | ".join(names) + " |", "|" + "---|" * len(names), *("| " + " | ".join(c) + " |" for c in cells)])
 
 

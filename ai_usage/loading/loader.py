@@ -248,9 +248,8 @@ class Loader:
             rejects = _as_a_person_counts(endpoint, rejects, walks)
             report.reasons += [_reason(row) for row in rejects.to_pylist()[:REASONS]]
             if not replace and again is None and not endpoint.whole_window:
-                self._check_files_agree(
-                    endpoint, rows, {d: current[d] for d in (f["usage_date"] for f in fetches if f["changed"]) if d in current}
-                )
+                changed_days = {f["usage_date"] for f in fetches if f["changed"]}
+                self._check_files_agree(endpoint, rows, {c.usage_date: c for c in current.values() if c.usage_date in changed_days})
         outgoing.add(rows, rejects, fetches)
 
     def _check_files_agree(self, endpoint: Endpoint, rows: pa.Table, before: Mapping[date, _Current]) -> None:
@@ -260,7 +259,7 @@ class Loader:
         """
         own = [c for c in rows.column_names if c not in {"fetch_id", "fetched_at", "ingest_date", "extra"}]
         for day, held in sorted(before.items()):
-            if held.origin != "upload" or endpoint.usage_date is None:
+            if held.origin != "upload":
                 continue
             there = self._warehouse.select(
                 f"SELECT {', '.join(own)} FROM {endpoint.table.name} WHERE fetch_id = @version AND usage_date = @day",

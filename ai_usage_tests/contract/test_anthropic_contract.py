@@ -221,6 +221,18 @@ def test_a_date_without_a_time_and_tools_and_models_nobody_knew(answers: Answers
     assert row["estimated_usd"] == N("12.346678001")
 
 
+@pytest.mark.parametrize("second", [{"currency": "EUR", "amount": 50}, None, {"currency": "USD", "amount": None}])
+def test_an_estimate_that_is_not_dollars_makes_the_sum_unknown(desk: Desk, second: object) -> None:
+    """250 cents and something else: neither 2.50, nor 3.00 with euros relabelled. Two in dollars are 2.50 + 0.50."""
+    first = {"model": "a", "estimated_cost": {"currency": "USD", "amount": 250}}
+    for other, usd in ((second, None), ({"currency": "USD", "amount": 50}, N(3))):
+        day = D(2026, 11, 1) if usd is None else D(2026, 11, 2)
+        models = [first, {"model": "b", "estimated_cost": other}]
+        report = desk.load_day(records.CLAUDE_CODE, day, [ACTIVITY | {"date": str(day), "model_breakdown": models}])
+        assert (report.rows, report.rejected) == (1, 0)
+        assert desk.one("SELECT estimated_usd FROM raw_claude_code_usage WHERE usage_date = @day", day=day) == usd
+
+
 def test_an_actor_of_a_new_kind_costs_only_its_record(answers: Answers, anthropic: AnthropicClient, desk: Desk) -> None:
     """Neither a user nor a key: kept among the rejects with its reason, the others are published."""
     stranger = ACTIVITY | {"actor": {"type": "agent_actor", "agent_id": "agent_1"}}

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from ai_usage import completeness
+from ai_usage.defs.marts.assets import _inventory
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources import registry
@@ -247,3 +248,20 @@ def test_an_endpoint_that_is_left_out_owes_nothing(desk: Desk, runtime: Callable
 def test_a_name_that_no_endpoint_has_is_refused_with_the_nearest(name: str) -> None:
     with pytest.raises(PermanentError, match=r"AI_USAGE_LEAVE_OUT names '.*', which is not an endpoint; (did you mean|name one of)"):
         registry.check_names([name])
+
+
+def test_a_refused_day_is_not_a_failed_one(desk: Desk, runtime: Callable[..., At]) -> None:
+    """Its endpoint's own check says what the refusal costs; running the day again would not help."""
+    for n, states in ((18, ["refused"]), (19, ["failed", "refused"]), (20, ["refused", "failed"])):
+        for hour, state in enumerate(states):
+            desk.fetch(
+                "anthropic",
+                "usage_report/claude_code",
+                D(2026, 11, n),
+                state=state,
+                at=datetime(2026, 11, 22, hour, tzinfo=UTC),
+                error="403",
+            )
+    result = _inventory(runtime())
+    assert (result.passed, result.metadata["actual"].value) == (False, "1 failed, 0 missing")
+    assert "2026-11-20" in result.metadata["sample"].value

@@ -91,7 +91,7 @@ def test_the_date_that_the_vendor_names_is_waited_for(answers: Answers, clock: C
     assert len(clock.slept) == 1 and 37 < clock.slept[0] <= 40
 
 
-@pytest.mark.parametrize("header", ["0", "-5", "0.001", "Sun, 22 Nov 2020 11:59:00 GMT"])
+@pytest.mark.parametrize("header", ["0", "-5", "0.001", "nan", "Infinity", "1e400", "Sun, 22 Nov 2020 11:59:00 GMT"])
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_wait_that_a_vendor_asks_for_never_shortens_our_own(answers: Answers, clock: Clock, header: str, status: int) -> None:
     """Seven tries within 0.3 s would fail a day that a minute's patience would have read."""

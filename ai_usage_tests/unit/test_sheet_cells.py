@@ -85,6 +85,32 @@ def test_a_sign_that_several_currencies_use_or_none_is_refused(tmp_path: Path, s
     assert not rows and [r["column_name"] for r in rejects] == ["budget_usd"]
 
 
+@pytest.mark.parametrize(
+    ("shown", "kept", "agree"),
+    [
+        ("2026-11-01", 46327, False), ("01.11.2026", 46327, False), ("2026", 46327, False), ("46327", 46327, True), ("24.0", 24_000, False),
+        ("2.345", 2345, True), ("2,345", 2.345, True), ("2.345,10", 2345.1, True), ("2,34,567.00", 234_567, True), (".50", 0.5, True),
+        ("(1'200.50)", 1200.5, True), ("240", 240.4, True), ("240", 242, False), ("٢٤٠", 240, True), ("1.2E+03", 1200, True),
+    ],
+)  # fmt: skip
+def test_a_cell_that_displays_another_number_than_it_holds_is_refused(tmp_path: Path, shown: str, kept: float, agree: bool) -> None:
+    """A date format on a number is the usual cause: 2026-11-01 is stored as 46327, which is no price."""
+    rows, rejects = one(tmp_path, INVOICES, platform="cursor", invoice_month="2026-10", amount_usd=(shown, kept))
+    assert ([r["amount_usd"] for r in rows], [r["column_name"] for r in rejects]) == (
+        ([Decimal(str(kept))], []) if agree else ([], ["amount_usd"])
+    )
+
+
+@pytest.mark.parametrize("label", ["Total", "GRAND TOTAL:", "Sum", "sub-total"])
+def test_a_row_that_sums_the_others_is_no_money(tmp_path: Path, label: str) -> None:
+    """Seats of 2 x 40 and 3 x 30 with a total of 5 and 170 below them are five seats for 170 USD, not ten."""
+    header = ["platform", "plan", "seats", "price_usd"]
+    grid = [header, ["cursor", "Business", "2", "40"], ["claude_ai", "Team", "3", "30"], [label, "", "5", "170"]]
+    rows, rejects = read(tmp_path, SUBSCRIPTIONS, grid)
+    assert sum(r["seats"] * r["price_usd"] for r in rows) == 170
+    assert {(r["record_number"], r["column_name"], r["value"]) for r in rejects if not r["is_counted"]} >= {(4, "platform", label)}
+
+
 def test_a_column_of_currencies_speaks_for_plain_numbers_and_against_no_sign(tmp_path: Path) -> None:
     """240 with EUR beside it is 240 euros; a bare $ is what CAD shows at home; $ beside EUR is a contradiction; #N/A is no currency."""
     header = ["month", "budget_usd", "currency"]

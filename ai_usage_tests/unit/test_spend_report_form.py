@@ -15,6 +15,7 @@ from ai_usage.loading import Loader
 from ai_usage.loading.exports import read_export
 from ai_usage.sources.claude_ai import exports
 from ai_usage.sources.endpoint import Window
+from ai_usage.sources.errors import ContractError
 from ai_usage.sources.uploads import client as uploads
 from ai_usage_tests.fixtures.desk import Desk, curated
 
@@ -80,3 +81,27 @@ def test_one_day_tells_cached_and_uncached_tokens(desk: Desk) -> None:
     )  # fmt: skip
     assert tuple(row.values()) == (D(2026, 11, 9), 110, 700, 200, 220, 5, 1)
     assert {r["timing"] for r in desk.ask("SELECT timing FROM fct_cost_daily")} == {"day"}
+
+
+@pytest.mark.parametrize(
+    ("row", "is_total"),
+    [
+        ("Total,,,,17,1098,242,8.800000000499,1220.35", True),
+        ("(total),,,,17,1098,242,8.80,1220.35", True),
+        (",Grand Total,,,,,,8.8,", True),
+        (",,,,17,1098,242,8.800000000499,1220.35", True),
+        (",,,,1,1,1,8.7,9", False),
+        ("(org service usage),(org service),Review,claude-opus-5,7,50,10,8.800000000499,9", False),
+        ("total@example.com,t9,Chat,claude-opus-5,7,50,10,8.800000000499,9", False),
+    ],
+)
+def test_a_row_that_sums_the_others_is_refused_by_its_number(tmp_path: Path, row: str, is_total: bool) -> None:
+    """3.000000000499 + 0.10 + 0.20 + 5.5 = 8.800000000499: added once more, it would double the bill."""
+    path = tmp_path / "spend-report-2026-11-01-to-2026-11-15.csv"
+    path.write_text("\n".join((HEADER, *ROWS, row)) + "\n", encoding="utf-8")
+    period = Window(D(2026, 11, 1), D(2026, 11, 15))
+    if is_total:
+        with pytest.raises(ContractError, match=r"row 8 is a total"):
+            exports.spend_rows(path, period)
+    else:
+        assert len(exports.spend_rows(path, period)) == len(ROWS) + 1

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from ai_usage.defs.curated import assets
+from ai_usage.sources.endpoint import Window
 from ai_usage_tests.fixtures.desk import Desk, curated
 
 D, N = date, Decimal
@@ -319,3 +323,17 @@ def test_a_removed_member_holds_no_seat_and_held_one_before(desk: Desk) -> None:
         held(desk, n, ANA, BEN)
     found = desk.ask("SELECT seat_date, user_email FROM stg_seats ORDER BY 1, 2")
     assert [(f["seat_date"].day, f["user_email"]) for f in found] == [(5, ANA), (5, BEN), (15, ANA), (15, BEN), (25, ANA)]
+
+
+def test_cost_without_a_person_is_not_answered_with_a_key(desk: Desk) -> None:
+    """Cursor names neither a key nor a workspace: a remedy that asks for either sends people looking for what is not there."""
+    desk.events(day(3), {"charged_usd": N("0.7")}, {"user_email": ANA, "charged_usd": N("0.3")})
+    curated(desk, FIRST, LAST, AS_OF)
+    (row,) = desk.ask("SELECT kind, remedy, cost_usd FROM vw_unmapped WHERE kind != 'person'")
+    assert (row["kind"], row["cost_usd"]) == ("no_key", N("0.7")) and "who owns" not in row["remedy"]
+    runtime: Any = SimpleNamespace(warehouse=desk.warehouse)
+    window = Window(FIRST, LAST)
+    told = {c.check_name: c for c in assets._cost_checks(runtime, window, assets._cost_totals(runtime, window))}
+    assert told["attribution"].metadata["actual"].value == "30.00%"
+    assert "api_keys" not in told["attribution"].metadata["what_to_do"].value
+    assert told["conservation"].metadata["difference"].value == "0.000000000"

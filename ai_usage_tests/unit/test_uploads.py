@@ -180,6 +180,25 @@ def test_a_second_file_of_a_day_takes_nothing_away(desk: Desk, first: list[str],
     assert desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost") == sum(Decimal(r.rsplit(",", 1)[1]) for r in second) / 100
 
 
+def test_a_second_list_of_members_of_a_day_takes_nobody_away(desk: Desk) -> None:
+    """A list that came in two parts: who stands in the first alone would hold no seat."""
+
+    def take(*ids: str, replace: bool = False) -> None:
+        text = "\n".join(["id,name,email,role,isRemoved", *(f"{i},{i},{i}@example.com,member,false" for i in ids)])
+        path = desk.folder / "cursor_members-today.csv"
+        path.write_text(text + "\n", encoding="utf-8")
+        Loader(desk.warehouse).load(records.MEMBERS, [uploads.spool_file(path, "cursor_members", desk.spool)], "upload", replace=replace)
+
+    held = "SELECT COUNT(*) FROM raw_cursor_members AS m INNER JOIN stg_snapshots AS s ON m.fetch_id = s.version_fetch_id"
+    take("ana", "ben")
+    with pytest.raises(ContractError, match=r"holds .* with 1 rows that this one lacks"):
+        take("ana", "cem")
+    take("ana", "ben", "cem")
+    assert desk.one(held) == 3
+    take("cem", replace=True)
+    assert desk.one(held) == 1
+
+
 @pytest.mark.parametrize("cell", ["1.79585E+12", "1.79585e12", "1,79585E+12"])
 def test_a_number_that_a_spreadsheet_shortened_refuses_the_file(desk: Desk, cell: str) -> None:
     """1.79585E+12 would be 07:13:20 for any instant of nearly three hours, and can be another day."""

@@ -77,7 +77,10 @@ SELECT
         ELSE 'Write the key and its owner into the tab api_keys.'
       END
     WHEN 'seat' THEN 'No account is known to hold these seats: name their holders in the tab subscriptions, give them to people, or buy fewer.'
-    ELSE 'The vendor names neither key nor person: ask who owns the workspace.'
+    ELSE CASE
+      WHEN o.item = '(none)' THEN 'The vendor names no key, person or workspace for this cost: it stays without an owner.'
+      ELSE 'The vendor names neither key nor person: ask who owns the workspace.'
+    END
   END AS remedy,
   o.first_day,
   o.last_day,

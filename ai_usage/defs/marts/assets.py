@@ -169,7 +169,9 @@ def _inventory(runtime: Runtime) -> dg.AssetCheckResult:
         FROM raw_fetches AS r
         LEFT JOIN stg_current_fetches AS c ON r.source = c.source AND r.endpoint = c.endpoint AND r.usage_date = c.usage_date
         WHERE c.fetch_id IS NULL AND r.window_start IS NOT NULL AND (r.origin != 'api' OR DATE(r.fetched_at) > r.usage_date)
-        GROUP BY r.source, r.endpoint, r.usage_date ORDER BY r.usage_date
+        GROUP BY r.source, r.endpoint, r.usage_date
+        HAVING ANY_VALUE(r.state HAVING MAX r.fetched_at) != 'refused'  -- its endpoint's own check says so
+        ORDER BY r.usage_date
         """
     )
     missing = runtime.warehouse.select("SELECT COALESCE(SUM(days_missing), 0) AS n FROM vw_data_health")["n"][0].as_py()

@@ -82,7 +82,10 @@ CLAUDE_CODE = Endpoint(
         "pull_requests": '"core_metrics.pull_requests_by_claude_code"',
         # An open map: tools come and go, their sums stay.
         "tool_accepted": sum_inside("tool_actions", "$.*.accepted", "DOUBLE"), "tool_rejected": sum_inside("tool_actions", "$.*.rejected", "DOUBLE"),
-        "estimated_usd": sum_inside("model_breakdown", "$[*].estimated_cost.amount", "DECIMAL(38, 7)") + " * 0.01",
+        "estimated_usd": (
+            "CASE WHEN len(list_filter(json_extract_string(\"model_breakdown\", '$[*].estimated_cost.currency'), x -> x != 'USD')) = 0 "
+            f"THEN {sum_inside('model_breakdown', '$[*].estimated_cost.amount', 'DECIMAL(38, 7)')} * 0.01 END"
+        ),
     },
     # Older answers say YYYY-MM-DD, newer ones an instant.
     usage_date='substr("date", 1, 10)',
@@ -94,7 +97,7 @@ CLAUDE_CODE = Endpoint(
             "names neither a user nor a key", "Ask Anthropic what kind of actor this is; sources/anthropic/records.py must learn it.",
         ),
     ),
-    # An estimate that is left out makes the sum unknown, not smaller.
+    # An estimate that is left out, or in another currency, makes the sum unknown, not smaller.
     may_be_unknown=frozenset({"estimated_usd", "tool_accepted", "tool_rejected"}),
 )  # fmt: skip
 

@@ -15,13 +15,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from ai_usage.sources.claude_ai.records import AUDIT_LOG, SPEND
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import ContractError
-from ai_usage.sources.uploads.csv_file import Row, read_csv
+from ai_usage.sources.uploads.csv_file import Row, is_total, read_csv
 
 Record = dict[str, Any]
 
@@ -221,6 +222,30 @@ def spend_rows(path: Path, period: Window) -> list[Record]:
         plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
         return _SPEND_NAMES.get(plain, plain)
 
-    rows = read_csv(path, ("email", "total_net_spend_usd"), "claude_ai_spend", ours, may_be_empty=True)
+    numbers: list[int] = []
+    rows = read_csv(path, ("email", "total_net_spend_usd"), "claude_ai_spend", ours, may_be_empty=True, numbers=numbers)
+    for number, row in zip(numbers, rows, strict=True):
+        if _is_total(row, rows):
+            raise ContractError(
+                f"{path.name}, row {number} is a total of the other rows, so their money would count twice; drop the file as it was downloaded."
+            )
     dates = {"period_start": str(period.first), "period_end": str(period.last)}
     return [{**{f.path: None for f in SPEND.fields}, **row, **dates} for row in rows]
+
+
+def _is_total(row: Row, rows: list[Row]) -> bool:
+    """Whether somebody added this row to sum the others: it says so, or it names nothing and nobody and has their sum."""
+    if "@" in (row.get("email") or ""):
+        return False
+    labels = {name: row.get(name) for name in ("email", "account_uuid", "product", "model")}
+    if any(is_total(label) for label in labels.values() if label):
+        return True
+    others = [_amount(other) for other in rows if other is not row]
+    return not any(labels.values()) and any(others) and _amount(row) == sum(others)
+
+
+def _amount(row: Row) -> Decimal:
+    try:
+        return Decimal((row.get("total_net_spend_usd") or "0").translate({ord(c): None for c in "$,"}))
+    except ArithmeticError:
+        return Decimal(0)

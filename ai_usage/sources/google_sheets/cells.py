@@ -31,6 +31,7 @@ _AMOUNT = re.compile(
     r"(?P<sign>[-\u2212]?) ?(?P<before>[^0-9\s,'()+\-\u2212]*) ?(?P<inner>[-\u2212]?)"
     r"(?P<number>[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?P<fraction>\.[0-9]+)? ?(?P<after>[^0-9,'()+\-\u2212]*)"
 )
+_SHOWN = re.compile(r"[^0-9]*?(?P<number>[.,]?[0-9](?:[0-9.,'\u2019 ]*[0-9])?)(?:[eE](?P<exponent>[+-]?[0-9]+))?[^0-9]*")
 _AROUND = frozenset(".,'\u2019\u066b\u066c +-\u2212()")  # what a number's display holds beside digits and a currency
 
 # ISO 4217, without funds, metals and test codes.
@@ -209,12 +210,28 @@ def _number(stored: Any, shown: str) -> Decimal:
     if isinstance(stored, bool):
         raise Unread("is a checkbox, not a number", "Write a plain number like 12, or move the checkbox into a column of its own.")
     if isinstance(stored, int) or (isinstance(stored, float) and math.isfinite(stored)):
-        return Decimal(repr(stored)) if isinstance(stored, float) else Decimal(stored)
+        number = Decimal(repr(stored)) if isinstance(stored, float) else Decimal(stored)
+        if not _displays(number, shown):
+            raise Unread("displays another number than the cell holds", "Format the cell as a plain number, and check its value.")
+        return number
     parts = _AMOUNT.fullmatch(shown) if isinstance(stored, str) else None
     if not parts or parts["before"] or parts["after"] or (parts["sign"] and parts["inner"]):
         raise _no_number()
     number = Decimal(parts["number"].replace(",", "") + (parts["fraction"] or ""))
     return -number if parts["sign"] or parts["inner"] else number
+
+
+def _displays(number: Decimal, shown: str) -> bool:
+    """Whether a display can be of this number, rounded to the places shown: not where the format is a date, a percentage or thousands."""
+    digits = "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in shown).translate({0x66B: ".", 0x66C: ","})
+    parts = _SHOWN.fullmatch(digits)
+    if not parts:
+        return False
+    _, point, fraction = parts["number"].replace(",", ".").rpartition(".")
+    bare, exponent = re.sub(r"[^0-9]", "", parts["number"]), int(parts["exponent"] or 0)
+    # 1.234 may be either; both are tried.
+    readings = [(Decimal(bare), exponent)] + ([(Decimal(bare).scaleb(-len(fraction)), exponent - len(fraction))] if point else [])
+    return any(abs(abs(number) - read.scaleb(exponent)) <= Decimal(1).scaleb(place) for read, place in readings)
 
 
 def _no_number() -> Unread:

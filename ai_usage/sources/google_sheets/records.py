@@ -16,6 +16,7 @@ from ai_usage.sources.endpoint import Endpoint, Field
 from ai_usage.sources.errors import ContractError
 from ai_usage.sources.google_sheets import cells
 from ai_usage.sources.google_sheets.cells import Unread
+from ai_usage.sources.uploads.csv_file import is_total
 from ai_usage.tables import raw
 from ai_usage.tables.curated import COST_TYPES
 from ai_usage.tables.schema import Personal, Type
@@ -248,6 +249,11 @@ class _Row:
         if said.get("valid_from") and said.get("valid_to") and said["valid_to"] < said["valid_from"]:
             why = Unread("lies before valid_from", "Write the last day on or after the first one, or leave it empty.")
             self._list("valid_to", self._row["valid_to"][1], why, True)
+        if self._tab in MONEY and (
+            label := next((n for n in ("platform", "department", "plan") if is_total(self._row.get(n, ("", ""))[1])), None)
+        ):
+            why = Unread("sums other rows, so their money would count twice", "Delete the row, or keep the total outside the tab.")
+            self._list(label, self._row[label][1], why, True)
         if self._tab == "subscriptions":
             written = self._row.get("email", ("", ""))[1]
             names_a_person = written.startswith("#") or not cells.is_unknown(written)  # a failed look-up was to name one

@@ -8,12 +8,15 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ai_usage.sources.errors import ContractError
 
 Row = dict[str, str | None]
+
+_TOTALS = frozenset({"total", "totals", "grand total", "subtotal", "sub total", "sum", "summe", "gesamt", "overall"})
 
 
 def read_csv(
@@ -58,6 +61,11 @@ def read_csv(
     if numbers is not None:
         numbers += [number for number, _ in kept]
     return [row for _, row in kept]
+
+
+def is_total(label: str) -> bool:
+    """Whether a label says that its row sums other rows."""
+    return " ".join(re.findall(r"\w+", label.casefold().replace("_", " "))) in _TOTALS
 
 
 def _check_header(path: Path, header: list[str], required: Iterable[str], template: str, text: str) -> None:
