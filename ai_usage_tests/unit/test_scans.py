@@ -36,6 +36,7 @@ LEDGER = {"raw_fetches": FETCHES} | {
 }
 # Small whatever the company's size, or asked whole on purpose.
 LEDGER |= {
+    "raw_claude_ai_spend": "a range stands on its last day, so a day asks for every range that may reach it; a row for a person and model of an export",
     "fct_cost_corrections": "corrections of closed months are few, and all of them are booked to the first open month",
     "agg_person_months": "a row for a person's month: whether a platform reports a count at all, and when a seat was used last, is asked of all months",
     "agg_cost_days": "some rows a day, however many people there are",
@@ -51,6 +52,7 @@ WHOLE = (
             "dim_api_keys",
             "raw_cursor_events",
         ): "a service account is known only by its events, on any day; docs/scale.md says what that costs and when to change it",
+        ("sheet_issues", "raw_cursor_events"): "a row of the sheet may name a service account by any day's events",
         ("sheet_issues", "raw_rejects"): "has no day column: the present sheet's broken rows, few",
         ("productivity_analytics.adoption", "agg_person_weeks"): "the card shows every week on record, whatever the period",
     }

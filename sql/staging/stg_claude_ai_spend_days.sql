@@ -11,7 +11,8 @@ WITH lines AS (
     CASE WHEN STRPOS(user_email, '@') > 0 THEN user_email END AS user_email,
     model,
     CAST(SUM(net_usd) * 1000000000 AS INT64) AS net_nano_usd,
-    CAST(SUM(gross_usd) * 1000000000 AS INT64) AS gross_nano_usd,
+    -- Where one line leaves it out, the sum is not known.
+    CASE WHEN COUNT(gross_usd) = COUNT(*) THEN CAST(SUM(gross_usd) * 1000000000 AS INT64) END AS gross_nano_usd,
     SUM(requests) AS requests,
     SUM(uncached_input_tokens) AS uncached_input_tokens,
     SUM(cache_read_tokens) AS cache_read_tokens,
