@@ -16,7 +16,7 @@ demo: setup ## 90 simulated days of every asset, every check, the dashboards: no
 check: setup lint ## Linters and what a change usually breaks, in a minute and a half
 	@$(BIN)/pytest --each-within 4 $(ARGS)
 
-test: setup chromium postgres lint ## The whole test suite, linters first, in ten minutes
+test: setup chromium postgres lint ## The whole test suite, linters first
 	@$(BIN)/pytest $(ARGS)
 
 prove: setup chromium postgres lint ## Exhaustive: every fault on every endpoint, every law on both engines, fresh examples, mornings with kills; two hours
