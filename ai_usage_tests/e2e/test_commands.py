@@ -289,7 +289,7 @@ def test_doctor_finds_a_key_that_may_not(firm: Company) -> None:
 def test_doctor_finds_unreachable_hosts(firm: Company) -> None:
     with nobody() as address:
         bad(firm, "Cursor", "refused", cursor_base_url=address, http_patience_s=0.3)
-        bad(firm, "clock", cursor_base_url=address, http_patience_s=0.3)
+        bad(firm, "clock", cursor_base_url=address, sheets_base_url=address, http_patience_s=0.3)
         bad(firm, "Sheet", "refused", sheets_base_url=address, http_patience_s=0.3)
     bad(firm, "Cursor", "resolved", cursor_base_url="http://no-such-host.invalid", http_patience_s=0.3)
 

@@ -200,6 +200,7 @@ def test_an_xlsx_file_has_typed_cells(opened: Opened, report: Path, marts: duckd
         "State",
         "Corrects month",
         "Billed cost (USD)",
+        "To book (USD)",
     ]
     expected = rows(marts, DASHBOARDS["cost_allocation"].card("chargeback"), FilterValues())
     assert figures.max_row == len(expected) + 1 and figures.freeze_panes == "A2" and figures.auto_filter.ref
