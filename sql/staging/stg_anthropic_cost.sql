@@ -103,15 +103,15 @@ cells AS (
     geo,
     api_key_id,
     user_email,
-    SUM(quantity) AS quantity,
+    SUM(q.quantity) AS quantity,
     CASE WHEN token_type = 'web_search' THEN 1 ELSE
       CASE WHEN tier = 'batch' THEN 1 ELSE 2 END
       * CASE WHEN geo = 'us' THEN 11 ELSE 10 END
       * CASE WHEN COALESCE(context_window, '0-200k') = '0-200k' THEN 2 WHEN token_type = 'output_tokens' THEN 3 ELSE 4 END
     END AS price
-  FROM quantities
+  FROM quantities AS q
   GROUP BY usage_date, workspace, model, token_type, tier, context_window, geo, api_key_id, user_email
-  HAVING SUM(quantity) > 0
+  HAVING SUM(q.quantity) > 0
 ),
 
 -- Each cell of usage goes to one line. Priority Tier is not in the bill: only a line that names it takes it.

@@ -7,7 +7,7 @@ WITH lines AS (
     usage_date,
     period_start,
     period_end,
-    DATE_DIFF(period_end, period_start, DAY) + 1 AS days,
+    DATE_DIFF(period_end, period_start, DAY) + 1 AS day_count,
     CASE WHEN STRPOS(user_email, '@') > 0 THEN user_email END AS user_email,
     model,
     CAST(SUM(net_usd) * 1000000000 AS INT64) AS net_nano_usd,
@@ -29,8 +29,8 @@ days AS (
   SELECT
     l.*,
     day AS cost_date,
-    CASE WHEN day = period_end THEN net_nano_usd - DIV(net_nano_usd, days) * (days - 1) ELSE DIV(net_nano_usd, days) END AS net_part,
-    CASE WHEN day = period_end THEN gross_nano_usd - DIV(gross_nano_usd, days) * (days - 1) ELSE DIV(gross_nano_usd, days) END AS gross_part
+    CASE WHEN day = period_end THEN net_nano_usd - DIV(net_nano_usd, day_count) * (day_count - 1) ELSE DIV(net_nano_usd, day_count) END AS net_part,
+    CASE WHEN day = period_end THEN gross_nano_usd - DIV(gross_nano_usd, day_count) * (day_count - 1) ELSE DIV(gross_nano_usd, day_count) END AS gross_part
   FROM lines AS l
   CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(period_start, period_end)) AS day
 )
@@ -39,17 +39,17 @@ SELECT
   fetch_id,
   usage_date AS last_day,
   cost_date,
-  CASE WHEN days = 1 THEN 'day' ELSE 'spread' END AS timing,
+  CASE WHEN day_count = 1 THEN 'day' ELSE 'spread' END AS timing,
   user_email,
   model,
   CAST(CAST(net_part AS NUMERIC) * CAST('0.000000001' AS NUMERIC) AS NUMERIC) AS net_usd,
   CAST(CAST(gross_part AS NUMERIC) * CAST('0.000000001' AS NUMERIC) AS NUMERIC) AS gross_usd,
-  CASE WHEN days = 1 THEN requests END AS requests,
-  CASE WHEN days = 1 THEN uncached_input_tokens END AS uncached_input_tokens,
-  CASE WHEN days = 1 THEN cache_read_tokens END AS cache_read_tokens,
-  CASE WHEN days = 1 THEN cache_write_5m_tokens END AS cache_write_5m_tokens,
-  CASE WHEN days = 1 THEN cache_write_1h_tokens END AS cache_write_1h_tokens,
-  CASE WHEN days = 1 THEN output_tokens END AS output_tokens,
-  CASE WHEN days = 1 THEN web_searches END AS web_searches
+  CASE WHEN day_count = 1 THEN requests END AS requests,
+  CASE WHEN day_count = 1 THEN uncached_input_tokens END AS uncached_input_tokens,
+  CASE WHEN day_count = 1 THEN cache_read_tokens END AS cache_read_tokens,
+  CASE WHEN day_count = 1 THEN cache_write_5m_tokens END AS cache_write_5m_tokens,
+  CASE WHEN day_count = 1 THEN cache_write_1h_tokens END AS cache_write_1h_tokens,
+  CASE WHEN day_count = 1 THEN output_tokens END AS output_tokens,
+  CASE WHEN day_count = 1 THEN web_searches END AS web_searches
 FROM days
 WHERE cost_date BETWEEN @start_date AND @end_date

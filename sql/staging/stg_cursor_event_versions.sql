@@ -3,8 +3,8 @@
 -- then it is billed all the same.
 -- Grain: one event of one fetch. Inputs: raw_cursor_events. Written by `make docs` from ai_usage/sources/cursor/kinds.py.
 SELECT
-  e.usage_date,
   e.fetch_id,
+  e.usage_date,
   e.event_at,
   e.user_email,
   e.service_account_id,
@@ -29,12 +29,18 @@ SELECT
   ) AS is_known_kind
 FROM (
   SELECT
-    r.usage_date,
     r.fetch_id,
+    r.usage_date,
     r.event_at,
-    IF(LOWER(TRIM(r.user_email)) IN ('', 'null', 'none', 'undefined', 'n/a', '#n/a'), NULL, r.user_email) AS user_email,
-    IF(LOWER(TRIM(r.service_account_id)) IN ('', 'null', 'none', 'undefined', 'n/a', '#n/a'), NULL, r.service_account_id) AS service_account_id,
-    IF(LOWER(TRIM(r.service_account_name)) IN ('', 'null', 'none', 'undefined', 'n/a', '#n/a'), NULL, r.service_account_name) AS service_account_name,
+    IF(
+      LOWER(TRIM(r.user_email)) IN ('', 'null', 'none', 'undefined', 'n/a', '#n/a'), NULL, r.user_email
+    ) AS user_email,
+    IF(
+      LOWER(TRIM(r.service_account_id)) IN ('', 'null', 'none', 'undefined', 'n/a', '#n/a'), NULL, r.service_account_id
+    ) AS service_account_id,
+    IF(
+      LOWER(TRIM(r.service_account_name)) IN ('', 'null', 'none', 'undefined', 'n/a', '#n/a'), NULL, r.service_account_name
+    ) AS service_account_name,
     r.model,
     r.kind,
     r.is_chargeable,

@@ -24,12 +24,12 @@ written AS (
 
 claimed AS (
   SELECT
-    alias,
-    MIN(email) AS email
-  FROM written
-  WHERE alias != '' AND alias != email
-  GROUP BY alias
-  HAVING COUNT(DISTINCT email) = 1
+    w.alias,
+    MIN(w.email) AS email
+  FROM written AS w
+  WHERE w.alias != '' AND w.alias != w.email
+  GROUP BY w.alias
+  HAVING COUNT(DISTINCT w.email) = 1
 ),
 
 -- Rows of one person under an old address and a new one follow each other; at once they are two people.

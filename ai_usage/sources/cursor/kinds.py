@@ -40,13 +40,15 @@ def model() -> str:
         " END", "\n  END"
     )  # fmt: skip
     columns = (
-        "usage_date", "fetch_id", "event_at", "user_email", "service_account_id", "service_account_name", "model", "kind", "is_chargeable", "input_tokens",
+        "fetch_id", "usage_date", "event_at", "user_email", "service_account_id", "service_account_name", "model", "kind", "is_chargeable", "input_tokens",
         "output_tokens", "cache_read_tokens", "cache_write_tokens", "list_usd", "charged_usd",
     )  # fmt: skip
     names = ("user_email", "service_account_id", "service_account_name")  # versions decoded before 2026-12 hold the text "null"
     nothing = ", ".join(f"'{text}'" for text in NOTHING)
     kept = ",\n".join(f"  e.{c}" for c in columns)
-    read = ",\n".join(f"    IF(LOWER(TRIM(r.{c})) IN ({nothing}), NULL, r.{c}) AS {c}" if c in names else f"    r.{c}" for c in columns)
+    read = ",\n".join(
+        f"    IF(\n      LOWER(TRIM(r.{c})) IN ({nothing}), NULL, r.{c}\n    ) AS {c}" if c in names else f"    r.{c}" for c in columns
+    )
     return f"""\
 -- Cursor's events of all versions and what became of each: billed, included (in a plan), or not_charged (errored, a free credit, the user's own
 -- key). An event is billed when it is chargeable and no plan or grant covers its kind; `is_known_kind` is false where nobody has said so yet, and
