@@ -180,9 +180,11 @@ def test_corrections_of_vendor_and_sheet(firm: Company) -> None:
     assert {(d, dep): v for d, dep, v in shown} == {(d, "Research"): v for d, v in merged.items()}
     assert rows(firm.db, "SELECT COUNT(*) FROM dim_users WHERE email LIKE 'eli.%'") == [(0,)]
 
-    # The nonsense costs only itself and is listed with its row, its value and a remedy.
+    # The nonsense costs only itself and is listed with its row, its value and a remedy. (Keys of Anthropic, which is not read here, match nothing,
+    # nor does the budget of the department that Eli was the last of.)
     [(tab, row, column, value, reason, remedy)] = rows(
-        firm.db, "SELECT tab, sheet_row, column_name, value, reason, remedy FROM sheet_issues"
+        firm.db,
+        "SELECT tab, sheet_row, column_name, value, reason, remedy FROM sheet_issues WHERE reason != 'matches nothing that is known'",
     )
     assert (tab, row, column, value) == ("people", bad, "email", "not an address") and reason and remedy
     assert (
