@@ -181,7 +181,7 @@ def test_corrections_of_vendor_and_sheet(firm: Company) -> None:
     assert rows(firm.db, "SELECT COUNT(*) FROM dim_users WHERE email LIKE 'eli.%'") == [(0,)]
 
     # The nonsense costs only itself and is listed with its row, its value and a remedy. (Keys of Anthropic, which is not read here, match nothing,
-    # nor does the budget of the department that Eli was the last of.)
+    # nor does the budget of the department that Farah left.)
     [(tab, row, column, value, reason, remedy)] = rows(
         firm.db,
         "SELECT tab, sheet_row, column_name, value, reason, remedy FROM sheet_issues WHERE reason != 'matches nothing that is known'",
