@@ -1,5 +1,6 @@
--- Rows of the sheet, as it is now, that leave open who is meant: a name that several keys bear, an address that two people claim, a kind that is none;
--- and addresses that look like a machine's and count as people. Names that match nothing and rows that contradict each other are in sheet_issues.
+-- Rows of the sheet, as it is now, that leave open who is meant: a name that several keys bear, an address that two people claim, a kind that
+-- is none; and addresses that look like a machine's and count as people. Names that match nothing and rows that contradict each other are in
+-- sheet_issues.
 -- Nothing of it is decided: the rows that are clear count. Grain: one doubt of one row.
 -- Inputs: raw_sheet_api_keys, raw_sheet_people, stg_snapshots, stg_email_aliases, dim_api_keys, dim_users.
 WITH key_rows AS (

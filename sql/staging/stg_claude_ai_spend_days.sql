@@ -30,7 +30,10 @@ days AS (
     l.*,
     day AS cost_date,
     CASE WHEN day = period_end THEN net_nano_usd - DIV(net_nano_usd, day_count) * (day_count - 1) ELSE DIV(net_nano_usd, day_count) END AS net_part,
-    CASE WHEN day = period_end THEN gross_nano_usd - DIV(gross_nano_usd, day_count) * (day_count - 1) ELSE DIV(gross_nano_usd, day_count) END AS gross_part
+    CASE
+      WHEN day = period_end THEN gross_nano_usd - DIV(gross_nano_usd, day_count) * (day_count - 1)
+      ELSE DIV(gross_nano_usd, day_count)
+    END AS gross_part
   FROM lines AS l
   CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(period_start, period_end)) AS day
 )
