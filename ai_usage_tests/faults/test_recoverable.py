@@ -134,7 +134,7 @@ def test_a_fault_on_a_later_page(kind: str, many: object, tmp_path: Path, empty_
         )
         assert events == firm.world.truth.events_by_day(BUSY, BUSY)[BUSY] > 2000
         assert usd == firm.world.truth.billed_usd_by_day(BUSY, BUSY)[BUSY] > 0
-        raw = "SELECT COUNT(*), SUM(CASE WHEN is_chargeable THEN charged_usd ELSE 0 END) FROM raw_cursor_events"
+        raw = "SELECT COUNT(*), SUM(CASE WHEN billing = 'billed' THEN charged_usd ELSE 0 END) FROM stg_cursor_events"
         assert rows(firm.db, raw) == [(events, usd)]
         if whole:
             assert_books(firm.db, firm.world, BUSY, BUSY)
