@@ -391,7 +391,7 @@ def test_themes_widths_and_paper(report: Path) -> None:
             opened.open(report, "#cost_allocation")
             page = opened.page
             seen.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-            for width in (820, 1024, 1440, 2560):
+            for width in (390, 820, 1024, 1440, 2560):
                 page.set_viewport_size({"width": width, "height": 900})
                 page.wait_for_timeout(150)
                 fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
