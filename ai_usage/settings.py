@@ -7,6 +7,7 @@ reference to Secret Manager (`secrets.py`).
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SettingsSourceError
 
 from ai_usage.secrets import SECRET_MANAGER_URL, Secret, malformed
@@ -308,6 +309,16 @@ def variable(name: str, of: type[Settings] = Settings) -> str:
     """The environment variable of a settings field."""
     alias = of.model_fields[name].validation_alias
     return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"AI_USAGE_{name.upper()}"
+
+
+def misspelled() -> dict[str, str]:
+    """{variable: the setting that it nearly names}, given in the environment or the `.env` file and otherwise ignored."""
+    known = [variable(name) for name in Settings.model_fields]
+    given = {name.upper() for source in (EnvSettingsSource, DotEnvSettingsSource) for name in source(Settings).env_vars}
+    near = {
+        name: difflib.get_close_matches(name, known, 1, 0.8) for name in sorted(given) if name.startswith("AI_USAGE_") and name not in known
+    }
+    return {name: found[0] for name, found in near.items() if found}
 
 
 def is_key(name: str) -> bool:
