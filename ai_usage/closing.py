@@ -172,7 +172,7 @@ def _unread(warehouse: Warehouse, month: date, today: date, settings: Settings |
     held: dict[str, set[date]] = defaultdict(set)
     connected: dict[str, set[date]] = defaultdict(set)
     for row in warehouse.select(
-        "SELECT source, endpoint, usage_date, origin FROM stg_current_fetches WHERE origin != 'api' OR DATE(fetched_at) > usage_date"
+        "SELECT source, endpoint, usage_date, origin FROM stg_current_fetches WHERE origin != 'api' OR DATE(told_at) > usage_date"
     ).to_pylist():
         if (row["source"], row["endpoint"]) in bills:
             held[row["source"]].add(row["usage_date"])

@@ -37,7 +37,7 @@ CLAUDE_AI_ONCE = """
     CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(r.first_day, r.last_day)) AS day
   ),
   api AS (
-    SELECT usage_date AS day, state, vendor_total_usd AS usd, origin != 'api' OR DATE(fetched_at) > usage_date AS has_ended
+    SELECT usage_date AS day, state, vendor_total_usd AS usd, origin != 'api' OR DATE(told_at) > usage_date AS has_ended
     FROM stg_current_fetches WHERE source = 'claude_enterprise' AND endpoint = 'analytics/cost'
   ),
   counted AS (

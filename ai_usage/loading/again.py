@@ -3,7 +3,8 @@
 Belongs here: which versions an older rule made, reading them again from the spool, and the totals of those whose spool file is gone. Does not belong
 here: computing what follows from raw (`transform`), printing.
 
-A version that is read again is a new version of its day, so the old one stays for `--as-of`, and `vw_restatements` shows what moved, by rule.
+A version that is read again is a new version of its day, so the old one stays for `--as-of`, and `vw_restatements` shows what moved, by rule. It was
+told when the old one was: a day that was read before it ended does not become whole by being read again.
 Snapshots are left alone: the next run reads them anew.
 """
 
@@ -92,7 +93,8 @@ def total_again(warehouse: Warehouse) -> int:
             {name: row[name] for name in raw_fetches.column_names if name in row}
             | {
                 "fetch_id": uuid.uuid4().hex, "fetched_at": max(now, row["fetched_at"] + timedelta(microseconds=1)), "run_id": None, "pages": 0,
-                "requests": 0, "changed": True, "changed_by": "rule", "vendor_total_usd": total, "unknown_money_count": unknown,
+                "requests": 0, "changed": True, "changed_by": "rule", "told_at": row["told_at"] or row["fetched_at"], "vendor_total_usd": total,
+                "unknown_money_count": unknown,
             }
         )  # fmt: skip
     if rows:

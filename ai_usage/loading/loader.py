@@ -81,6 +81,7 @@ class _Current:
     origin: str
     usage_date: date
     parser_version: str | None = None
+    told_at: datetime | None = None
     # Where a replacement stands in for the vendor's version: what the vendor last said, and the replacement's own figures.
     replaced_sha256: str | None = None
     figures: dict[str, Any] = field(default_factory=dict)
@@ -225,6 +226,7 @@ class Loader:
                     "changed": changed,
                     "content_sha256": sha,
                     "changed_by": _changed_by(before, endpoint, day, again is not None) if changed else None,
+                    "told_at": before.told_at if again is not None and before is not None else None,
                 }
                 | (before.figures if before is not None and before.figures and not changed else {})
             )
@@ -285,7 +287,7 @@ class Loader:
         found = self._warehouse.select(
             f"""
             SELECT
-              f.usage_date, f.version_fetch_id, r.content_sha256, f.fetched_at, f.origin, v.origin AS version_origin, r.parser_version,
+              f.usage_date, f.version_fetch_id, r.content_sha256, f.fetched_at, f.told_at, f.origin, v.origin AS version_origin, r.parser_version,
               f.row_count, f.rejected_count, f.vendor_total_usd, f.unknown_money_count
             FROM stg_current_fetches AS f
             INNER JOIN raw_fetches AS r ON f.fetch_id = r.fetch_id AND f.usage_date = r.usage_date
@@ -296,7 +298,7 @@ class Loader:
         )
         return {
             None if snapshot else row["usage_date"]: _Current(
-                row["version_fetch_id"], row["content_sha256"], row["fetched_at"], row["origin"], row["usage_date"], row["parser_version"],
+                row["version_fetch_id"], row["content_sha256"], row["fetched_at"], row["origin"], row["usage_date"], row["parser_version"], row["told_at"],
                 self._said(endpoint, row["usage_date"]) if row["origin"] == "upload" else None,
                 {n: row[n] for n in ("row_count", "rejected_count", "vendor_total_usd", "unknown_money_count")} if row["version_origin"] == "upload" else {},
             )

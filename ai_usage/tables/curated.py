@@ -128,6 +128,9 @@ stg_current_fetches = Table(
         string("fetch_id", "The latest fetch.", nullable=False),
         string("version_fetch_id", "The fetch whose rows hold the content.", nullable=False),
         timestamp("fetched_at", "When the latest fetch ended.", nullable=False),
+        timestamp(
+            "told_at", "When the source told it: `fetched_at`, but for a version that was read again from the same bytes.", nullable=False
+        ),
         string("state", "complete or empty.", nullable=False, allowed=("complete", "empty")),
         string("origin", "api or upload.", nullable=False, allowed=("api", "upload")),
         count("row_count", "Rows.", "rows"),

@@ -76,6 +76,10 @@ raw_fetches = Table(
         timestamp("window_end", "Last instant of the window asked, inclusive."),
         string("spool_path", "Where the bytes lie, below the data folder, as long as retention keeps them."),
         string("error", "For failed and refused fetches: one sentence."),
+        timestamp(
+            "told_at",
+            "When the source told what this version holds, where it was read again from the same bytes since. NULL: at `fetched_at`.",
+        ),
     ),
 )
 

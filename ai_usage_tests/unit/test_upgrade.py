@@ -77,7 +77,7 @@ def test_one_command_reads_again_what_is_held(old: Desk, monkeypatch: pytest.Mon
     done = CliRunner().invoke(app, ["upgrade"])
     assert done.exit_code == 0, done.output
     said = " ".join(done.output.split())
-    assert "3 days moved, 7 USD before (1 days unknown), 8 USD now" in said.replace(".000000000", "") or "8.0 USD now" in said, said
+    assert "3 days moved, 7.000000000 USD before (1 days unknown), 8.000000000 USD now." in said, said
     assert "1 days read again" in said and "2 whose file is gone" in said and "1 records of unknown money" in said
     assert cost(old) == [(SPOOLED, N("2.5")), (GONE, N(3)), (HIDDEN, N("2.5"))]
     assert old.one("SELECT SUM(cost_usd) FROM fct_cost_daily WHERE user_email IS NULL") == N("0.5"), "what was rejected counts"
@@ -96,6 +96,40 @@ def test_one_command_reads_again_what_is_held(old: Desk, monkeypatch: pytest.Mon
     fetches = old.one("SELECT COUNT(*) FROM raw_fetches")
     again = CliRunner().invoke(app, ["upgrade"])
     assert "0 days read again" in " ".join(again.output.split()) and old.one("SELECT COUNT(*) FROM raw_fetches") == fetches
+
+
+def test_an_upgrade_that_was_stopped_after_reading_still_builds(old: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The facts are of before, raw is of today, and nothing is left to read: the command must not think itself done."""
+    from ai_usage.loading import Loader
+    from ai_usage.loading.again import read_again
+
+    monkeypatch.setenv("AI_USAGE_DATA_DIR", str(old.folder))
+    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(old.warehouse.path))
+    read_again(old.warehouse, Loader(old.warehouse), old.spool)
+    assert cost(old) == []
+    done = CliRunner().invoke(app, ["upgrade"])
+    assert done.exit_code == 0 and cost(old) == [(SPOOLED, N("2.5")), (GONE, N(3)), (HIDDEN, N("2.5"))]
+
+
+@pytest.mark.parametrize("has_file", [True, False], ids=["from the spool", "from its rows"])
+def test_a_day_read_before_it_ended_is_not_whole_after_reading_it_again(desk: Desk, has_file: bool) -> None:
+    """Told at ten in the morning of the day itself: read again in November it is still the half of a day, for close, certificate and ranges."""
+    from ai_usage.loading import Loader
+    from ai_usage.loading.again import read_again
+
+    morning = datetime(2026, 9, 1, 10, tzinfo=UTC)
+    walk = spooled(desk.spool, EVENTS, SPOOLED, None, [event(SPOOLED, cents=200), event(SPOOLED, cents=100, kind="Included in Business")])
+    desk.events(
+        SPOOLED, {"charged_usd": N(2)}, {"charged_usd": N(1), "kind": "Included in Business"}, at=morning, vendor_total_usd=N(3),
+        spool_path=walk.relative_path if has_file else "gone", **BEFORE, **bounds(SPOOLED),
+    )  # fmt: skip
+    desk.quiet(GONE, HIDDEN)
+    for _ in range(2):
+        read_again(desk.warehouse, Loader(desk.warehouse), desk.spool)
+        assert desk.one("SELECT vendor_total_usd FROM stg_current_fetches WHERE usage_date = @d", d=SPOOLED) == 2
+        assert desk.one("SELECT told_at FROM stg_current_fetches WHERE usage_date = @d", d=SPOOLED) == morning
+        assert desk.ask("SELECT usage_date FROM vw_certificate WHERE usage_date = @d AND state = 'complete'", d=SPOOLED) == []
+        assert desk.ask("SELECT usage_date FROM vw_restatements") == [], "what was not said yet was not restated"
 
 
 def test_a_later_answer_of_the_vendor_is_the_vendors_change(old: Desk) -> None:

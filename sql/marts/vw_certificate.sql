@@ -10,7 +10,7 @@ WITH asked AS (
     MIN(usage_date) AS first_day,
     MAX(usage_date) AS last_day
   FROM raw_fetches
-  WHERE window_start IS NOT NULL AND origin = 'api' AND DATE(fetched_at) > usage_date
+  WHERE window_start IS NOT NULL AND origin = 'api' AND DATE(COALESCE(told_at, fetched_at)) > usage_date
   GROUP BY source, endpoint
 ),
 
@@ -70,7 +70,7 @@ SELECT
   CASE
     WHEN h.fetch_id IS NULL AND f.fetched_at IS NULL THEN 'missing'
     WHEN h.fetch_id IS NULL THEN f.state
-    WHEN h.origin = 'api' AND DATE(h.fetched_at) <= d.usage_date THEN 'open'
+    WHEN h.origin = 'api' AND DATE(h.told_at) <= d.usage_date THEN 'open'
     ELSE h.state
   END AS state,
   h.origin,
@@ -82,8 +82,8 @@ SELECT
   h.fetch_id,
   h.version_fetch_id,
   h.fetched_at,
-  CASE WHEN h.fetch_id IS NULL OR f.fetched_at > h.fetched_at THEN f.fetched_at END AS failed_at,
-  CASE WHEN h.fetch_id IS NULL OR f.fetched_at > h.fetched_at THEN f.error END AS error
+  CASE WHEN h.fetch_id IS NULL OR f.fetched_at > h.told_at THEN f.fetched_at END AS failed_at,
+  CASE WHEN h.fetch_id IS NULL OR f.fetched_at > h.told_at THEN f.error END AS error
 FROM days AS d
 LEFT JOIN stg_current_fetches AS h ON d.source = h.source AND d.endpoint = h.endpoint AND d.usage_date = h.usage_date
 LEFT JOIN raw_fetches AS r ON h.fetch_id = r.fetch_id AND h.usage_date = r.usage_date

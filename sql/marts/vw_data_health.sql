@@ -13,7 +13,7 @@ WITH asked AS (
     COUNT(DISTINCT usage_date) AS days_asked,
     LOGICAL_OR(window_start IS NOT NULL AND origin = 'api') AS has_window
   FROM raw_fetches
-  WHERE window_start IS NULL OR origin != 'api' OR DATE(fetched_at) > usage_date
+  WHERE window_start IS NULL OR origin != 'api' OR DATE(COALESCE(told_at, fetched_at)) > usage_date
   GROUP BY source, endpoint
 ),
 
@@ -23,13 +23,13 @@ held AS (
     f.endpoint,
     COUNTIF(f.state = 'complete') AS days_complete,
     COUNTIF(f.state = 'empty') AS days_empty,
-    MAX(f.fetched_at) AS last_fetched_at,
+    MAX(f.told_at) AS last_fetched_at,
     SUM(f.row_count) AS row_count,
     SUM(f.rejected_count) AS rejected_rows,
     SUM(f.vendor_total_usd) AS vendor_total_usd
   FROM stg_current_fetches AS f
   INNER JOIN asked AS a ON f.source = a.source AND f.endpoint = a.endpoint
-  WHERE NOT a.has_window OR f.origin != 'api' OR DATE(f.fetched_at) > f.usage_date
+  WHERE NOT a.has_window OR f.origin != 'api' OR DATE(f.told_at) > f.usage_date
   GROUP BY f.source, f.endpoint
 ),
 

@@ -58,8 +58,8 @@ drawn AS (
     ROW_NUMBER() OVER (
       PARTITION BY source, endpoint, usage_date
       ORDER BY
-        DATE(fetched_at) <= DATE_ADD(LAST_DAY(usage_date), INTERVAL 1 DAY) DESC,
-        CASE WHEN DATE(fetched_at) <= DATE_ADD(LAST_DAY(usage_date), INTERVAL 1 DAY) THEN fetched_at END DESC,
+        DATE(COALESCE(told_at, fetched_at)) <= DATE_ADD(LAST_DAY(usage_date), INTERVAL 1 DAY) DESC,
+        CASE WHEN DATE(COALESCE(told_at, fetched_at)) <= DATE_ADD(LAST_DAY(usage_date), INTERVAL 1 DAY) THEN fetched_at END DESC,
         fetched_at, fetch_id
     ) = 1
 ),

@@ -7,7 +7,7 @@ WITH ended AS (
     *,
     ROW_NUMBER() OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at, fetch_id) AS place
   FROM raw_fetches
-  WHERE state IN ('complete', 'empty') AND window_start IS NOT NULL AND (origin != 'api' OR DATE(fetched_at) > usage_date)
+  WHERE state IN ('complete', 'empty') AND window_start IS NOT NULL AND (origin != 'api' OR DATE(COALESCE(told_at, fetched_at)) > usage_date)
 ),
 
 said AS (

@@ -14,7 +14,7 @@ SELECT
   CAST(NULL AS STRING) AS token_type,
   d.net_usd AS cost_usd,
   CASE WHEN d.user_email IS NULL THEN 'unattributed' ELSE 'direct' END AS attribution,
-  CASE WHEN DATE(f.fetched_at) >= DATE_ADD(d.last_day, INTERVAL 2 DAY) THEN DATE_ADD(d.last_day, INTERVAL 2 DAY) END AS settled_on,
+  CASE WHEN DATE(f.told_at) >= DATE_ADD(d.last_day, INTERVAL 2 DAY) THEN DATE_ADD(d.last_day, INTERVAL 2 DAY) END AS settled_on,
   'claude_ai_spend' AS source,
   d.timing
 FROM stg_claude_ai_spend_days AS d

@@ -7,6 +7,7 @@ SELECT
   fetch_id,
   version_fetch_id,
   fetched_at,
+  COALESCE(told_at, fetched_at) AS told_at,
   state,
   origin,
   row_count,

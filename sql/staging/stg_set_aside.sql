@@ -33,7 +33,7 @@ api_days AS (
     usage_date,
     state,
     -- Read before it ended, a day is not held whole.
-    origin != 'api' OR DATE(fetched_at) > usage_date AS is_whole
+    origin != 'api' OR DATE(told_at) > usage_date AS is_whole
   FROM stg_current_fetches
   WHERE source = 'claude_enterprise' AND endpoint = 'analytics/cost'
 ),
