@@ -37,9 +37,13 @@ class NoonToday(datetime, metaclass=_Plain):
         return NOON
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def today() -> Iterator[date]:
-    """CURRENT_DATE() is the desk's day in every model, and in the unit test that compares with it."""
+    """CURRENT_DATE() is the desk's day in every model, and in the unit test that compares with it.
+
+    For a module, not a package: these folders are no packages to pytest, and a fixture of package scope would last to the end of the session,
+    in which other tests run on the same worker and lose the seats of every later day.
+    """
     held = models.all_models()
     says = f"DATE '{NOON.date()}'"
     fixed = {name: replace(m, sql=m.sql.replace("CURRENT_DATE()", says)) for name, m in held.items() if "CURRENT_DATE()" in m.sql}
@@ -67,7 +71,7 @@ def google(request: pytest.FixtureRequest) -> Iterator[KeptAnswers]:
         save(answers.used, Path(os.environ[KEEP]))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def new_desk(google: KeptAnswers, today: date, empty_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Desk]:
     empty = tmp_path_factory.mktemp("empty") / "empty.duckdb"
     shutil.copyfile(empty_file, empty)
