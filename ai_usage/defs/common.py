@@ -25,8 +25,9 @@ from ai_usage.settings import SettingsError, load_settings
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import PermanentError, SourceError
 from ai_usage.sources.traffic import Line, quantile
+from ai_usage.sources.uploads import client as uploads
 from ai_usage.tables.schema import Table
-from ai_usage.warehouse import WarehouseError
+from ai_usage.warehouse import WarehouseError, models
 
 OWNERS = ["team:data-platform"]
 SAMPLE = 20  # rows that a failed check shows at most
@@ -183,6 +184,26 @@ def _markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 def spent(runtime: Runtime) -> dict[str, Any]:
     """What the asset's work cost, checks included, where the engine bills: for the end of every asset that asks the warehouse."""
     return dict(runtime.warehouse.spent())
+
+
+# Every raw asset writes the ledger of fetches; no asset writes the others: who was erased, and how vendors answered.
+_LEDGER = frozenset({"raw_fetches", "raw_rejects"})
+_NO_ASSETS = _LEDGER | {"forgotten_people", "forget_log", "vendor_requests"}
+
+
+def upstream(name: str) -> list[str]:
+    """The assets that fill what a model's SQL reads, staging seen through.
+
+    Files of the drop folder fill the vendors' own tables, so whatever reads one of those waits for them too. What shows the ledger itself
+    waits for the facts, which come after everything that writes it.
+    """
+    read = models.tables_read(name)
+    found = {other for other in read if tables.BY_NAME[other].layer != "books"} - _NO_ASSETS
+    if any(endpoint.table.name in read for endpoint in uploads.KINDS.values()):
+        found.add("uploaded_files")
+    if _LEDGER & set(models.model(name).inputs):
+        found |= {"fct_cost_daily", "fct_usage_daily"}
+    return sorted(found)
 
 
 def asset_key(table: Table) -> dg.AssetKey:

@@ -104,6 +104,15 @@ def model(name: str) -> Model:
 
 
 @lru_cache(maxsize=256)
+def tables_read(name: str) -> frozenset[str]:
+    """The stored tables and the marts that a model reads, staging seen through, itself left out."""
+    found: set[str] = set()
+    for other in model(name).inputs:
+        found |= tables_read(other) if tables.BY_NAME[other].layer == "staging" else {other}
+    return frozenset(found - {name})
+
+
+@lru_cache(maxsize=256)
 def expand(sql: str) -> str:
     """The statement with every staging model that it reads put in front of it, so that their `@start_date` and `@end_date` reach the raw tables:
     a day then costs a day. Unchanged when it reads none. The views of the same names show the same models over all days.

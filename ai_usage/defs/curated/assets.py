@@ -9,7 +9,7 @@ import dagster as dg
 
 from ai_usage import closing, totals
 from ai_usage.defs import checks
-from ai_usage.defs.common import DAYS, OWNERS, RANGES, SAMPLE, check, failed, run_parameters, spent, table_metadata, usd
+from ai_usage.defs.common import DAYS, OWNERS, RANGES, SAMPLE, check, failed, run_parameters, spent, table_metadata, upstream, usd
 from ai_usage.defs.curated import money
 from ai_usage.defs.curated.frozen import stand
 from ai_usage.proofs import FACTS
@@ -25,7 +25,7 @@ def _declared(name: str, specs: Sequence[dg.AssetCheckSpec] = ()) -> dict[str, A
     grain = dg.AssetCheckSpec("grain", asset=name, blocking=True, description=f"One row for {model.table.grain}.")
     return {
         "name": name, "description": model.table.description, "metadata": table_metadata(model.table), "group_name": "curated",
-        "owners": OWNERS, "kinds": {"sql"}, "code_version": hashlib.sha256(model.sql.encode()).hexdigest()[:16], "check_specs": [grain, *specs],
+        "owners": OWNERS, "kinds": {"sql"}, "code_version": hashlib.sha256(model.sql.encode()).hexdigest()[:16], "check_specs": [grain, *specs], "deps": upstream(name),
     }  # fmt: skip
 
 
@@ -44,7 +44,6 @@ def _run(context: dg.AssetExecutionContext, runtime: Runtime, name: str) -> tupl
 
 @dg.asset(
     **_declared("dim_user_assignments", [dg.AssetCheckSpec("no_identity_conflicts", asset="dim_user_assignments", description="No e-mail belongs to two people.")]),
-    deps=["raw_sheet_people"],
 )  # fmt: skip
 def dim_user_assignments(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     _, metadata = _run(context, runtime, "dim_user_assignments")
@@ -54,10 +53,6 @@ def dim_user_assignments(context: dg.AssetExecutionContext, runtime: dg.Resource
 
 @dg.asset(
     **_declared("dim_api_keys"),
-    deps=[
-        "raw_sheet_api_keys", "raw_sheet_people", "raw_cursor_events", "uploaded_files", "raw_anthropic_api_keys", "raw_anthropic_users",
-        "raw_anthropic_workspaces",
-    ],
 )  # fmt: skip
 def dim_api_keys(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     _, metadata = _run(context, runtime, "dim_api_keys")
@@ -67,12 +62,6 @@ def dim_api_keys(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Ru
 
 @dg.asset(
     **_declared("fct_usage_daily"), partitions_def=DAYS, backfill_policy=RANGES,
-    deps=[
-        "raw_cursor_events", "raw_cursor_usage", "raw_anthropic_usage", "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces",
-        "raw_anthropic_analytics_cost", "raw_anthropic_analytics_usage", "raw_claude_enterprise_cost", "raw_claude_enterprise_usage",
-        "raw_claude_enterprise_users",
-        "raw_sheet_claude_ai_usage", "raw_sheet_people", "dim_api_keys", "uploaded_files", "raw_claude_ai_audit_log", "raw_claude_ai_spend",
-    ],
 )  # fmt: skip
 def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window, metadata = _run(context, runtime, "fct_usage_daily")
@@ -90,11 +79,6 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
         ],
     ),
     partitions_def=DAYS, backfill_policy=RANGES,
-    deps=[
-        "raw_cursor_events", "raw_cursor_spend", "raw_cursor_usage", "raw_cursor_members", "raw_anthropic_cost", "raw_anthropic_usage",
-        "raw_claude_code_usage", "raw_anthropic_users", "raw_anthropic_workspaces", "raw_anthropic_analytics_cost", "raw_claude_enterprise_cost",
-        "raw_sheet_subscriptions", "raw_sheet_adjustments", "raw_sheet_fx_rates", "raw_sheet_people", "dim_api_keys", "uploaded_files", "raw_claude_ai_spend",
-    ],
 )  # fmt: skip
 def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window, metadata = _run(context, runtime, "fct_cost_daily")
@@ -110,10 +94,6 @@ def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
 
 @dg.asset(
     **_declared("dim_users"),
-    deps=[
-        "fct_usage_daily", "fct_cost_daily", "dim_user_assignments", "dim_api_keys", "raw_sheet_people", "raw_sheet_api_keys",
-        "raw_sheet_subscriptions", "raw_cursor_members", "raw_anthropic_users",
-    ],
 )  # fmt: skip
 def dim_users(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     _, metadata = _run(context, runtime, "dim_users")
@@ -131,7 +111,7 @@ def dim_users(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runti
             )
         ],
     ),
-    partitions_def=DAYS, backfill_policy=RANGES, deps=["fct_cost_daily"],
+    partitions_def=DAYS, backfill_policy=RANGES,
 )  # fmt: skip
 def fct_cost_corrections(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window, metadata = _run(context, runtime, "fct_cost_corrections")
@@ -144,8 +124,8 @@ def fct_cost_corrections(context: dg.AssetExecutionContext, runtime: dg.Resource
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
 
-def _total(name: str, deps: list[str]) -> dg.AssetsDefinition:
-    @dg.asset(**_declared(name), partitions_def=DAYS, backfill_policy=RANGES, deps=deps)
+def _total(name: str) -> dg.AssetsDefinition:
+    @dg.asset(**_declared(name), partitions_def=DAYS, backfill_policy=RANGES)
     def total(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
         try:
             first, last, rows = totals.write(runtime.warehouse, name, run_parameters(context, runtime))
@@ -162,12 +142,12 @@ def _total(name: str, deps: list[str]) -> dg.AssetsDefinition:
     return total
 
 
-agg_person_days = _total("agg_person_days", ["fct_usage_daily"])
-agg_person_weeks = _total("agg_person_weeks", ["agg_person_days"])
-agg_person_months = _total("agg_person_months", ["agg_person_days"])
-agg_cost_days = _total("agg_cost_days", ["fct_cost_daily"])
+agg_person_days = _total("agg_person_days")
+agg_person_weeks = _total("agg_person_weeks")
+agg_person_months = _total("agg_person_months")
+agg_cost_days = _total("agg_cost_days")
 # What the books hold is proved against the facts before it is stored: the asset waits for that check.
-agg_cost_months = _total("agg_cost_months", ["vw_cost_booked"])
+agg_cost_months = _total("agg_cost_months")
 
 
 def _cost_totals(runtime: Runtime, window: Window) -> dict[str, Any]:

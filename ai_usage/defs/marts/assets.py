@@ -1,17 +1,15 @@
 """Marts: each asset deploys one view from sql/marts/ and proves what it shows."""
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 
-from ai_usage import tables
 from ai_usage.defs import checks, completeness
-from ai_usage.defs.common import OWNERS, check, failed, job_range, spent, table_metadata, usd
+from ai_usage.defs.common import OWNERS, check, failed, job_range, spent, table_metadata, upstream, usd
 from ai_usage.months import last_day
 from ai_usage.runtime import Runtime
-from ai_usage.tables import MARTS, sheet
+from ai_usage.tables import MARTS
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import WarehouseError, models
 
@@ -25,13 +23,6 @@ CONSERVED = (
     "vw_platform_roi",
     "vw_adoption",
 )
-
-
-def _tabs(inputs: Iterable[str]) -> set[str]:
-    """Tabs of the sheet that a model reads, itself or through staging of the sheet's own: what staging makes facts of, the facts stand for."""
-    found = {name for name in inputs if name.startswith("raw_sheet_")}
-    behind = [models.model(name).inputs for name in inputs if name in {t.name for t in sheet.STAGING}]
-    return found.union(*map(_tabs, behind))
 
 
 def _mart(table: Table) -> dg.AssetsDefinition:
@@ -57,13 +48,10 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         specs.append(dg.AssetCheckSpec("no_failed_days", asset=table.name, description="No day is failed or was never asked for."))
     if table.name == "vw_certificate":
         specs += completeness.SPECS
-    inputs = [name for name in model.inputs if not name.startswith(("raw_", "stg_"))] + sorted(_tabs(model.inputs))
-    inputs = [name for name in inputs if tables.BY_NAME[name].layer != "books"]  # no asset fills them: finance does
-    inputs = inputs or ["fct_cost_daily", "fct_usage_daily"]
 
     @dg.asset(
         name=table.name, description=table.description, metadata=table_metadata(table), group_name="marts", owners=OWNERS,
-        kinds={"sql", "view"}, deps=inputs, check_specs=specs,
+        kinds={"sql", "view"}, deps=upstream(table.name), check_specs=specs,
     )  # fmt: skip
     def mart(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
         try:
