@@ -88,6 +88,22 @@ stg_subscription_terms = Table(
         integer("ended_by_row", "The row with a later valid_from, where it ends this one before the day that the sheet gives."),
     ),
 )
+stg_subscription_prices = Table(
+    name="stg_subscription_prices",
+    layer="staging",
+    description="What a seat of each subscription costs in US dollars, and on which days: in another currency by the rate of each month that has one.",
+    grain="one row of the tab that counts; in another currency one month of it",
+    key=("sheet_row", "valid_from"),
+    view=True,
+    columns=(
+        *(c for c in stg_subscription_terms.columns if c.name in {"sheet_row", "platform", "email", "seats"}),
+        usd("price_usd", "Price of one seat for one calendar month.", nullable=False),
+        *(c for c in stg_subscription_terms.columns if c.name in {"currency", "written_amount"}),
+        RATE,
+        date("valid_from", "First UTC day at this price.", nullable=False),
+        date("valid_to", "Last UTC day at this price.", nullable=False),
+    ),
+)
 stg_departments = Table(
     name="stg_departments",
     layer="staging",
@@ -120,6 +136,7 @@ STAGING: tuple[Table, ...] = (
     stg_sheet_repeats,
     stg_sheet_unread,
     stg_subscription_terms,
+    stg_subscription_prices,
     stg_departments,
     stg_sheet_unmatched,
 )

@@ -6,7 +6,7 @@ of one person. Belongs here: what decides identity. Does not belong here: how mo
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -303,6 +303,25 @@ def test_seats_are_counted_by_account_and_paid_by_person(desk: Desk) -> None:
     assert [tuple(s.values()) for s in seats] == [
         (ANA, "Eng", 3, "a.smith@example.com, ana+work@example.com, ana@example.com", 2, 720), (BEN, "Eng", 1, BEN, 0, 0)
     ]  # fmt: skip
+
+
+def test_a_seat_in_euros_is_priced_in_dollars_at_the_rate_of_its_month(desk: Desk) -> None:
+    """Two seats of 30 EUR, 33 USD in November (36 in October), and two of 30 USD: a seat costs 31.50, so two more accounts cost 756 a year. Ben's own
+    seat is no block; the row of the old price ended the day before the new one began."""
+    seat = {"platform": "cursor", "valid_from": FIRST, "valid_to": LAST}
+    euros = {**seat, "plan": "E", "seats": 2, "written_amount": N(30), "currency": "EUR"}
+    desk.tab(
+        "subscriptions",
+        {**euros, "written_amount": N(500), "valid_from": FIRST - timedelta(days=90)},
+        euros,
+        {**seat, "plan": "D", "seats": 2, "price_usd": N(30)},
+        {**seat, "plan": "D", "email": BEN, "price_usd": N(900)},
+    )
+    rates = ((FIRST - timedelta(days=1), "1.2"), (day(9), "1.1"))
+    desk.tab("fx_rates", *({"month": month, "currency": "EUR", "usd": N(usd)} for month, usd in rates))
+    desk.tab("people", {"email": ANA, "aliases": "a.smith@example.com"})
+    held(desk, 30, ANA, "ana+work@example.com", "a.smith@example.com")
+    assert desk.one("SELECT extra_yearly_usd FROM vw_seats") == 756
 
 
 def test_a_seat_of_ones_own_pays_for_one_account(desk: Desk) -> None:

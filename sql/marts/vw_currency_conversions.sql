@@ -1,6 +1,6 @@
 -- Money of the sheet that is written in another currency, with the rate of its month. A rate that somebody corrects later moves the figures of that
 -- month: of a closed one as a correction. Grain: tab, sheet_row, month. Inputs: stg_sheet_invoices_rows, stg_sheet_budgets_rows,
--- stg_sheet_adjustments_rows, stg_subscription_terms, stg_sheet_fx_rates_rows.
+-- stg_sheet_adjustments_rows, stg_subscription_prices.
 SELECT 'invoices' AS tab, sheet_row, DATE_TRUNC(invoice_month, MONTH) AS month, currency, written_amount, usd_rate, amount_usd
 FROM stg_sheet_invoices_rows
 WHERE currency != ''
@@ -13,14 +13,6 @@ SELECT 'adjustments' AS tab, sheet_row, DATE_TRUNC(adjustment_date, MONTH) AS mo
 FROM stg_sheet_adjustments_rows
 WHERE currency != ''
 UNION ALL
-SELECT
-  'subscriptions' AS tab,
-  t.sheet_row,
-  DATE_TRUNC(x.month, MONTH) AS month,
-  t.currency,
-  t.written_amount,
-  x.usd AS usd_rate,
-  CAST(t.written_amount * x.usd AS NUMERIC) AS amount_usd
-FROM stg_subscription_terms AS t
-INNER JOIN stg_sheet_fx_rates_rows AS x ON t.currency = x.currency
-WHERE DATE_TRUNC(x.month, MONTH) <= t.valid_to AND LAST_DAY(x.month) >= t.valid_from
+SELECT 'subscriptions' AS tab, sheet_row, DATE_TRUNC(valid_from, MONTH) AS month, currency, written_amount, usd_rate, price_usd AS amount_usd
+FROM stg_subscription_prices
+WHERE currency != ''

@@ -6,8 +6,7 @@
 -- range of days was billed, which is spread over them and has no weekday; days that a vendor failed to give are left out of every mean. A platform
 -- that bills fees only is certain: its range is the projection.
 -- Grain: level, platform, cost_date (the days of the latest month with data).
--- Inputs: agg_cost_days, vw_cost_booked, stg_billed_days, stg_subscription_terms, stg_sheet_fx_rates_rows,
--- stg_sheet_budgets_rows.
+-- Inputs: agg_cost_days, vw_cost_booked, stg_billed_days, stg_subscription_prices, stg_sheet_budgets_rows.
 WITH usage AS (
   SELECT
     cost_date,
@@ -141,11 +140,9 @@ paid AS (
     a.day,
     r.platform,
     EXTRACT(DAY FROM LAST_DAY(a.day)) AS days_in_month,
-    CAST(COALESCE(r.price_usd, CAST(r.written_amount * x.usd AS NUMERIC)) * r.seats * 1000000000 AS NUMERIC) AS month_nano_usd
-  FROM stg_subscription_terms AS r
+    CAST(r.price_usd * r.seats * 1000000000 AS NUMERIC) AS month_nano_usd
+  FROM stg_subscription_prices AS r
   INNER JOIN ahead AS a ON a.day BETWEEN r.valid_from AND r.valid_to
-  LEFT JOIN stg_sheet_fx_rates_rows AS x ON r.currency = x.currency AND DATE_TRUNC(a.day, MONTH) = DATE_TRUNC(x.month, MONTH)
-  WHERE r.price_usd IS NOT NULL OR (r.written_amount IS NOT NULL AND x.usd IS NOT NULL)
 ),
 
 fees AS (

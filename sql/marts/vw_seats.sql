@@ -1,7 +1,7 @@
 -- Seats that accounts hold at the vendor, by the person behind them, as of the last day of the month that is held. Who has three accounts takes three
--- seats and is one person; what the accounts beyond the first cost in a year is at the price of a seat of the sheet's blocks on that day, the mean by
--- seats where prices differ. Only platforms whose vendor names the holders. Grain: month, platform, user_email.
--- Inputs: stg_seats, stg_email_aliases, dim_user_assignments, raw_sheet_subscriptions, stg_snapshots.
+-- seats and is one person; what the accounts beyond the first cost in a year is at the price of a seat of the sheet's blocks on that day, in US
+-- dollars, the mean by seats where prices differ. Only platforms whose vendor names the holders. Grain: month, platform, user_email.
+-- Inputs: stg_seats, stg_email_aliases, dim_user_assignments, stg_subscription_prices.
 WITH last_days AS (
   SELECT
     platform,
@@ -31,12 +31,7 @@ prices AS (
     l.month,
     CAST(SAFE_DIVIDE(SUM(CAST(r.price_usd * r.seats AS NUMERIC)), SUM(r.seats)) AS NUMERIC) AS seat_usd
   FROM last_days AS l
-  INNER JOIN raw_sheet_subscriptions AS r
-    ON
-      l.platform = r.platform
-      AND r.seats > 0
-      AND l.seat_date BETWEEN COALESCE(r.valid_from, DATE '2023-01-01') AND COALESCE(r.valid_to, DATE '9999-12-31')
-  INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id AND s.source = 'google_sheets' AND s.endpoint = 'subscriptions'
+  INNER JOIN stg_subscription_prices AS r ON l.platform = r.platform AND r.email IS NULL AND l.seat_date BETWEEN r.valid_from AND r.valid_to
   GROUP BY l.platform, l.month
 )
 

@@ -1,21 +1,19 @@
 -- Seats and flat fees. The month's price is spread over all days of the calendar month, in whole 1e-9 USD; what the division leaves over falls
--- on the month's last day, so that a full month is the price to the last digit. A price in another currency is converted by the rate that
--- the tab fx_rates gives for the month of the day; a month without a rate has no cost, and sheet_issues names the row.
+-- on the month's last day, so that a full month is the price to the last digit. Where a price in another currency has no rate, there is no cost, and
+-- sheet_issues names the row.
 -- A block of seats goes to the accounts that hold one on that day (stg_seats), a seat's price each, at the cost of the person behind the account: who
 -- has three accounts holds three seats. A row of a person's own pays for one of the accounts. Seats that nobody holds stay unattributed. Where more
 -- accounts hold a seat than were bought, they share the block evenly.
 -- Grain: cost_date, platform, user_email, attribution.
--- Inputs: stg_subscription_terms, stg_sheet_fx_rates_rows, stg_seats, stg_email_aliases.
+-- Inputs: stg_subscription_prices, stg_seats, stg_email_aliases.
 WITH days AS (
   SELECT
     r.platform,
     REGEXP_REPLACE(LOWER(TRIM(r.email)), r'\+[^@]*@', '@') AS written_email,
     r.seats,
     r.price_usd,
-    r.currency,
-    r.written_amount,
     day
-  FROM stg_subscription_terms AS r,
+  FROM stg_subscription_prices AS r,
     UNNEST(GENERATE_DATE_ARRAY(GREATEST(r.valid_from, @start_date), LEAST(r.valid_to, CURRENT_DATE(), @end_date))) AS day
 ),
 
@@ -27,11 +25,9 @@ paid AS (
     d.seats,
     d.day,
     EXTRACT(DAY FROM LAST_DAY(d.day)) AS days_in_month,
-    CAST(COALESCE(d.price_usd, CAST(d.written_amount * x.usd AS NUMERIC)) * d.seats * 1000000000 AS NUMERIC) AS month_nano_usd,
+    CAST(d.price_usd * d.seats * 1000000000 AS NUMERIC) AS month_nano_usd,
     d.day = LAST_DAY(d.day) AS is_last_day
   FROM days AS d
-  LEFT JOIN stg_sheet_fx_rates_rows AS x ON d.currency = x.currency AND DATE_TRUNC(d.day, MONTH) = DATE_TRUNC(x.month, MONTH)
-  WHERE d.price_usd IS NOT NULL OR (d.written_amount IS NOT NULL AND x.usd IS NOT NULL)
 ),
 
 parts AS (
