@@ -47,8 +47,18 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         "unknown_money",
         """
-        SELECT source, endpoint, SUM(unknown_money_count) AS records, MIN(usage_date) AS first_day FROM stg_current_fetches
-        WHERE usage_date BETWEEN @first_day AND @last_day AND unknown_money_count > 0 GROUP BY source, endpoint ORDER BY source, endpoint
+        SELECT f.source, f.endpoint, SUM(f.unknown_money_count) AS records, MIN(f.first_day) AS first_day
+        FROM (
+          -- A spend report stands on the last day of its range, and a record of it that hides its money may be of any of them.
+          SELECT
+            c.source, c.endpoint, c.usage_date, c.unknown_money_count,
+            CASE WHEN c.source = 'claude_ai' AND c.endpoint = 'spend' THEN DATE(r.window_start) ELSE c.usage_date END AS first_day
+          FROM stg_current_fetches AS c INNER JOIN raw_fetches AS r ON c.fetch_id = r.fetch_id AND c.usage_date = r.usage_date
+          WHERE c.unknown_money_count > 0
+        ) AS f
+        LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
+        WHERE f.first_day <= @last_day AND f.usage_date >= @first_day AND x.usage_date IS NULL
+        GROUP BY f.source, f.endpoint ORDER BY f.source, f.endpoint
         """,
         "{source}: {records} records of {endpoint} could not be read, so their money is not known; the first is of {first_day}.",
     ),

@@ -327,6 +327,29 @@ def test_records_of_unknown_money_close_by_name_and_reason_only(office: Office) 
     assert [r["accepted"] is None for r in office.desk.ask("SELECT accepted FROM month_closings ORDER BY month")] == [False, True]
 
 
+def test_unknown_money_of_a_range_is_asked_of_each_month_that_it_may_be_of(desk: Desk) -> None:
+    """A spend report of 15 September to 14 October hides one amount: both months ask, November does not. Once the API tells all 30 days, the report
+    counts nowhere and nobody is asked; a record that the API hides on one of them is asked of its own month."""
+    first, last = D(2026, 9, 15), D(2026, 10, 14)
+    row = {"period_start": first, "period_end": last, "user_email": ANA, "model": "m", "net_usd": N(3)}
+    desk.fetch("claude_ai", "spend", last, "raw_claude_ai_spend", row, origin="upload", vendor_total_usd=N(3), unknown_money_count=1,
+               window_start=datetime(2026, 9, 15, tzinfo=UTC))  # fmt: skip
+
+    def asked() -> list[str]:
+        every = {month: " ".join(closing.blockers(desk.warehouse, month, LATE)) for month in (SEP, OCT, NOV)}
+        return [
+            f"{month:%b} {said[said.index('the first is of') :][16:26]}" for month, said in every.items() if "money is not known" in said
+        ]
+
+    assert asked() == ["Sep 2026-09-15", "Oct 2026-09-15"]
+    paid = {"actor_email": ANA, "product": "chat", "amount_usd": N(1), "currency": "USD"}
+    for told in Window(first, last).days:
+        # Days that one walk brought share its window: each stands for itself.
+        desk.fetch("claude_enterprise", "analytics/cost", told, "raw_claude_enterprise_cost", paid, at=BASE, vendor_total_usd=N(1),
+                   unknown_money_count=int(told == D(2026, 10, 2)), window_start=datetime(2026, 9, 15, tzinfo=UTC))  # fmt: skip
+    assert asked() == ["Oct 2026-10-02"]
+
+
 def test_a_kind_that_nobody_has_classed_closes_by_name_and_reason_only(office: Office) -> None:
     event = {"user_email": ANA, "model": "m", "kind": "Moonlight", "charged_usd": N(10)}
     office.desk.events(D(2026, 9, 30), event, at=BASE + timedelta(hours=1), vendor_total_usd=N(10))
