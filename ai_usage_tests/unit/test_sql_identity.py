@@ -183,6 +183,29 @@ def test_claude_code_under_a_name_of_two_keys_is_nobodys_and_listed(desk: Desk) 
     assert "k1, k2" in found[0]["remedy"]
 
 
+def test_the_remedy_for_a_key_is_that_of_the_days_on_which_it_cost(desk: Desk) -> None:
+    """Two owners were open until the 10th and others from December on: cost of the 5th asks for the first. Days between two of cost ask for nothing."""
+    opened = {"owner_source": "ambiguous", "platform": "claude_api"}
+    desk.lay(
+        "dim_api_keys",
+        {**opened, "api_key_id": "k1", "candidates": "k1, k2", "valid_from": day(1), "valid_to": day(10)},
+        {**opened, "api_key_id": "k1", "candidates": "k1, k3", "valid_from": D(2026, 12, 1), "valid_to": END},
+        {**opened, "api_key_id": "k4", "candidates": "k4, k5", "valid_from": day(10), "valid_to": day(20)},
+    )
+    nobodys = {
+        "platform": "claude_api",
+        "vendor": "Anthropic",
+        "cost_type": "usage",
+        "attribution": "unattributed",
+        "settle_state": "settled",
+    }
+    costs = (("k1", day(5)), ("k1", day(6)), ("k4", day(2)), ("k4", day(28)))
+    desk.lay("fct_cost_daily", *({**nobodys, "api_key_id": k, "cost_date": d, "cost_usd": N(2), "source": "s"} for k, d in costs))
+    found = {r["item"]: r for r in desk.ask("SELECT item, remedy, cost_usd FROM vw_unmapped WHERE kind = 'key'")}
+    assert {item: r["cost_usd"] for item, r in found.items()} == {"k1": 4, "k4": 4}
+    assert "k1, k2" in found["k1"]["remedy"] and found["k4"]["remedy"] == "Write the key and its owner into the tab api_keys."
+
+
 # What means nothing, and what is nobody ----------------------------------------------------------------------------
 
 

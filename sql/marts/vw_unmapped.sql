@@ -13,28 +13,32 @@ WITH key_names AS (
 
 ownerless AS (
   SELECT
-    DATE_TRUNC(cost_date, MONTH) AS month,
-    platform,
+    DATE_TRUNC(f.cost_date, MONTH) AS month,
+    f.platform,
     CASE
-      WHEN api_key_id IS NOT NULL THEN 'key'
-      WHEN cost_type = 'subscription' THEN 'seat'
+      WHEN f.api_key_id IS NOT NULL THEN 'key'
+      WHEN f.cost_type = 'subscription' THEN 'seat'
       ELSE 'no_key'
     END AS kind,
-    COALESCE(api_key_id, workspace_id, '(none)') AS item,
-    MIN(cost_date) AS first_day,
-    MAX(cost_date) AS last_day,
-    SUM(cost_usd) AS cost_usd
-  FROM fct_cost_daily
-  WHERE attribution = 'unattributed' AND cost_type IN ('usage', 'overage', 'subscription')
+    COALESCE(f.api_key_id, f.workspace_id, '(none)') AS item,
+    -- Of several owners that were open on days with cost, those of the last such day.
+    ANY_VALUE(x.candidates HAVING MAX x.valid_from) AS candidates,
+    MIN(f.cost_date) AS first_day,
+    MAX(f.cost_date) AS last_day,
+    SUM(f.cost_usd) AS cost_usd
+  FROM fct_cost_daily AS f
+  LEFT JOIN dim_api_keys AS x
+    ON f.api_key_id = x.api_key_id AND x.owner_source = 'ambiguous' AND f.cost_date BETWEEN x.valid_from AND x.valid_to
+  WHERE f.attribution = 'unattributed' AND f.cost_type IN ('usage', 'overage', 'subscription')
   GROUP BY
-    DATE_TRUNC(cost_date, MONTH),
-    platform,
+    DATE_TRUNC(f.cost_date, MONTH),
+    f.platform,
     CASE
-      WHEN api_key_id IS NOT NULL THEN 'key'
-      WHEN cost_type = 'subscription' THEN 'seat'
+      WHEN f.api_key_id IS NOT NULL THEN 'key'
+      WHEN f.cost_type = 'subscription' THEN 'seat'
       ELSE 'no_key'
     END,
-    COALESCE(api_key_id, workspace_id, '(none)')
+    COALESCE(f.api_key_id, f.workspace_id, '(none)')
 ),
 
 homeless AS (
@@ -70,9 +74,9 @@ SELECT
   CASE o.kind
     WHEN 'key'
       THEN CASE
-        WHEN STRPOS(x.candidates, ',') > 0
-          THEN CONCAT('The name of this key in the sheet means several: ', x.candidates, '. Write the id of each and its owner there.')
-        WHEN x.candidates IS NOT NULL
+        WHEN STRPOS(o.candidates, ',') > 0
+          THEN CONCAT('The name of this key in the sheet means several: ', o.candidates, '. Write the id of each and its owner there.')
+        WHEN o.candidates IS NOT NULL
           THEN 'Rows of the tab api_keys give this key to different owners from the same day: give the later one a valid_from.'
         ELSE 'Write the key and its owner into the tab api_keys.'
       END
@@ -87,16 +91,6 @@ SELECT
   o.cost_usd
 FROM ownerless AS o
 LEFT JOIN key_names AS k ON o.item = k.api_key_id AND o.kind = k.kind
-LEFT JOIN (
-  SELECT
-    api_key_id,
-    valid_from,
-    valid_to,
-    candidates
-  FROM dim_api_keys
-  WHERE owner_source = 'ambiguous'
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY api_key_id ORDER BY valid_from DESC) = 1
-) AS x ON CASE WHEN o.kind = 'key' THEN o.item END = x.api_key_id AND o.first_day <= x.valid_to AND o.last_day >= x.valid_from
 UNION ALL
 SELECT
   month,
