@@ -358,6 +358,41 @@ def test_reconciliation_holds_all_cost(desk: Desk) -> None:
     assert desk.one("SELECT SUM(warehouse_usd) FROM vw_reconciliation") == 127
 
 
+# Lines to book ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "state", "usd"),
+    [
+        # 100 of usage and 40 of seats are booked.
+        ([("40", "subscription")], "provisional", "-100"),
+        ([("100.5", "usage")], "provisional", "-39.5"),
+        ([("5", "tax")], "provisional", "-135"),
+        ([("99", "overage"), ("40.5", "subscription")], "settled", "-0.5"),
+        ([("141", None)], "settled", "1"),
+    ],
+)
+def test_what_an_invoice_does_not_speak_of_yet_is_not_booked_away(desk: Desk, lines: list, state: str, usd: str) -> None:
+    usage(desk, D(2026, 10, 7), "100")
+    usage(desk, D(2026, 10, 31), "40", cost_type="subscription", attribution="seat")
+    invoice(desk, *lines)
+    (line,) = desk.ask("SELECT settle_state, booked_usd FROM vw_chargeback WHERE cost_type = 'invoice_difference'")
+    assert tuple(line.values()) == (state, N(usd))
+
+
+def test_an_invoice_of_a_platform_without_lines_is_its_vendors(desk: Desk) -> None:
+    usage(desk, D(2026, 10, 31), "3", "copilot", vendor="GitHub")
+    month = {"invoice_month": D(2026, 10, 1), "amount_usd": N(5)}
+    desk.tab("invoices", *({**month, "platform": p} for p in ("cursor", "claude_ai", "copilot", "other")))
+    found = desk.ask("SELECT platform, vendor, booked_usd FROM vw_chargeback WHERE cost_type = 'invoice_difference' ORDER BY platform")
+    assert [tuple(f.values()) for f in found] == [
+        ("claude_ai", "Anthropic", 5),
+        ("copilot", "GitHub", 2),
+        ("cursor", "Cursor", 5),
+        ("other", "other", 5),
+    ]
+
+
 @pytest.mark.parametrize("view", ["vw_budget_variance", "vw_forecast", "vw_reconciliation"])
 def test_nothing_gives_nothing(desk: Desk, view: str) -> None:
     assert desk.ask(f"SELECT * FROM {view}") == []

@@ -3,7 +3,9 @@
 -- and open until the month's last day is held: else a line that is booked as settled would grow.
 -- booked_usd is the line in whole cents: a vendor's month is rounded once, and what its lines rounded down lack goes, a cent each, to those with
 -- the largest rests. So cents sum to the whole. An invoice that was received adds a line of what it says beyond the lines booked for its month,
--- in whichever month they are booked; it has no cost. Grain: the view's key. Inputs: vw_cost_months, stg_sheet_invoices_rows.
+-- in whichever month they are booked; it has no cost. It is provisional while a line may move, and while usage or seats have cost and no line of the
+-- invoice (a line without a type is of both): what is missing there is an invoice that has not come, and no cost that was not charged.
+-- Grain: the view's key. Inputs: vw_cost_months, stg_sheet_invoices_rows.
 WITH lines AS (
   SELECT
     month,
@@ -66,7 +68,9 @@ invoiced AS (
   SELECT
     DATE_TRUNC(r.invoice_month, MONTH) AS month,
     r.platform,
-    CAST(ROUND(SUM(r.amount_usd), 2) AS NUMERIC) AS invoice_usd
+    CAST(ROUND(SUM(r.amount_usd), 2) AS NUMERIC) AS invoice_usd,
+    COUNTIF(COALESCE(r.cost_type, 'usage') IN ('usage', 'overage')) > 0 AS has_usage,
+    COUNTIF(COALESCE(r.cost_type, 'subscription') = 'subscription') > 0 AS has_seats
   FROM stg_sheet_invoices_rows AS r
   GROUP BY DATE_TRUNC(r.invoice_month, MONTH), r.platform
 ),
@@ -76,7 +80,9 @@ booked AS (
     COALESCE(corrects_month, month) AS month,
     platform,
     SUM(booked_usd) AS booked_usd,
-    COUNTIF(settle_state NOT IN ('closed', 'settled')) AS moving
+    COUNTIF(settle_state NOT IN ('closed', 'settled')) > 0 AS is_moving,
+    COUNTIF(cost_type IN ('usage', 'overage') AND cost_usd != 0) > 0 AS has_usage,
+    COUNTIF(cost_type = 'subscription' AND cost_usd != 0) > 0 AS has_seats
   FROM cents
   GROUP BY COALESCE(corrects_month, month), platform
 ),
@@ -111,9 +117,17 @@ SELECT
   '(unattributed)' AS user_email,
   '(unattributed)' AS user_name,
   i.platform,
-  COALESCE(v.vendor, i.platform) AS vendor,
+  CASE
+    WHEN v.vendor IS NOT NULL THEN v.vendor
+    WHEN i.platform = 'cursor' THEN 'Cursor'
+    WHEN STARTS_WITH(i.platform, 'claude') THEN 'Anthropic'
+    ELSE i.platform
+  END AS vendor,
   'invoice_difference' AS cost_type,
-  CASE WHEN COALESCE(b.moving, 0) = 0 THEN 'settled' ELSE 'provisional' END AS settle_state,
+  CASE
+    WHEN b.is_moving OR (b.has_usage AND NOT i.has_usage) OR (b.has_seats AND NOT i.has_seats) THEN 'provisional'
+    ELSE 'settled'
+  END AS settle_state,
   CAST(NULL AS DATE) AS corrects_month,
   CAST(0 AS NUMERIC) AS cost_usd,
   i.invoice_usd - COALESCE(b.booked_usd, CAST(0 AS NUMERIC)) AS booked_usd
