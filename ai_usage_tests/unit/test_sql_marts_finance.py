@@ -313,6 +313,25 @@ def test_what_the_vendor_changed_after_the_invoice_is_timing(desk: Desk) -> None
     assert (row["vendor_usd"], row["timing_usd"], row["reason"]) == (80, 20, "timing")
 
 
+def test_an_upgrade_that_reads_a_day_again_moves_no_word_of_the_vendor(desk: Desk) -> None:
+    """Told 100 on 8 October; read again by a newer rule on 5 November, that is 90, and still what the invoice of 1 November knew. The vendor says 80 on
+    9 November: 10 are timing. Read again on the 20th, that is 78, and no word of October."""
+    october(desk, "100")
+    for at, told_at, usd, change in (
+        (datetime(2026, 11, 5, tzinfo=UTC), datetime(2026, 10, 8, 6, tzinfo=UTC), 90, "-10"),
+        (datetime(2026, 11, 9, tzinfo=UTC), None, 80, "-10"),
+        (datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 9, tzinfo=UTC), 78, "-2"),
+    ):
+        desk.events(D(2026, 10, 7), {"charged_usd": N(usd)}, at=at, told_at=told_at)
+        usage(desk, D(2026, 10, 7), change)
+        if usd == 80:
+            invoice(desk, ("90", "usage"), ("40", "subscription"))
+            row = reconciled(desk)
+            assert (row["vendor_usd"], row["timing_usd"], row["reason"]) == (80, 10, "timing")
+    row = reconciled(desk)
+    assert (row["vendor_usd"], row["timing_usd"], row["reason"]) == (78, 12, "timing")
+
+
 def test_an_invoice_that_holds_the_change_already_is_no_timing(desk: Desk) -> None:
     october(desk, "100")
     desk.events(D(2026, 10, 7), {"charged_usd": N(80)}, at=datetime(2026, 11, 9, tzinfo=UTC))
