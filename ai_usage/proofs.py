@@ -27,8 +27,8 @@ BILLED_BY_LIST = """
 """
 
 # What claude.ai billed by the vendor's own totals, with the law said once more and not read from stg_set_aside: a range of the spend report is told by its own
-# total, or by those of Claude Enterprise's API where that holds all its days and one of them has rows; a day in no range by the API's. A range of
-# which the run holds a part only proves nothing: runs widen to whole ranges (`totals.whole_ranges`).
+# total, or by those of Claude Enterprise's API where that holds all its days, or the range is 0, and one of them has money; a day in no range by the
+# API's. A range of which the run holds a part only proves nothing: runs widen to whole ranges (`totals.whole_ranges`).
 CLAUDE_AI_ONCE = """
   WITH ranges AS (
     SELECT r.last_day AS unit, r.first_day >= @start_date AND r.last_day <= @end_date AS is_whole, f.vendor_total_usd AS usd, day
@@ -47,7 +47,8 @@ CLAUDE_AI_ONCE = """
   units AS (
     SELECT
       COALESCE(r.unit, asked) AS unit, MAX(r.usd) AS range_usd, SUM(a.usd) AS api_usd, SUM(c.usd) AS counted_usd,
-      COUNT(r.unit) = 0 OR (COUNTIF(a.has_ended) = COUNT(*) AND COUNTIF(a.state = 'complete') > 0) AS api_tells
+      COUNT(r.unit) = 0 OR ((COUNTIF(a.has_ended) = COUNT(*) OR MAX(r.usd) = 0) AND COUNTIF(a.state = 'complete' AND COALESCE(a.usd != 0, TRUE)) > 0)
+        AS api_tells
     FROM UNNEST(GENERATE_DATE_ARRAY(@start_date, @end_date)) AS asked
     LEFT JOIN ranges AS r ON asked = r.day
     LEFT JOIN api AS a ON asked = a.day
@@ -79,10 +80,11 @@ COST_FACTS = (
           SELECT usage_date, cost_source, SUM(usd) AS difference FROM (
             SELECT f.usage_date, COALESCE(b.cost_source, f.endpoint) AS cost_source, f.vendor_total_usd AS usd FROM stg_current_fetches AS f
             LEFT JOIN stg_bill_sources AS b ON f.source = b.source AND f.endpoint = b.endpoint
-            -- The rule once more, not its answer: Anthropic's older report counts where the newer one has no rows.
+            -- The rule once more, not its answer: Anthropic's older report counts where the newer one has no rows, or none with money.
             LEFT JOIN stg_current_fetches AS n
               ON f.usage_date = n.usage_date AND f.source = n.source
               AND CASE WHEN f.endpoint = 'cost_report' THEN 'analytics/cost complete' END = CONCAT(n.endpoint, ' ', n.state)
+              AND COALESCE(n.vendor_total_usd != 0, TRUE)
             WHERE f.usage_date BETWEEN @start_date AND @end_date AND n.usage_date IS NULL AND f.vendor_total_usd IS NOT NULL
               AND f.source NOT IN ('claude_ai', 'claude_enterprise')
             UNION ALL

@@ -406,6 +406,7 @@ stg_claude_ai_ranges = Table(
         string("version_fetch_id", "The fetch whose rows hold the content.", nullable=False),
         date("last_day", "Last UTC day of the range.", nullable=False),
         date("first_day", "Its first UTC day.", nullable=False),
+        usd("net_usd", "What was spent in it."),
     ),
 )
 stg_claude_ai_spend_days = _staging(

@@ -4,7 +4,8 @@
 SELECT
   f.version_fetch_id,
   f.usage_date AS last_day,
-  MIN(r.period_start) AS first_day
+  MIN(r.period_start) AS first_day,
+  SUM(r.net_usd) AS net_usd
 FROM stg_current_fetches AS f
 INNER JOIN raw_claude_ai_spend AS r ON f.version_fetch_id = r.fetch_id AND f.usage_date = r.usage_date
 WHERE f.source = 'claude_ai' AND f.endpoint = 'spend' AND f.state = 'complete'

@@ -3,6 +3,8 @@
 -- the other one counts: what one report shows is not dropped because another is silent. A report by range (claude.ai's spend report, a file) and
 -- one by day (Claude Enterprise's API): the range counts, and the API's days inside it do not, unless the API holds every one of its days and not all
 -- of them are empty; then the range, which stands on its last day, is left out whole. Never both, and never a part of each: a range cannot be cut.
+-- A bill whose lines come to 0 is empty too, whichever report it is: a report that knows of no money never sets aside one that knows of some. So a
+-- range of 0 gives way to any day of the API with money.
 -- Grain: source, endpoint, usage_date. Inputs: stg_current_fetches, stg_claude_ai_ranges.
 WITH pairs AS (
   SELECT
@@ -22,7 +24,8 @@ held AS (
   SELECT
     p.*,
     n.usage_date,
-    n.state = 'complete' OR o.state = 'empty' AS is_preferred
+    CASE WHEN n.state = 'empty' THEN 0 WHEN n.vendor_total_usd = 0 THEN 1 ELSE 2 END
+    >= CASE WHEN o.state = 'empty' THEN 0 WHEN o.vendor_total_usd = 0 THEN 1 ELSE 2 END AS is_preferred
   FROM pairs AS p
   INNER JOIN stg_current_fetches AS n ON p.source = n.source AND p.endpoint = n.endpoint
   INNER JOIN stg_current_fetches AS o ON p.other_source = o.source AND p.other_endpoint = o.endpoint AND n.usage_date = o.usage_date
@@ -31,7 +34,7 @@ held AS (
 api_days AS (
   SELECT
     usage_date,
-    state,
+    state = 'complete' AND COALESCE(vendor_total_usd != 0, TRUE) AS has_money,
     -- Read before it ended, a day is not held whole.
     origin != 'api' OR DATE(told_at) > usage_date AS is_whole
   FROM stg_current_fetches
@@ -41,6 +44,7 @@ api_days AS (
 range_days AS (
   SELECT
     r.last_day,
+    COALESCE(r.net_usd != 0, TRUE) AS has_money,
     usage_date
   FROM stg_claude_ai_ranges AS r
   CROSS JOIN UNNEST(GENERATE_DATE_ARRAY(r.first_day, r.last_day)) AS usage_date
@@ -49,7 +53,7 @@ range_days AS (
 ranges AS (
   SELECT
     d.last_day,
-    COUNTIF(COALESCE(a.is_whole, FALSE)) = COUNT(*) AND COUNTIF(a.state = 'complete') > 0 AS api_counts
+    COUNTIF(COALESCE(a.has_money, FALSE)) > 0 AND (COUNTIF(COALESCE(a.is_whole, FALSE)) = COUNT(*) OR COUNTIF(d.has_money) = 0) AS api_counts
   FROM range_days AS d
   LEFT JOIN api_days AS a ON d.usage_date = a.usage_date
   GROUP BY d.last_day
