@@ -7,7 +7,7 @@ unit/test_sql_anthropic.py.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -19,13 +19,20 @@ from hypothesis import strategies as st
 from ai_usage_tests.fixtures.desk import Desk
 
 FIRST = date(2026, 11, 1)
-TIERS, WINDOWS, GEOS = ("standard", "batch", "priority"), ("0-200k", "200k-1M"), ("global", "us", "not_available")
+TIERS, WINDOWS, GEOS = ("standard", "batch", "priority"), ("0-200k", "200k-1M"), ("global", "us", "eu")
+# How a vendor may write each value, and what it says of nothing.
+SPELT: dict[str | None, tuple[str | None, ...]] = {
+    None: (None, "", "not_available", " None"),
+    "us": ("us", "US"),
+    "standard": ("standard", "Standard "),
+}
 # Against standard tokens; priority is in no bill, so that only a line that names it can be of it.
 PRICE = {"batch": Fraction(1, 2), "us": Fraction(11, 10), "200k-1M": Fraction(3, 2)}
 Dims = tuple[str | None, str | None, str | None]
+Used = tuple[str | None, str | None, str | None, str]
 
 USAGE = st.dictionaries(
-    st.tuples(st.sampled_from(TIERS), st.sampled_from(WINDOWS), st.sampled_from(GEOS), st.sampled_from(("k1", "k2", "k3"))),
+    st.tuples(*(st.sampled_from((*values, None)) for values in (TIERS, WINDOWS, GEOS)), st.sampled_from(("k1", "k2", "k3"))),
     st.integers(1, 10**9), min_size=1, max_size=6,
 )  # fmt: skip
 LINES = st.dictionaries(
@@ -41,20 +48,29 @@ def lacks(dims: Dims) -> tuple[int, int]:
     return sum(d is None for d in dims), sum(n for n, d in zip((4, 2, 1), dims, strict=True) if d is None)
 
 
-def owners(lines: dict[Dims, int], used: dict[tuple[str, str, str, str], int]) -> dict[Dims, dict[str, Fraction]]:
-    """{line: {key: weight}}: each cell of usage goes to the line that says most of it."""
+def owners(lines: dict[Dims, int], used: dict[Used, int]) -> dict[Dims, dict[str, Fraction]]:
+    """{line: {key: weight}}: each cell of usage goes to the line that says most of it; what goes to none, since it lacks what the lines say, shares
+    each line that took nothing."""
     taken: dict[Dims, list[tuple[str, int, Fraction]]] = defaultdict(list)
+
+    def take(dims: Dims, cell: Dims, key: str, tokens: int) -> None:
+        price = Fraction(1)
+        for line_says, usage_says in zip(dims, cell, strict=True):
+            price *= PRICE.get(line_says or usage_says or "", Fraction(1))
+        taken[dims].append((key, tokens, price))
+
+    left = []
     for (*cell, key), tokens in used.items():
-        fits = [
-            dims
-            for dims in lines
-            if all(d is None or d == c for d, c in zip(dims, cell, strict=True)) and (cell[0] != "priority" or dims[0] == "priority")
-        ]
+        billed = [dims for dims in lines if cell[0] != "priority" or dims[0] == "priority"]
+        fits = [dims for dims in billed if all(d is None or d == c for d, c in zip(dims, cell, strict=True))]
         if fits:
-            price = Fraction(1)
-            for value in cell:
-                price *= PRICE.get(value, Fraction(1))
-            taken[min(fits, key=lacks)].append((key, tokens, price))
+            take(min(fits, key=lacks), tuple(cell), key, tokens)
+        else:
+            could = [dims for dims in billed if all(None in (d, c) or d == c for d, c in zip(dims, cell, strict=True))]
+            left.append((could, tuple(cell), key, tokens))
+    for could, cell, key, tokens in [(set(could) - taken.keys(), *rest) for could, *rest in left]:
+        for dims in could:
+            take(dims, cell, key, tokens)
     weights: dict[Dims, dict[str, Fraction]] = {}
     for dims, cells in taken.items():
         differs = len({price for _, _, price in cells}) > 1
@@ -67,22 +83,27 @@ def owners(lines: dict[Dims, int], used: dict[tuple[str, str, str, str], int]) -
 @settings(max_examples=5, deadline=None)
 @given(st.lists(st.tuples(LINES, USAGE), min_size=8, max_size=8))
 def test_parts_sum_to_each_line_and_no_usage_is_used_twice(
-    new_desk: Callable[[], Desk], days: list[tuple[dict[Dims, int], dict[tuple[str, str, str, str], int]]]
+    new_desk: Callable[[], Desk], days: list[tuple[dict[Dims, int], dict[Used, int]]]
 ) -> None:
     desk = new_desk()
     names = ("service_tier", "context_window", "inference_geo")
     same: dict[str, Any] = {"workspace_id": "w", "model": "m"}
+
+    def written(dims: Sequence[str | None], n: int) -> dict[str, str | None]:
+        spelt = (SPELT.get(value, (value,)) for value in dims)
+        return dict(zip(names, (ways[n % len(ways)] for ways in spelt), strict=True))
+
     for n, (lines, used) in enumerate(days):
         day = FIRST + timedelta(days=n)
         bill = [
-            same | dict(zip(names, dims, strict=True))
+            same | written(dims, n + i)
             | {"amount_usd": Decimal(nano).scaleb(-9), "currency": "USD", "cost_type": "tokens", "token_type": "output_tokens", "description": "d"}
-            for dims, nano in lines.items()
+            for i, (dims, nano) in enumerate(lines.items())
         ]  # fmt: skip
         desk.fetch("anthropic", "cost_report", day, "raw_anthropic_cost", *bill)
         rows = [
-            same | dict(zip(names, cell, strict=True)) | {"api_key_id": key, "output_tokens": tokens}
-            for (*cell, key), tokens in used.items()
+            same | written(cell, n + i) | {"api_key_id": key, "output_tokens": tokens}
+            for i, ((*cell, key), tokens) in enumerate(used.items())
         ]
         desk.fetch("anthropic", "usage_report/messages", day, "raw_anthropic_usage", *rows)
     found: dict[tuple[date, str | None], int] = defaultdict(int)

@@ -171,6 +171,37 @@ def test_tiers_windows_regions_models_and_workspaces_do_not_mix(desk: Desk, dime
     assert by_key == {"a": N(11), "b": N(3)}
 
 
+@pytest.mark.parametrize("geo", [None, "", " not_available", "None"])
+def test_usage_that_lacks_a_region_takes_the_lines_that_no_other_usage_fits(desk: Desk, geo: str | None) -> None:
+    """20 USD for us: only k1's usage could be of it. 8 USD for global are k2's, who says so, whatever k1 may have had there."""
+    bill(desk, line(20, inference_geo="US"), line(8))
+    usage(desk, used("k1", 5, inference_geo=geo), used("k2", 1, inference_geo="Global"))
+    assert parts(desk, "api_key_id", "cost_usd", "attribution") == [("k1", N(20), "token_share"), ("k2", N(8), "token_share")]
+
+
+def test_two_keys_without_a_region_share_each_line_by_their_tokens(desk: Desk) -> None:
+    """20 USD for us and 8 for global over 3 and 1 tokens: 15 + 6 and 5 + 2. The line names the window, so k2's, which says so, is not dearer."""
+    bill(desk, line(20, inference_geo="us", context_window="200k-1M"), line(8, context_window="200k-1M"))
+    usage(desk, used("k1", 3, inference_geo=None, context_window=None), used("k2", 1, inference_geo=None, context_window="200K-1M"))
+    assert parts(desk, "api_key_id", "cost_usd", "attribution") == [("k1", N(21), "token_share"), ("k2", N(7), "token_share")]
+
+
+def test_lines_that_differ_only_in_how_nothing_is_written_are_one(desk: Desk) -> None:
+    """Both lack a region: the 3 USD go to all usage, once, and us is a tenth dearer: 10 and 11 of 21 parts of 4.20."""
+    bill(desk, line(3, inference_geo="not_available"), line("1.2", inference_geo=None))
+    usage(desk, used("k1", 1), used("k2", 1, inference_geo="us"))
+    assert parts(desk, "api_key_id", "cost_usd", "attribution") == [("k1", N(2), "allocated"), ("k2", N("2.2"), "allocated")]
+
+
+@pytest.mark.parametrize("says", [{"service_tier": "batch"}, {"context_window": "200k-1M"}, {"inference_geo": "us"}])
+def test_usage_that_says_something_else_takes_no_line(desk: Desk, says: dict[str, str]) -> None:
+    """What the line lacks and what the usage lacks may be anything; what both say is compared."""
+    nothing = dict.fromkeys(("service_tier", "context_window", "inference_geo"))
+    bill(desk, line(20, **nothing | {name: SAME[name] for name in says}))
+    usage(desk, used("k1", 5, **nothing | says))
+    assert parts(desk) == [(None, N(20))]
+
+
 def test_priority_tier_has_usage_and_no_bill(desk: Desk) -> None:
     """Its tokens take nothing of the standard line."""
     bill(desk, line(3))

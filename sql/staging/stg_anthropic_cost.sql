@@ -1,8 +1,10 @@
 -- Anthropic's bill, split over API keys by the vendor's own arithmetic. Inside one day, workspace, model, token type, tier, window and geo the
 -- price of a token is one number, so a key's part of the line is its share of those tokens; web search splits by requests alike.
 -- Tier, window or geo may be missing from a line, and usage have it: such a line takes what no line of its group that reports it took, over all its
--- values. Of two that lack different ones, the one that lacks fewer takes it, then geo before window before tier. Where what it took differs in list
--- price (batch half; us 1.1; beyond 200k tokens of context twice, output 1.5), tokens are weighted by it and the parts are `allocated`.
+-- values. Of two that lack different ones, the one that lacks fewer takes it, then geo before window before tier. They may be missing from usage, and
+-- a line have them: what then fits no line otherwise shares each line of its group that no usage fits otherwise. A text that means nothing, such as
+-- not_available, is missing, and case does not count. Where what a line took differs in list price (batch half; us 1.1; beyond 200k tokens of
+-- context twice, output 1.5) in what the line does not name, tokens are weighted by it and the parts are `allocated`.
 -- What no usage explains (code execution, session time) stays whole and without a key. Parts are cut at 1e-9 USD and what is left over goes to
 -- the largest, so that they sum to the line exactly. In Claude Code's workspace, tokens without a key go to the actors of claude_code by
 -- their tokens of that model, since a person, not a key, signed in.
@@ -16,16 +18,20 @@ WITH billed AS (
     r.workspace_id,
     r.model,
     COALESCE(r.token_type, r.cost_type) AS token_type,
-    r.service_tier AS tier,
-    r.context_window,
-    r.inference_geo AS geo,
+    NULLIF(REGEXP_REPLACE(LOWER(TRIM(r.service_tier)), r'^(-|null|none|undefined|unknown|n/a|not_available)$', ''), '') AS tier,
+    NULLIF(REGEXP_REPLACE(LOWER(TRIM(r.context_window)), r'^(-|null|none|undefined|unknown|n/a|not_available)$', ''), '') AS context_window,
+    NULLIF(REGEXP_REPLACE(LOWER(TRIM(r.inference_geo)), r'^(-|null|none|undefined|unknown|n/a|not_available)$', ''), '') AS geo,
     CAST(SUM(r.amount_usd) * 1000000000 AS INT64) AS nano_usd
   FROM raw_anthropic_cost AS r
   INNER JOIN stg_current_fetches AS f
     ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'anthropic' AND f.endpoint = 'cost_report'
   LEFT JOIN stg_set_aside AS x ON f.source = x.source AND f.endpoint = x.endpoint AND f.usage_date = x.usage_date
   WHERE r.usage_date BETWEEN @start_date AND @end_date AND x.usage_date IS NULL
-  GROUP BY r.usage_date, r.workspace_id, r.model, COALESCE(r.token_type, r.cost_type), r.service_tier, r.context_window, r.inference_geo
+  GROUP BY
+    r.usage_date, r.workspace_id, r.model, COALESCE(r.token_type, r.cost_type),
+    NULLIF(REGEXP_REPLACE(LOWER(TRIM(r.service_tier)), r'^(-|null|none|undefined|unknown|n/a|not_available)$', ''), ''),
+    NULLIF(REGEXP_REPLACE(LOWER(TRIM(r.context_window)), r'^(-|null|none|undefined|unknown|n/a|not_available)$', ''), ''),
+    NULLIF(REGEXP_REPLACE(LOWER(TRIM(r.inference_geo)), r'^(-|null|none|undefined|unknown|n/a|not_available)$', ''), '')
 ),
 
 -- A line is known by its day and number.
@@ -43,9 +49,9 @@ usage AS (
     r.usage_date,
     COALESCE(r.workspace_id, '') AS workspace,
     r.model,
-    r.service_tier AS tier,
-    r.context_window,
-    r.inference_geo AS geo,
+    NULLIF(REGEXP_REPLACE(LOWER(TRIM(r.service_tier)), r'^(-|null|none|undefined|unknown|n/a|not_available)$', ''), '') AS tier,
+    NULLIF(REGEXP_REPLACE(LOWER(TRIM(r.context_window)), r'^(-|null|none|undefined|unknown|n/a|not_available)$', ''), '') AS context_window,
+    NULLIF(REGEXP_REPLACE(LOWER(TRIM(r.inference_geo)), r'^(-|null|none|undefined|unknown|n/a|not_available)$', ''), '') AS geo,
     COALESCE(r.api_key_id, r.service_account_id) AS api_key_id,
     u.email AS user_email,
     r.uncached_input_tokens,
@@ -91,7 +97,7 @@ quantities AS (
   FROM usage
 ),
 
--- Usage by what its price depends on, and its price against that of standard tokens, in fortieths.
+-- Usage by what its price depends on.
 cells AS (
   SELECT
     usage_date,
@@ -103,26 +109,40 @@ cells AS (
     geo,
     api_key_id,
     user_email,
-    SUM(q.quantity) AS quantity,
-    CASE WHEN token_type = 'web_search' THEN 1 ELSE
-      CASE WHEN tier = 'batch' THEN 1 ELSE 2 END
-      * CASE WHEN geo = 'us' THEN 11 ELSE 10 END
-      * CASE WHEN COALESCE(context_window, '0-200k') = '0-200k' THEN 2 WHEN token_type = 'output_tokens' THEN 3 ELSE 4 END
-    END AS price
+    SUM(q.quantity) AS quantity
   FROM quantities AS q
   GROUP BY usage_date, workspace, model, token_type, tier, context_window, geo, api_key_id, user_email
   HAVING SUM(q.quantity) > 0
 ),
 
--- Each cell of usage goes to one line. Priority Tier is not in the bill: only a line that names it takes it.
-taken AS (
+-- Which usage could be of which line. It is found where the line says no more than the usage does.
+fits AS (
   SELECT
     l.usage_date,
     l.line,
+    l.lacks,
+    c.workspace,
+    c.model,
+    c.token_type,
+    c.tier,
+    c.context_window,
+    c.geo,
     c.api_key_id,
     c.user_email,
     c.quantity,
-    c.price
+    (l.tier IS NULL OR COALESCE(l.tier = c.tier, FALSE))
+    AND (l.context_window IS NULL OR COALESCE(l.context_window = c.context_window, FALSE))
+    AND (l.geo IS NULL OR COALESCE(l.geo = c.geo, FALSE)) AS is_found,
+    -- Against that of standard tokens, in fortieths. What the line names has one price.
+    CASE WHEN c.token_type = 'web_search' THEN 1 ELSE
+      CASE WHEN COALESCE(l.tier, c.tier) = 'batch' THEN 1 ELSE 2 END
+      * CASE WHEN COALESCE(l.geo, c.geo) = 'us' THEN 11 ELSE 10 END
+      * CASE
+        WHEN COALESCE(l.context_window, c.context_window, '0-200k') = '0-200k' THEN 2
+        WHEN c.token_type = 'output_tokens' THEN 3
+        ELSE 4
+      END
+    END AS price
   FROM lines AS l
   INNER JOIN cells AS c
     ON
@@ -131,13 +151,36 @@ taken AS (
       AND COALESCE(l.model, '') = COALESCE(c.model, '')
       AND l.token_type = c.token_type
   WHERE
-    (l.tier = c.tier OR (l.tier IS NULL AND COALESCE(c.tier, 'standard') NOT IN ('priority', 'priority_on_demand')))
-    AND (l.context_window = c.context_window OR l.context_window IS NULL)
-    AND (l.geo = c.geo OR l.geo IS NULL)
-  QUALIFY
-    ROW_NUMBER() OVER (
-      PARTITION BY c.usage_date, c.workspace, c.model, c.token_type, c.tier, c.context_window, c.geo, c.api_key_id, c.user_email ORDER BY l.lacks
-    ) = 1
+    -- Priority Tier is not in the bill: only a line that names it takes it.
+    COALESCE(l.tier = c.tier, l.tier IS NOT NULL OR COALESCE(c.tier, 'standard') NOT IN ('priority', 'priority_on_demand'))
+    AND COALESCE(l.context_window = c.context_window, TRUE)
+    AND COALESCE(l.geo = c.geo, TRUE)
+),
+
+-- Each cell of usage goes to the one line that says most of it.
+placed AS (
+  SELECT
+    *,
+    is_found
+    AND ROW_NUMBER() OVER (
+      PARTITION BY usage_date, workspace, model, token_type, tier, context_window, geo, api_key_id, user_email, is_found ORDER BY lacks
+    ) = 1 AS is_placed,
+    LOGICAL_OR(is_found) OVER (
+      PARTITION BY usage_date, workspace, model, token_type, tier, context_window, geo, api_key_id, user_email
+    ) AS is_found_anywhere
+  FROM fits
+),
+
+taken AS (
+  SELECT
+    usage_date,
+    line,
+    api_key_id,
+    user_email,
+    quantity,
+    price
+  FROM placed
+  QUALIFY is_placed OR (NOT is_found_anywhere AND NOT LOGICAL_OR(is_placed) OVER (PARTITION BY usage_date, line))
 ),
 
 priced AS (
