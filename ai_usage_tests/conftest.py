@@ -37,7 +37,9 @@ def new_desk(empty_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
         folder = tmp_path_factory.mktemp("desk")
         path = folder / "w.duckdb"
         shutil.copyfile(empty_file, path)
-        return Desk(DuckDBWarehouse(path), folder)
+        desk = Desk(DuckDBWarehouse(path), folder)
+        desk.keep_open()
+        return desk
 
     return make
 

@@ -44,8 +44,8 @@ def costs(desk: Desk) -> Desk:
 
 
 def runtime_of(desk: Desk, **more: object) -> Runtime:
-    folder = Path(desk.warehouse.path).parent
-    return Runtime(Settings(data_dir=folder, duckdb_path=desk.warehouse.path, start_date=date(2026, 1, 1), **more))  # type: ignore[arg-type]
+    folder = Path(desk.path).parent
+    return Runtime(Settings(data_dir=folder, duckdb_path=desk.path, start_date=date(2026, 1, 1), **more))  # type: ignore[arg-type]
 
 
 def run(runtime: Runtime, *assets: str) -> dg.ExecuteInProcessResult:
@@ -168,7 +168,7 @@ def test_a_file_that_lacks_a_row_fails_its_check(costs: Desk, monkeypatch: pytes
 
 def test_export_on_the_command_line(costs: Desk, tmp_path: Path) -> None:
     """The month's lines on standard output and nothing else there; an unknown mart is one sentence that names the known ones."""
-    place = {"AI_USAGE_DUCKDB_PATH": str(costs.warehouse.path), "AI_USAGE_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    place = {"AI_USAGE_DUCKDB_PATH": str(costs.path), "AI_USAGE_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         return in_process(["export", *arguments], place, tmp_path)

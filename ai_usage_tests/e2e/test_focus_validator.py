@@ -79,7 +79,7 @@ def validate(tmp_path_factory: pytest.TempPathFactory) -> Validate:
 
 
 def exported(desk: Desk, month: date = NOV) -> tuple[Path, Path]:
-    settings = Settings(data_dir=desk.folder / "data", duckdb_path=desk.warehouse.path, _env_file=None)
+    settings = Settings(data_dir=desk.folder / "data", duckdb_path=desk.path, _env_file=None)
     table, parquet, _ = focus.export(Runtime(settings), month).files
     return table, parquet
 

@@ -36,7 +36,7 @@ def september(new_desk) -> Path:
         rows = [{"user_email": "ana@example.com", "charged_usd": amount} for amount in usd]
         desk.events(day, *rows, vendor_total_usd=sum(usd, N(0)), content_sha256=f"h{n}")
     curated(desk, FIRST, LAST, D(2026, 11, 20))
-    return desk.warehouse.path
+    return desk.path
 
 
 class Firm:
@@ -44,11 +44,11 @@ class Firm:
 
     def __init__(self, desk: Desk, september: Path) -> None:
         self.desk, self.folder = desk, desk.folder
-        shutil.copyfile(september, desk.warehouse.path)
+        shutil.copyfile(september, desk.path)
 
     def say(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         place = {
-            "AI_USAGE_DATA_DIR": str(self.folder), "AI_USAGE_DUCKDB_PATH": str(self.desk.warehouse.path), "AI_USAGE_START_DATE": str(FIRST),
+            "AI_USAGE_DATA_DIR": str(self.folder), "AI_USAGE_DUCKDB_PATH": str(self.desk.path), "AI_USAGE_START_DATE": str(FIRST),
             "PATH": os.environ["PATH"], "HOME": str(self.folder), "COLUMNS": "200",
         }  # fmt: skip
         return in_process(arguments, place, self.folder)
@@ -64,7 +64,7 @@ def firm(new_desk, september: Path) -> Firm:
 
 def test_a_month_is_kept_open_then_closed_proved_reopened_and_closed_again(firm: Firm) -> None:
     """A raw table's blocking check that failed last keeps it open, though it is no part of the job that closes, until it ran well again."""
-    settings = Settings(_env_file=None, data_dir=firm.folder, duckdb_path=firm.desk.warehouse.path, start_date=FIRST)
+    settings = Settings(_env_file=None, data_dir=firm.folder, duckdb_path=firm.desk.path, start_date=FIRST)
 
     def found(passed: bool) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -94,7 +94,7 @@ def test_a_month_is_kept_open_then_closed_proved_reopened_and_closed_again(firm:
     assert firm.ledger() == [
         ("close", "Controlling", None, N(30)), ("reopen", "Controlling", "wrong rate", N(30)), ("close", "Controlling", None, N(30)),
     ]  # fmt: skip
-    with duckdb.connect(str(firm.desk.warehouse.path)) as con:
+    with duckdb.connect(str(firm.desk.path)) as con:
         con.execute("UPDATE closed_cost SET cost_usd = cost_usd + 1")
     broken = firm.say("close", "2026-09", "--verify")
     assert broken.returncode == 1 and "2026-09 was closed with 1 rows and 30.000000000 USD and holds 1 rows and 31" in plain(broken.stderr)
@@ -113,7 +113,7 @@ def test_what_cannot_be_closed_is_one_sentence(firm: Firm, month: str, said: str
 
 
 def test_a_missing_day_keeps_a_month_open_and_is_named(firm: Firm) -> None:
-    with duckdb.connect(str(firm.desk.warehouse.path)) as con:
+    with duckdb.connect(str(firm.desk.path)) as con:
         con.execute("DELETE FROM raw_fetches WHERE usage_date = DATE '2026-09-12'")
     done = firm.say("close", "2026-09", "--author", "Controlling")
     assert done.returncode == 1

@@ -29,7 +29,7 @@ def updates(desk: Desk, request: pytest.FixtureRequest) -> Iterator[subprocess.P
         place: Place = request.getfixturevalue("bigquery_place")
         where |= {"url": str(place.url), "dataset": desk.warehouse.place.split(".")[1]}
     else:
-        where["path"] = str(desk.warehouse.path)
+        where["path"] = str(desk.path)
     process = subprocess.Popen(
         [sys.executable, str(PROCESS), json.dumps(where)], text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(PROCESS.parents[2])},

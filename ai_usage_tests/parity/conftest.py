@@ -81,7 +81,9 @@ def new_desk(google: KeptAnswers, today: date, empty_file: Path, tmp_path_factor
     def make() -> Desk:
         folder = tmp_path_factory.mktemp("desk")
         shutil.copyfile(empty, folder / "w.duckdb")
-        return Desk(Witnessed(folder / "w.duckdb", google), folder)
+        desk = Desk(Witnessed(folder / "w.duckdb", google), folder)
+        desk.keep_open()
+        return desk
 
     return make
 

@@ -357,7 +357,7 @@ def nothing(new_desk) -> Desk:
 def test_the_rows_are_rich(built: Desk) -> None:
     """Else the rest proves little: no table that a model reads is empty, and money is negative, tiny, huge, split, seated and unowned."""
     read = {name for model in MODELS for name in model.inputs if not tables.BY_NAME[name].view}
-    with duckdb.connect(str(built.warehouse.path), read_only=True) as con:
+    with duckdb.connect(str(built.path), read_only=True) as con:
         empty = [n for n in sorted(read | {v.name for v in VIEWS}) if con.execute(f"SELECT COUNT(*) FROM {n}").fetchone()[0] == 0]
         assert empty == []
         said = con.execute(
@@ -427,7 +427,7 @@ def test_the_rows_behind_cards_agree(built: Desk, nothing: Desk, text: str) -> N
 
 def test_the_witness_sees_one_changed_nano(built: Desk, google: KeptAnswers, tmp_path: Path) -> None:
     """A comparison that cannot fail proves nothing: DuckDB's view is made to show 1e-9 USD more."""
-    shutil.copyfile(built.warehouse.path, tmp_path / "w.duckdb")
+    shutil.copyfile(built.path, tmp_path / "w.duckdb")
     other = Witnessed(tmp_path / "w.duckdb", google)
     with duckdb.connect(str(tmp_path / "w.duckdb")) as con:
         con.execute("ALTER VIEW vw_monthly_finance RENAME TO kept")

@@ -93,8 +93,7 @@ class Witnessed(DuckDBWarehouse):
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with duckdb.connect(str(self.path), read_only=True, config=self._config) as con:
-            con.execute("SET TimeZone = 'UTC'")
+        with self._open(read_only=True) as con:
             yield con
 
 

@@ -193,7 +193,7 @@ def test_a_doubling_beside_a_record_that_cannot_be_read_is_caught(new_desk: NewD
     """Rows of the day that came twice into raw are no bad record's excuse: nothing is written, and the source-day is named."""
     desk = new_desk()
     desk.load_day(EVENTS, DAY, [event(DAY, cents=float(amount)), {**event(DAY), **bad}])
-    with duckdb.connect(str(desk.warehouse.path)) as con:
+    with duckdb.connect(str(desk.path)) as con:
         con.execute("INSERT INTO raw_cursor_events SELECT * FROM raw_cursor_events")
     with pytest.raises(WarehouseError, match="vendor's own total counts once.*per source and day"):
         build(desk)
@@ -204,7 +204,7 @@ def test_one_sources_doubling_is_not_another_ones_loss(desk: Desk) -> None:
     """Per source: 12 USD more of Cursor and 12 less of Anthropic are two faults, not none."""
     desk.load_day(EVENTS, DAY, [event(DAY, cents=1200)])
     desk.load_day(COST, DAY, [anthropic()])
-    with duckdb.connect(str(desk.warehouse.path)) as con:
+    with duckdb.connect(str(desk.path)) as con:
         con.execute("INSERT INTO raw_cursor_events SELECT * FROM raw_cursor_events; DELETE FROM raw_anthropic_cost")
     with pytest.raises(WarehouseError, match="per source and day"):
         build(desk)

@@ -27,7 +27,7 @@ def use(desk: Desk, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> Desk:
     for name in ("ANTHROPIC_ADMIN_API_KEY", "ANTHROPIC_ANALYTICS_API_KEY", "AI_USAGE_SHEET_ID", "AI_USAGE_ALERTS_FILE", "DAGSTER_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AI_USAGE_DATA_DIR", str(desk.folder))
-    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(desk.warehouse.path))
+    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(desk.path))
     monkeypatch.setenv("CURSOR_ADMIN_API_KEY", "unused")
     monkeypatch.setenv("AI_USAGE_ALERT_URLS", f"platform: '{webhook.url('hook-token')}'")
     now = datetime.now(UTC)

@@ -22,7 +22,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def runtime(desk: Desk, **more: object) -> Runtime:
-    fields = {"data_dir": desk.folder, "duckdb_path": desk.warehouse.path, "cursor_admin_api_key": "unused", **more}
+    fields = {"data_dir": desk.folder, "duckdb_path": desk.path, "cursor_admin_api_key": "unused", **more}
     return Runtime(Settings(_env_file=None, **fields))  # type: ignore[arg-type]
 
 

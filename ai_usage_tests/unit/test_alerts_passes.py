@@ -39,7 +39,7 @@ def webhook() -> Iterator[Webhook]:
 def runtime(desk: Desk, *urls: str, **more: Any) -> Runtime:
     """Cursor is on; finance is told at every address."""
     fields: dict[str, Any] = {
-        "data_dir": desk.folder, "duckdb_path": desk.warehouse.path, "cursor_admin_api_key": "unused", "google_application_credentials": None,
+        "data_dir": desk.folder, "duckdb_path": desk.path, "cursor_admin_api_key": "unused", "google_application_credentials": None,
         "alert_urls": f"finance: {list(urls)}\nplatform: {list(urls)}" if urls else None, **more,
     }  # fmt: skip
     return Runtime(Settings(_env_file=None, **fields))
@@ -118,7 +118,7 @@ def test_an_address_that_fails_is_tried_again_and_the_others_are_left_alone(
     second = passes.pass_once(use, now=NOW + HOUR)
     assert (second.messages, second.failures, len(webhook.got), len(mailbox.mails)) == (2, [], 2, 2)
     assert log(desk, "opened").count(("opened", "budget")) == 1 and ("delivery_failed", "budget") in log(desk)
-    with duckdb.connect(str(desk.warehouse.path), read_only=True) as con:
+    with duckdb.connect(str(desk.path), read_only=True) as con:
         assert "hook-token" not in repr(con.execute("SELECT * FROM alert_log").fetchall()), "an address is a secret"
 
 
@@ -198,7 +198,7 @@ def test_more_causes_than_a_person_reads_are_counted(desk: Desk, mailbox: Mailbo
 
 def test_a_condition_that_cannot_be_asked_takes_no_other_along(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     bad_state(desk)
-    with duckdb.connect(str(desk.warehouse.path)) as con:
+    with duckdb.connect(str(desk.path)) as con:
         con.execute("DROP VIEW vw_reconciliation")
     outcome = passes.pass_once(runtime(desk), now=NOW)
     assert list(outcome.found.broken) == ["invoice_difference"]

@@ -31,7 +31,7 @@ FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_ra
 def runtime(desk: Desk) -> Callable[..., Runtime]:
     def make(**changes: object) -> Runtime:
         fields = {
-            "cursor_admin_api_key": "k", "start_date": YESTERDAY - 400 * ONE, "data_dir": desk.folder, "duckdb_path": desk.warehouse.path,
+            "cursor_admin_api_key": "k", "start_date": YESTERDAY - 400 * ONE, "data_dir": desk.folder, "duckdb_path": desk.path,
             "repair_after_minutes": 0,
         }  # fmt: skip
         return Runtime(Settings(_env_file=None, **(fields | changes)))  # type: ignore[call-arg]
@@ -99,7 +99,7 @@ def test_a_warehouse_that_is_held_by_another_process_delays_nothing(
 
     held(desk, YESTERDAY - 80 * ONE)
     code = "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", code, str(desk.warehouse.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen([sys.executable, "-c", code, str(desk.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None and holder.stdout.readline()
         assert len(morning(runtime(duckdb_lock_wait_s=0), instance)) == 1, "the window is asked for all the same"
         holder.communicate()

@@ -88,7 +88,7 @@ def office(desk: Desk, request: pytest.FixtureRequest) -> Office:
     if desk.warehouse.name != "duckdb":
         return furnished(desk)
     made: Office = request.getfixturevalue("open_office")  # computed once: each test works on a copy
-    shutil.copyfile(made.desk.warehouse.path, desk.warehouse.path)
+    shutil.copyfile(made.desk.path, desk.path)
     desk._fetches = made.desk._fetches
     found = Office(desk)
     found.told, found._tick = dict(made.told), made._tick
@@ -453,7 +453,7 @@ def test_a_frozen_row_that_somebody_changes_is_found(office: Office, change: str
     office.close(SEP)
     office.close(OCT)
     assert closing.damaged(office.desk.warehouse) == []
-    with duckdb.connect(str(office.desk.warehouse.path)) as con:
+    with duckdb.connect(str(office.desk.path)) as con:
         con.execute(change)
     said = closing.damaged(office.desk.warehouse)
     assert said and all(" was closed with " in sentence and "restore it from backup" in sentence for sentence in said)
@@ -461,7 +461,7 @@ def test_a_frozen_row_that_somebody_changes_is_found(office: Office, change: str
 
 def test_rows_of_a_closing_that_never_ended_do_not_count_and_go(office: Office) -> None:
     office.close(SEP)
-    with duckdb.connect(str(office.desk.warehouse.path)) as con:  # as a crash before the ledger's row would leave it
+    with duckdb.connect(str(office.desk.path)) as con:  # as a crash before the ledger's row would leave it
         con.execute(
             "INSERT INTO closed_cost SELECT 'unfinished', * EXCLUDE (closing_id) REPLACE (DATE '2026-10-05' AS booked_on) FROM closed_cost"
         )

@@ -50,7 +50,7 @@ CHARGES = [
 
 
 def runtime(desk: Desk) -> Runtime:
-    return Runtime(Settings(data_dir=desk.folder / "data", duckdb_path=desk.warehouse.path, _env_file=None))
+    return Runtime(Settings(data_dir=desk.folder / "data", duckdb_path=desk.path, _env_file=None))
 
 
 def lines(path: Path) -> list[dict[str, str]]:
@@ -225,7 +225,7 @@ def test_the_last_two_months_are_written_and_none_before_history() -> None:
 def test_the_command_says_what_it_wrote(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paths and hashes on standard output, so that a script can check them; another version is refused."""
     desk.lay("fct_cost_daily", cost(D(2026, 10, 31), "7", ANA))
-    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(desk.warehouse.path))
+    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(desk.path))
     folder = desk.folder / "out"
     done = CliRunner().invoke(cli.app, ["focus", "--month", "2026-10", "--output", str(folder), "--version", "1.4"])
     assert done.exit_code == 0, done.output
@@ -259,7 +259,7 @@ def test_the_view_is_compared_with_the_books_month_by_month(desk: Desk) -> None:
     """A charge that the view shows in another month leaves the total as it is, and is seen."""
     desk.lay("fct_cost_daily", *CHARGES)
     assert marts._focus(runtime(desk)).passed
-    with duckdb.connect(str(desk.warehouse.path)) as con:
+    with duckdb.connect(str(desk.path)) as con:
         con.execute("SET TimeZone = 'UTC'")
         con.execute("ALTER VIEW vw_focus RENAME TO kept")
         later = "BillingPeriodStart + INTERVAL 1 MONTH"

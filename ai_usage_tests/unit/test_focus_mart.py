@@ -37,7 +37,7 @@ def book(desk: Desk, *rows: dict[str, Any]) -> None:
     declared = tables.BY_NAME["vw_cost_booked"]
     usual = {"vendor": "Cursor", "cost_type": "usage", "attribution": "unattributed", "settle_state": "settled", "source": "s"}
     data = filled(declared, [{**usual, **row} for row in rows])
-    with duckdb.connect(str(desk.warehouse.path)) as con:
+    with duckdb.connect(str(desk.path)) as con:
         con.execute("DROP VIEW vw_cost_booked")
         con.execute(declared.duckdb_ddl())
         con.register("laid", data)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,14 @@ from pathlib import Path
 from ai_usage.warehouse import DuckDBWarehouse
 print(DuckDBWarehouse(Path(sys.argv[1])).select("SELECT COUNT(*) AS n FROM raw_fetches")["n"][0].as_py())
 """
+
+
+@pytest.fixture
+def desk(new_desk: Callable[[], Desk]) -> Desk:
+    """A desk that holds nothing by itself."""
+    made = new_desk()
+    assert made.path.exists()
+    return made
 
 
 @pytest.fixture
@@ -57,13 +66,13 @@ def test_many_calls_open_once_and_a_first_write_once_more(desk: Desk, openings: 
             desk.ask(ASK)
         with desk.warehouse.held():
             desk.warehouse.execute("DELETE FROM raw_fetches WHERE TRUE")
-        assert desk.one(ASK) == 0 and not is_free(desk.warehouse.path)
-    assert openings == [True, False] and is_free(desk.warehouse.path)
+        assert desk.one(ASK) == 0 and not is_free(desk.path)
+    assert openings == [True, False] and is_free(desk.path)
 
 
 def test_without_a_hold_each_call_opens_and_lets_go(desk: Desk, openings: list[Any]) -> None:
     desk.ask(ASK)
-    assert is_free(desk.warehouse.path)
+    assert is_free(desk.path)
     desk.ask(ASK)
     assert openings == [True, True]
 
@@ -85,7 +94,7 @@ def test_another_process_gets_the_file_within_a_hold(desk: Desk, openings: list[
     with desk.warehouse.held():
         desk.ask(ASK)
         desk.warehouse.execute("DELETE FROM raw_fetches WHERE TRUE")
-        other = subprocess.Popen([sys.executable, "-c", OTHER, str(desk.warehouse.path)], stdout=subprocess.PIPE, text=True)
+        other = subprocess.Popen([sys.executable, "-c", OTHER, str(desk.path)], stdout=subprocess.PIPE, text=True)
         wait_until(lambda: desk.warehouse._wanted.exists(), 120, "another process' waiting")
         desk.ask(ASK)
         assert other.communicate(timeout=120)[0].strip() == "0"
@@ -96,29 +105,29 @@ def test_a_mark_of_a_killed_process_is_not_waited_for(desk: Desk, openings: list
     desk.warehouse._wanted.touch()
     with desk.warehouse.held():
         desk.ask(ASK)
-        assert is_free(desk.warehouse.path)
+        assert is_free(desk.path)
         os.utime(desk.warehouse._wanted, (time.time() - 60, time.time() - 60))
         desk.ask(ASK)
-        assert not is_free(desk.warehouse.path)
+        assert not is_free(desk.path)
 
 
 def test_an_idle_hold_and_a_long_one_let_go(desk: Desk, openings: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "IDLE_S", 0.01)
     with desk.warehouse.held():
         desk.ask(ASK)
-        wait_until(lambda: is_free(desk.warehouse.path), 60, "the end of an idle hold")
+        wait_until(lambda: is_free(desk.path), 60, "the end of an idle hold")
     monkeypatch.setattr(engine, "IDLE_S", 600.0)
     monkeypatch.setattr(engine, "HOLD_S", 0.0)
     with desk.warehouse.held():
         desk.ask(ASK)
-        assert is_free(desk.warehouse.path)
+        assert is_free(desk.path)
 
 
 def test_a_failed_call_opens_anew_and_nothing_of_it_stays(desk: Desk, openings: list[Any]) -> None:
     with desk.warehouse.held():
         with pytest.raises(WarehouseError):
             desk.ask("SELECT 1 / CAST(no_such AS INT64) FROM raw_fetches")
-        assert is_free(desk.warehouse.path)
+        assert is_free(desk.path)
         assert desk.one(ASK) == 0
     assert openings == [True, True]
 
@@ -128,9 +137,9 @@ def test_a_file_that_was_replaced_is_opened_anew(desk: Desk, openings: list[Any]
         desk.ask(ASK)
         desk.warehouse.compact()
         assert desk.one(ASK) == 0
-        other = desk.warehouse.path.with_name("other.duckdb")
-        other.write_bytes(desk.warehouse.path.read_bytes())
-        other.replace(desk.warehouse.path)
+        other = desk.path.with_name("other.duckdb")
+        other.write_bytes(desk.path.read_bytes())
+        other.replace(desk.path)
         before = len(openings)
         assert desk.one(ASK) == 0
         assert len(openings) == before + 1

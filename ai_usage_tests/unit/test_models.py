@@ -71,7 +71,7 @@ def test_a_model_makes_the_declared_columns_with_the_declared_types(desk: Desk, 
     """By name and order; types up to what INSERT and the views' casts convert without loss (SUM of BIGINT is HUGEINT in DuckDB)."""
     translated = dialect.to_duckdb(model.sql)
     parameters = {"start_date": NOON.date(), "end_date": NOON.date(), "as_of_date": NOON.date(), "processed_at": NOON}
-    with duckdb.connect(str(desk.warehouse.path)) as con:
+    with duckdb.connect(str(desk.path)) as con:
         con.execute("SET TimeZone = 'UTC'")
         answer = con.execute(translated, {k: v for k, v in parameters.items() if k in dialect.parameters(model.sql)})
         found = {d[0]: str(d[1]) for d in answer.description}

@@ -59,7 +59,7 @@ def value(column: Column) -> str:
 def planned(new_desk: Any) -> Iterator[duckdb.DuckDBPyConnection]:
     """A warehouse with 400 rows in every table, whose optimizer treats them as it would treat millions."""
     desk: Desk = new_desk()
-    with duckdb.connect(str(desk.warehouse.path)) as con:
+    with duckdb.connect(str(desk.path)) as con:
         con.execute("SET TimeZone = 'UTC'; SET disabled_optimizers = 'top_n_window_elimination'")
         con.execute("SET nested_loop_join_threshold = 0; SET merge_join_threshold = 0")
         for table in (t for t in tables.ALL if not t.view):
@@ -199,7 +199,7 @@ def test_a_mended_join_answers_as_before(new_desk: Any, name: str) -> None:
                 wanted += [other] if tables.BY_NAME[other].view else []
     rows = matched = 0
     draw = random.Random(7)
-    with duckdb.connect(str(new_desk().warehouse.path)) as con:
+    with duckdb.connect(str(new_desk().path)) as con:
         con.execute("SET TimeZone = 'UTC'; SET disabled_optimizers = 'top_n_window_elimination'")
         for _ in range(20):
             for table in (tables.BY_NAME[n] for n in sorted(needed) if not tables.BY_NAME[n].view):

@@ -71,7 +71,7 @@ def cost(desk: Desk) -> list[tuple]:
 def test_one_command_reads_again_what_is_held(old: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """No vendor is asked: none is configured. Then the figures, what moved and by whom, and the second time nothing."""
     monkeypatch.setenv("AI_USAGE_DATA_DIR", str(old.folder))
-    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(old.warehouse.path))
+    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(old.path))
     with pytest.raises(WarehouseError, match="ai-usage upgrade"):
         transform.build(old.warehouse, GONE, GONE, as_of=AS_OF)
     done = CliRunner().invoke(app, ["upgrade"])
@@ -104,7 +104,7 @@ def test_an_upgrade_that_was_stopped_after_reading_still_builds(old: Desk, monke
     from ai_usage.loading.again import read_again
 
     monkeypatch.setenv("AI_USAGE_DATA_DIR", str(old.folder))
-    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(old.warehouse.path))
+    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(old.path))
     read_again(old.warehouse, Loader(old.warehouse), old.spool)
     assert cost(old) == []
     done = CliRunner().invoke(app, ["upgrade"])
@@ -160,7 +160,7 @@ def test_a_column_that_need_not_be_filled_any_more_is_opened_in_an_old_file(desk
     """raw_cursor_events.user_email was required: an existing file takes events that name nobody."""
     import duckdb
 
-    with duckdb.connect(str(desk.warehouse.path)) as con:
+    with duckdb.connect(str(desk.path)) as con:
         con.execute("ALTER TABLE raw_cursor_events ALTER COLUMN user_email SET NOT NULL")
         con.execute("COMMENT ON TABLE raw_fetches IS 'of the version before'")
     desk.warehouse._ensured = False

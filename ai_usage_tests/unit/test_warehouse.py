@@ -34,9 +34,7 @@ sys.stdin.readline()
 @pytest.fixture
 def holder(desk: Desk):
     """A real second process that holds the file until it is told to let go."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(desk.warehouse.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(desk.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout and process.stdout.readline() == "held\n"
     yield process
     process.kill()
@@ -44,19 +42,19 @@ def holder(desk: Desk):
 
 
 def test_the_wait_for_the_lock_is_bounded_and_its_end_names_the_holder(desk: Desk, holder: subprocess.Popen) -> None:
-    impatient = DuckDBWarehouse(desk.warehouse.path, lock_wait_s=0.3)
+    impatient = DuckDBWarehouse(desk.path, lock_wait_s=0.3)
     begun = time.monotonic()
     with pytest.raises(WarehouseBusyError) as caught:
         impatient.select("SELECT 1")
     assert time.monotonic() - begun < 30
     said = str(caught.value)
-    assert str(holder.pid) in said and str(desk.warehouse.path) in said and "AI_USAGE_DUCKDB_LOCK_WAIT_S" in said and "\n" not in said
+    assert str(holder.pid) in said and str(desk.path) in said and "AI_USAGE_DUCKDB_LOCK_WAIT_S" in said and "\n" not in said
 
 
 def test_a_lock_that_is_let_go_in_time_costs_nothing_but_the_wait(desk: Desk, holder: subprocess.Popen) -> None:
     import threading
 
-    patient = DuckDBWarehouse(desk.warehouse.path, lock_wait_s=30)
+    patient = DuckDBWarehouse(desk.path, lock_wait_s=30)
     answers: list = []
     asking = threading.Thread(target=lambda: answers.append(patient.select("SELECT COUNT(*) AS n FROM raw_fetches").to_pylist()))
     asking.start()
@@ -75,7 +73,7 @@ def test_the_file_is_free_between_calls(desk: Desk) -> None:
             sys.executable,
             "-c",
             "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('CREATE TABLE other (a INT)')",
-            str(desk.warehouse.path),
+            str(desk.path),
         ],
         capture_output=True,
         text=True,
@@ -238,20 +236,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path) -> None:
 
 def test_ensure_twice_changes_nothing(desk: Desk) -> None:
     def everything() -> list:
-        with duckdb.connect(str(desk.warehouse.path), read_only=True) as con:
+        with duckdb.connect(str(desk.path), read_only=True) as con:
             return con.execute(
                 "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns ORDER BY ALL"
             ).fetchall()
 
     before = everything()
-    DuckDBWarehouse(desk.warehouse.path).ensure()
+    DuckDBWarehouse(desk.path).ensure()
     assert everything() == before
     assert {row[0] for row in before} == set(tables.BY_NAME)
 
 
 def older(desk: Desk, *statements: str) -> None:
     """Make the file look as an older version left it: another stamp."""
-    with duckdb.connect(str(desk.warehouse.path)) as con:
+    with duckdb.connect(str(desk.path)) as con:
         for statement in statements:
             con.execute(statement)
         con.execute("COMMENT ON TABLE raw_fetches IS 'older'")
@@ -262,7 +260,7 @@ def test_a_new_nullable_column_is_added_and_old_rows_keep_their_values(desk: Des
     desk.lay("fct_cost_daily", {"cost_usd": Decimal(1), "model": "m"})
     views = [t.name for t in tables.ALL if t.view]
     older(desk, *(f'DROP VIEW IF EXISTS "{v}"' for v in views), 'ALTER TABLE fct_cost_daily DROP COLUMN "model"')
-    DuckDBWarehouse(desk.warehouse.path).ensure()
+    DuckDBWarehouse(desk.path).ensure()
     (row,) = desk.ask("SELECT cost_usd, model FROM fct_cost_daily")
     assert row == {"cost_usd": 1, "model": None}
     assert desk.ask("SELECT * FROM vw_cost_allocation")[0]["cost_usd"] == 1, "views are there again"
@@ -278,8 +276,8 @@ def test_a_new_nullable_column_is_added_and_old_rows_keep_their_values(desk: Des
 def test_a_change_that_cannot_be_migrated_is_refused_whole(desk: Desk, statement: str, says: str) -> None:
     older(desk, *(f'DROP VIEW IF EXISTS "{t.name}"' for t in tables.ALL if t.view), statement)
     with pytest.raises(WarehouseError, match=says):
-        DuckDBWarehouse(desk.warehouse.path).ensure()
-    with duckdb.connect(str(desk.warehouse.path), read_only=True) as con:
+        DuckDBWarehouse(desk.path).ensure()
+    with duckdb.connect(str(desk.path), read_only=True) as con:
         assert con.execute("SELECT comment FROM duckdb_tables() WHERE table_name = 'raw_fetches'").fetchall() == [("older",)]
         assert not con.execute("SELECT * FROM duckdb_views() WHERE NOT internal").fetchall(), "nothing half-migrated"
 
