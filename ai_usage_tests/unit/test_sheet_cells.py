@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ai_usage.sources.decode import Decoder
 from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.google_sheets import cells
 from ai_usage.sources.google_sheets.records import (
@@ -27,18 +26,7 @@ from ai_usage.sources.google_sheets.records import (
     columns,
     tab_rows,
 )
-from ai_usage_tests.fixtures.desk import NOON, spooled
-
-DAY = date(2026, 11, 22)
-
-
-def read(spool: Path, endpoint: Endpoint, displayed: list, stored: list | None = None) -> tuple[list[dict], list[dict]]:
-    """Cells -> (typed rows by sheet row, rejects), through the real decoder."""
-    walk = spooled(spool, endpoint, DAY, records=tab_rows(endpoint, displayed, displayed if stored is None else stored))
-    with Decoder() as decoder:
-        decoder.load([walk])
-        ids = {(str(walk.path), DAY): "f1"}
-        return sorted(decoder.rows(ids, NOON).to_pylist(), key=lambda r: r["sheet_row"]), decoder.rejects(ids, NOON).to_pylist()
+from ai_usage_tests.fixtures.desk import read_tab as read
 
 
 def one(spool: Path, endpoint: Endpoint, **given: Any) -> tuple[list[dict], list[dict]]:
@@ -118,6 +106,47 @@ def test_a_column_of_currencies_speaks_for_plain_numbers_and_against_no_sign(tmp
     rows, rejects = read(tmp_path, BUDGETS, displayed, [header, *([m, 240, c] for m, _, c in displayed[1:])])
     assert [(r["sheet_row"], r["currency"], r["written_amount"]) for r in rows] == [(2, "EUR", 240), (3, "CAD", 240)]
     assert [(r["record_number"], r["column_name"]) for r in rejects] == [(4, "budget_usd"), (5, "currency")]
+
+
+@pytest.mark.parametrize(
+    ("shown", "code", "fits"),
+    [
+        ("¥240", "JPY", True), ("¥240", "CNY", True), ("¥240", "EUR", False), ("240 kr", "SEK", True), ("240 kr.", "DKK", True), ("240 kr", "NOK", True),
+        ("240 kr", "PLN", False), ("Rs. 240", "INR", True), ("₨240", "PKR", True), ("$240", "CAD", True), ("$240", "EUR", False), ("240 ¤¤", "EUR", False),
+    ],
+)  # fmt: skip
+def test_a_sign_that_several_currencies_use_means_the_one_that_the_column_says(tmp_path: Path, shown: str, code: str, fits: bool) -> None:
+    """The remedy for a sign that does not say which is to write the code: who did so is understood, in a number cell and in text."""
+    for kept in (240, shown):
+        rows, rejects = one(tmp_path, BUDGETS, month="2026-10", budget_usd=(shown, kept), currency=code)
+        assert [(r["currency"], r["written_amount"]) for r in rows] == ([(code, 240)] if fits else [])
+        assert fits or [r["column_name"] for r in rejects] == ["budget_usd"]
+
+
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [
+        ("1,234", ("1234", "1.234")), ("12.345 €", ("12345", "12.345")), ("1.234", ("1234", "1.234")), ("-999.000", ("999000", "999.000")),
+        ("($1,234)", None), ("0.125", "0.125"), ("1234.567", "1234.567"), ("1,200.50", "1200.5"), ("1,234,567", "1234567"), ("1,234.567", "1234.567"),
+        ("12.3456", "12.3456"), ("1.23", "1.23"),
+    ],
+)  # fmt: skip
+def test_one_separator_before_three_digits_is_not_guessed(text: str, readings: tuple[str, str] | str | None) -> None:
+    """1,234 is a thousand and more in Boston and little more than one in Berlin; 1.234 is so the other way round. Text alone does not say which."""
+    if isinstance(readings, str):
+        assert cells.money(text, text) == (Decimal(readings), "USD")
+    else:
+        with pytest.raises(cells.Unread) as caught:
+            cells.money(text, text)
+        assert all(reading in caught.value.reason and reading in caught.value.remedy for reading in readings or ())
+
+
+def test_a_count_and_a_rate_are_not_guessed_either(tmp_path: Path) -> None:
+    """1.000 seats are one or a thousand. A rate of 1.085 can only be that: no currency is worth 1085 dollars."""
+    rows, rejects = one(tmp_path, SUBSCRIPTIONS, platform="cursor", plan="B", price_usd="5", seats="1.000")
+    assert not rows and "1000" in rejects[0]["reason"]
+    assert one(tmp_path, SUBSCRIPTIONS, platform="cursor", plan="B", price_usd="5", seats=("1.000", 1000))[0][0]["seats"] == 1000
+    assert one(tmp_path, FX_RATES, month="2026-10", currency="EUR", usd="1.085")[0][0]["usd"] == Decimal("1.085")
 
 
 def test_a_hidden_number_counts(tmp_path: Path) -> None:
@@ -218,6 +247,15 @@ def test_a_number_in_a_column_of_dates_is_judged(tmp_path: Path, typed: Any, mon
         name = column.lower().replace(" ", "_")
         assert [r[name] for r in rows] == [*([right] if right else []), date(2026, 10, 1)]
         assert [(r["record_number"], r["column_name"]) for r in rejects] == ([] if right else [(2, column)])
+
+
+@pytest.mark.parametrize("shown", ["$45,962.00", "45.962,00 €", "USD 45962", "45962 kr", "Fr. 45'962.00"])
+def test_an_amount_of_money_is_no_day(tmp_path: Path, shown: str) -> None:
+    """45962 is 2025-11-01 as Google counts, and $45,962.00 is an amount that slipped into the column of days. A weekday is no currency: Fr."""
+    rows, rejects = one(tmp_path, BUDGETS, month=(shown, 45962), budget_usd="5")
+    assert not rows and [(r["column_name"], r["value"]) for r in rejects] == [("month", shown)]
+    rows, _ = one(tmp_path, BUDGETS, month=("Fr. 20.11.2026", 46346), budget_usd="5")
+    assert rows[0]["month"] == date(2026, 11, 20)
 
 
 def test_a_last_day_may_be_never(tmp_path: Path) -> None:

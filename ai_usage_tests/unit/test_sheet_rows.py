@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai_usage.sources.decode import Decoder
 from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.errors import ContractError
 from ai_usage.sources.google_sheets.records import (
@@ -25,18 +24,7 @@ from ai_usage.sources.google_sheets.records import (
     tab_rows,
     template,
 )
-from ai_usage_tests.fixtures.desk import NOON, spooled
-
-DAY = date(2026, 11, 22)
-
-
-def read(spool: Path, endpoint: Endpoint, displayed: list, stored: list | None = None) -> tuple[list[dict], list[dict]]:
-    """Cells -> (typed rows by sheet row, rejects), through the real decoder."""
-    walk = spooled(spool, endpoint, DAY, records=tab_rows(endpoint, displayed, displayed if stored is None else stored))
-    with Decoder() as decoder:
-        decoder.load([walk])
-        ids = {(str(walk.path), DAY): "f1"}
-        return sorted(decoder.rows(ids, NOON).to_pylist(), key=lambda r: r["sheet_row"]), decoder.rejects(ids, NOON).to_pylist()
+from ai_usage_tests.fixtures.desk import read_tab as read
 
 
 def subscription(tmp_path: Path, column: str, shown: str, kept: object = None) -> tuple[list[dict], list[dict]]:

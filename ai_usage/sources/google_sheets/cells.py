@@ -50,7 +50,8 @@ _SIGNS = {
     "₩": "KRW", "₪": "ILS", "₺": "TRY", "₴": "UAH", "₽": "RUB", "฿": "THB", "₫": "VND", "₦": "NGN", "₱": "PHP", "R$": "BRL", "C$": "CAD", "CA$": "CAD",
     "A$": "AUD", "AU$": "AUD", "NZ$": "NZD", "HK$": "HKD", "NT$": "TWD", "S$": "SGD", "SG$": "SGD", "MX$": "MXN",
 }  # fmt: skip
-_SHARED = {"¥": "JPY or CNY", "￥": "JPY or CNY", "KR": "SEK, NOK, DKK or ISK", "₨": "INR, PKR or LKR", "RS": "INR, PKR or LKR"}
+_YEN, _CROWN, _RUPEE = ("JPY", "CNY"), ("SEK", "NOK", "DKK", "ISK"), ("INR", "PKR", "LKR", "NPR", "MUR", "SCR")
+_SHARED = {"¥": _YEN, "￥": _YEN, "KR": _CROWN, "₨": _RUPEE, "RS": _RUPEE}
 
 
 class Unread(ValueError):
@@ -109,7 +110,7 @@ def choice(stored: Any, shown: str, allowed: tuple[str, ...] = ()) -> str:
 
 def count(stored: Any, shown: str, most: int = 10**12) -> int:
     """A whole number of zero or more."""
-    number = _number(stored, shown)
+    number = _number(stored, shown, most)
     if number != number.to_integral_value():
         raise Unread("is not a whole number", "Write a whole number like 12.")
     if number < 0:
@@ -125,7 +126,7 @@ def day(
     """A UTC day; `month`: a whole month will do, and is its first day. `forever`: 9999-12-31 is a day too.
 
     A number is a day as Google counts them (46327), or 20261101, or 202611 where a month is asked. These ranges do not meet, so that no
-    number can mean two days; 2026 or 11 alone means none.
+    number can mean two days; 2026 or 11 alone means none, and neither does an amount of money.
     """
     refusal = Unread(
         "is not a month like 2026-01" if month else "is not a date like 2026-01-31",
@@ -134,6 +135,9 @@ def day(
     found: date | None = None
     written = shown if isinstance(stored, str) else ""
     if isinstance(stored, int | float) and not isinstance(stored, bool) and math.isfinite(stored):
+        # A weekday may look like a currency ("Fr. 20.11.2026"), so the digits must be the number's own too.
+        if _is_currency(_beside(shown)) and _displays(Decimal(repr(stored)), shown):
+            raise Unread("is an amount of money", refusal.remedy)
         if 18_264 <= stored < 73_051 or (forever and int(stored) == (FOREVER - _EPOCH).days):  # 1950 to 2099
             found = _EPOCH + timedelta(days=int(stored))
         elif stored == int(stored):
@@ -151,13 +155,14 @@ def day(
     return found
 
 
-def money(stored: Any, shown: str, currency: str | None = None) -> tuple[Decimal, str]:
+def money(stored: Any, shown: str, currency: str | None = None, most: int = LARGEST) -> tuple[Decimal, str]:
     """An amount and its currency, which is US dollars unless the cell or `currency`, the row's own column, says otherwise.
 
     Args:
         stored: the cell as stored.
         shown: the cell as displayed: the currency of a number is in its format alone.
         currency: ISO code that the row's column `currency` gives.
+        most: no larger amount can be meant.
 
     Returns:
         The amount, in whole 1e-9 of the currency, and the ISO code.
@@ -166,25 +171,14 @@ def money(stored: Any, shown: str, currency: str | None = None) -> tuple[Decimal
         Unread: not an amount, or its currency cannot be told.
     """
     if isinstance(stored, str):
-        parts = _AMOUNT.fullmatch(shown)
-        if not parts or (parts["sign"] and parts["inner"]):
-            raise _no_number()
-        amount = Decimal(parts["number"].replace(",", "") + (parts["fraction"] or ""))
-        amount = -amount if parts["sign"] or parts["inner"] else amount
-        said = parts["before"] + parts["after"]
+        amount, said = _written(shown, most)
     else:
-        amount = _number(stored, shown)
-        said = "".join(c for c in shown if not (c.isdigit() or c in _AROUND))
-        if said.upper() == "E":  # a scientific display: 1.2E+03
-            said = ""
+        amount, said = _number(stored, shown), _beside(shown)
     if abs(amount) >= LARGEST:
         raise Unread("is too large to be an amount", "Write a plain number like 1200.50.")
-    named = iso(said) if said else currency or "USD"
-    if currency and named != currency:
-        if not (said == "$" and currency in _DOLLARS):
-            raise Unread(f"is in {named} where the row's currency is {currency}", "Write both in the same currency.")
-        named = currency
-    return amount.quantize(Decimal("1e-9")), named
+    if currency and said and currency not in (meant := _meant(said)) and not (said == "$" and currency in _DOLLARS):
+        raise Unread(f"is in {_either(meant)} where the row's currency is {currency}", "Write both in the same currency.")
+    return amount.quantize(Decimal("1e-9")), currency or (iso(said) if said else "USD")
 
 
 def iso(said: str) -> str:
@@ -193,20 +187,62 @@ def iso(said: str) -> str:
     Raises:
         Unread: no currency, or a sign that several use.
     """
+    meant = _meant(said)
+    if len(meant) > 1:
+        raise Unread(
+            f"is in {_either(meant)}: the sign does not say which", "Write the currency's code, such as EUR, into the column currency."
+        )
+    return meant[0]
+
+
+def _meant(said: str) -> tuple[str, ...]:
+    """The ISO codes that a currency's code or sign may mean."""
     name = re.sub(r"[\s.]", "", said).upper()
     bare = name.replace("$", "", 1)
-    if name not in _SIGNS and bare in CURRENCIES and bare in _DOLLARS:
+    if name not in _SIGNS and bare in _DOLLARS:
         name = bare
     if name in CURRENCIES or name in _SIGNS:
-        return _SIGNS.get(name, name)
+        return (_SIGNS.get(name, name),)
     if name in _SHARED:
-        raise Unread(
-            f"is in {_SHARED[name]}: the sign does not say which", "Write the currency's code, such as EUR, into the column currency."
-        )
+        return _SHARED[name]
     raise Unread(f"shows {said!r}, which is not a currency", "Show a plain number, and write the currency's code into the column currency.")
 
 
-def _number(stored: Any, shown: str) -> Decimal:
+def _is_currency(said: str) -> bool:
+    try:
+        return bool(said and _meant(said))
+    except Unread:
+        return False
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _beside(shown: str) -> str:
+    """What a number's display holds beside the number: its currency, if anything."""
+    said = "".join(c for c in shown if not (c.isdigit() or c in _AROUND))
+    return "" if said.upper() == "E" else said  # a scientific display: 1.2E+03
+
+
+def _written(shown: str, most: int) -> tuple[Decimal, str]:
+    """A number written as text, and what stands beside it; no number above `most` can be meant."""
+    parts = _AMOUNT.fullmatch(shown)
+    if not parts or (parts["sign"] and parts["inner"]):
+        raise _no_number()
+    whole, fraction = parts["number"], parts["fraction"] or ""
+    if one := re.fullmatch(r"([1-9][0-9]{0,2})[.,]([0-9]{3})", whole + fraction):
+        thousands, decimals = "".join(one.groups()), ".".join(one.groups())
+        if int(thousands) <= most:
+            raise Unread(
+                f"means {thousands} in some countries and {decimals} in others",
+                f"Write {thousands} or {decimals}0, whichever is meant, or format the column as a number.",
+            )
+    number = Decimal(whole.replace(",", "") + fraction)
+    return -number if parts["sign"] or parts["inner"] else number, parts["before"] + parts["after"]
+
+
+def _number(stored: Any, shown: str, most: int = LARGEST) -> Decimal:
     if isinstance(stored, bool):
         raise Unread("is a checkbox, not a number", "Write a plain number like 12, or move the checkbox into a column of its own.")
     if isinstance(stored, int) or (isinstance(stored, float) and math.isfinite(stored)):
@@ -214,11 +250,12 @@ def _number(stored: Any, shown: str) -> Decimal:
         if not _displays(number, shown):
             raise Unread("displays another number than the cell holds", "Format the cell as a plain number, and check its value.")
         return number
-    parts = _AMOUNT.fullmatch(shown) if isinstance(stored, str) else None
-    if not parts or parts["before"] or parts["after"] or (parts["sign"] and parts["inner"]):
+    if not isinstance(stored, str):
         raise _no_number()
-    number = Decimal(parts["number"].replace(",", "") + (parts["fraction"] or ""))
-    return -number if parts["sign"] or parts["inner"] else number
+    number, said = _written(shown, most)
+    if said:
+        raise _no_number()
+    return number
 
 
 def _displays(number: Decimal, shown: str) -> bool:

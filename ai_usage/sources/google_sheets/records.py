@@ -216,7 +216,7 @@ class _Row:
                 raise Unread("needs no rate", "Write the rate of another currency, or delete the row.")
             return code
         if column.type is Type.NUMERIC:  # a rate
-            rate, code = cells.money(stored, shown)
+            rate, code = cells.money(stored, shown, most=99)
             if code != "USD" or not 0 < rate < 100:
                 raise Unread("is not what one unit costs in US dollars", "Write the US dollars for one unit of the currency, such as 1.08.")
             return rate
