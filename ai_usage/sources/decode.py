@@ -24,20 +24,23 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ai_usage.sources.endpoint import NOTHING, Endpoint, Field, named
+from ai_usage.sources.endpoint import NAMING, Endpoint, Field, named
 from ai_usage.sources.errors import ContractError
 from ai_usage.sources.redaction import ADDRESS
 from ai_usage.sources.spool import Spooled
+from ai_usage.tables import texts
 from ai_usage.tables.schema import Column, Type
 
 # Cents keep 7 decimals: times 0.01 is then USD with exactly the 9 of NUMERIC, without rounding twice and without a division
 # of 128-bit numbers, which took a fifth of all decoding.
-_KINDS = {"string": "VARCHAR", "id": "VARCHAR", "int": "DOUBLE", "decimal": "DECIMAL(38, 9)", "cents": "DECIMAL(38, 7)", "bool": "BOOLEAN"}
+_KINDS = {
+    "string": "VARCHAR", "id": "VARCHAR", "email": "VARCHAR", "int": "DOUBLE", "decimal": "DECIMAL(38, 9)", "cents": "DECIMAL(38, 7)", "bool": "BOOLEAN",
+}  # fmt: skip
 _WORDS = {
     Type.STRING: "text", Type.INT64: "a whole number", Type.NUMERIC: "a number", Type.BOOL: "true or false",
     Type.DATE: "a date like 2026-01-31", Type.TIMESTAMP: "an instant",
 }  # fmt: skip
-_KIND_WORDS = {"string": "text", "id": "text", "int": "a whole number", "decimal": "a number", "cents": "a number", "bool": "true or false"}
+_KIND_WORDS = {"string": "text", "int": "a whole number", "decimal": "a number", "cents": "a number", "bool": "true or false"}
 # No line of a bill, and no other quantity, is a trillion; what is left sums in NUMERIC without overflow.
 _ABSURD = {"decimal": 10**12, "cents": 10**14}
 # A required field that no record has: from so many records on it is the contract that changed, not the records.
@@ -411,7 +414,7 @@ class Decoder:
                 )
         for f in endpoint.fields:
             cell = _quote(f.path)
-            if each and f.kind != "id":
+            if each and f.kind not in NAMING:
                 law(f.path, f"{_value(f.path)} IS NULL OR {cell} IS NOT NULL", f"is not {_KIND_WORDS[f.kind]}", reads=True)
             if f.kind == "int":
                 law(f.path, f"{cell} IS NULL OR {cell} = floor({cell})", "is not a whole number", reads=True)
@@ -423,7 +426,7 @@ class Decoder:
             cell, field_cell = _quote("c:" + c.name), _quote(path)
             if not c.nullable:
                 # What is there and cannot be read is told by its own reason.
-                there = f" OR {_value(path)} IS NOT NULL" if each and path in paths and paths[path].kind != "id" else ""
+                there = f" OR {_value(path)} IS NOT NULL" if each and path in paths and paths[path].kind not in NAMING else ""
                 law(path, f"{cell} IS NOT NULL OR {field_cell} IS NOT NULL{there}", "is missing")
             if c.type is not Type.STRING and path in paths and c.name not in endpoint.may_be_unknown:
                 remedy = endpoint.remedies.get(c.type, endpoint.remedy)
@@ -449,11 +452,8 @@ class Decoder:
 
 
 def _said(field: Field, value: str) -> str:
-    """A field's value; NULL where the text of an id says that there is none."""
-    if field.kind != "id":
-        return value
-    longest = max(map(len, NOTHING))
-    return f"CASE WHEN length(trim({value})) <= {longest} AND lower(trim({value})) IN ({', '.join(map(_text, NOTHING))}) THEN NULL ELSE {value} END"
+    """A field's value; of what names somebody, the name as it is read."""
+    return texts.read_sql(value, is_address=field.kind == "email") if field.kind in NAMING else value
 
 
 def _booleans(endpoint: Endpoint) -> str:

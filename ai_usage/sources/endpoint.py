@@ -14,18 +14,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
+from ai_usage.tables import texts
 from ai_usage.tables.schema import Table, Type
 
-Kind = Literal["string", "id", "int", "decimal", "cents", "bool"]
-
-# What vendors write where nothing is; compared in lower case, trimmed.
-NOTHING = ("", "null", "none", "undefined", "n/a", "#n/a")
+Kind = Literal["string", "id", "email", "int", "decimal", "cents", "bool"]
+NAMING = ("id", "email")  # the kinds that name somebody or something
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a record. `cents` are money in 1/100 of a unit, kept to 1e-7, which is 1e-9 of the unit. An `id` names somebody or something: a
-    blank, or a text that says that there is none ("null", "None"), is NULL.
+    """One field of a record. `cents` are money in 1/100 of a unit, kept to 1e-7, which is 1e-9 of the unit. An `id` names somebody or something, and
+    an `email` does so by an address: trimmed, without what is invisible, an address out of its wrapping; a blank, or a text that says that there is
+    none ("null", "None"), is NULL.
 
     `required`: when no record has its key the contract has changed and the fetch fails."""
 
@@ -103,8 +103,17 @@ class Endpoint:
 
     @property
     def parser_version(self) -> str:
-        """Changes whenever the declaration does, so that a corrected expression makes a new version of unchanged bytes."""
-        said = repr((self.fields, sorted(self.columns.items()), self.usage_date, self.rules, self.vendor_total))
+        """Changes whenever the declaration or the reading of a name does, so that a corrected expression makes a new version of unchanged bytes."""
+        said = repr(
+            (
+                self.fields,
+                sorted(self.columns.items()),
+                self.usage_date,
+                self.rules,
+                self.vendor_total,
+                texts.read_sql("x", is_address=True),
+            )
+        )
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

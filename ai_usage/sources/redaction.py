@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ai_usage.sources.endpoint import Endpoint
+from ai_usage.tables import texts
 from ai_usage.tables.schema import Personal, Table, Type
 
 Swap = Callable[[str], str | None]
@@ -36,8 +37,8 @@ _EDGE = "'`."
 
 
 def fold(address: str) -> str:
-    """As `sql/` folds addresses: trimmed, lower case, plus-tag cut."""
-    return re.sub(r"\+[^@]*@", "@", address.strip().lower())
+    """As `sql/` folds addresses; what is none, trimmed and in lower case."""
+    return texts.fold(address) or address.strip().lower()
 
 
 def written(found: str) -> list[str]:

@@ -18,6 +18,7 @@ from sqlglot.optimizer.qualify import qualify
 
 from ai_usage import tables
 from ai_usage.remembered import remembered
+from ai_usage.tables import texts
 from ai_usage.tables.schema import Type
 from ai_usage.warehouse.base import WarehouseError
 
@@ -148,22 +149,25 @@ def _exact_quotient(dividend: exp.Expression, divisor: exp.Expression, safe: boo
     return exp.Cast(this=tree, to=_numeric())
 
 
-# What Unicode calls white space, which is what TRIM takes off.
-_WHITE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
-
-
 def _repair_trim(node: exp.Expression) -> exp.Expression:
     """TRIM, LTRIM and RTRIM take off all white space; DuckDB's take off spaces alone, and an e-mail with a tab would be another person."""
     if isinstance(node, exp.Trim) and not node.expression:
         trimmed = node.copy()
-        trimmed.set("expression", exp.Literal.string(_WHITE))
+        trimmed.set("expression", exp.Literal.string(texts.WHITE))
         return trimmed
+    return node
+
+
+def _repair_normalize(node: exp.Expression) -> exp.Expression:
+    """NORMALIZE without a form composes letters (NFC); DuckDB calls that nfc_normalize."""
+    if isinstance(node, exp.Normalize) and not node.args.get("form"):
+        return exp.Anonymous(this="nfc_normalize", expressions=[node.this.copy()])
     return node
 
 
 _REPAIRS: tuple[Callable[[exp.Expression], exp.Expression], ...] = (
     _repair_wide_div, _repair_division, _repair_type, _repair_count_if, _repair_dates, _repair_extract, _repair_timestamp_diff, _repair_div,
-    _repair_trim,
+    _repair_trim, _repair_normalize,
 )  # fmt: skip
 
 

@@ -17,30 +17,13 @@ from pathlib import Path
 import sqlglot
 
 from ai_usage import tables
+from ai_usage.tables import texts
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import dialect, sheet_models
 from ai_usage.warehouse.base import WarehouseError
 
 LAYERS = ("staging", "curated", "marts")
 
-# What vendors and spreadsheets write where they mean nothing: such a text is unknown, and never a key, a name or a person.
-_UNKNOWN = (
-    "",
-    "-",
-    "null",
-    "(null)",
-    "none",
-    "nil",
-    "nan",
-    "undefined",
-    "unknown",
-    "n/a",
-    "#n/a",
-    "#ref!",
-    "#value!",
-    "#name?",
-    "[object object]",
-)
 # Columns of the common shapes that say who or which: here their texts are folded, for every vendor alike.
 _EMAILS = frozenset({"user_email", "email", "creator_email"})
 _NAMES = frozenset({"api_key_id", "api_key_name", "workspace_id"})
@@ -85,7 +68,9 @@ def all_models() -> dict[str, Model]:
         needed = [c.name for c in union.columns if not c.nullable and c.name in _EMAILS | _NAMES]
         known = " AND ".join(f"{_fold(name)} IS NOT NULL" for name in needed)
         where = f" WHERE {known}" if known else ""
-        sql = "\nUNION ALL\n".join(f"SELECT {_padded(union, tables.BY_NAME[part])} FROM {part}{where}" for part in parts)
+        # One account holds one seat, however a day spells it.
+        select = "SELECT DISTINCT" if kind == "seats" else "SELECT"
+        sql = "\nUNION ALL\n".join(f"{select} {_padded(union, tables.BY_NAME[part])} FROM {part}{where}" for part in parts)
         found[union.name] = Model(union, sql, f"sql/staging/stg_*_{kind}.sql")
     return _ordered(found)
 
@@ -154,16 +139,18 @@ def _is_ranged(name: str) -> bool:
 
 
 def _fold(column: str) -> str:
-    """What a column of identity means: NULL for a text that means nothing; an e-mail trimmed, in lower case and without its plus-tag. What lacks an @
-    is a label, such as "(org service usage)", and no address."""
+    """What a column of identity means: NULL for a text that means nothing, what is invisible left out; an e-mail in lower case, without its wrapping and its
+    plus-tag. What is no address is a label, such as "(org service usage)"."""
     if column in _EMAILS:
-        return f"CASE WHEN STRPOS({column}, '@') > 0 THEN REGEXP_REPLACE(LOWER(TRIM({column})), r'\\+[^@]*@', '@') END"
-    unknown = ", ".join(f"'{text}'" for text in _UNKNOWN)
-    return f"CASE WHEN LOWER(TRIM({column})) NOT IN ({unknown}) THEN TRIM({column}) END"
+        return texts.fold_sql(column)
+    if column == "account":
+        return texts.address_sql(column)
+    name, nothing = f"TRIM({texts.visible_sql(column)})", ", ".join(f"'{text}'" for text in texts.NOTHING)
+    return f"CASE WHEN LOWER({name}) NOT IN ({nothing}) THEN {name} END"
 
 
 def _folded(column: str) -> str:
-    return f"{_fold(column)} AS {column}" if column in _EMAILS | _NAMES else column
+    return f"{_fold(column)} AS {column}" if column in {"account", *_EMAILS, *_NAMES} else column
 
 
 def _bare(sql: str) -> str:
@@ -183,7 +170,7 @@ def fingerprint() -> str:
     """Changes when a declaration, a file under `sql/`, the translation or sqlglot does. Reads text only: parsing costs 0.3 s."""
     said = [repr([(t.name, t.columns, t.view) for t in tables.ALL]), sqlglot.__version__]
     said += [p.read_text(encoding="utf-8") for layer in LAYERS for p in sorted((sql_root() / layer).glob("*.sql"))]
-    said += [Path(p).read_text(encoding="utf-8") for p in (dialect.__file__, sheet_models.__file__, __file__)]
+    said += [Path(p).read_text(encoding="utf-8") for p in (dialect.__file__, sheet_models.__file__, texts.__file__, __file__)]
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 

@@ -56,6 +56,7 @@ NEEDS = {
     "_repair_offset": "SELECT x, pos FROM UNNEST(['a', 'b']) AS x WITH OFFSET AS pos ORDER BY pos",
     "_repair_div": "SELECT DIV(1 + 6, 1 + 1) AS v",
     "_repair_trim": "SELECT TRIM('ana@example.com\\t') AS v",
+    "_repair_normalize": "SELECT NORMALIZE('Zoe\\u0308') AS v",
 }
 
 

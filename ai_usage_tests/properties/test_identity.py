@@ -6,14 +6,20 @@ Truth is the test's own reading of the rule, key by key and day by day in Python
 from __future__ import annotations
 
 import random
+import re
+import unicodedata
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+import duckdb
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ai_usage.remembered import unrecorded
+from ai_usage.tables import texts
+from ai_usage.warehouse.dialect import to_duckdb
 from ai_usage_tests.fixtures.desk import Desk
 
 D, N = date, Decimal
@@ -104,3 +110,61 @@ def test_people_are_the_same_in_any_order_of_the_sheets_rows(new_desk: Callable[
     departments = {f"{p}@x.com": next(iter(d)) for p, d in said.items() if len(d) == 1}
     found = desk.ask("SELECT email, department FROM dim_user_assignments WHERE department IS NOT NULL")
     assert {r["email"]: r["department"] for r in found} == departments
+
+
+# What programs leave in an address: zero-width spaces and joiners, a byte order mark, a soft hyphen, a direction, a variation selector, a filler.
+HIDDEN = "\u200b\u200d\ufeff\u00ad\u2060\u202e\ufe0f\u034f\u3164\U000e0041\x00"
+WRAPPED = ("{}", " {}\t", "\u00a0{}\u3000", "<{}>", "mailto:{}", "MAILTO:{}", "Ana B <{}>", "{}.", "Ana, B <mailto:{}>", "{0} <{0}>", "{};")
+
+
+def read(addresses: list[str]) -> list[tuple[str | None, str | None, str | None]]:
+    """Whom each address names: to Python, to the models over stored rows, and to the models over what the decoder reads."""
+    with unrecorded():
+        folded = to_duckdb(f"SELECT {texts.fold_sql('x')} AS stored, {texts.fold_sql('y')} AS loaded FROM read")
+    sql = f"WITH read AS (SELECT x, {texts.read_sql('x', is_address=True)} AS y FROM (SELECT unnest(?) AS x)) {folded}"
+    found = duckdb.execute(sql, [addresses]).fetchall()
+    return [(texts.fold(address), *row) for address, row in zip(addresses, found, strict=True)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    written=st.sampled_from(["ana@example.com", "Zo\u00eb.M+tag@ex\u00e4mple.com", "A_B-c%1@x.co", "o'neil@sub.example.com"]),
+    hidden=st.lists(st.tuples(st.sampled_from(HIDDEN), st.integers(0, 40)), max_size=4),
+    wrapping=st.sampled_from(WRAPPED),
+    form=st.sampled_from(["NFC", "NFD"]),
+)
+@example(written="Zo\u00eb@x.com", hidden=[("\u200b", 3)], wrapping="{}", form="NFD")
+def test_an_address_names_one_person_whatever_nobody_sees_in_it(written: str, hidden: list, wrapping: str, form: str) -> None:
+    """Inserted anywhere, between a letter and its accent too; composed or not; alone or as a mail program wraps it."""
+    person = re.sub(r"\+.*@", "@", written.lower())
+    text = unicodedata.normalize(form, wrapping.format(written))
+    for character, place in hidden:
+        text = text[:place] + character + text[place:]
+    assert read([text]) == [(person, person, person)], ascii(text)
+
+
+def test_what_is_no_single_address_is_nobody() -> None:
+    texts_ = [
+        "(org service usage)",
+        "a@x.com b@x.com",
+        "a@x.com, b@x.com",
+        "a b@x.com",
+        "a\u00a0b@x.com",
+        "@x.com",
+        "a@",
+        "null",
+        "",
+        "a@x.com <b@x.com",
+    ]
+    assert read(texts_[:-1]) == [(None, None, None)] * (len(texts_) - 1)
+    assert read(texts_[-1:]) == [("b@x.com",) * 3], "what a bracket holds is the address, closed or not"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("@<>.,;: " + HIDDEN)), max_size=12), max_size=30)
+)
+def test_python_and_sql_read_every_text_alike(texts_: list[str]) -> None:
+    """Whatever a text holds: the three readings agree about who it is."""
+    for text, (one, other, loaded) in zip(texts_, read(texts_), strict=True):
+        assert one == other == loaded, ascii(text)

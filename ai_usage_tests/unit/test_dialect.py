@@ -72,6 +72,8 @@ CASES: list[tuple[str, Any]] = [
     ("12 - DIV(7, 2) * 2", 6),
     ("100 / DIV(9, 2)", 25.0),
     ("DIV(DIV(17, 2), 3)", 2),
+    # NORMALIZE
+    ("NORMALIZE('Zoe\\u0308')", "Zo\u00eb"),
     # what is alike must stay so
     ("REGEXP_REPLACE('a+b@x', r'\\+[^@]*@', '@')", "a@x"),
     ("SPLIT('a;b', ';')[SAFE_OFFSET(5)]", None),

@@ -223,6 +223,25 @@ def test_a_text_that_means_nothing_is_no_key_and_no_person(desk: Desk, text: str
     assert desk.ask("SELECT api_key_id FROM dim_api_keys") == [] and desk.ask("SELECT email FROM dim_users") == [{"email": ANA}]
 
 
+def test_what_nobody_sees_in_an_address_makes_no_second_person_and_no_second_seat(desk: Desk) -> None:
+    """Rows of an older version hold addresses as vendors sent them: a zero-width space, a wrapping. A block of two seats is then one account's and a spare."""
+    spellings = (ANA, "an\u200ba@example.com", f"mailto:{ANA}", f"Ana <{ANA.upper()}>")
+    desk.fetch(
+        "cursor", "daily-usage-data", day(2), "raw_cursor_usage", *({"user_id": str(n), "email": e} for n, e in enumerate(spellings))
+    )
+    desk.events(day(2), *({"user_email": e, "charged_usd": N(1)} for e in spellings))
+    desk.tab("subscriptions", {"platform": "cursor", "plan": "B", "seats": 2, "price_usd": N(30), "valid_from": day(1)})
+    build(desk)
+    assert desk.ask("SELECT email FROM dim_users") == [{"email": ANA}]
+    assert desk.ask("SELECT account, user_email FROM stg_seats") == [{"account": ANA, "user_email": ANA}]
+    found = desk.ask(
+        "SELECT user_email, SUM(cost_usd) AS usd FROM fct_cost_daily WHERE cost_date = DATE '2026-11-02' GROUP BY 1 ORDER BY 1 NULLS LAST"
+    )
+    assert [tuple(f.values()) for f in found] == [(ANA, 5), (None, 1)], (
+        "four events of 1 USD and one seat of 30 / 30; the other seat is nobody's"
+    )
+
+
 def test_a_label_is_nobody(desk: Desk) -> None:
     """claude.ai's spend report writes a label where the organisation itself spent."""
     spent = [{"user_email": who, "net_usd": N(usd)} for who, usd in (("(org service usage)", 42), (ANA, 1))]

@@ -5,7 +5,7 @@ WITH used AS (
     e.usage_date,
     e.service_account_id,
     e.service_account_name,
-    LOWER(TRIM(e.user_email)) AS user_email
+    CASE WHEN STRPOS(e.user_email, '@') > 0 THEN LOWER(TRIM(e.user_email)) END AS user_email
   FROM raw_cursor_events AS e
   INNER JOIN stg_current_fetches AS f
     ON
@@ -14,7 +14,7 @@ WITH used AS (
       AND f.source = 'cursor'
       AND f.endpoint = 'filtered-usage-events'
   -- Of all days, whatever days a run is about: a key that was used last year is a key.
-  WHERE LOWER(TRIM(e.service_account_id)) NOT IN ('', 'null', 'none', 'undefined', 'n/a', '#n/a')
+  WHERE e.service_account_id IS NOT NULL
 ),
 
 emails AS (

@@ -26,7 +26,7 @@ _DIMENSIONS = (
 _GROUP = (
     Field("starting_at", required=True), Field("ending_at"),
     *(Field(f"group.{name}") for name in _DIMENSIONS),
-    Field("group.actor.type"), Field("group.actor.user_id"), Field("group.actor.email_address"), Field("group.actor.name"),
+    Field("group.actor.type"), Field("group.actor.user_id"), Field("group.actor.email_address", "email"), Field("group.actor.name"),
     Field("group.actor.deleted", "bool"), Field("group.actor.service_account_id"), Field("group.actor.api_key_id"),
     Field("group.actor.provider"), Field("group.actor.subject"),
 )  # fmt: skip
@@ -107,7 +107,7 @@ ENTERPRISE_USERS = Endpoint(
     table=raw_analytics.raw_claude_enterprise_users,
     fields=(
         # The day stands in the question only; the client puts it into each record.
-        Field("date", required=True), Field("user.id"), Field("user.email_address"), Field("user.type"), Field("user.email"),
+        Field("date", required=True), Field("user.id"), Field("user.email_address", "email"), Field("user.type"), Field("user.email", "email"),
         *(Field(f"chat_metrics.{name}", "int", required=name == "message_count") for name in (*_CHAT.values(), *_OTHER_CHAT)),
         *(Field(f"claude_code_metrics.core_metrics.{name}", "int") for name in (*_CODE.values(), "artifacts_created_count")),
         Field("claude_code_metrics.tool_actions"), *(Field(name) for name in _METRICS), Field("web_search_count", "int"),

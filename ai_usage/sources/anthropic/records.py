@@ -68,7 +68,7 @@ CLAUDE_CODE = Endpoint(
     name="usage_report/claude_code",
     table=raw.raw_claude_code_usage,
     fields=(
-        Field("date", required=True), Field("actor.type"), *ids("actor.email_address", "actor.api_key_name", "organization_id"),
+        Field("date", required=True), Field("actor.type"), Field("actor.email_address", "email"), *ids("actor.api_key_name", "organization_id"),
         Field("customer_type", required=True), Field("subscription_type"), Field("terminal_type"), Field("is_remote", "bool"),
         Field("core_metrics.num_sessions", "int", required=True), Field("core_metrics.lines_of_code.added", "int", required=True),
         Field("core_metrics.lines_of_code.removed", "int"), Field("core_metrics.commits_by_claude_code", "int"),
@@ -109,7 +109,7 @@ USERS = Endpoint(
     fields=(
         Field("id", "id", required=True),
         Field("type"),
-        Field("email", "id", required=True),
+        Field("email", "email", required=True),
         Field("name", "id"),
         Field("role"),
         Field("added_at"),

@@ -21,7 +21,7 @@ AUDIT_LOG = Endpoint(
     name="audit_log",
     table=claude_ai.raw_claude_ai_audit_log,
     fields=(
-        Field("created_at", required=True), Field("event", required=True), Field("actor_uuid"), Field("actor_type"), Field("actor_email"), Field("entity_type"),
+        Field("created_at", required=True), Field("event", required=True), Field("actor_uuid"), Field("actor_type"), Field("actor_email", "email"), Field("entity_type"),
         Field("entity_uuid"), Field("project_uuid"), Field("is_private", "bool"), Field("client_platform"), Field("event_info"), Field("unreadable"),
     ),
     columns={"event_at": _INSTANT},
@@ -52,7 +52,7 @@ SPEND = Endpoint(
     name="spend",
     table=claude_ai.raw_claude_ai_spend,
     fields=(
-        Field("period_start", required=True), Field("period_end", required=True), Field("email", required=True), Field("account_uuid"),
+        Field("period_start", required=True), Field("period_end", required=True), Field("email", "email", required=True), Field("account_uuid"),
         Field("user_id"), Field("product"), Field("model"), Field("model_family"), Field("slack_channel_id"), Field("teams_channel_id"),
         *(Field(f) for f in _COUNTS.values()),
         Field("total_net_spend_usd", required=True), Field("total_gross_spend_usd"),

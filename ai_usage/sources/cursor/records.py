@@ -30,7 +30,7 @@ MEMBERS = Endpoint(
     without="who holds a seat is unknown, so seats stay without an owner",
     table=raw.raw_cursor_members,
     fields=(
-        Field("id", "id", required=True), Field("name", "id"), Field("email", "id", required=True), Field("role"), Field("isRemoved", "bool"),
+        Field("id", "id", required=True), Field("name", "id"), Field("email", "email", required=True), Field("role"), Field("isRemoved", "bool"),
     ),
     columns={"user_id": '"id"', "is_removed": '"isRemoved"'},
 )  # fmt: skip
@@ -41,7 +41,7 @@ DAILY_USAGE = Endpoint(
     without="lines and suggestions of Cursor are unknown; its cost is not",
     table=raw.raw_cursor_usage,
     fields=(
-        Field("userId", "id", required=True), Field("day", required=True), Field("date", "int"), Field("email", "id"), Field("isActive", "bool"),
+        Field("userId", "id", required=True), Field("day", required=True), Field("date", "int"), Field("email", "email"), Field("isActive", "bool"),
         Field("totalLinesAdded", "int", required=True), Field("totalLinesDeleted", "int"),
         Field("acceptedLinesAdded", "int", required=True), Field("acceptedLinesDeleted", "int"),
         Field("totalApplies", "int"), Field("totalAccepts", "int"), Field("totalRejects", "int"),
@@ -75,7 +75,7 @@ EVENTS = Endpoint(
     table=raw.raw_cursor_events,
     fields=(
         Field("timestamp", "int", required=True),
-        *ids("userEmail", "serviceAccountId", "serviceAccountName", "cloudAgentId", "automationId", "conversationId", "model"),
+        Field("userEmail", "email"), *ids("serviceAccountId", "serviceAccountName", "cloudAgentId", "automationId", "conversationId", "model"),
         Field("kind"), Field("maxMode", "bool"), Field("isTokenBasedCall", "bool"),
         Field("isChargeable", "bool", required=True), Field("isHeadless", "bool"), Field("requestsCosts", "decimal"),
         Field("tokenUsage.inputTokens", "int"), Field("tokenUsage.outputTokens", "int"),
@@ -111,7 +111,7 @@ SPEND = Endpoint(
     without="Cursor's own running total is unknown, so the events are not compared with it",
     table=raw.raw_cursor_spend,
     fields=(
-        Field("userId", "id", required=True), Field("name", "id"), Field("email", "id"), Field("role"),
+        Field("userId", "id", required=True), Field("name", "id"), Field("email", "email"), Field("role"),
         Field("subscriptionCycleStart", "int", required=True), Field("spendCents", "cents"),
         Field("overallSpendCents", "cents"), Field("includedSpendCents", "cents"), Field("fastPremiumRequests", "int"),
         Field("hardLimitOverrideDollars", "decimal"), Field("monthlyLimitDollars", "decimal"),

@@ -14,17 +14,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from ai_usage.tables import texts
+
 _EPOCH = date(1899, 12, 30)  # day 0 of a spreadsheet's serial dates
 FOREVER = date(9999, 12, 31)
 LARGEST = 10**12  # amounts from here on are slips of the hand: with the most seats and the highest rate they still fit NUMERIC
 MOST_SEATS = 100_000
 
-# What shows nothing and yet is no format character (category Cf): joiners, fillers, variation selectors.
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
-)  # fmt: skip
 _ERROR = re.compile(r"#(N/A|[A-Z]+(/0)?[!?])")
-_UNKNOWN = frozenset({"null", "none", "nan", "n/a", "undefined", "loading..."})
 _DASHES = re.compile(r"[-\u2010-\u2015\u2212]+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _AMOUNT = re.compile(
@@ -68,20 +65,13 @@ def plain(value: Any) -> str:
         return "TRUE" if value else "FALSE"
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    seen = []
-    for character in unicodedata.normalize("NFC", _INVISIBLE.sub("", text)):
-        kind = unicodedata.category(character)
-        if character.isspace() or character == "\u2800":
-            seen.append(" ")
-        elif kind not in ("Cc", "Cf", "Cs"):
-            seen.append(character)
-    return " ".join("".join(seen).split())
+    seen = texts.visible(value if isinstance(value, str) else json.dumps(value, default=str))
+    return " ".join(seen.replace("\u2800", " ").split())
 
 
 def is_unknown(text: str) -> bool:
     """Whether a cell's text says that nothing is known: empty, a formula's error, "null", "None", a dash."""
-    return not text or text.casefold() in _UNKNOWN or bool(_ERROR.fullmatch(text.upper()) or _DASHES.fullmatch(text))
+    return text.casefold() in texts.NOTHING or bool(_ERROR.fullmatch(text.upper()) or _DASHES.fullmatch(text))
 
 
 def text(stored: Any, shown: str) -> str:
@@ -95,9 +85,10 @@ def text(stored: Any, shown: str) -> str:
 
 def email(stored: Any, shown: str) -> str:
     """One e-mail address."""
-    if isinstance(stored, bool) or not _EMAIL.fullmatch(shown):
+    found = texts.address(shown)
+    if isinstance(stored, bool) or not found or not _EMAIL.fullmatch(found):
         raise Unread("is not an e-mail address", "Write one address like name@example.com.")
-    return shown
+    return found
 
 
 def choice(stored: Any, shown: str, allowed: tuple[str, ...] = ()) -> str:
