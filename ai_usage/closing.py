@@ -66,7 +66,7 @@ QUESTIONS: tuple[Question, ...] = (
         "unknown_kinds",
         """
         SELECT kind, SUM(events) AS events, SUM(cost_usd) AS cost_usd FROM stg_cursor_unknown_kinds
-        WHERE usage_date BETWEEN @first_day AND @last_day GROUP BY kind ORDER BY kind
+        WHERE usage_date BETWEEN @first_day AND @last_day AND events > 0 GROUP BY kind ORDER BY kind
         """,
         "cursor: {events} events of the unknown kind {kind!r} are booked as billed, {cost_usd:f} USD.",
     ),

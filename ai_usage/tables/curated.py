@@ -282,7 +282,7 @@ stg_cursor_events = Table(
 stg_cursor_unknown_kinds = Table(
     name="stg_cursor_unknown_kinds",
     layer="staging",
-    description="Cursor's billed events of a kind that nobody has classed: they count as billed until somebody says otherwise.",
+    description="Cursor's events of a kind that nobody has classed: where they are chargeable they count as billed, until somebody says otherwise.",
     grain="one UTC day and kind",
     key=("usage_date", "kind"),
     date_column="usage_date",
@@ -290,8 +290,10 @@ stg_cursor_unknown_kinds = Table(
     columns=(
         date("usage_date", "UTC day.", nullable=False),
         string("kind", "Cursor's kind, as it is spelled; (none) where the event has none.", nullable=False),
-        count("events", "Events.", "events", nullable=False),
+        count("events", "Chargeable events.", "events", nullable=False),
         usd("cost_usd", "What they are billed, as long as nobody says otherwise.", nullable=False),
+        count("unbilled_events", "Events with a price that are not chargeable, and so are not billed.", "events", nullable=False),
+        usd("unbilled_usd", "Their price.", nullable=False),
     ),
 )
 stg_cursor_usage = _staging("stg_cursor_usage", "Cursor's usage in the common shape.", STAGING_USAGE, "usage_date")

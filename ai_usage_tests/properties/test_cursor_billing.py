@@ -58,8 +58,14 @@ def spelled(draw: Any) -> tuple[str | None, str]:
     if not words:
         return draw(st.sampled_from([None, "", "null", "?"])), meaning
     parts = (("usage", "event", "kind") if draw(st.booleans()) else ()) + words
-    text = draw(st.sampled_from([" ", "_", "-", ", ", "__", "\u00a0", " – "])).join(parts)
-    return draw(st.sampled_from(["", " "])) + draw(st.sampled_from([str.lower, str.upper, str.title, str.capitalize]))(text), meaning
+    if draw(st.booleans()):
+        text = "".join(word.capitalize() for word in parts)
+    else:
+        text = draw(st.sampled_from([" ", "_", "-", ", ", "__", "\u00a0", " – "])).join(parts)
+        text = draw(st.sampled_from([str.lower, str.upper, str.title, str.capitalize]))(text)
+    hidden = draw(st.sampled_from(["", "", "\u200b", "\u00ad", "\ufeff"]))
+    place = draw(st.integers(0, len(text)))
+    return draw(st.sampled_from(["", " "])) + text[:place] + hidden + text[place:], meaning
 
 
 cents = st.decimals(min_value=0, max_value=5000, places=5)

@@ -32,15 +32,9 @@ FROM (
     r.fetch_id,
     r.usage_date,
     r.event_at,
-    IF(
-      LOWER(TRIM(r.user_email)) IN ('', 'null', 'none', 'undefined', 'n/a', '#n/a'), NULL, r.user_email
-    ) AS user_email,
-    IF(
-      LOWER(TRIM(r.service_account_id)) IN ('', 'null', 'none', 'undefined', 'n/a', '#n/a'), NULL, r.service_account_id
-    ) AS service_account_id,
-    IF(
-      LOWER(TRIM(r.service_account_name)) IN ('', 'null', 'none', 'undefined', 'n/a', '#n/a'), NULL, r.service_account_name
-    ) AS service_account_name,
+    r.user_email,
+    r.service_account_id,
+    r.service_account_name,
     r.model,
     r.kind,
     r.is_chargeable,
@@ -50,7 +44,7 @@ FROM (
     r.cache_write_tokens,
     r.list_usd,
     r.charged_usd,
-    REGEXP_REPLACE(LOWER(COALESCE(r.kind, '')), '[^a-z0-9]+', '_') AS folded_kind
+    LOWER(COALESCE(REGEXP_REPLACE(REGEXP_REPLACE(REGEXP_REPLACE(r.kind, r'[\p{Cf}\x{0}-\x{8}\x{E}-\x{1F}\x{7F}-\x{84}\x{86}-\x{9F}\x{34F}\x{115F}-\x{1160}\x{17B4}-\x{17B5}\x{180B}-\x{180F}\x{2065}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}\x{FFF0}-\x{FFF8}\x{E0000}-\x{E0FFF}]', r''), r'([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])', r'\1\3_\2\4'), r'[^a-zA-Z0-9]+', r'_'), '')) AS folded_kind  -- noqa: LT05
   FROM raw_cursor_events AS r
   WHERE r.usage_date BETWEEN @start_date AND @end_date
 ) AS e

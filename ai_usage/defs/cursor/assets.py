@@ -31,7 +31,7 @@ EVENTS = _declared(records.EVENTS)
 EVENTS["check_specs"] = [
     *EVENTS["check_specs"],
     dg.AssetCheckSpec(
-        "kinds_known", asset="raw_cursor_events", description="Every kind of a billed event is one that somebody has classed."
+        "kinds_known", asset="raw_cursor_events", description="Every kind of an event with a price is one that somebody has classed."
     ),
 ]
 
@@ -43,19 +43,27 @@ def raw_cursor_events(context: dg.AssetExecutionContext, runtime: dg.ResourcePar
 
 
 def kinds_known(warehouse: Warehouse, window: Window) -> dg.AssetCheckResult:
-    """Names each unknown kind with its events and USD: they are billed until somebody says otherwise."""
+    """Names each unknown kind with its events and USD: chargeable, they are billed until somebody says otherwise."""
     unknown = warehouse.select(
         """
-        SELECT kind, SUM(events) AS events, SUM(cost_usd) AS cost_usd, MIN(usage_date) AS first_day, MAX(usage_date) AS last_day
+        SELECT
+          kind, SUM(events) AS events, SUM(cost_usd) AS cost_usd, SUM(unbilled_events) AS unbilled_events, SUM(unbilled_usd) AS unbilled_usd,
+          MIN(usage_date) AS first_day, MAX(usage_date) AS last_day
         FROM stg_cursor_unknown_kinds WHERE usage_date BETWEEN @start_date AND @end_date GROUP BY kind ORDER BY cost_usd DESC, kind
         """,
         {"start_date": window.first, "end_date": window.last},
     ).to_pylist()
+    told = [f"{row['kind']}: {row['events']} events, {row['cost_usd']:f} USD" for row in unknown if row["events"]]
+    told += [
+        f"{row['kind']}, not billed: {row['unbilled_events']} events, {row['unbilled_usd']:f} USD"
+        for row in unknown
+        if row["unbilled_events"]
+    ]
     return check(
-        "kinds_known", not unknown, expected="no unknown kind",
-        actual="; ".join(f"{row['kind']}: {row['events']} events, {row['cost_usd']:f} USD" for row in unknown) or "none", sample=unknown,
-        remedy="They count as billed. Compare with Cursor's dashboard or invoice (spend_agrees says whether they make a difference), and class the kind in "
-        "ai_usage/sources/cursor/kinds.py, then `make docs` and `ai-usage upgrade`; until then the month closes with a name and a reason.",
+        "kinds_known", not unknown, expected="no unknown kind", actual="; ".join(told) or "none", sample=unknown,
+        remedy="They count as billed where Cursor calls them chargeable. Compare with Cursor's dashboard or invoice (spend_agrees says whether they make a "
+        "difference), and class the kind in ai_usage/sources/cursor/kinds.py, then `make docs` and `ai-usage upgrade`; until then the month "
+        "closes with a name and a reason.",
     )  # fmt: skip
 
 

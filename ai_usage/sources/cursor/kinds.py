@@ -8,12 +8,21 @@ agrees with the kinds (6,746 cents, where the flag alone gives 14,806). The set 
 
 from __future__ import annotations
 
-from ai_usage.sources.endpoint import NOTHING
+from ai_usage.tables.texts import INVISIBLE
 
-# Whole kinds, folded: lower case, everything but letters and digits one underscore, with or without the prefix of Cursor's enumeration.
+# Whole kinds, folded: what is invisible left out, words in lower case with one underscore between them (a word may begin with a space, a sign or a
+# capital letter), with or without the prefix of Cursor's enumeration.
 BILLED = "usage_based|on_demand"
 INCLUDED = "included(_in_.+)?"
 NOT_CHARGED = "free_credit|user_api_key|(.+_)?not_charged"
+_CAPITAL = "([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])", r"\1\3_\2\4"
+
+
+def _folded(kind: str, replace: str) -> str:
+    """The folded kind; `replace` is how an engine replaces every match of a pattern in a text."""
+    for pattern, by in ((INVISIBLE, ""), _CAPITAL, ("[^a-zA-Z0-9]+", "_")):
+        kind = replace.format(kind, pattern, by)
+    return f"LOWER(COALESCE({kind}, ''))"
 
 
 def _whole(kinds: str) -> str:
@@ -30,7 +39,7 @@ def billing(folded: str, chargeable: str, matches: str) -> str:
 
 def decoded(kind: str, chargeable: str) -> str:
     """`billing` over a record's fields, in DuckDB's words. An absent flag is false."""
-    folded = f"regexp_replace(lower(coalesce({kind}, '')), '[^a-z0-9]+', '_', 'g')"
+    folded = _folded(kind, "regexp_replace({}, '{}', '{}', 'g')")
     return billing(folded, f"coalesce({chargeable}, false)", "regexp_matches")
 
 
@@ -43,12 +52,9 @@ def model() -> str:
         "fetch_id", "usage_date", "event_at", "user_email", "service_account_id", "service_account_name", "model", "kind", "is_chargeable", "input_tokens",
         "output_tokens", "cache_read_tokens", "cache_write_tokens", "list_usd", "charged_usd",
     )  # fmt: skip
-    names = ("user_email", "service_account_id", "service_account_name")  # versions decoded before 2026-12 hold the text "null"
-    nothing = ", ".join(f"'{text}'" for text in NOTHING)
     kept = ",\n".join(f"  e.{c}" for c in columns)
-    read = ",\n".join(
-        f"    IF(\n      LOWER(TRIM(r.{c})) IN ({nothing}), NULL, r.{c}\n    ) AS {c}" if c in names else f"    r.{c}" for c in columns
-    )
+    read = ",\n".join(f"    r.{c}" for c in columns)
+    folded = _folded("r.kind", "REGEXP_REPLACE({}, r'{}', r'{}')")
     return f"""\
 -- Cursor's events of all versions and what became of each: billed, included (in a plan), or not_charged (errored, a free credit, the user's own
 -- key). An event is billed when it is chargeable and no plan or grant covers its kind; `is_known_kind` is false where nobody has said so yet, and
@@ -63,7 +69,7 @@ SELECT
 FROM (
   SELECT
 {read},
-    REGEXP_REPLACE(LOWER(COALESCE(r.kind, '')), '[^a-z0-9]+', '_') AS folded_kind
+    {folded} AS folded_kind  -- noqa: LT05
   FROM raw_cursor_events AS r
   WHERE r.usage_date BETWEEN @start_date AND @end_date
 ) AS e
