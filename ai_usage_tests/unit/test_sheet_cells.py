@@ -208,6 +208,15 @@ def test_what_says_that_nothing_is_known_is_unknown(tmp_path: Path, nothing: str
     assert not rows and [(r["column_name"], r["value"]) for r in rejects] == [("department", nothing)]
 
 
+def test_several_addresses_of_one_cell_are_told_apart_and_what_is_none_is_listed(tmp_path: Path) -> None:
+    """As people part them, and as mail programs write them."""
+    rows, rejects = one(
+        tmp_path, PEOPLE, email="Ana <ana@example.com>", aliases="a@x.com|b@x.com, Ana B <c@x.com>; d@x.com\ne@x.com nobody; f@"
+    )
+    assert (rows[0]["email"], rows[0]["aliases"]) == ("ana@example.com", "a@x.com; b@x.com; c@x.com; d@x.com; e@x.com")
+    assert unread(rows[0]) == [("aliases", "nobody"), ("aliases", "f@")] and not rejects
+
+
 def test_a_row_whose_money_can_be_read_counts_whatever_else_it_lacks(tmp_path: Path) -> None:
     """Law: unattributed if need be. What lacks is listed by the sheet's own heading."""
     rows, rejects = one(tmp_path, SUBSCRIPTIONS, platform="#REF!", plan="", Price=("$30.00", 30), email="nobody")

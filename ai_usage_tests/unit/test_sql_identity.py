@@ -292,6 +292,47 @@ def test_services_stand_in_cost_and_in_no_count_of_people(desk: Desk) -> None:
 # People ------------------------------------------------------------------------------------------------------------
 
 
+def test_aliases_lead_to_their_end_and_a_circle_is_listed(desk: Desk) -> None:
+    """Somebody whose address changed each year has seven rows, and each has the one before as alias: six steps. Two rows that have each other are nobody."""
+    years = [
+        {"email": f"a{n}@x.com", "aliases": f"a{n - 1}@x.com", "valid_from": D(2019 + n, 1, 1), "valid_to": D(2019 + n, 12, 31)}
+        for n in range(1, 7)
+    ]
+    circle = [{**years[n], "email": f"c{n}@x.com", "aliases": f"c{1 - n}@x.com"} for n in range(2)]
+    desk.tab("people", *years, *circle)
+    found = {r["alias"]: r["email"] for r in desk.ask("SELECT alias, email FROM stg_email_aliases")}
+    assert found == {f"a{n}@x.com": "a6@x.com" for n in range(6)}
+    issues = desk.ask("SELECT sheet_row, column_name, value FROM vw_identity_issues ORDER BY sheet_row")
+    assert [tuple(i.values()) for i in issues] == [(8, "aliases", "c1@x.com"), (9, "aliases", "c0@x.com")]
+
+
+def test_an_alias_and_a_row_that_follow_each_other_and_an_answered_kind_are_no_doubt(desk: Desk) -> None:
+    """Until June old@ was Ana's, since July it is somebody's own. The machine's kind stands in one of its rows; the other one leaves it empty."""
+    bot = {"email": "ci-bot@example.com", "department": "IT"}
+    old = {"email": "old@example.com", "valid_from": D(2026, 7, 1)}
+    rows = [
+        {"email": ANA, "aliases": "old@example.com", "valid_to": D(2026, 6, 30)}, old,
+        {**bot, "kind": "person", "valid_to": D(2026, 6, 30)}, {**bot, "valid_from": D(2026, 7, 1)},
+    ]  # fmt: skip
+    desk.tab("people", *rows, day=day(1))
+    build(desk)
+    assert desk.ask("SELECT value FROM vw_identity_issues") == []
+    desk.tab("people", rows[0], {**old, "valid_from": D(2026, 6, 30)}, *({**r, "kind": None} for r in rows[2:]), day=day(2))
+    build(desk)
+    found = desk.ask("SELECT sheet_row, column_name, value FROM vw_identity_issues ORDER BY sheet_row")
+    assert [tuple(f.values()) for f in found] == [(2, "aliases", "old@example.com"), (4, "email", "ci-bot@example.com")]
+
+
+def test_a_second_e_mail_that_means_nothing_hides_no_owner(desk: Desk) -> None:
+    """Versions of old hold the text "null"; two real addresses on one day still name nobody."""
+    account = {"service_account_id": "sa", "service_account_name": "runner", "charged_usd": N(1)}
+    desk.events(day(1), *({**account, "user_email": e} for e in (ANA, "null", None)))
+    desk.events(day(2), *({**account, "user_email": e} for e in (ANA, BEN)))
+    assert desk.ask("SELECT seen_on, creator_email FROM stg_keys ORDER BY seen_on") == [
+        {"seen_on": day(1), "creator_email": ANA}, {"seen_on": day(2), "creator_email": None}
+    ]  # fmt: skip
+
+
 def test_what_two_people_claim_belongs_to_neither_and_both_rows_are_listed(desk: Desk) -> None:
     """An alias of two; a main address that somebody else has as an alias; two departments that begin on one day."""
     desk.tab(

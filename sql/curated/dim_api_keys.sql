@@ -1,11 +1,37 @@
 -- API keys and service accounts, and who answers for them when. A row of the sheet names a key by id or by name: the name means the key that
 -- bore it on the day, otherwise the only key that ever bore it. Where the sheet names an owner for a period it wins; elsewhere the vendor's creator
--- of that day stands. Where a name means several keys, or two rows of the sheet begin on one day with different owners, nobody is the owner and
--- candidates names the keys. A key bears its name from one list of keys to the next; one that was switched off, until the list that says so.
+-- of that day stands. Where a name means several keys, nobody is the owner and candidates names the keys; so it is where two rows of the sheet begin
+-- on one day with different owners, unless an owner was read before them, who stands. A key bears its name from one list of keys to the next; one
+-- that was switched off, until the list that says so.
 -- Keys that only the sheet knows are kept under `sheet:` and their name. Every day that is held counts, and every directory that was read, so that no
 -- order of runs matters and a key that a vendor no longer lists stays known.
--- Grain: api_key_id, valid_from. Inputs: raw_sheet_api_keys, stg_keys, stg_snapshots, stg_email_aliases.
-WITH owners AS (
+-- Grain: api_key_id, valid_from. Inputs: stg_sheet_api_keys_rows, stg_sheet_repeats, raw_sheet_api_keys, stg_keys, stg_snapshots, stg_email_aliases.
+WITH told AS (
+  SELECT
+    TRIM(api_key_name) AS key_text,
+    email,
+    description,
+    COALESCE(valid_from, DATE '1900-01-01') AS valid_from,
+    COALESCE(valid_to, DATE '9999-12-31') AS valid_to
+  FROM stg_sheet_api_keys_rows
+),
+
+-- Rows that contradict each other, where nothing was read before them.
+open_rows AS (
+  SELECT
+    TRIM(r.api_key_name) AS key_text,
+    r.email,
+    r.description,
+    COALESCE(r.valid_from, DATE '1900-01-01') AS valid_from,
+    COALESCE(r.valid_to, DATE '9999-12-31') AS valid_to
+  FROM raw_sheet_api_keys AS r
+  INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id AND s.source = 'google_sheets' AND s.endpoint = 'api_keys'
+  INNER JOIN stg_sheet_repeats AS p ON s.endpoint = p.tab AND r.sheet_row = p.sheet_row AND p.is_disputed
+  LEFT JOIN told AS t ON TRIM(r.api_key_name) = t.key_text AND COALESCE(r.valid_from, DATE '1900-01-01') = t.valid_from
+  WHERE t.key_text IS NULL
+),
+
+owners AS (
   SELECT
     w.key_text,
     COALESCE(a.email, w.written_email) AS email,
@@ -14,14 +40,13 @@ WITH owners AS (
     w.valid_to
   FROM (
     SELECT
-      TRIM(r.api_key_name) AS key_text,
-      REGEXP_REPLACE(LOWER(TRIM(r.email)), r'\+[^@]*@', '@') AS written_email,
-      r.description,
-      COALESCE(r.valid_from, DATE '1900-01-01') AS valid_from,
-      COALESCE(r.valid_to, DATE '9999-12-31') AS valid_to
-    FROM raw_sheet_api_keys AS r
-    INNER JOIN stg_snapshots AS s ON r.fetch_id = s.version_fetch_id
-    WHERE s.source = 'google_sheets' AND s.endpoint = 'api_keys'
+      *,
+      REGEXP_REPLACE(LOWER(TRIM(email)), r'\+[^@]*@', '@') AS written_email
+    FROM (
+      SELECT * FROM told
+      UNION ALL
+      SELECT * FROM open_rows
+    ) AS rows_that_count
   ) AS w
   LEFT JOIN stg_email_aliases AS a ON w.written_email = a.alias
 ),

@@ -170,8 +170,10 @@ SELECT
   m.value,
   m.reason,
   m.remedy,
-  m.is_used AND p.sheet_row IS NULL AS is_used,
+  m.is_used AND p.sheet_row IS NULL AND x.sheet_row IS NULL AS is_used,
   s.fetched_at AS seen_at
 FROM remarks AS m
 INNER JOIN stg_snapshots AS s ON m.tab = s.endpoint AND s.source = 'google_sheets'
 LEFT JOIN stg_sheet_repeats AS p ON m.tab = p.tab AND m.sheet_row = p.sheet_row
+-- A subscription without the rate of one month still has its figure in others.
+LEFT JOIN without_rate AS x ON m.tab = x.tab AND m.sheet_row = x.sheet_row AND x.tab != 'subscriptions'

@@ -1,6 +1,6 @@
--- Rows of the sheet, as it is now, that leave open who is meant: a name that several keys bear, an address that two people claim, a kind that
--- is none; and addresses that look like a machine's and count as people. Names that match nothing and rows that contradict each other are in
--- sheet_issues.
+-- Rows of the sheet, as it is now, that leave open who is meant: a name that several keys bear, an address that two people claim, aliases that lead
+-- in a circle, a kind that is none; and addresses that look like a machine's and count as people. Names that match nothing and rows that contradict
+-- each other are in sheet_issues.
 -- Nothing of it is decided: the rows that are clear count. Grain: one doubt of one row.
 -- Inputs: raw_sheet_api_keys, raw_sheet_people, stg_snapshots, stg_email_aliases, dim_api_keys, dim_users.
 WITH key_rows AS (
@@ -20,8 +20,6 @@ people_rows AS (
   SELECT
     p.sheet_row,
     REGEXP_REPLACE(LOWER(TRIM(p.email)), r'\+[^@]*@', '@') AS email,
-    p.department,
-    p.cost_center,
     p.kind,
     REGEXP_REPLACE(COALESCE(p.aliases, ''), r'[;,\s]+', ';') AS aliases,
     COALESCE(p.valid_from, DATE '1900-01-01') AS valid_from,
@@ -48,19 +46,25 @@ aliases AS (
     sheet_row,
     email,
     REGEXP_REPLACE(LOWER(TRIM(alias)), r'\+[^@]*@', '@') AS alias,
+    valid_from,
+    valid_to,
     fetched_at
   FROM people_rows, UNNEST(SPLIT(aliases, ';')) AS alias
 ),
 
-doubts AS (
-  SELECT
-    'api_keys' AS tab, sheet_row, 'api_key_name' AS column_name, key_text AS value, CONCAT('is the name of several keys: ', candidates) AS reason,
-    'Write the id of the key that is meant, one row for each key.' AS remedy, fetched_at AS seen_at
-  FROM ambiguous
-  UNION ALL
+-- Whose kind some row says, whichever of a person's rows and addresses it is.
+answered AS (
+  SELECT DISTINCT COALESCE(a.email, r.email) AS email
+  FROM people_rows AS r
+  LEFT JOIN stg_email_aliases AS a ON r.email = a.alias
+  WHERE LOWER(TRIM(r.kind)) IN ('person', 'service')
+),
+
+claims AS (
   SELECT DISTINCT
-    'people', a.sheet_row, 'aliases', a.alias, CONCAT('is claimed by ', o.email, ' too, in row ', CAST(o.sheet_row AS STRING)),
-    'Give the address to one person; until then it belongs to neither.', a.fetched_at
+    'people' AS tab, a.sheet_row, 'aliases' AS column_name, a.alias AS value,
+    CONCAT('is claimed by ', o.email, ' too, in row ', CAST(o.sheet_row AS STRING)) AS reason,
+    'Give the address to one person; until then it belongs to neither.' AS remedy, a.fetched_at AS seen_at
   FROM aliases AS a
   INNER JOIN aliases AS o ON a.alias = o.alias AND a.email != o.email
   WHERE a.alias != '' AND a.alias != a.email AND o.alias != o.email
@@ -70,9 +74,32 @@ doubts AS (
     CONCAT('is the main address of row ', CAST(o.sheet_row AS STRING), ', which holds on the same days'),
     'Take it out of the aliases, or end the other row with valid_to before this one begins.', a.fetched_at
   FROM aliases AS a
-  INNER JOIN people_rows AS o ON a.alias = o.email AND a.email != o.email
+  INNER JOIN people_rows AS o ON a.alias = o.email AND a.email != o.email AND a.valid_from <= o.valid_to AND a.valid_to >= o.valid_from
+),
+
+doubts AS (
+  SELECT
+    'api_keys' AS tab, sheet_row, 'api_key_name' AS column_name, key_text AS value, CONCAT('is the name of several keys: ', candidates) AS reason,
+    'Write the id of the key that is meant, one row for each key.' AS remedy, fetched_at AS seen_at
+  FROM ambiguous
+  UNION ALL
+  SELECT
+    tab,
+    sheet_row,
+    column_name,
+    value,
+    reason,
+    remedy,
+    seen_at
+  FROM claims
+  UNION ALL
+  SELECT DISTINCT
+    'people', a.sheet_row, 'aliases', a.alias, 'leads from alias to alias in a circle or over more than eight steps, so it belongs to nobody',
+    'Write the address into the aliases of the row that is the person.', a.fetched_at
+  FROM aliases AS a
   LEFT JOIN stg_email_aliases AS e ON a.alias = e.alias
-  WHERE e.alias IS NULL
+  LEFT JOIN claims AS c ON a.alias = c.value
+  WHERE a.alias != '' AND a.alias != a.email AND e.alias IS NULL AND c.value IS NULL
   UNION ALL
   SELECT
     'people', sheet_row, 'kind', kind, 'is neither person nor service', 'Write person or service, or leave it empty.', fetched_at
@@ -83,10 +110,11 @@ doubts AS (
     'people', r.sheet_row, 'email', u.email, 'looks like the address of a machine and counts as a person',
     'Write service or person into the column kind of this address, in a row of its own if it has none.', u.updated_at
   FROM dim_users AS u
-  LEFT JOIN people_rows AS r ON u.email = r.email
+  LEFT JOIN (SELECT email, MIN(sheet_row) AS sheet_row FROM people_rows GROUP BY email) AS r ON u.email = r.email
+  LEFT JOIN answered AS k ON u.email = k.email
   WHERE
     u.kind = 'person'
-    AND r.kind IS NULL
+    AND k.email IS NULL
     AND REGEXP_CONTAINS(
       u.email, r'^([^@]*[._-])?(bot|robot|svc|service|ci|cicd|noreply|no-reply|automation|pipeline|deploy|cron|jenkins)[0-9]*([._-][^@]*)?@'
     )

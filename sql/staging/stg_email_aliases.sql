@@ -1,6 +1,7 @@
 -- Which written e-mail belongs to which person. Case and plus-tags are folded before the look-up, on both sides.
 -- An alias that two people claim at once belongs to neither, and neither does the main address of somebody whose row holds on days on which another
--- row has it as an alias: both are listed. An alias of somebody who is an alias follows on, over at most three steps.
+-- row has it as an alias: both are listed. An alias of somebody who is an alias follows on to the end, over at most eight steps; what has no end by
+-- then, such as a circle, is listed and belongs to nobody.
 -- Grain: alias. Inputs: raw_sheet_people, stg_snapshots.
 WITH people AS (
   SELECT
@@ -47,14 +48,36 @@ sure AS (
   FROM claimed AS c
   LEFT JOIN at_once AS x ON c.alias = x.alias
   WHERE x.alias IS NULL
+),
+
+-- Each of these is twice as many steps as the one before.
+two_steps AS (
+  SELECT
+    a.alias,
+    COALESCE(b.email, a.email) AS email
+  FROM sure AS a
+  LEFT JOIN sure AS b ON a.email = b.alias
+),
+
+four_steps AS (
+  SELECT
+    a.alias,
+    COALESCE(b.email, a.email) AS email
+  FROM two_steps AS a
+  LEFT JOIN two_steps AS b ON a.email = b.alias
+),
+
+eight_steps AS (
+  SELECT
+    a.alias,
+    COALESCE(b.email, a.email) AS email
+  FROM four_steps AS a
+  LEFT JOIN four_steps AS b ON a.email = b.alias
 )
 
 SELECT
-  a.alias,
-  COALESCE(c.email, b.email, a.email) AS email
-FROM sure AS a
-LEFT JOIN sure AS b ON a.email = b.alias
-LEFT JOIN sure AS c ON b.email = c.alias
-LEFT JOIN sure AS d ON c.email = d.alias
--- A chain that does not end by then is a circle, or too long to be meant.
-WHERE d.alias IS NULL
+  e.alias,
+  e.email
+FROM eight_steps AS e
+LEFT JOIN sure AS s ON e.email = s.alias
+WHERE s.alias IS NULL

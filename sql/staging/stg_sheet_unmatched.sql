@@ -1,6 +1,7 @@
 -- Names in the sheet that match nothing which is known: departments that nobody in the tab people belongs to, platforms, keys that no vendor lists,
 -- people whom neither the tab people nor a vendor names. Nearest is the known name that shares the largest part of its pairs of letters.
--- A platform of another vendor is known once two tabs name it. Where nothing is known of a kind, nothing is compared.
+-- A platform of another vendor is known once two tabs name it. Where nothing is known of a kind, nothing is compared: names of keys only where a
+-- vendor lists its keys, and then letter for letter, as dim_api_keys does.
 -- Grain: tab, sheet_row, column_name. Inputs: stg_sheet_budgets_rows, stg_sheet_subscriptions_rows, stg_sheet_adjustments_rows,
 -- stg_sheet_invoices_rows, stg_sheet_api_keys_rows, stg_sheet_people_rows, stg_departments, stg_email_aliases, stg_keys, stg_people.
 WITH platforms AS (
@@ -70,8 +71,12 @@ unmatched AS (
     w.column_name,
     w.value
   FROM written AS w
-  LEFT JOIN known AS k ON w.column_name = k.column_name AND LOWER(w.value) = LOWER(k.value)
-  WHERE k.value IS NULL AND w.column_name IN (SELECT c.column_name FROM known AS c)
+  LEFT JOIN known AS k
+    ON w.column_name = k.column_name AND LOWER(w.value) = LOWER(k.value) AND (w.column_name != 'api_key_name' OR w.value = k.value)
+  WHERE
+    k.value IS NULL
+    AND w.column_name IN (SELECT c.column_name FROM known AS c)
+    AND (w.column_name != 'api_key_name' OR (SELECT COUNT(*) FROM stg_keys WHERE is_directory) > 0)
 ),
 
 pairs AS (

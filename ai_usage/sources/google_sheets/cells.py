@@ -91,6 +91,13 @@ def email(stored: Any, shown: str) -> str:
     return found
 
 
+def addresses(stored: Any, shown: str) -> tuple[list[str], list[str]]:
+    """The e-mail addresses of a cell that holds several, and what in it is none."""
+    parts = re.split(r"[;,|\s]+", re.sub(r"[^;,|<>]*<([^<>]*)>", r"\1;", text(stored, shown)))
+    found = [(part, texts.address(part)) for part in parts if part]
+    return [a for _, a in found if a], [part for part, a in found if not a]
+
+
 def choice(stored: Any, shown: str, allowed: tuple[str, ...] = ()) -> str:
     """A platform or a kind, folded to one spelling: lower case, underscores for blanks, hyphens and dots."""
     name = re.sub(r"[ .\-]", "_", text(stored, shown).lower())

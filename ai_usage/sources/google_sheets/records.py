@@ -222,6 +222,11 @@ class _Row:
             return rate
         if name in (choices := _CHOICES.get(self._tab, {})):
             return cells.choice(stored, shown, choices[name])
+        if name == "aliases":
+            found, others = cells.addresses(stored, shown)
+            for other in others:
+                self._list(name, other, Unread("is not an e-mail address", "Write addresses with a semicolon between them."), False)
+            return "; ".join(found) or None
         return cells.text(stored, shown)
 
     def _money(self, name: str, minimum: int | None) -> dict[str, Any]:
