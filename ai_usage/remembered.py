@@ -42,10 +42,13 @@ def remembered(*sources: str, also: Callable[[], str] = str) -> Callable[[Callab
         A decorator. An answer that is absent, damaged or of other sources is computed; an exception is not remembered.
     """
 
+    # Read at import: a file that an upgrade replaces while this process runs says what another process computes.
+    texts = [Path(s).read_text(encoding="utf-8") for s in (*sources, __file__)]
+
     def decorate(compute: Callable[P, A]) -> Callable[P, A]:
         @lru_cache(maxsize=1)
         def stamp() -> str:
-            said = [sqlglot.__version__, also(), *(Path(s).read_text(encoding="utf-8") for s in (*sources, __file__))]
+            said = [sqlglot.__version__, also(), *texts]
             return hashlib.sha256("\0".join(said).encode()).hexdigest()[:20]
 
         def ask(*args: P.args, **kwargs: P.kwargs) -> A:
@@ -66,7 +69,7 @@ def remembered(*sources: str, also: Callable[[], str] = str) -> Callable[[Callab
 
 @contextmanager
 def unrecorded() -> Iterator[None]:
-    """Inside, answers are computed, and none is looked up or written: for texts that a person typed."""
+    """Inside, no file is read or written: for texts that a person typed. This process still remembers what it computed, as long as it lives."""
     token = _recorded.set(False)
     try:
         yield

@@ -128,14 +128,15 @@ def _spend(warehouse: Warehouse, path: Path, spool: Path, today: date, start: da
     window = exports.check_period(path.name, exports.period_in(path.name), today)
     if window.last < start:
         raise ContractError(f"{path.name} ends before AI_USAGE_START_DATE={start}; set that to an earlier day first, then drop it again.")
-    rows = exports.spend_rows(path, window)
+    numbers: list[int] = []
+    rows = exports.spend_rows(path, window, numbers)
     in_the_way = [r.window for r in held_ranges(warehouse) if r.has_money and r.window != window and _overlap(r.window, window)]
     inside = [w for w in in_the_way if window.first <= w.first and w.last <= window.last]
     if in_the_way and (len(inside) < len(in_the_way) or not rows or not replaces(path)):
         raise ContractError(_refusal(path.name, window, in_the_way, inside if rows else []))
     withdrawn = [spool_records(path.name, SPEND, w, [], spool) for w in inside if w.last != window.last]
     days = Window(min(w.first for w in (window, *inside)), window.last)
-    return Export(SPEND, [spool_records(path.name, SPEND, window, rows, spool), *withdrawn], days)
+    return Export(SPEND, [spool_records(path.name, SPEND, window, rows, spool, numbers), *withdrawn], days)
 
 
 def _refusal(name: str, window: Window, others: Sequence[Window], inside: Sequence[Window]) -> str:

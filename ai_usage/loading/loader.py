@@ -247,7 +247,8 @@ class Loader:
             self._redact_spool(walks)
         decoder.clear()
         if origin == "upload":
-            rejects = _as_a_person_counts(endpoint, rejects, walks)
+            numbers = {str(walk.path): walk.rows for walk in walks}
+            rejects = _as_a_person_counts(rejects, {fetch: numbers[path] for (path, _), fetch in new.items()})
             report.reasons += [_reason(row) for row in rejects.to_pylist()[:REASONS]]
             if not replace and again is None and not endpoint.whole_window:
                 changed_days = {f["usage_date"] for f in fetches if f["changed"]}
@@ -364,12 +365,15 @@ class Loader:
             self._warehouse.publish({}, pa.Table.from_pylist(rows, schema=raw_fetches.arrow_schema()))
 
 
-def _as_a_person_counts(endpoint: Endpoint, rejects: pa.Table, walks: Sequence[Spooled]) -> pa.Table:
-    """Rejects of a file: the row as a spreadsheet counts it, and a remedy for whoever has the file."""
-    numbers = next((w.rows for w in walks if w.rows), ())
+def _as_a_person_counts(rejects: pa.Table, numbers: Mapping[str, Sequence[int]]) -> pa.Table:
+    """Rejects of files: the row as a spreadsheet counts it, and a remedy for whoever has the file. `numbers` are each fetch's rows, in order."""
     rows = [
         row
-        | ({"record_number": numbers[row["record_number"] - 1]} if 0 < (row["record_number"] or 0) <= len(numbers) else {})
+        | (
+            {"record_number": numbers[row["fetch_id"]][n - 1]}
+            if 0 < (n := row["record_number"] or 0) <= len(numbers[row["fetch_id"]])
+            else {}
+        )
         | ({"remedy": "Correct the cell in the file and drop it again."} if row["remedy"] == Endpoint.remedy else {})
         for row in rejects.to_pylist()
     ]

@@ -36,6 +36,7 @@ from ai_usage.tables.schema import Column, Type
 _KINDS = {
     "string": "VARCHAR", "id": "VARCHAR", "email": "VARCHAR", "int": "DOUBLE", "decimal": "DECIMAL(38, 9)", "cents": "DECIMAL(38, 7)", "bool": "BOOLEAN",
 }  # fmt: skip
+_NUMBERS = ("int", "decimal", "cents")
 _WORDS = {
     Type.STRING: "text", Type.INT64: "a whole number", Type.NUMERIC: "a number", Type.BOOL: "true or false",
     Type.DATE: "a date like 2026-01-31", Type.TIMESTAMP: "an instant",
@@ -364,7 +365,7 @@ class Decoder:
     def _each_field(self, lines: str) -> str:
         """Every field taken out of the text and cast by itself: NULL where it does not fit its kind."""
         assert self._endpoint is not None
-        casts = ", ".join(f"TRY_CAST({_said(f, _value(f.path))} AS {_KINDS[f.kind]}) AS {_quote(f.path)}" for f in self._endpoint.fields)
+        casts = ", ".join(f"TRY_CAST({_written(f)} AS {_KINDS[f.kind]}) AS {_quote(f.path)}" for f in self._endpoint.fields)
         return f"SELECT *, {casts} FROM {lines}"
 
     def _values(self, endpoint: Endpoint, fields: str) -> str:
@@ -456,10 +457,16 @@ def _said(field: Field, value: str) -> str:
     return texts.read_sql(value, is_address=field.kind == "email") if field.kind in NAMING else value
 
 
+def _written(field: Field) -> str:
+    """A field's text as it is cast. The engine takes 1_000 for a thousand, as programming languages do; in an answer it is no number."""
+    value = _value(field.path)
+    return f"replace({value}, '_', '?')" if field.kind in _NUMBERS else _said(field, value)
+
+
 def _booleans(endpoint: Endpoint) -> str:
-    """Whether true or false stands in the place of a number anywhere: the reader would take it for 1 or 0."""
-    names = "|".join(sorted({re.escape(f.path.rpartition(".")[2]) for f in endpoint.fields if f.kind in ("int", "decimal", "cents")}))
-    pattern = f'"({names})"\\s*:\\s*(true|false)'
+    """Whether true, false or 1_000 stands in the place of a number anywhere: the reader would take them for 1, 0 and a thousand."""
+    names = "|".join(sorted({re.escape(f.path.rpartition(".")[2]) for f in endpoint.fields if f.kind in _NUMBERS}))
+    pattern = f'"({names})"\\s*:\\s*(true|false|"[^"]*_)'
     return f"EXISTS (SELECT 1 FROM lines WHERE regexp_matches(__json, {_text(pattern)}))" if names else "false"
 
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ai_usage.sources.endpoint import Endpoint
+from ai_usage.sources.uploads.csv_file import encoding
 from ai_usage.tables import texts
 from ai_usage.tables.schema import Personal, Table, Type
 
@@ -193,7 +194,8 @@ def redact_file(path: Path, swap: Swap, *, keep_rows: bool = True, dry: bool = F
     file counts. A file that is no table is treated as text.
     """
     raw = path.read_bytes()
-    text = raw.decode("utf-8-sig", errors="surrogateescape")
+    code = encoding(raw)
+    text = raw.decode(code, errors="replace" if code == "utf-16" else "surrogateescape")
     if not any(swap(a) for m in _ADDRESS.finditer(text) for a in written(m.group())):
         return 0
     before = path.stat()

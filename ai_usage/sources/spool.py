@@ -55,6 +55,7 @@ class SpoolWriter:
         self._out = pa.CompressedOutputStream(self._raw, "zstd")
         self._log = self._envelopes.open("wb")
         self.records = self.pages = self._size = self._largest = 0
+        self._rows: list[int] = []
 
     def page(self, records: Sequence[bytes | memoryview], *, request: Any, envelope: Any, body: bytes) -> None:
         """Append one page. Line breaks inside a record, which JSON allows between tokens only, become spaces."""
@@ -68,6 +69,7 @@ class SpoolWriter:
         self.records += len(records)
         self.pages += 1
         self._size += len(joined)
+        self._rows += _rows(request)
         line = {
             "page": self.pages, "at": time.time(), "request": request, "envelope": envelope, "records": len(records),
             "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest(),
@@ -84,7 +86,7 @@ class SpoolWriter:
         self._part.replace(path)
         return Spooled(
             self._endpoint, self._window, path, str(path.relative_to(self._root)), self.records, self.pages, requests,
-            self._size, self._largest,
+            self._size, self._largest, self._rows,
         )  # fmt: skip
 
     def abandon(self) -> None:
@@ -102,7 +104,14 @@ def reopen(root: Path, endpoint: Endpoint, window: Window, relative_path: str, p
     with pa.OSFile(str(path), "rb") as raw, pa.CompressedInputStream(raw, "zstd") as stream:
         for line in io.TextIOWrapper(stream, encoding="latin-1", newline="\n"):
             records, size, largest = records + 1, size + len(line), max(largest, len(line))
-    return Spooled(endpoint, window, path, relative_path, records, pages, requests, size, largest)
+    log = path.with_name(path.name.removesuffix(".ndjson.zst") + ".pages.jsonl")
+    rows = [row for line in log.read_bytes().splitlines() for row in _rows(json.loads(line)["request"])] if log.is_file() else []
+    return Spooled(endpoint, window, path, relative_path, records, pages, requests, size, largest, rows)
+
+
+def _rows(request: Any) -> Sequence[int]:
+    """The rows of a file that a page holds, where it is of one."""
+    return request.get("rows", ()) if isinstance(request, dict) else ()
 
 
 def clean(root: Path, keep_days: int, now: float | None = None) -> int:

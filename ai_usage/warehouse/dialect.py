@@ -199,7 +199,7 @@ def _schema_text() -> str:
     return repr(_schema())
 
 
-@remembered(__file__, also=_schema_text)
+@remembered(__file__, texts.__file__, also=_schema_text)
 def to_duckdb(sql: str) -> str:
     """One BigQuery statement as DuckDB's; `@name` becomes `$name`."""
     tree = parse(sql)

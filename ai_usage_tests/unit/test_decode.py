@@ -81,6 +81,14 @@ def test_cents_become_usd_exactly(decode, company: list, cents: str, usd: str) -
     assert [r["charged_usd"] for r in found.rows] == [Decimal(usd)]
 
 
+@pytest.mark.parametrize("text", ["1_000", "1_0.5", "_1"])
+def test_a_number_as_programs_write_it_is_none(decode, text: str) -> None:
+    """1_000 may be a thousand or a slip; the engine would take it for a thousand. The record beside it counts."""
+    found = decode(EVENTS, [event_json(DAY, f'"{text}"'), event_json(DAY, "5")])
+    assert [r["charged_usd"] for r in found.rows] == [Decimal("0.05")]
+    assert [(r["column_name"], r["value"], r["reason"]) for r in found.rejects] == [("chargedCents", text, "is not a number")]
+
+
 @settings(max_examples=30)
 @given(st.lists(st.decimals(min_value=0, max_value=10**8, places=7), min_size=1, max_size=20))
 def test_any_15_digits_are_exact_and_the_total_is_their_sum(tmp_path: Path, cents: list[Decimal]) -> None:

@@ -115,6 +115,17 @@ def test_what_a_person_typed_is_not_kept(folder: Path, source: Path) -> None:
     assert not files(folder)
 
 
+def test_answers_are_of_the_code_that_runs_and_not_of_what_lies_on_disk_since(folder: Path, source: Path) -> None:
+    """A process imported the old file; an upgrade writes a new one before the first question: the new code must not find the old answer."""
+    before: list[str] = []
+    old = lengths(source, before)
+    source.write_text("another version", encoding="utf-8")
+    old("abc")
+    after: list[str] = []
+    lengths(source, after)("abc")
+    assert before == after == ["abc"]
+
+
 def test_two_processes_that_write_the_same_do_not_meet(folder: Path, source: Path, tmp_path: Path) -> None:
     """Four at once over 200 texts: every answer right, and no part of a file left."""
     script = (

@@ -91,12 +91,19 @@ def test_one_day_tells_cached_and_uncached_tokens(desk: Desk) -> None:
         (",Grand Total,,,,,,8.8,", True),
         (",,,,17,1098,242,8.800000000499,1220.35", True),
         (",,,,1,1,1,8.7,9", False),
-        ("(org service usage),(org service),Review,claude-opus-5,7,50,10,8.800000000499,9", False),
+        ("(org service usage),(org service),Review,claude-opus-5,7,50,10,8.800000000499,1210.05", False),
+        ("Total (USD),,,,,,,1,1", True),
+        ("Summe gesamt,,,,,,,,", True),
+        ("All users,,,,,,,8.80,1210.05", True),
+        ("Everybody,all,,,17,1098,242,8.80,1210.05", True),
+        ("Everybody,all,,,17,1098,242,8.80,1210.06", False),
+        ("Everybody,all,,,17,1098,242,8.8,", True),
         ("total@example.com,t9,Chat,claude-opus-5,7,50,10,8.800000000499,9", False),
     ],
 )
 def test_a_row_that_sums_the_others_is_refused_by_its_number(tmp_path: Path, row: str, is_total: bool) -> None:
-    """3.000000000499 + 0.10 + 0.20 + 5.5 = 8.800000000499: added once more, it would double the bill."""
+    """3.000000000499 + 0.10 + 0.20 + 5.5 = 8.800000000499 net, and 4 + 1200.25 + 0.10 + 0.20 + 5.5 = 1210.05 gross: added once more, they would double the
+    bill. Whatever the row is called; only what the organization spent itself has no address and is no total."""
     path = tmp_path / "spend-report-2026-11-01-to-2026-11-15.csv"
     path.write_text("\n".join((HEADER, *ROWS, row)) + "\n", encoding="utf-8")
     period = Window(D(2026, 11, 1), D(2026, 11, 15))

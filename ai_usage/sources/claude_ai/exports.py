@@ -15,14 +15,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
 from ai_usage.sources.claude_ai.records import AUDIT_LOG, SPEND
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import ContractError
-from ai_usage.sources.uploads.csv_file import Row, is_total, read_csv
+from ai_usage.sources.uploads.csv_file import Row, encoding, is_total, read_csv
 
 Record = dict[str, Any]
 
@@ -37,6 +37,8 @@ _SPEND_NAMES = {
     "family": "model_family", "requests": "total_requests", "prompt_tokens": "total_prompt_tokens",
     "completion_tokens": "total_completion_tokens", "net_spend_usd": "total_net_spend_usd", "gross_spend_usd": "total_gross_spend_usd",
 }  # fmt: skip
+_LABELS = ("email", "account_uuid", "product", "model")
+_ORGANIZATION = "(org service usage)"
 _RANGE = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?:[_-]to[_-]|_)(\d{4}-\d{2}-\d{2})(?!\d)")
 
 
@@ -51,7 +53,8 @@ def audit_events(path: Path) -> list[Record]:
 
 def strip_personal(path: Path) -> None:
     """Rewrite the file without the columns that are not stored: it is kept, and they need not be."""
-    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
+    raw = path.read_bytes()
+    rows = [row for row in csv.reader(io.StringIO(raw.decode(encoding(raw)), newline="")) if row]
     dropped = {place for place, name in enumerate(rows[0]) if name.strip().lower() in PERSONAL_COLUMNS}
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([cell for place, cell in enumerate(row) if place not in dropped] for row in rows)
@@ -215,37 +218,48 @@ def check_period(name: str, period: Window | None, today: date) -> Window:
     return period
 
 
-def spend_rows(path: Path, period: Window) -> list[Record]:
-    """The file's rows as records of `SPEND`; an empty list where the report says that nothing was spent. A file that cannot be read raises."""
+def spend_rows(path: Path, period: Window, numbers: list[int] | None = None) -> list[Record]:
+    """The file's rows as records of `SPEND`; an empty list where the report says that nothing was spent. A file that cannot be read raises.
+
+    `numbers` gets the number of each row as a spreadsheet counts them."""
 
     def ours(name: str) -> str:
         plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
         return _SPEND_NAMES.get(plain, plain)
 
-    numbers: list[int] = []
+    numbers = [] if numbers is None else numbers
     rows = read_csv(path, ("email", "total_net_spend_usd"), "claude_ai_spend", ours, may_be_empty=True, numbers=numbers)
     for number, row in zip(numbers, rows, strict=True):
         if _is_total(row, rows):
+            label = next((f" ({v})" for name in _LABELS if (v := row.get(name))), "")
             raise ContractError(
-                f"{path.name}, row {number} is a total of the other rows, so their money would count twice; drop the file as it was downloaded."
+                f"{path.name}, row {number} is a total of the other rows{label}, so their money would count twice; drop the file as it was downloaded."
             )
     dates = {"period_start": str(period.first), "period_end": str(period.last)}
     return [{**{f.path: None for f in SPEND.fields}, **row, **dates} for row in rows]
 
 
 def _is_total(row: Row, rows: list[Row]) -> bool:
-    """Whether somebody added this row to sum the others: it says so, or it names nothing and nobody and has their sum."""
-    if "@" in (row.get("email") or ""):
+    """Whether somebody added this row to sum the others: it says so, or it has no address and their sum in every amount that it has; where it names
+    nothing at all, their net sum will do. The vendor's own rows without an address, which are what the organization spent, are none."""
+    who = row.get("email") or ""
+    if "@" in who or who == _ORGANIZATION:
         return False
-    labels = {name: row.get(name) for name in ("email", "account_uuid", "product", "model")}
-    if any(is_total(label) for label in labels.values() if label):
+    if any(is_total(label) for name in _LABELS if (label := row.get(name))):
         return True
-    others = [_amount(other) for other in rows if other is not row]
-    return not any(labels.values()) and any(others) and _amount(row) == sum(others)
+    names_something = any(row.get(name) for name in _LABELS)
+    given = [name for name in ("total_net_spend_usd", "total_gross_spend_usd") if row.get(name)][: None if names_something else 1]
+    others = {name: [_amount(other, name) for other in rows if other is not row] for name in given}
+    return any(map(any, others.values())) and all(_rounds_to(sum(others[name], Decimal(0)), _amount(row, name)) for name in given)
 
 
-def _amount(row: Row) -> Decimal:
+def _rounds_to(total: Decimal, amount: Decimal) -> bool:
+    """Whether an amount is the total, exactly or in whole cents."""
+    return amount in (total, total.quantize(Decimal("0.01"), ROUND_HALF_UP))
+
+
+def _amount(row: Row, name: str) -> Decimal:
     try:
-        return Decimal((row.get("total_net_spend_usd") or "0").translate({ord(c): None for c in "$,"}))
+        return Decimal((row.get(name) or "0").translate({ord(c): None for c in "$,"}))
     except ArithmeticError:
         return Decimal(0)

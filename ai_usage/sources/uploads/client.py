@@ -13,8 +13,8 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ai_usage.sources.cursor import records as cursor
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import ContractError
 from ai_usage.sources.spool import Spooled
-from ai_usage.sources.uploads.csv_file import read_csv
+from ai_usage.sources.uploads.csv_file import encoding, read_csv
 from ai_usage.sources.walk import Page, walk
 
 KINDS: dict[str, Endpoint] = {
@@ -98,7 +98,8 @@ def kind_of(name: str) -> str | None:
 
 def kind_by_header(path: Path) -> str | None:
     """What a file is by its first row, for the exports, whose downloads have names of their own."""
-    first = path.open(encoding="utf-8-sig", errors="replace").readline().lower()
+    raw = path.read_bytes()
+    first = raw.decode(encoding(raw), errors="replace").lstrip().partition("\n")[0].lower()
     if "actor_info" in first and "created_at" in first:
         return "claude_ai_audit_log"
     return "claude_ai_spend" if "net_spend" in first else None
@@ -118,7 +119,7 @@ def spool_file(path: Path, kind: str, spool: Path) -> Spooled:
                 )
     rows = [{name: value for name, value in row.items() if value} for row in given]
     # Every column of the header is named in each record: an empty cell is not a missing field.
-    return replace(spool_records(path.name, endpoint, _window(rows, endpoint), map(_nested, given), spool), rows=numbers)
+    return spool_records(path.name, endpoint, _window(rows, endpoint), map(_nested, given), spool, numbers)
 
 
 def required(kind: str) -> list[str]:
@@ -131,13 +132,20 @@ def check_file(path: Path, kind: str) -> None:
     read_csv(path, required(kind), kind)
 
 
-def spool_records(name: str, endpoint: Endpoint, window: Window, records: Iterable[Mapping[str, object]], spool: Path) -> Spooled:
-    """Records of the file of that name as one walk."""
+def spool_records(
+    name: str, endpoint: Endpoint, window: Window, records: Iterable[Mapping[str, object]], spool: Path, numbers: Sequence[int] = ()
+) -> Spooled:
+    """Records of the file of that name as one walk. `numbers`: the row of each as a spreadsheet counts it."""
     lines = [json.dumps(record, ensure_ascii=False).encode() for record in records]
 
     def pages(_: object) -> Iterator[Page]:
         for start in range(0, len(lines), _PAGE):
-            yield Page(lines[start : start + _PAGE], {"file": name}, None, b"".join(lines[start : start + _PAGE]))
+            yield Page(
+                lines[start : start + _PAGE],
+                {"file": name, "rows": numbers[start : start + _PAGE]},
+                None,
+                b"".join(lines[start : start + _PAGE]),
+            )
 
     return walk(spool, endpoint, window, pages)
 

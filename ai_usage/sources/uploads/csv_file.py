@@ -5,6 +5,7 @@ Belongs here: text, quoting, header. Does not belong here: what a column means.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
@@ -16,7 +17,9 @@ from ai_usage.sources.errors import ContractError
 
 Row = dict[str, str | None]
 
-_TOTALS = frozenset({"total", "totals", "grand total", "subtotal", "sub total", "sum", "summe", "gesamt", "overall"})
+# A label of nothing but these words, one of the first set among them, says that its row sums others.
+_TOTALS = frozenset(["total", "totals", "subtotal", "subtotals", "sum", "summe", "gesamt", "gesamtsumme", "overall", "insgesamt"])
+_BESIDE_TOTALS = frozenset(["grand", "sub", "in", "of", "the", "all", "users", "user", "usd", "eur", "gbp", "chf"])
 
 
 def read_csv(
@@ -33,15 +36,17 @@ def read_csv(
     `rename` maps a written column name to ours. `numbers` gets the number of each row as a spreadsheet counts them, the header being 1. Raises
     `ContractError` when the file cannot be read as this kind.
     """
+    raw = path.read_bytes()
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = raw.decode(encoding(raw))
     except UnicodeDecodeError:
         raise ContractError(f"{path.name} is not UTF-8 text; save it as 'CSV UTF-8' and drop it again.") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         counted = enumerate(reader, start=1)
-        header = [rename(name.strip()) for name in next(counted, (1, []))[1]]
-        _check_header(path, header, required, template, text)
+        first = next((row for _, row in counted if any(cell.strip() for cell in row)), [])
+        header = [rename(name.strip()) for name in first]
+        _check_header(path, header, required, template, text.lstrip())
         given = [(number, [cell.strip() for cell in row]) for number, row in counted]
     except csv.Error as error:
         raise ContractError(
@@ -64,8 +69,14 @@ def read_csv(
 
 
 def is_total(label: str) -> bool:
-    """Whether a label says that its row sums other rows."""
-    return " ".join(re.findall(r"\w+", label.casefold().replace("_", " "))) in _TOTALS
+    """Whether a label says that its row sums other rows: Total, Grand total (USD), Summe gesamt, Total 2026-10; also All users."""
+    words = {word for word in re.findall(r"\w+", label.casefold().replace("_", " ")) if not word.isdecimal()}
+    return words == {"all", "users"} or (bool(words & _TOTALS) and words <= _TOTALS | _BESIDE_TOTALS)
+
+
+def encoding(raw: bytes) -> str:
+    """The encoding that a file's first bytes announce: UTF-16 with a byte order mark, as spreadsheet programs save "Unicode text"; else UTF-8."""
+    return "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
 
 
 def _check_header(path: Path, header: list[str], required: Iterable[str], template: str, text: str) -> None:
