@@ -72,7 +72,8 @@ unmatched AS (
     w.value
   FROM written AS w
   LEFT JOIN known AS k
-    ON w.column_name = k.column_name AND LOWER(w.value) = LOWER(k.value) AND (w.column_name != 'api_key_name' OR w.value = k.value)
+    ON w.column_name = k.column_name
+      AND IF(w.column_name = 'api_key_name', w.value, LOWER(w.value)) = IF(k.column_name = 'api_key_name', k.value, LOWER(k.value))
   WHERE
     k.value IS NULL
     AND w.column_name IN (SELECT c.column_name FROM known AS c)
