@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import date
 
 from ai_usage.settings import SettingsError
 
@@ -23,5 +23,15 @@ def last_day(day: date) -> date:
 
 def with_before(day: date) -> tuple[date, date]:
     """The first days of the month before that day's, and of its own."""
-    this = day.replace(day=1)
-    return (this - timedelta(days=1)).replace(day=1), this
+    return before(day, 1), day.replace(day=1)
+
+
+def before(day: date, count: int) -> date:
+    """The first day of the month that is `count` months before that of the day."""
+    year, month = divmod(day.year * 12 + day.month - 1 - count, 12)
+    return date(year, month + 1, 1)
+
+
+def between(first: date, last: date) -> int:
+    """How many months later the second day's month is."""
+    return (last.year - first.year) * 12 + last.month - first.month

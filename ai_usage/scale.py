@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from ai_usage import tables
-from ai_usage.dashboards.query import FilterValues, card_query, preceding_period
+from ai_usage.dashboards.query import FilterValues, card_query, compared_period
 from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.scans import Scan, scans
 from ai_usage.tables.schema import Column, Table, Type
@@ -132,7 +132,7 @@ def card_statements() -> dict[str, list[Statement]]:
         for card in (c for c in dashboard.cards if c.kind != "note"):
             asked = [Statement(card.key, card_query(card, period).sql, CARD_DAYS)]
             if card.compare:
-                asked.append(Statement(f"{card.key}, before", card_query(card, preceding_period(period)).sql, CARD_DAYS))
+                asked.append(Statement(f"{card.key}, before", card_query(card, compared_period(period)).sql, CARD_DAYS))
             found.setdefault(dashboard.title, []).extend(asked)
     return found
 

@@ -8,7 +8,7 @@ a `query` callable.
 from ai_usage.dashboards.encode import EncodeError
 from ai_usage.dashboards.html import render_report, write_report
 from ai_usage.dashboards.meta import Checks, ReportMeta, SourceFreshness, meta_from_marts
-from ai_usage.dashboards.query import CardQuery, FilterValues, card_query, preceding_period
+from ai_usage.dashboards.query import CardQuery, FilterValues, card_query, compared_period
 from ai_usage.dashboards.spec import Card, Dashboard, SpecError, load_dashboard, load_dashboards
 
 __all__ = [
@@ -22,10 +22,10 @@ __all__ = [
     "SourceFreshness",
     "SpecError",
     "card_query",
+    "compared_period",
     "load_dashboard",
     "load_dashboards",
     "meta_from_marts",
-    "preceding_period",
     "render_report",
     "write_report",
 ]

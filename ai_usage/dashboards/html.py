@@ -38,6 +38,9 @@ DETAIL_ROWS = 250_000
 DETAIL_DAYS = 93
 MAX_DATASET_ROWS = 1_000_000
 
+Places = dict[tuple[str, str], tuple[int, date | None]]
+"""(dashboard, card) -> the dataset that it reads, and the day before which its days had to be grouped by month."""
+
 
 class ReportError(ValueError):
     """A report that cannot be made; one sentence with the remedy."""
@@ -47,9 +50,10 @@ def render_report(dashboards: Sequence[Dashboard], query: Query, meta: ReportMet
     """The whole file as text. `query` takes BigQuery SQL and returns a `pyarrow.Table`."""
     if not dashboards:
         raise ReportError("there is no dashboard to show; add a folder under sql/dashboards.")
-    datasets, places, monthly_before = _datasets(dashboards, query)
+    datasets, places = _datasets(dashboards, query)
+    coarse = [before for _, before in places.values() if before]
     page = {
-        "meta": {**meta.payload(), "monthly_before": monthly_before.isoformat() if monthly_before else None},
+        "meta": {**meta.payload(), "monthly_before": max(coarse).isoformat() if coarse else None},
         "dashboards": [_dashboard(d, places) for d in dashboards],
         "datasets": len(datasets),
     }
@@ -94,9 +98,8 @@ def vega_bundle() -> str:
     return _closed("vl-convert's bundle", bundle, "script")
 
 
-def _datasets(dashboards: Sequence[Dashboard], query: Query) -> tuple[list[str], dict[tuple[str, str], int], date | None]:
-    """Each distinct query once, with the columns that its cards read; equal results are stored once. Then where each card's data is, and the day
-    before which days had to be grouped by month."""
+def _datasets(dashboards: Sequence[Dashboard], query: Query) -> tuple[list[str], Places]:
+    """Each distinct query once, with the columns that its cards read; equal results are stored once."""
     wanted: dict[str, set[str]] = {}
     cards: dict[str, list[tuple[str, Card]]] = {}
     for dashboard in dashboards:
@@ -106,17 +109,16 @@ def _datasets(dashboards: Sequence[Dashboard], query: Query) -> tuple[list[str],
                 wanted.setdefault(key, set()).update(_columns(card))
                 cards.setdefault(key, []).append((dashboard.key, card))
     datasets: list[str] = []
-    places: dict[tuple[str, str], int] = {}
-    coarse: list[date] = []
+    places: Places = {}
     for key, users in cards.items():
         source = users[0][1].source
         where = f"{users[0][0]}/{source.name}"
         table = query(source.text)
         names = [n for n in table.column_names if n in wanted[key]]
         table = table.select(names)
+        before = None
         if table.num_rows > DETAIL_ROWS:
             table, before = by_month_before(table, [card for _, card in users])
-            coarse += [before] if before else []
         if table.num_rows > MAX_DATASET_ROWS:
             raise ReportError(
                 f"{where}: {table.num_rows:,} rows are more than a browser should carry; "
@@ -127,8 +129,8 @@ def _datasets(dashboards: Sequence[Dashboard], query: Query) -> tuple[list[str],
         if encoded not in datasets:
             datasets.append(encoded)
         for dashboard_key, card in users:
-            places[dashboard_key, card.key] = datasets.index(encoded)
-    return datasets, places, max(coarse, default=None)
+            places[dashboard_key, card.key] = datasets.index(encoded), before
+    return datasets, places
 
 
 def by_month_before(table: pa.Table, cards: Sequence[Card]) -> tuple[pa.Table, date | None]:
@@ -145,6 +147,7 @@ def by_month_before(table: pa.Table, cards: Sequence[Card]) -> tuple[pa.Table, d
     before = (last - timedelta(days=DETAIL_DAYS)).replace(day=1)
     old = pc.less(table[day], pa.scalar(before))
     month = pc.cast(pc.floor_temporal(table[day], unit="month"), pa.date32())
+    month = pc.max_element_wise(month, pc.min(table[day]))  # records begin when they begin
     table = table.set_column(table.column_names.index(day), day, pc.if_else(old, month, table[day]))
     keys = [n for n in table.column_names if n not in summed and n not in latest]
     added = [(n, "sum") for n in table.column_names if n in summed] + [(n, "max") for n in table.column_names if n in latest]
@@ -167,11 +170,14 @@ def _dimension_first(names: list[str], users: list[tuple[str, Card]]) -> list[st
     return first + [n for n in names if n not in keys]
 
 
-def _dashboard(dashboard: Dashboard, places: dict[tuple[str, str], int]) -> dict[str, Any]:
+def _dashboard(dashboard: Dashboard, places: Places) -> dict[str, Any]:
     value = dashboard.model_dump(exclude_none=True)
     for card in value["cards"]:
         card.pop("sql", None)
-        card["dataset"] = places.get((dashboard.key, card["key"]))
+        if (dashboard.key, card["key"]) in places:
+            index, before = places[dashboard.key, card["key"]]
+            of_cost = dashboard.card(card["key"]).source.view.startswith("vw_cost_")
+            card |= {"dataset": index, "monthly_before": before.isoformat() if before else None, "of_cost": of_cost}
     return value
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +26,17 @@ SETTLE_SQL = """
 SELECT settle_state, MIN(cost_date) AS first_day, MAX(cost_date) AS last_day, SUM(cost_usd) AS cost_usd
 FROM vw_cost_allocation
 GROUP BY settle_state
+"""
+HELD_SQL = """
+SELECT
+  source,
+  usage_date,
+  COUNTIF(origin = 'api') > 0 AS by_api,
+  COUNTIF(vendor_total_usd IS NOT NULL AND state IN ('complete', 'empty')) > 0 AS is_billed,
+  COUNTIF(state IN ('missing', 'failed', 'open')) > 0 AS is_lacking
+FROM vw_certificate
+GROUP BY source, usage_date
+ORDER BY source, usage_date
 """
 USE_SQL = """
 SELECT MAX(usage_date) AS last_day FROM vw_productivity_metrics
@@ -58,6 +70,17 @@ class SourceFreshness:
 
 
 @dataclass(frozen=True)
+class Held:
+    """From when to when a source was asked for days, and the days between that it did not tell whole: of its bill, and of any report."""
+
+    source: str
+    first_day: date
+    last_day: date
+    cost_gaps: tuple[tuple[date, date], ...] = ()
+    gaps: tuple[tuple[date, date], ...] = ()
+
+
+@dataclass(frozen=True)
 class ReportMeta:
     """The facts behind the status line. `data_through` is the last day that the presets end at."""
 
@@ -65,6 +88,7 @@ class ReportMeta:
     as_of: datetime
     data_through: date | None = None
     sources: tuple[SourceFreshness, ...] = ()
+    held: tuple[Held, ...] = ()
     checks: Checks = Checks()
     settled_share: Decimal | None = None
     """Billed cost that is final (settled or closed) as a share of all; None when there is no cost."""
@@ -122,12 +146,38 @@ def meta_from_marts(query: Query, *, generated_at: datetime, checks: Checks | No
         as_of=max(fetched, default=generated_at),
         data_through=min(max(days), generated_at.astimezone(UTC).date()) if days else None,
         sources=sources,
+        held=_held(query(HELD_SQL).to_pylist()),
         checks=checks or Checks(),
         settled_share=sum((r["cost_usd"] or Decimal(0) for r in final), Decimal(0)) / total if total else None,
         settled_through=min(moving) - timedelta(days=1) if moving else costs_to,
         version=version,
         note=note,
     )
+
+
+def _held(rows: list[dict[str, Any]]) -> tuple[Held, ...]:
+    """A source that is known by files alone claims only the days that it holds: none of its days is missing."""
+    found = []
+    for source, group in groupby(rows, key=lambda row: row["source"]):
+        days = list(group)
+        if not any(d["by_api"] for d in days):
+            continue
+        bills = any(d["is_billed"] for d in days)
+        unbilled = _ranges([d["usage_date"] for d in days if bills and not d["is_billed"]])
+        gaps = _ranges([d["usage_date"] for d in days if d["is_lacking"]])
+        found.append(Held(source, days[0]["usage_date"], days[-1]["usage_date"], unbilled, gaps))
+    return tuple(found)
+
+
+def _ranges(days: list[date]) -> tuple[tuple[date, date], ...]:
+    """Days in order as first and last days of what is unbroken."""
+    found: list[tuple[date, date]] = []
+    for day in days:
+        if found and day == found[-1][1] + timedelta(days=1):
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return tuple(found)
 
 
 def _utc(value: datetime | None) -> datetime | None:

@@ -15,6 +15,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
+from ai_usage import months
 from ai_usage.dashboards.spec import Card, Dimension, Measure, SpecError, Term
 from ai_usage.remembered import remembered
 
@@ -38,40 +39,19 @@ class CardQuery:
     params: dict[str, Any]
 
 
-def preceding_period(values: FilterValues) -> FilterValues | None:
-    """The period of the same length that ends the day before this one; None when this one is open-ended."""
-    if values.date_from is None or values.date_to is None:
+def compared_period(values: FilterValues) -> FilterValues | None:
+    """What a period stands beside, as in periods.js; None when it is open-ended. One that begins on the first of a month is months: it stands beside
+    as many months before it, a last month that is not whole beside the same days. Any other stands beside as many days directly before."""
+    first, last = values.date_from, values.date_to
+    if first is None or last is None:
         return None
-    days = (values.date_to - values.date_from).days + 1
-    return replace(
-        values,
-        date_from=values.date_from - timedelta(days=days),
-        date_to=values.date_from - timedelta(days=1),
-    )
-
-
-def same_days_of_month_before(values: FilterValues) -> FilterValues | None:
-    """The same days of the month before, as in periods.js: whole months stand beside whole months. A period that begins within a month keeps its
-    day numbers, or the days compared would be more than its own."""
-    if values.date_from is None or values.date_to is None:
-        return None
-
-    def last_before(day: date) -> date:
-        return day.replace(day=1) - timedelta(days=1)
-
-    def back(day: date) -> date:
-        last = last_before(day)
-        return last.replace(day=min(day.day, last.day))
-
-    whole = values.date_from.day == 1 and (values.date_to + timedelta(days=1)).day == 1
-    return replace(values, date_from=back(values.date_from), date_to=last_before(values.date_to) if whole else back(values.date_to))
-
-
-def compared_period(card: Card, values: FilterValues) -> FilterValues | None:
-    """What a card with `compare` stands beside."""
-    if card.compare == "previous_month":
-        return same_days_of_month_before(values)
-    return preceding_period(values) if card.compare else None
+    if first.day > 1:
+        return replace(values, date_from=first - ((last - first) + timedelta(days=1)), date_to=first - timedelta(days=1))
+    count = months.between(first, last) + 1
+    end = months.last_day(months.before(last, count))
+    if last != months.last_day(last):
+        end = end.replace(day=min(last.day, end.day))
+    return replace(values, date_from=months.before(first, count), date_to=end)
 
 
 def resolve_grain(grain: str, first: date, last: date) -> str:
@@ -188,7 +168,8 @@ def _where(card: Card, values: FilterValues) -> tuple[list[str], dict[str, Any]]
     where: list[str] = []
     params: dict[str, Any] = {}
     day = card.filters.get("date")
-    for name, sign, bound in (("date_from", ">=", values.date_from), ("date_to", "<=", values.date_to)):
+    first = values.date_from.replace(day=1) if values.date_from and card.of_months else values.date_from
+    for name, sign, bound in (("date_from", ">=", first), ("date_to", "<=", values.date_to)):
         if day is not None and bound is not None:
             where.append(f"card.`{day}` {sign} @{name}")
             params[name] = bound

@@ -178,8 +178,8 @@ class Card(Strict):
     measures: list[Measure] = []
     sort: Sort | None = None
     limit: Annotated[int, Field(ge=1)] | None = None
-    compare: Literal["previous_period", "previous_month"] | None = None
-    """previous_period: as many days just before. previous_month: the same days of the month before, whole months beside whole months."""
+    compare: bool = False
+    """Whether the first measure stands beside the period before: `query.compared_period`, one rule for every card."""
     band: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
     """Measure keys of the low and the high end of the first measure's range."""
     empty: str | None = None
@@ -206,6 +206,11 @@ class Card(Strict):
 
     def measure(self, key: str) -> Measure:
         return next(m for m in self.measures if m.key == key)
+
+    @property
+    def of_months(self) -> bool:
+        """Whether its rows are whole months: then the period takes every month that it touches."""
+        return self.filters.get("date") == "month"
 
     def filter_source(self, key: str) -> str:
         """The column of the mart view that a filter acts on (Metabase binds its field filter there)."""

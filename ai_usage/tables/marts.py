@@ -318,6 +318,14 @@ vw_rejects = mart(
     key=("source", "endpoint", "usage_date", "column_name", "reason", "remedy"),
     date_column="usage_date",
 )
+vw_days = mart(
+    "vw_days",
+    "The calendar: every UTC day and the month that it is in.",
+    "one UTC day",
+    (date("day", "UTC day.", nullable=False), date("month", "First day of its month.", nullable=False)),
+    key=("day",),
+    date_column="day",
+)
 
 MARTS: tuple[Table, ...] = (
     vw_monthly_finance,
@@ -339,4 +347,5 @@ MARTS: tuple[Table, ...] = (
     vw_identity_issues,
     sheet_issues,
     vw_currency_conversions,
+    vw_days,
 )

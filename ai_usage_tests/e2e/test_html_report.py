@@ -18,7 +18,7 @@ import duckdb
 import pytest
 
 from ai_usage.dashboards import Card, Checks, FilterValues, load_dashboards, meta_from_marts, write_report
-from ai_usage.dashboards.query import card_query, preceding_period
+from ai_usage.dashboards.query import card_query, compared_period
 from ai_usage_tests.browser import Opened, choose, chromium_page, csv_text, exact, read_csv
 from ai_usage_tests.unit.test_dashboards_data import (
     FORMULA_NAME,
@@ -183,9 +183,9 @@ def test_each_filter_reaches_every_card(
     check_kpis(opened, marts, values, USE)
 
 
-def test_figures_are_compared_with_the_preceding_period(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:
+def test_figures_are_compared_with_the_period_before(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:
     opened.open(report, "#cost_allocation")
-    before = preceding_period(LAST_30)
+    before = compared_period(LAST_30)
     assert before is not None
     card = COST.card("billed_cost")
     old, new = (rows(marts, card, v)[0]["cost"] for v in (before, LAST_30))
@@ -194,7 +194,7 @@ def test_figures_are_compared_with_the_preceding_period(opened: Opened, report: 
     change = (new / old - 1) * 100
     assert f"{abs(change):.1f}%" in delta.inner_text() and ("▲" if change > 0 else "▼") in delta.inner_text()
     opened.open(report, f"#cost_allocation?date={LAST_DAY - timedelta(days=99)}..{LAST_DAY}")
-    assert "No full period before" in delta.inner_text()
+    assert delta.inner_text() == "Not compared: records begin Jul 4, 2026"
     opened.open(report, "#cost_allocation?date=all")
     assert "Choose a period" in delta.inner_text()
 
@@ -292,10 +292,10 @@ def test_a_card_of_its_own_scope_says_which_filters_do_not_act(opened: Opened, r
     """Budgets know department and month, the projection neither; a filter that nobody set is not named."""
     page = opened.page
     opened.open(report, "#cost_allocation?department=Data")
-    assert page.locator("[data-card=budgets] .badge").inner_text() == "Months that begin in the period"
+    assert page.locator("[data-card=budgets] .badge").inner_text() == "Months that the period touches"
     opened.open(report, "#cost_allocation?department=Data&platform=cursor&user=grace.birch@example.com")
-    assert page.locator("[data-card=budgets] .badge").inner_text() == "Months that begin in the period · Not filtered by platform, person"
-    assert page.locator("[data-card=seats] .badge").inner_text() == "Months that begin in the period", "all of them act there"
+    assert page.locator("[data-card=budgets] .badge").inner_text() == "Months that the period touches · Not filtered by platform, person"
+    assert page.locator("[data-card=seats] .badge").inner_text() == "Months that the period touches", "all of them act there"
     assert page.locator("[data-card=department_by_month] .badge").inner_text() == "All dates on record", "its three filters act"
     opened.open(report, "#executive_summary?department=Data&platform=cursor&user=grace.birch@example.com")
     for key in ("projection", "budget_used", "month_to_end"):

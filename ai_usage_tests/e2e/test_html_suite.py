@@ -27,11 +27,11 @@ from ai_usage.dashboards.query import card_query, compared_period
 from ai_usage_tests.browser import Opened, choose, chromium_page, csv_text, exact, saved
 from ai_usage_tests.e2e.test_html_report import kpi, rows, same, write
 from ai_usage_tests.unit.test_dashboards_data import FORMULA_NAME, HOSTILE_NAME, LAST_DAY, build_marts
-from ai_usage_tests.unit.test_dashboards_query import MONTH_BEFORE
+from ai_usage_tests.unit.test_dashboards_query import PERIOD_BEFORE
 
 pytestmark = pytest.mark.browser
 DASHBOARDS = {d.key: d for d in load_dashboards()}
-OCTOBER = FilterValues(date(2026, 10, 1), LAST_DAY)
+LAST_30 = FilterValues(date(2026, 10, 2), LAST_DAY)
 every_dashboard = pytest.mark.parametrize("key", list(DASHBOARDS))
 
 
@@ -96,10 +96,10 @@ def test_every_card_shows_what_sql_says(opened: Opened, report: Path, marts: duc
         found = marts.execute(f"SELECT DISTINCT {by} FROM vw_team_productivity WHERE week BETWEEN '2026-10-01' AND '2026-10-31' ORDER BY 1")
         chosen = {by: [value for (value,) in found.fetchall()][:2]}
         assert chosen[by]
-    opened.open(report, f"#{key}?date=2026-10-01..2026-10-31")
+    opened.open(report, f"#{key}?date=2026-10-02..2026-10-31")
     for name, values in chosen.items():
         choose(opened, name, *values)
-    check_dashboard(opened, marts, key, FilterValues(OCTOBER.date_from, OCTOBER.date_to, chosen))
+    check_dashboard(opened, marts, key, FilterValues(LAST_30.date_from, LAST_30.date_to, chosen))
     assert opened.network == [] and opened.errors == []
 
 
@@ -125,7 +125,7 @@ def test_this_month_stands_beside_the_same_days_of_last_month(opened: Opened, re
     opened.open(report, "#executive_summary?date=2026-10-01..2026-10-20")
     card = DASHBOARDS["executive_summary"].card("spend")
     values = FilterValues(date(2026, 10, 1), date(2026, 10, 20))
-    before = compared_period(card, values)
+    before = compared_period(values)
     assert before == FilterValues(date(2026, 9, 1), date(2026, 9, 20))
     shown = opened.page.locator("[data-card=spend] .delta").get_attribute("title") or ""
     assert exact(shown.split(",")[0]) == rows(marts, card, before)[0]["cost"]
@@ -134,33 +134,62 @@ def test_this_month_stands_beside_the_same_days_of_last_month(opened: Opened, re
 
 
 @pytest.mark.parametrize(
-    ("period", "words"),
+    ("board", "card", "period", "words"),
     [
-        ("2026-09-30..2026-09-30", "Aug 30 – Aug 30"),
-        ("2026-09-24..2026-09-30", "Aug 24 – Aug 30"),
-        ("2026-09-01..2026-09-30", "Aug 1 – Aug 31"),
-        ("2026-10-31..2026-10-31", "Sep 30 – Sep 30"),
+        ("executive_summary", "spend", "2026-10-29..2026-10-30", "Oct 27 – Oct 28"),
+        ("cost_allocation", "billed_cost", "2026-10-01..2026-10-20", "Sep 1 – Sep 20"),
+        ("cost_allocation", "billed_cost", "2026-09-01..2026-09-30", "Aug 1 – Aug 31"),
     ],
 )
-def test_days_at_the_end_of_a_month_stand_beside_as_many(
-    opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection, period: str, words: str
+def test_every_dashboard_compares_by_one_rule(
+    opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection, board: str, card: str, period: str, words: str
 ) -> None:
-    opened.open(report, f"#executive_summary?date={period}")
-    shown = opened.page.locator("[data-card=spend] .delta").get_attribute("title") or ""
+    opened.open(report, f"#{board}?date={period}")
+    shown = opened.page.locator(f"[data-card={card}] .delta").get_attribute("title") or ""
     assert shown.endswith(f", {words}")
     first, last = (datetime.strptime(f"{day} 2026", "%b %d %Y").date() for day in words.split(" – "))
-    assert exact(shown) == rows(marts, DASHBOARDS["executive_summary"].card("spend"), FilterValues(first, last))[0]["cost"]
+    assert exact(shown) == rows(marts, DASHBOARDS[board].card(card), FilterValues(first, last))[0]["cost"]
 
 
-def test_the_page_and_sql_compare_with_the_same_days(opened: Opened) -> None:
+def test_the_page_and_sql_compare_with_the_same_period(opened: Opened) -> None:
     """The script alone, on an empty page: the calendar's months, which no one report holds."""
     opened.page.goto("about:blank")
     script = (TEMPLATES / "periods.js").read_text(encoding="utf-8")
     before = opened.page.evaluate(
-        f"periods => {{ const AIU = {{}};\n{script}\nreturn periods.map(([from, to]) => AIU.sameDaysOfMonthBefore({{ from, to }})); }}",
-        [list(period) for period in MONTH_BEFORE],
+        f"periods => {{ const AIU = {{}};\n{script}\nreturn periods.map(([from, to]) => AIU.compared({{ from, to }})); }}",
+        [list(period) for period in PERIOD_BEFORE],
     )
-    assert dict(zip(MONTH_BEFORE, ((b["from"], b["to"]) for b in before), strict=True)) == MONTH_BEFORE
+    assert dict(zip(PERIOD_BEFORE, ((b["from"], b["to"]) for b in before), strict=True)) == PERIOD_BEFORE
+
+
+def test_nothing_is_compared_where_a_day_is_not_held(opened: Opened) -> None:
+    """The script alone: Cursor was asked from Sep 5, its bill of Oct 3 is not held, another report of Oct 9 neither; data reach Oct 31."""
+    opened.page.goto("about:blank")
+    script = (TEMPLATES / "periods.js").read_text(encoding="utf-8")
+    held = [{"source": "cursor", "first_day": "2026-09-05", "last_day": "2026-10-31", "cost_gaps": [["2026-10-03", "2026-10-03"]],
+             "gaps": [["2026-10-03", "2026-10-03"], ["2026-10-09", "2026-10-12"]]}]  # fmt: skip
+
+    def lacking(
+        *sides: tuple[str, str], of_cost: bool = True, folded: str | None = None, first: str = "2026-09-01"
+    ) -> dict[str, Any] | None:
+        return opened.page.evaluate(
+            f"([card, span, sides, rest]) => {{ const AIU = {{}};\n{script}\nreturn AIU.lacking(card, span, sides, rest); }}",
+            [{"of_cost": of_cost, "monthly_before": folded}, {"first": first, "last": "2026-10-31"},
+             [{"from": a, "to": b} for a, b in sides], {"held": held, "through": "2026-10-31"}],
+        )  # fmt: skip
+
+    late, early = ("2026-10-18", "2026-10-31"), ("2026-10-04", "2026-10-17")
+    assert lacking(late, early) is None, "the bill of all of these days is held"
+    assert lacking(late, early, of_cost=False) == {"source": "cursor", "days": [["2026-10-09", "2026-10-12"]]}
+    assert lacking(early, ("2026-09-20", "2026-10-03")) == {"source": "cursor", "days": [["2026-10-03", "2026-10-03"]]}
+    assert lacking(("2026-09-09", "2026-09-16"), ("2026-09-01", "2026-09-08")) == {
+        "source": "cursor",
+        "days": [["2026-09-01", "2026-09-04"]],
+    }
+    assert lacking(late, early, first="2026-10-05") == {"begins": "2026-10-05"}
+    assert lacking(("2026-10-31", "2026-11-01"), ("2026-10-29", "2026-10-30")) == {"ahead": "2026-11-01"}
+    assert lacking(late, ("2026-10-01", "2026-10-02"), folded="2026-10-05") == {"folded": "2026-10-05"}
+    assert lacking(late, ("2026-09-10", "2026-09-30"), folded="2026-10-01") == {"folded": "2026-10-01"}
 
 
 def test_tables_show_the_change_and_keep_what_is_gone(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:
@@ -223,7 +252,7 @@ def test_an_xlsx_file_has_typed_cells(opened: Opened, report: Path, marts: duckd
     ("page", "card", "filters", "scope"),
     [
         ("cost_allocation", "budgets", "Period: Oct 1, 2026 to Oct 31, 2026 · Department: Data",
-         "Months that begin in the period · Not filtered by platform, person"),
+         "Months that the period touches · Not filtered by platform, person"),
         ("cost_allocation", "department_by_month", "Department: Data · Platform: Cursor · Person: grace.birch@example.com", "All dates on record"),
         ("cost_allocation", "cost_by_person", "Period: Oct 1, 2026 to Oct 31, 2026 · Department: Data · Platform: Cursor · Person: grace.birch@example.com",
          None),
@@ -290,6 +319,13 @@ def test_large_data_keeps_its_sums(
         for card in ("billed_cost", "people", "unattributed_share"):
             expected: Any = rows(marts, DASHBOARDS["cost_allocation"].card(card), values)[0]
             same(kpi(opened, card), next(iter(expected.values())), card != "unattributed_share")
+    # 42 days from Sep 20: the 42 before begin on Aug 9, and August has no days any more. All of August begins on its first.
+    for period, said in (("2026-09-20..2026-10-31", True), ("2026-09-01..2026-09-30", False)):
+        opened.open(tmp_path / "large.html", f"#cost_allocation?date={period}")
+        words = "Not compared: days before Sep 1, 2026 are grouped by month"
+        assert (opened.page.locator("[data-card=billed_cost] .delta").inner_text() == words) is said
+        assert (opened.page.locator("[data-card=department_table] .badge").all_inner_texts() == [words]) is said
+        assert ("Change" in opened.page.locator("[data-card=department_table] thead th").all_inner_texts()) is not said
 
 
 def test_card_query_knows_what_a_ratio_is_per() -> None:

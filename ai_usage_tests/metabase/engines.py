@@ -56,7 +56,7 @@ class BigQuery:
             tables_here = [t for t in ([select.args["from_"].this] if select.args.get("from_") else []) if isinstance(t, exp.Table)]
             tokens = {f"{t.db}.{t.name}" for t in tables_here if not t.alias and f"`{t.db}.{t.name}`" in sql}
             where = select.args.get("where")
-            for column in list(where.find_all(exp.Column)) if where else []:
+            for column in [c for c in where.find_all(exp.Column) if c.parent_select is select] if where else []:
                 written = ".".join(p.name for p in column.parts[:-1])
                 if "." in written or "." in column.table:
                     if (written if "." in written else column.table) not in tokens:

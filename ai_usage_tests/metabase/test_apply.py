@@ -83,9 +83,9 @@ def test_a_card_says_what_it_speaks_of_and_which_filters_never_act_on_it(metabas
     said = {card.key: card.description.split("\n\n[ai-usage")[0] for card in wanted(config(metabase)).cards}
     assert said["executive_summary/projection"].endswith(" Latest month, whole company. Not filtered by department, platform, person.")
     assert said["cost_allocation/budgets"].endswith(
-        " Months that begin in the period. Not filtered by platform, person. At most 2,000 rows are shown."
+        " Months that the period touches. Not filtered by platform, person. At most 2,000 rows are shown."
     )
-    assert said["cost_allocation/seats"].endswith(" Months that begin in the period. At most 2,000 rows are shown."), "every filter acts"
+    assert said["cost_allocation/seats"].endswith(" Months that the period touches. At most 2,000 rows are shown."), "every filter acts"
     assert said["cost_allocation/department_by_month"].endswith(" All dates on record. The 15 largest are shown.")
     assert "filtered by" not in said["cost_allocation/billed_cost"] and "on record" not in said["cost_allocation/billed_cost"]
 

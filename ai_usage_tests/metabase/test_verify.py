@@ -94,6 +94,21 @@ def test_a_department_filter_leaves_the_sum_of_its_parts(filled: StandIn) -> Non
     assert cost(date="2026-11-20~2026-11-21") == 7.25
 
 
+def test_a_period_takes_every_month_that_it_touches(filled: StandIn) -> None:
+    """Two days of November choose November whole, and no day of it chooses none: 21 days of 3.625."""
+    board = next(b for b in filled.boards.values() if b["name"] == "Data Trust")
+    number = card(filled, "data_trust/months")["id"]
+    tile = next(t for t in board["dashcards"] if t["card_id"] == number)
+    period = next(p["id"] for p in board["parameters"] if p["slug"] == "date")
+
+    def booked(days: str) -> list:
+        found = filled.run_dashcard(board["id"], tile["id"], number, {"parameters": [{"id": period, "value": days}]})["data"]
+        return [row[4] for row in found["rows"]]  # after month, state, meaning and closing: what is booked
+
+    assert booked("2026-11-20~2026-11-21") == [76.125]
+    assert booked("2026-09-20~2026-09-21") == []
+
+
 def test_pivoted_columns_add_up_to_the_whole(filled: StandIn) -> None:
     """Ana 1/8, Cem 3/8, Dia 4/8, Fay 6/8 a day and the seat's 1 on Cursor: 110; Ben and Eve on Claude Code: 35."""
     rows = filled.run_card(card(filled, "cost_allocation/cost_by_person")["id"], {})["data"]["rows"]

@@ -20,7 +20,7 @@ import pytest
 from ai_usage import tables, totals, transform
 from ai_usage.alerts.conditions import COLUMNS, bound
 from ai_usage.alerts.config import load_config
-from ai_usage.dashboards.query import FilterValues, card_query, preceding_period
+from ai_usage.dashboards.query import FilterValues, card_query, compared_period
 from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.loading import Loader, loader
 from ai_usage.proofs import FACTS
@@ -403,7 +403,7 @@ def test_a_card_agrees(built: Desk, nothing: Desk, dashboard, card) -> None:
         card_query(card, FilterValues(UGLY, UGLY, chosen), grain="month", pivot=False),
     ]
     if card.compare:
-        asked.append(card_query(card, preceding_period(period)))
+        asked.append(card_query(card, compared_period(period)))
     for query in asked:
         built.ask(query.sql, **query.params)
     nothing.ask(asked[0].sql, **asked[0].params)

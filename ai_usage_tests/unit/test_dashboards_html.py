@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from ai_usage.dashboards import (
 from ai_usage.dashboards.encode import SAFE, decode_table, encode_table, unpack
 from ai_usage.dashboards.html import SCRIPTS, TEMPLATES, ReportError, vega_bundle
 from ai_usage_tests.browser import chromium_path
+from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.unit.test_dashboards_data import HOSTILE_DEPARTMENT, HOSTILE_NAME, build_marts, querier
 
 NOW = datetime(2026, 11, 1, 14, 5, tzinfo=UTC)
@@ -158,6 +159,23 @@ def test_the_status_comes_from_the_marts() -> None:
     assert meta.as_of == datetime(2026, 11, 1, 6, tzinfo=UTC) and meta.payload()["as_of"] == "2026-11-01T06:00:00Z"
     with pytest.raises(ValueError, match="no time zone"):
         ReportMeta(generated_at=datetime(2026, 1, 1), as_of=NOW).payload()
+
+
+def test_the_days_that_a_source_did_not_tell_are_known(desk: Desk) -> None:
+    """Of six days Cursor told its bill of four, one attempt failed and one was never made; of the last a part is held. Members' days failed once more.
+    A file claims its own days only, so nothing of its source is missing."""
+    days = {d: date(2026, 11, d) for d in range(1, 8)}
+    for d in (1, 2, 4, 6):
+        at = datetime(2026, 11, d, 20 if d == 6 else 12, tzinfo=UTC) + timedelta(days=0 if d == 6 else 1)
+        desk.fetch("cursor", "filtered-usage-events", days[d], at=at, vendor_total_usd=Decimal(0))
+    desk.fetch("cursor", "filtered-usage-events", days[3], state="failed")
+    for d in range(1, 7):
+        desk.fetch("cursor", "daily-usage-data", days[d], state="failed" if d == 2 else "empty")
+    desk.fetch("claude_ai", "spend", days[7], origin="upload", vendor_total_usd=Decimal(5))
+    (cursor,) = meta_from_marts(desk.warehouse.select, generated_at=NOW).held
+    assert (cursor.source, cursor.first_day, cursor.last_day) == ("cursor", days[1], days[6])
+    assert cursor.cost_gaps == ((days[3], days[3]), (days[5], days[6]))
+    assert cursor.gaps == ((days[2], days[3]), (days[5], days[6]))
 
 
 def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -14,34 +14,34 @@ from ai_usage.dashboards.query import (
     CardQuery,
     FilterValues,
     card_query,
-    preceding_period,
+    compared_period,
     resolve_grain,
-    same_days_of_month_before,
 )
 from ai_usage.dashboards.spec import SpecError, load_dashboards
 from ai_usage_tests.unit.test_dashboards_data import build_marts, to_duckdb
 
 DASHBOARDS = {d.key: d for d in load_dashboards()}
-MONTH_BEFORE = {
-    # Whole months stand beside whole months, however long each is.
+PERIOD_BEFORE = {
+    # Months stand beside as many months, however long each is.
     ("2026-11-01", "2026-11-30"): ("2026-10-01", "2026-10-31"),
     ("2026-10-01", "2026-10-31"): ("2026-09-01", "2026-09-30"),
     ("2027-03-01", "2027-03-31"): ("2027-02-01", "2027-02-28"),
     ("2028-02-01", "2028-02-29"): ("2028-01-01", "2028-01-31"),
     ("2026-01-01", "2026-01-31"): ("2025-12-01", "2025-12-31"),
-    ("2026-10-01", "2026-11-30"): ("2026-09-01", "2026-10-31"),
-    # Everything else keeps its day numbers.
+    ("2026-10-01", "2026-11-30"): ("2026-08-01", "2026-09-30"),
+    # A last month that is not whole: the same days.
     ("2026-10-01", "2026-10-20"): ("2026-09-01", "2026-09-20"),
-    ("2026-11-30", "2026-11-30"): ("2026-10-30", "2026-10-30"),
-    ("2026-11-24", "2026-11-30"): ("2026-10-24", "2026-10-30"),
-    ("2027-02-22", "2027-02-28"): ("2027-01-22", "2027-01-28"),
-    ("2026-09-15", "2026-11-30"): ("2026-08-15", "2026-10-30"),
-    # The month before is shorter.
-    ("2027-03-25", "2027-03-31"): ("2027-02-25", "2027-02-28"),
-    ("2027-03-31", "2027-03-31"): ("2027-02-28", "2027-02-28"),
+    ("2026-10-01", "2026-11-29"): ("2026-08-01", "2026-09-29"),
+    ("2025-12-01", "2026-02-10"): ("2025-09-01", "2025-11-10"),
     ("2027-03-01", "2027-03-30"): ("2027-02-01", "2027-02-28"),
+    # Everything else: as many days directly before.
+    ("2026-11-30", "2026-11-30"): ("2026-11-29", "2026-11-29"),
+    ("2026-11-24", "2026-11-30"): ("2026-11-17", "2026-11-23"),
+    ("2026-10-02", "2026-10-31"): ("2026-09-02", "2026-10-01"),
+    ("2026-09-15", "2026-11-30"): ("2026-06-30", "2026-09-14"),
+    ("2027-03-31", "2027-03-31"): ("2027-03-30", "2027-03-30"),
 }
-"""A period, and the one that it stands beside where a card compares with the month before: by the calendar."""
+"""A period, and the one that it stands beside: by the calendar. No two of a pair overlap."""
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +102,26 @@ def test_values_are_bound_and_never_text() -> None:
         card_query(card, FilterValues(chosen={"date": ["2026-01-01"]}))
 
 
-@pytest.mark.parametrize(("period", "before"), MONTH_BEFORE.items())
-def test_the_month_before_has_the_same_days(period: tuple[str, str], before: tuple[str, str]) -> None:
+@pytest.mark.parametrize(("period", "before"), PERIOD_BEFORE.items())
+def test_months_stand_beside_months_and_days_beside_days(period: tuple[str, str], before: tuple[str, str]) -> None:
     asked, expected = (FilterValues(*(date.fromisoformat(day) for day in days)) for days in (period, before))
-    assert same_days_of_month_before(asked) == expected
-    assert same_days_of_month_before(FilterValues(asked.date_from, None)) is None
+    assert compared_period(asked) == expected
+    assert expected.date_to < asked.date_from, "a day is on one side"
+    assert compared_period(FilterValues(asked.date_from, None)) is None
+
+
+def test_a_period_takes_every_month_that_it_touches(marts: duckdb.DuckDBPyConnection) -> None:
+    """The last 30 days on the 31st begin on the 2nd; October is in them all the same, whole, where rows are months. Days stay days."""
+    period = FilterValues(date(2026, 10, 2), date(2026, 10, 31))
+    board = DASHBOARDS["cost_allocation"]
+    for key in ("budgets", "seats", "idle_seats", "chargeback"):
+        assert card_query(board.card(key), period).params["date_from"] == date(2026, 10, 1), key
+    assert run(marts, card_query(board.card("budgets"), period)) == run(
+        marts, card_query(board.card("budgets"), FilterValues(date(2026, 10, 1), date(2026, 10, 31)))
+    )
+    assert card_query(board.card("billed_cost"), period).params["date_from"] == date(2026, 10, 2)
+    months = [c for d in DASHBOARDS.values() for c in d.cards if c.kind != "note" and c.of_months]
+    assert {c.scope for c in months} == {"Months that the period touches"}, "and each says so"
 
 
 def test_people_are_never_added_up_over_groups() -> None:
@@ -141,9 +156,7 @@ def test_rejected_records_say_that_they_count_broken_rules(marts: duckdb.DuckDBP
     marts.execute("ROLLBACK")
 
 
-def test_periods_and_grains() -> None:
-    assert preceding_period(FilterValues(date(2026, 3, 1), date(2026, 3, 31))) == FilterValues(date(2026, 1, 29), date(2026, 2, 28))
-    assert preceding_period(FilterValues(date(2026, 3, 1), None)) is None
+def test_grains() -> None:
     ends = (date(2026, 4, 3), date(2026, 4, 4), date(2029, 1, 1))
     assert [resolve_grain("auto", date(2026, 1, 1), end) for end in ends] == [
         "day", "week", "month",

@@ -25,7 +25,7 @@ cards:
     sql: 01_cost.sql
     filters: {date: cost_date, platform: platform}
     measures: [{key: cost, label: Cost, unit: usd, sum: cost_usd}]
-    compare: previous_period
+    compare: true
     grid: {x: 0, y: 0, w: 6, h: 2}
 """
 

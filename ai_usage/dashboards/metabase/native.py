@@ -25,6 +25,7 @@ ROW_LIMIT = 2000
 """Metabase shows no more rows of a table; what lies beyond would be cut without a word."""
 _HOLE = re.compile(r"AND\s+(?:[\"`]?\w+[\"`]?\.)*[\"`]?__filter_(\w+?)__\b[\"`]?")
 OTHER = "other"
+CALENDAR = "vw_days"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def is_personal(dashboard: Dashboard) -> bool:
 
 def _tag(dashboard: Dashboard, card: Card, key: str) -> Tag:
     wanted = dashboard.filter(key)
-    view, column = card.source.view, card.filter_source(key)
+    view, column = (CALENDAR, "day") if wanted.type == "date_range" and card.of_months else (card.source.view, card.filter_source(key))
     if view not in tables.BY_NAME or column not in tables.BY_NAME[view].column_names:
         raise SpecError(f"{dashboard.key}/{card.key}: the filter {key} acts on {view}.{column}, which ai_usage/tables does not declare.")
     declared = tables.BY_NAME[view].column(column).type
@@ -113,7 +114,9 @@ def _rows(dashboard: Dashboard, card: Card, config: MetabaseConfig, tags: tuple[
     table.replace(sqlglot.parse_one(f"SELECT 1 FROM {config.database.table(card.source.view)}", read="bigquery").find(exp.Table))
     for column in select.find_all(exp.Column):
         column.set("table", None)
-    conditions = [exp.column(f"__filter_{tag.name}__") for tag in tags]
+    conditions: list[exp.Expression] = [
+        _touched(config, tag) if tag.table == CALENDAR else exp.column(f"__filter_{tag.name}__") for tag in tags
+    ]
     if dashboard.smallest_group:
         _check_people(dashboard, card)
         conditions.insert(0, sqlglot.parse_one(f"`{dashboard.smallest_group}` >= {config.minimum_group}", read="bigquery"))
@@ -129,6 +132,12 @@ def _rows(dashboard: Dashboard, card: Card, config: MetabaseConfig, tags: tuple[
     if not automatic:
         return text
     return f"SELECT *, {', '.join(f'{_bucket(d)} AS `{d.column}__bucket`' for d in automatic)}\nFROM (\n{text}\n) AS line"
+
+
+def _touched(config: MetabaseConfig, tag: Tag) -> exp.Expression:
+    """A field filter compares one column, so a period alone cannot say which months it touches: the calendar does."""
+    days = f"SELECT month FROM {config.database.table(CALENDAR)} WHERE TRUE AND __filter_{tag.name}__"
+    return sqlglot.parse_one(f"month IN ({days})", read="bigquery")
 
 
 def _check_people(dashboard: Dashboard, card: Card) -> None:

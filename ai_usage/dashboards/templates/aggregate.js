@@ -1,8 +1,9 @@
 // From a dataset and the reader's filters to a card's figures. Belongs here: filtering, grouping, measures.
 // Not here: how a figure looks. Ratios are ratios of sums; totals are computed from rows, never from shown figures.
 
-// The rows that the filters leave for this card. `range` may replace the date filter (the preceding period).
-AIU.rowsFor = (card, data, state, range = state.range) => {
+// The rows that the filters leave for this card. `period` may replace the date filter (the preceding period).
+AIU.rowsFor = (card, data, state, period = state.range) => {
+  const range = AIU.acting(card, period);
   const tests = [];
   for (const [key, name] of Object.entries(card.filters)) {
     const { values, codes } = data.columns[name];
@@ -136,17 +137,19 @@ AIU.adds = (measure) => Boolean(measure.sum) && measure.total !== false;
 AIU.evaluate = (card, data, state) => {
   const rows = AIU.rowsFor(card, data, state);
   const span = AIU.span(card, data);
-  const dated = card.filters.date ? state.range : { from: null, to: null };
+  const dated = card.filters.date ? AIU.acting(card, state.range) : { from: null, to: null };
   const from = dated.from && span && dated.from > span.first ? dated.from : span?.first;
   const to = dated.to && span && dated.to < span.last ? dated.to : span?.last;
   const wanted = [...card.group_by, ...(card.pivot ? [card.pivot] : [])].find((d) => d.grain)?.grain;
   const grain = wanted && from && to && from <= to ? AIU.grain(wanted, from, to) : "day";
-  // What a table with `compare` stands beside: the groups of the other period, when records reach back to its first day.
-  const other = card.kind === "table" ? AIU.compared(card, state.range) : null;
-  const before = other && span && other.from >= span.first ? AIU.rowsFor(card, data, state, other) : null;
+  // What a card with `compare` stands beside: the groups of the other period, where both hold every day.
+  const other = card.compare ? AIU.compared(state.range) : null;
+  const lacking = other && AIU.lacking(card, span, [state.range, other], { held: AIU.meta.held, through: AIU.through });
+  const before = other && !lacking ? AIU.rowsFor(card, data, state, other) : null;
   return {
     empty: rows.length === 0,
     rows, span, from, to, grain,
+    other, lacking,
     before: before && { groups: AIU.groups(data, before, card.group_by, card.measures.slice(0, 1), grain), total: AIU.groups(data, before, [], card.measures.slice(0, 1))[0].figures },
     groups: AIU.groups(data, rows, card.group_by, card.measures, grain),
     total: AIU.groups(data, rows, [], card.measures)[0].figures,

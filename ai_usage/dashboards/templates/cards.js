@@ -24,19 +24,31 @@ function unreached(dashboard, card, state) {
 
 const EMPTY = "Nothing on record for these filters. Choose a longer period or clear a filter.";
 
-function delta(card, data, state, result) {
+const days = ([first, last], now) => {
+  const write = first.slice(0, 4) === now.slice(0, 4) ? AIU.shortDay : AIU.day;
+  return first === last ? write(first) : `${write(first)} – ${write(last)}`;
+};
+
+// Why nothing is compared, in words.
+function notCompared(dashboard, lacking, now) {
+  const because = lacking.ahead ? `${AIU.day(lacking.ahead)} is still to come`
+    : lacking.folded ? `days before ${AIU.day(lacking.folded)} are grouped by month`
+      : lacking.source ? `${AIU.label(dashboard, "source", lacking.source)} lacks ${days(lacking.days[0], now)}${lacking.days.length > 1 ? " and more" : ""}`
+        : `records begin ${AIU.day(lacking.begins)}`;
+  return `Not compared: ${because}`;
+}
+
+function delta(dashboard, card, state, result) {
   const { range } = state;
   if (!card.compare) return null;
-  const before = AIU.compared(card, range);
-  if (!before) return AIU.el("p", { class: "delta none", text: "Choose a period to compare" });
-  const write = before.from.slice(0, 4) === range.to.slice(0, 4) ? AIU.shortDay : AIU.day;
-  const words = `${write(before.from)} – ${write(before.to)}`;
-  if (!result.span || before.from < result.span.first) {
-    return AIU.el("p", { class: "delta none", title: `Records begin ${AIU.day(result.span?.first)}`, text: "No full period before this one" });
+  if (!result.other) return AIU.el("p", { class: "delta none", text: "Choose a period to compare" });
+  const words = days([result.other.from, result.other.to], range.to);
+  if (result.lacking) {
+    const text = notCompared(dashboard, result.lacking, range.to);
+    return AIU.el("p", { class: "delta none", title: `${text} (the period before is ${words})`, text });
   }
   const [measure] = card.measures;
-  const rows = AIU.rowsFor(card, data, state, before);
-  const old = AIU.groups(data, rows, [], card.measures)[0].figures[measure.key];
+  const old = result.before.total[measure.key];
   const now = result.total[measure.key];
   const was = AIU.format(old, measure.unit, "kpi");
   if (!old || !now || old.value === 0) return AIU.el("p", { class: "delta none", title: AIU.exact(old, measure.unit), text: `Before: ${was}, ${words}` });
@@ -52,7 +64,7 @@ function delta(card, data, state, result) {
     AIU.el("span", { text: ` vs ${was}` }), AIU.el("span", { class: "when", text: `, ${words}` }));
 }
 
-function kpiBody(card, data, state, result) {
+function kpiBody(dashboard, card, state, result) {
   const [measure] = card.measures;
   if (result.empty && card.empty) return [AIU.el("p", { class: "value quiet-value", title: "unknown", text: "None" }), AIU.el("p", { class: "delta none", title: card.empty, text: card.empty })];
   const figure = result.empty ? null : result.total[measure.key];
@@ -64,7 +76,7 @@ function kpiBody(card, data, state, result) {
     low && high ? AIU.el("b", { text: `${AIU.format(low, measure.unit, "kpi")} – ${AIU.format(high, measure.unit, "kpi")}` }) : AIU.el("span", { text: "Too few past forecasts for a range" }));
   return [
     AIU.el("p", { class: "value", title: AIU.exact(figure, measure.unit), text: AIU.format(figure, measure.unit, "kpi") }),
-    result.empty ? AIU.el("p", { class: "delta none", text: "Nothing on record for these filters" }) : delta(card, data, state, result), range, detail,
+    result.empty ? AIU.el("p", { class: "delta none", text: "Nothing on record for these filters" }) : delta(dashboard, card, state, result), range, detail,
   ];
 }
 
@@ -144,8 +156,9 @@ AIU.card = (dashboard, card) => {
     held?.end?.();
     held = null;
     body.replaceChildren();
-    badges.replaceChildren(...[unreached(dashboard, card, state)].filter(Boolean));
-    if (card.kind === "kpi") { body.append(...kpiBody(card, data, state, result).filter(Boolean)); return; }
+    const lacks = card.kind === "table" && result.lacking ? notCompared(dashboard, result.lacking, state.range.to) : null;
+    badges.replaceChildren(...[unreached(dashboard, card, state), lacks && AIU.el("p", { class: "badge", title: lacks, text: lacks })].filter(Boolean));
+    if (card.kind === "kpi") { body.append(...kpiBody(dashboard, card, state, result).filter(Boolean)); return; }
     if (result.empty) { body.append(AIU.el("p", { class: "empty", text: card.empty ?? EMPTY })); return; }
     if (card.kind === "table" || asTable) {
       const table = AIU.table(dashboard, card, result);

@@ -25,27 +25,41 @@ AIU.presetRange = (preset, through) => {
   }[preset];
 };
 
-AIU.preceding = ({ from, to }) => {
-  if (!from || !to) return null;
-  const days = AIU.daysBetween(from, to);
-  return { from: AIU.addDays(from, -days), to: AIU.addDays(from, -1) };
+// What the period is for a card: cards of whole months take every month that it touches, as _where in query.py.
+AIU.acting = (card, { from, to }) => ({ from: from && card.filters.date === "month" ? monthStart(from) : from, to });
+
+const monthEnd = (day) => AIU.addDays(monthStart(AIU.addDays(monthStart(day), 31)), -1);
+const monthsBefore = (day, n) => {
+  const months = Number(day.slice(0, 4)) * 12 + Number(day.slice(5, 7)) - 1 - n;
+  return `${Math.floor(months / 12)}-${String((months % 12) + 1).padStart(2, "0")}-01`;
 };
 
-// The same days of the month before, as same_days_of_month_before in query.py: whole months stand beside whole months. A period that begins within a
-// month keeps its day numbers, or the days compared would be more than its own.
-AIU.sameDaysOfMonthBefore = ({ from, to }) => {
+// As compared_period in query.py: months, where the period begins on the first of one, stand beside as many months before, and a last month that is not
+// whole beside the same days; any other period stands beside as many days directly before.
+AIU.compared = ({ from, to }) => {
   if (!from || !to) return null;
-  const lastBefore = (day) => AIU.addDays(monthStart(day), -1);
-  const back = (day) => {
-    const last = lastBefore(day);
-    return `${last.slice(0, 8)}${day.slice(8) < last.slice(8) ? day.slice(8) : last.slice(8)}`;
-  };
-  const whole = from === monthStart(from) && AIU.addDays(to, 1) === monthStart(AIU.addDays(to, 1));
-  return { from: back(from), to: whole ? lastBefore(to) : back(to) };
+  if (from !== monthStart(from)) return { from: AIU.addDays(from, -AIU.daysBetween(from, to)), to: AIU.addDays(from, -1) };
+  const count = 12 * (to.slice(0, 4) - from.slice(0, 4)) + (to.slice(5, 7) - from.slice(5, 7)) + 1;
+  const end = monthEnd(monthsBefore(to, count));
+  const sameDay = `${end.slice(0, 8)}${to.slice(8)}`;
+  return { from: monthsBefore(from, count), to: to === monthEnd(to) || sameDay > end ? end : sameDay };
 };
-AIU.compared = (card, range) => {
-  if (!card.compare) return null;
-  return card.compare === "previous_month" ? AIU.sameDaysOfMonthBefore(range) : AIU.preceding(range);
+
+// Why two periods cannot be compared, or null: both must hold every day. Days may be to come, added up by month (see html.py), before the first record,
+// or not held by a source: `held` says from when to when each was asked and its gaps, those of its bill for cards of cost, else those of any report.
+AIU.lacking = (card, span, sides, { held, through }) => {
+  for (const { from, to } of sides) {
+    if (to > through) return { ahead: AIU.addDays(through, 1) };
+    if (!span || from < span.first) return { begins: span?.first ?? null };
+    const folded = card.monthly_before;
+    if (folded && ((from < folded && from !== monthStart(from)) || (to < folded && to !== monthEnd(to)))) return { folded };
+    for (const one of held) {
+      const inside = [[from, AIU.addDays(one.first_day, -1)], ...one[card.of_cost ? "cost_gaps" : "gaps"], [AIU.addDays(one.last_day, 1), to]]
+        .map(([first, last]) => [first > from ? first : from, last < to ? last : to]).filter(([first, last]) => first <= last);
+      if (inside.length) return { source: one.source, days: inside };
+    }
+  }
+  return null;
 };
 
 // As resolve_grain in query.py.
