@@ -30,8 +30,11 @@ SELECT
   t.token_type,
   SUM(t.cost_usd) AS cost_usd,
   t.attribution,
-  -- open, provisional, settled: the first in the alphabet is the least final.
-  MIN(t.settle_state) AS settle_state,
+  CASE
+    WHEN COUNTIF(t.settle_state = 'open') > 0 THEN 'open'
+    WHEN COUNTIF(t.settle_state = 'provisional') > 0 THEN 'provisional'
+    ELSE 'settled'
+  END AS settle_state,
   t.source,
   @processed_at AS processed_at,
   t.timing
