@@ -59,6 +59,20 @@ def test_each_full_scope_of_the_budget_holds_all_cost(desk: Desk) -> None:
     assert [(r["budget_scope"], r["usd"]) for r in rows] == [("company", 127), ("department", 127), ("platform", 127)]
 
 
+def test_what_departments_spent_is_unknown_while_no_cost_is_theirs(desk: Desk) -> None:
+    """November's 96 is all nobody's: of Sales' 10 nobody knows what was spent. Of the company and of Cursor it is known. December has no cost at all."""
+    company(desk)
+    months = ({"month": D(2026, 11, 1)}, {"month": D(2026, 12, 1)})
+    scopes = ({"department": "Sales"}, {"department": "Sales", "platform": "cursor"}, {"platform": "cursor"}, {})
+    desk.tab("budgets", *({**month, **scope, "budget_usd": N(10)} for month in months for scope in scopes))
+    rows = desk.ask("SELECT * FROM vw_budget_variance WHERE budget_usd IS NOT NULL ORDER BY month, budget_scope")
+    shown = [(r["month"].month, r["budget_scope"], r["cost_with_budget_usd"], r["variance_usd"]) for r in rows]
+    assert shown == [
+        (11, "company", 96, -86), (11, "department", None, None), (11, "department_platform", None, None), (11, "platform", 96, -86),
+        (12, "company", 0, 10), (12, "department", 0, 10), (12, "department_platform", 0, 10), (12, "platform", 0, 10),
+    ]  # fmt: skip
+
+
 # Final or not -------------------------------------------------------------------------------------------------
 
 
@@ -243,6 +257,17 @@ def test_a_month_that_is_over_is_what_was_spent(desk: Desk) -> None:
     # October 2026: 22 working days, 9 weekend days.
     assert [row[c] for c in ("projected_usd", "low_usd", "high_usd", "spent_usd", "budget_usd")] == [238, 238, 238, 2, 300]
     assert platform["budget_usd"] == 200
+
+
+def test_there_is_no_range_of_no_width_while_cost_may_move(desk: Desk) -> None:
+    """The calm company's outcomes were always right, so its range has no width: with one day of November that the vendor may still correct there is
+    none, and in October, which is over and final, it is what was spent. A platform of fees only is certain from then on too."""
+    weekdays(desk, D(2026, 7, 27), D(2026, 11, 19))
+    usage(desk, D(2026, 11, 20), "10", settle_state="provisional")
+    row = month_end(desk)
+    assert [row[c] for c in ("projected_usd", "low_usd", "high_usd", "past_forecasts")] == [228, None, None, 80]
+    ends = desk.ask("SELECT cost_date, low_usd FROM vw_forecast WHERE level = 'company' AND cost_date <= DATE '2026-11-20' ORDER BY 1")
+    assert [e["low_usd"] is None for e in ends] == [False] * 19 + [True]
 
 
 def test_levels_hold_the_same_money(desk: Desk) -> None:

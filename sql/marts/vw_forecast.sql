@@ -4,7 +4,8 @@
 -- percentile, with the rank corrected for few forecasts). Fewer than 20 past forecasts give no range: NULL. Open days do not count;
 -- provisional ones count as they stand; manual adjustments and corrections of closed months are spent and no sign of what is to come, like what a
 -- range of days was billed, which is spread over them and has no weekday; days that a vendor failed to give are left out of every mean. A platform
--- that bills fees only is certain: its range is the projection.
+-- that bills fees only is certain: its range is the projection. A range says nothing of what vendors may still change in what was spent, so there is
+-- none of no width while that can happen.
 -- Grain: level, platform, cost_date (the days of the latest month with data).
 -- Inputs: agg_cost_days, vw_cost_booked, stg_billed_days, stg_subscription_prices, stg_sheet_budgets_rows.
 WITH usage AS (
@@ -252,8 +253,25 @@ running AS (
     is_certain,
     SUM(COALESCE(spent_usd, CAST(0 AS NUMERIC)) + COALESCE(fee_usd, CAST(0 AS NUMERIC)))
       OVER (PARTITION BY level, platform ORDER BY cost_date) AS sure_usd,
-    SUM(COALESCE(expected_usd, CAST(0 AS NUMERIC))) OVER (PARTITION BY level, platform ORDER BY cost_date) AS likely_usd
+    SUM(COALESCE(expected_usd, CAST(0 AS NUMERIC))) OVER (PARTITION BY level, platform ORDER BY cost_date) AS likely_usd,
+    COUNTIF(moving_usd != 0) OVER (PARTITION BY level, platform ORDER BY cost_date) AS moving_days
   FROM parts
+),
+
+ends AS (
+  SELECT
+    r.*,
+    CASE
+      WHEN r.is_certain THEN r.sure_usd
+      ELSE r.sure_usd + CAST(LEAST(g.low_ratio, CAST(1 AS NUMERIC)) * r.likely_usd AS NUMERIC)
+    END AS low_usd,
+    CASE
+      WHEN r.is_certain THEN r.sure_usd
+      ELSE r.sure_usd + CAST(GREATEST(g.high_ratio, CAST(1 AS NUMERIC)) * r.likely_usd AS NUMERIC)
+    END AS high_usd,
+    g.past_forecasts
+  FROM running AS r
+  LEFT JOIN ranges AS g ON r.level = g.level AND r.platform = g.platform AND r.steps = g.steps
 )
 
 SELECT
@@ -267,16 +285,9 @@ SELECT
   r.fee_usd,
   r.expected_usd,
   r.sure_usd + r.likely_usd AS projected_usd,
-  CASE
-    WHEN r.is_certain THEN r.sure_usd
-    ELSE r.sure_usd + CAST(LEAST(g.low_ratio, CAST(1 AS NUMERIC)) * r.likely_usd AS NUMERIC)
-  END AS low_usd,
-  CASE
-    WHEN r.is_certain THEN r.sure_usd
-    ELSE r.sure_usd + CAST(GREATEST(g.high_ratio, CAST(1 AS NUMERIC)) * r.likely_usd AS NUMERIC)
-  END AS high_usd,
-  g.past_forecasts,
+  CASE WHEN r.low_usd < r.high_usd OR r.moving_days = 0 THEN r.low_usd END AS low_usd,
+  CASE WHEN r.low_usd < r.high_usd OR r.moving_days = 0 THEN r.high_usd END AS high_usd,
+  r.past_forecasts,
   b.budget_usd
-FROM running AS r
-LEFT JOIN ranges AS g ON r.level = g.level AND r.platform = g.platform AND r.steps = g.steps
+FROM ends AS r
 LEFT JOIN budgets AS b ON r.platform = b.platform
