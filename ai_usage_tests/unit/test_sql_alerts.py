@@ -358,6 +358,23 @@ def test_a_budget_is_told_at_80_and_at_100_percent(desk: Desk, spent: str, level
         assert found[0].subject == "The company" and found[0].since == D(2026, 11, 3)
 
 
+@pytest.mark.parametrize(
+    ("day", "spent", "said"),
+    [
+        (29, "83.7", "at this pace it lasts"),  # 83.7 % on day 29 of 30, of which 96.7 % have passed
+        (29, "96.67", "does not last"),  # 96.67 % against 96.666 %
+        (25, "83.33", "at this pace it lasts"),
+        (25, "83.34", "does not last"),
+        (29, "100", "More was used"),
+    ],
+)
+def test_a_budgets_reason_holds_on_that_day(desk: Desk, day: int, spent: str, said: str) -> None:
+    budget(desk, {"budget_usd": N(100)})
+    cost(desk, (D(2026, 11, 2), spent))
+    (found,) = causes(desk, "budget", datetime(2026, 11, day + 1, 14, tzinfo=UTC))
+    assert said in found.likely_reason
+
+
 def test_each_budget_speaks_for_its_scope(desk: Desk) -> None:
     """Research on cursor spent 90 of 100; Research 90 of 1,000; cursor 90 + 30 of 120; nothing is said of the company."""
     desk.lay(

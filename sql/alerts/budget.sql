@@ -83,7 +83,12 @@ SELECT
   r.spent_usd AS figure,
   r.budget_usd AS usual,
   'USD' AS unit,
-  'The budget was set for less use than there is; the lines below cost most this month.' AS likely_reason,
+  CASE
+    WHEN r.spent_usd >= CAST(r.budget_usd * @full_share AS NUMERIC) THEN 'More was used than the budget of the month is for; the lines below cost most.'
+    WHEN r.spent_usd * EXTRACT(DAY FROM LAST_DAY(@end_date)) > r.budget_usd * EXTRACT(DAY FROM @end_date)
+      THEN 'It is spent faster than the month passes, and at this pace it does not last; the lines below cost most.'
+    ELSE 'It is spent no faster than the month passes, and at this pace it lasts; the lines below cost most.'
+  END AS likely_reason,
   COALESCE(r.since, r.last_day) AS since,
   @start_date AS first_day,
   r.last_day,

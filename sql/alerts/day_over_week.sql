@@ -109,7 +109,7 @@ SELECT
   j.usd AS figure,
   j.mean_usd AS usual,
   'USD' AS unit,
-  'One person or job used much more than in the week before: see who rose most.' AS likely_reason,
+  'One person, one job or many people used more than in the week before: the lines below rose most.' AS likely_reason,
   j.day AS since,
   j.day AS first_day,
   j.day AS last_day,

@@ -39,7 +39,7 @@ SELECT
   CAST(SAFE_DIVIDE(t.ownerless_usd, t.cost_usd) AS NUMERIC) AS figure,
   CAST(@share AS NUMERIC) AS usual,
   'share' AS unit,
-  'Keys that stand in no row of the tab api_keys, or that nobody owns any more.' AS likely_reason,
+  'Keys that stand in no row of the tab api_keys or that nobody owns any more, or usage for which the vendor names no key.' AS likely_reason,
   t.since,
   @start_date AS first_day,
   t.last_day,
