@@ -104,20 +104,25 @@ def _invoices(world: World):
 
 
 def _budgets(world: World):
+    """One budget, told three times: the company's, by platform and by department. Both parts add up to it."""
     heads = Counter(p.department for p in world.cast.people if p.index != UNKNOWN)
     everyone = len(world.cast.people)
     rate = Decimal(repr(world.events_per_person_day)) / 6
+    tenth = Decimal("0.1")
 
-    def budget(heads: int, each: str) -> Cell:
-        amount = (heads * (40 + Decimal(each) * rate)).quantize(Decimal("0.5"), rounding=ROUND_HALF_UP)
-        return Cell(amount.quantize(Decimal("0.1")), THOUSANDS)
+    def budget(heads: int, flat: int, each: int) -> Decimal:
+        return (heads * (flat + each * rate)).quantize(tenth, rounding=ROUND_HALF_UP)
 
-    for month in months(world.first_day, world.last_day):
-        for department, count in sorted(heads.items()):
-            yield month, department, None, budget(count, "55.5")
-        yield month, None, "cursor", budget(everyone, "50")
-        yield month, None, None, budget(everyone, "60.5")
+    platforms = {"cursor": budget(everyone, 40, 27), "claude_ai": budget(everyone, 15, 0)}
     if world.anthropic:
-        for month in months(world.first_day, world.last_day):
-            yield month, None, "claude_api", budget(len(world.anthropic_org.keys), "90")
-            yield month, None, "claude_code", budget(len(world.anthropic_org.claude_code_users), "60")
+        platforms["claude_api"] = budget(len(world.anthropic_org.keys), 40, 20)
+        platforms["claude_code"] = budget(len(world.anthropic_org.claude_code_users), 40, 1)
+    company = sum(platforms.values(), Decimal(0))
+    departments = {name: (company * n / heads.total()).quantize(tenth, rounding=ROUND_HALF_UP) for name, n in sorted(heads.items())}
+    departments[max(departments)] += company - sum(departments.values(), Decimal(0))
+    for month in months(world.first_day, world.last_day):
+        for name, amount in departments.items():
+            yield month, name, None, Cell(amount, THOUSANDS)
+        for name, amount in platforms.items():
+            yield month, None, name, Cell(amount, THOUSANDS)
+        yield month, None, None, Cell(company, THOUSANDS)

@@ -485,6 +485,15 @@ def test_gspread_reads_every_tab(world, shared):
         "",
     )
     assert any("," in r["budget_usd"] for r in tabs["budgets"])
+    # One budget, told three times: departments and platforms each add up to the company's.
+    of_month = {
+        (r["department"], r["platform"]): Decimal(r["budget_usd"].replace(",", ""))
+        for r in tabs["budgets"]
+        if r["month"] == tabs["budgets"][0]["month"]
+    }
+    company = of_month.pop(("", ""))
+    assert sum(usd for (department, _), usd in of_month.items() if department) == company
+    assert sum(usd for (_, platform), usd in of_month.items() if platform) == company > 0
     usage = {(r["invoice_month"], r["cost_type"]): r for r in tabs["invoices"] if r["platform"] == "cursor"}
     billed = world.truth_at(0).billed_usd(date(2026, 9, 1), date(2026, 9, 30))
     assert Decimal(usage["9/1/2026", "usage"]["amount_usd"][1:].replace(",", "")) == round(billed, 2)
