@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, DagsterInstance
 
+from ai_usage.dashboards.encode import unpack
 from ai_usage.simulator.events import day_start
 from ai_usage_tests.fixtures.company import (
     DAYS,
@@ -105,6 +107,15 @@ def test_the_report_was_written(firm: Company) -> None:
     report = firm.data / "report.html"
     assert report.read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html>")
     assert report.stat().st_size > 100_000
+
+
+def test_the_page_counts_the_checks_that_the_run_recorded(firm: Company) -> None:
+    """The report's own check is one of them, though the page is written before it is told."""
+    found = re.search(r'id="page"[^>]*>([^<]+)<', (firm.data / "report.html").read_text(encoding="utf-8"))
+    assert found
+    said = unpack(found[1])["meta"]["checks"]
+    (recorded,) = rows(firm.db, "SELECT COUNT(*) FILTER (state = 'passed'), COUNT(*) FILTER (state = 'warning') FROM vw_check_results")
+    assert (said["passed"], said["warnings"], said["failed"]) == (*recorded, 0)
 
 
 def test_a_second_run_changes_nothing(firm: Company) -> None:
