@@ -127,7 +127,7 @@ def _needed(card: Card, dimensions: Sequence[Dimension], values: FilterValues) -
     """Columns of the card's SQL that the question sums, those that it groups by or filters on, and others that it counts or takes the least or
     greatest of."""
     added, plain, counted = set(), {d.column for d in dimensions}, set()
-    plain |= {column for key, column in card.filters.items() if key == "date" or values.chosen.get(key)}
+    plain |= {column for key, column in card.filters.items() if key == "date" or key in card.unset or values.chosen.get(key)}
     for measure in card.measures:
         for term in measure.ratio or ():
             added |= {term.sum} if term.sum is not None else set()
@@ -150,14 +150,19 @@ def _term(term: Term) -> str:
     return f"COUNT(DISTINCT card.`{term.count_distinct}`)"
 
 
+def _divided(top: str, base: str) -> str:
+    """No ratio over a base of zero or less: of a negative whole no part is a share."""
+    return f"SAFE_DIVIDE({top}, CASE WHEN {base} > 0 THEN {base} END)"
+
+
 def measure_sql(measure: Measure) -> str:
     """The aggregate over rows called `card`."""
     if measure.ratio is not None:
         top = _term(measure.ratio[0]) + (f" * {measure.per}" if measure.per != 1 else "")
-        return f"SAFE_DIVIDE({top}, {_term(measure.ratio[1])})"
+        return _divided(top, _term(measure.ratio[1]))
     if measure.share is not None:
         total = f"SUM(card.`{measure.share}`)"
-        return f"SAFE_DIVIDE({total}, SUM({total}) OVER ())"
+        return _divided(total, f"SUM({total}) OVER ()")
     if measure.count_distinct is not None:
         return _term(Term(count_distinct=measure.count_distinct))
     name, column = next((n, c) for n in ("sum", "min", "max") if (c := getattr(measure, n)) is not None)
@@ -173,7 +178,7 @@ def _where(card: Card, values: FilterValues) -> tuple[list[str], dict[str, Any]]
         if day is not None and bound is not None:
             where.append(f"card.`{day}` {sign} @{name}")
             params[name] = bound
-    for key, chosen in values.chosen.items():
+    for key, chosen in ({key: [value] for key, value in card.unset.items()} | {k: v for k, v in values.chosen.items() if v}).items():
         if key == "date":
             raise SpecError(f"card {card.key}: the filter `date` takes date_from and date_to, not values; pass those.")
         if key in card.filters and chosen:

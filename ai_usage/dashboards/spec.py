@@ -173,6 +173,8 @@ class Card(Strict):
     description: str = ""
     sql: str | None = None
     filters: dict[str, str] = {}
+    unset: dict[str, str] = {}
+    """Filter -> the value whose rows stand while nothing is chosen: of scopes that overlap, the one for everything."""
     group_by: list[Dimension] = []
     pivot: Dimension | None = None
     measures: list[Measure] = []
@@ -223,6 +225,8 @@ class Card(Strict):
         if self.band and self.kind not in ("kpi", "line"):
             raise ValueError("`band` needs kind kpi or line; a table shows the ends as columns")
         groups, measures = len(self.group_by), len(self.shown_measures)
+        if not set(self.unset) <= set(self.filters) - {"date"}:
+            raise ValueError("`unset` names filters of the card that choose values; map them under `filters`")
         if self.kind == "note":
             if not self.text or self.sql or self.group_by or self.measures or self.filters:
                 raise ValueError("a note has `text` and no sql, filters, group_by or measures")

@@ -45,11 +45,12 @@ USE_AND_COST: tuple[Column, ...] = (
     ),
     count("cacheable_tokens", "Input side: uncached, read from and written to cache; NULL where cache reads are unknown.", "tokens"),
     usd("cost_usd", "Billed cost of every type; NULL when nothing was billed."),
+    usd("gross_usd", "Gross cost, usage and seats: billed cost without credits, adjustments and tax, which unit costs are of."),
     usd("seat_usd", "The part of it that is seats."),
-    usd("cost_with_days_usd", "Billed cost of platforms that report activity; NULL for the others."),
-    usd("cost_with_lines_usd", "Billed cost of platforms that report accepted lines; NULL for the others."),
-    usd("cost_with_commits_usd", "Billed cost of platforms that report commits; NULL for the others."),
-    usd("cost_with_tokens_usd", "Billed cost of platforms that tell tokens on a tenth of the month's days or more; NULL for the others."),
+    usd("cost_with_days_usd", "Gross cost of platforms that report activity; NULL for the others."),
+    usd("cost_with_lines_usd", "Gross cost of platforms that report accepted lines; NULL for the others."),
+    usd("cost_with_commits_usd", "Gross cost of platforms that report commits; NULL for the others."),
+    usd("cost_with_tokens_usd", "Gross cost of platforms that tell tokens on a tenth of the month's days or more; NULL for the others."),
 )
 
 vw_productivity_metrics = mart(

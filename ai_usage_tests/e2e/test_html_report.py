@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from ai_usage import totals
 from ai_usage.dashboards import Card, Checks, FilterValues, load_dashboards, meta_from_marts, write_report
 from ai_usage.dashboards.query import card_query, compared_period
 from ai_usage_tests.browser import Opened, choose, chromium_page, csv_text, exact, read_csv
@@ -105,6 +106,22 @@ def test_it_opens_from_disk_without_any_request(opened: Opened, report: Path) ->
     assert "Data as of Nov 1, 2026, 06:00 UTC" in status
     assert "42 checks passed · 2 warnings" in status and "settled" in status
     assert "Demo data" in page.locator(".note-line").inner_text()
+
+
+def test_nothing_held_is_nothing_good(opened: Opened, tmp_path: Path) -> None:
+    """No run, no source: no green light on checks that nobody made, and no praise of records that nobody read."""
+    marts = build_marts(users=2, days=3)
+    for name in ("fct_cost_daily", "fct_usage_daily", "raw_fetches", "raw_rejects", "alert_log", *totals.NAMES):
+        marts.execute(f"DELETE FROM {name}")
+    query = querier(marts)
+    meta = meta_from_marts(query, generated_at=datetime(2026, 11, 1, 14, 5, tzinfo=UTC))
+    write_report(tmp_path / "empty.html", list(DASHBOARDS.values()), query, meta)
+    opened.open(tmp_path / "empty.html", "#data_trust")
+    page = opened.page
+    assert "no check was recorded" in page.locator(".status-line").inner_text() and page.locator(".dot.good").count() == 0
+    assert page.locator("[data-card=rejected] .value").inner_text() == "–"
+    assert page.locator("[data-card=rejects] .empty").inner_text().startswith("Nothing on record")
+    assert page.locator("[data-card=alerts] .empty").inner_text().startswith("Nothing on record")
 
 
 def test_names_are_data_and_never_markup(opened: Opened, report: Path) -> None:
@@ -227,19 +244,20 @@ def test_a_csv_file_is_exact_and_safe(opened: Opened, report: Path, marts: duckd
     opened.open(report, "#cost_allocation?date=all")
     head, body, text = read_csv(opened, "cost_by_person")
     assert text.startswith("\ufeff") and "\r\n" in text and "\n" not in text.replace("\r\n", "")
-    assert head == ["Name", "E-mail", "Department", "Billed cost (USD)", "Share (fraction)",
+    assert head == ["Name", "E-mail", "Department", "Billed cost (USD)", "Gross cost (USD)", "Share of gross (fraction)",
                     "Cursor (USD)", "Claude Code (USD)", "Claude API (USD)", "Claude.ai (USD)"]  # fmt: skip
     card = COST.card("cost_by_person")
     expected = rows(marts, card, FilterValues(), pivot=False)
-    total = sum(r["cost"] for r in expected)
+    total = sum(r["gross"] for r in expected)
     assert len(body) == len(expected)
     for line, row in zip(body, expected, strict=True):
         assert line[:3] == [csv_text(row[k]) for k in ("user_name", "user_email", "department")]
         assert Decimal(line[3]) == row["cost"]
-        assert Decimal(line[4]) == (row["cost"] / total).quantize(Decimal("1e-9"), ROUND_HALF_UP)
+        assert Decimal(line[4]) == row["gross"]
+        assert Decimal(line[5]) == (row["gross"] / total).quantize(Decimal("1e-9"), ROUND_HALF_UP)
     spread = {(r["user_email"], r["platform"], r["department"]): r["cost"] for r in rows(marts, card, FilterValues())}
     for line in body:
-        for platform, cell in zip(("cursor", "claude_code", "claude_api", "claude_ai"), line[5:], strict=True):
+        for platform, cell in zip(("cursor", "claude_code", "claude_api", "claude_ai"), line[6:], strict=True):
             expected_cell = spread.get((line[1], platform, line[2]))
             assert cell == "" if expected_cell is None else Decimal(cell) == expected_cell
     assert "'" + FORMULA_NAME in [line[0] for line in body], "a formula is text"
@@ -298,7 +316,9 @@ def test_a_card_of_its_own_scope_says_which_filters_do_not_act(opened: Opened, r
     assert page.locator("[data-card=seats] .badge").inner_text() == "Months that the period touches", "all of them act there"
     assert page.locator("[data-card=department_by_month] .badge").inner_text() == "All dates on record", "its three filters act"
     opened.open(report, "#executive_summary?department=Data&platform=cursor&user=grace.birch@example.com")
-    for key in ("projection", "budget_used", "month_to_end"):
+    badge = page.locator("[data-card=budget_used] .badge").inner_text()
+    assert badge == "Months that the period touches · Not filtered by person"
+    for key in ("projection", "month_to_end"):
         badge = page.locator(f"[data-card={key}] .badge")
         assert badge.inner_text() == "Latest month, whole company · Not filtered by department, platform, person"
         assert badge.evaluate("e => e.scrollWidth <= e.clientWidth"), f"{key}: its words are cut off"

@@ -113,11 +113,12 @@ def test_the_projection_shows_its_range_and_the_budget(opened: Opened, report: P
     ).fetchall()
     assert row[1] < row[0] < row[2], "there is something to forecast"
     assert kpi(opened, "projection") == row[0]
-    title = page.locator("[data-card=projection] .delta").get_attribute("title") or ""
+    title = page.locator("[data-card=projection] .delta").first.get_attribute("title") or ""
     assert [exact(part) for part in title.split(" to ")] == [row[1], row[2]]
     legend = page.locator("[data-card=month_to_end] .legend").inner_text()
     assert [word in legend for word in ("Spent", "Projected", "Budget of the month", "Range")] == [True] * 4
-    assert "Projected:" in page.locator("[data-card=budget_used] .delta").inner_text()
+    assert "Left:" in page.locator("[data-card=budget_used] .delta").inner_text()
+    assert "Of budget:" in page.locator("[data-card=projection] .delta").last.inner_text()
     assert page.locator("[data-card=projection] .badge").inner_text() == "Latest month, whole company"
 
 
@@ -330,4 +331,7 @@ def test_large_data_keeps_its_sums(
 
 def test_card_query_knows_what_a_ratio_is_per() -> None:
     text = card_query(DASHBOARDS["platform_roi"].card("cost_per_million")).sql
-    assert "SAFE_DIVIDE(SUM(card.`cost_with_tokens_usd`) * 1000000, SUM(card.`tokens_with_cost`))" in text
+    assert (
+        "SAFE_DIVIDE(SUM(card.`cost_with_tokens_usd`) * 1000000, CASE WHEN SUM(card.`tokens_with_cost`) > 0 THEN SUM(card.`tokens_with_cost`) END)"
+        in text
+    )

@@ -18,7 +18,9 @@ from ai_usage.dashboards.query import (
     resolve_grain,
 )
 from ai_usage.dashboards.spec import SpecError, load_dashboards
+from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.unit.test_dashboards_data import build_marts, to_duckdb
+from ai_usage_tests.unit.test_sql_marts import company
 
 DASHBOARDS = {d.key: d for d in load_dashboards()}
 PERIOD_BEFORE = {
@@ -122,6 +124,98 @@ def test_a_period_takes_every_month_that_it_touches(marts: duckdb.DuckDBPyConnec
     assert card_query(board.card("billed_cost"), period).params["date_from"] == date(2026, 10, 2)
     months = [c for d in DASHBOARDS.values() for c in d.cards if c.kind != "note" and c.of_months]
     assert {c.scope for c in months} == {"Months that the period touches"}, "and each says so"
+
+
+NET = {
+    ("executive_summary", "projection"),
+    ("executive_summary", "budget_used"),
+    ("executive_summary", "platform_outlook"),
+    ("cost_allocation", "budgets"),
+}
+
+
+def test_shares_and_unit_costs_are_of_gross_cost_and_budgets_of_net() -> None:
+    """Whatever divides money divides usage and seats; only what is set against a budget has credits and tax in it."""
+    for board in DASHBOARDS.values():
+        for card in board.cards:
+            if card.kind == "note" or card.source.view == "vw_model_mix":  # it holds usage alone
+                continue
+            for m in card.measures:
+                used = {t.column for t in m.ratio} if m.ratio else {m.share} if m.share else set()
+                assert (board.key, card.key) in NET or "cost_usd" not in used, (board.key, card.key, m.key)
+                if m.share or (m.ratio and "gross_usd" in used and card.kind == "table"):
+                    assert "gross_usd" in {x.sum for x in card.measures} or "cost_usd" not in {x.sum for x in card.measures}, (
+                        "it stands beside net"
+                    )
+
+
+def test_a_credit_makes_no_share_more_than_the_whole(desk: Desk) -> None:
+    """Usage 100, of which 40 is nobody's and 60 settled; a credit of 90 and a tax of 19 are nobody's: billed is 29, gross 100. Over the 29 the shares
+    would be 138 % and 507 %. A line costs 60 / 30 and a person-day 60 / 1; Ana's share of gross is 60 %."""
+    line = {"cost_date": date(2026, 10, 2), "platform": "cursor", "vendor": "V", "source": "s", "settle_state": "provisional"}
+    mine = {"user_email": "ana@example.com", "attribution": "direct"}
+    desk.lay(
+        "fct_cost_daily", {**line, **mine, "cost_type": "usage", "cost_usd": Decimal(60), "settle_state": "settled"},
+        *({**line, "attribution": "unattributed", "cost_type": kind, "cost_usd": Decimal(usd)}
+          for kind, usd in (("usage", 40), ("credit", -90), ("tax", 19))),
+    )  # fmt: skip
+    desk.lay("fct_usage_daily", {"usage_date": date(2026, 10, 2), "platform": "cursor", "user_email": "ana@example.com", "source": "s", "requests": 1,
+                                 "loc_accepted": 50})  # fmt: skip
+
+    def first(board: str, card: str) -> list[dict[str, Any]]:
+        query = card_query(DASHBOARDS[board].card(card), pivot=False)
+        return desk.ask(query.sql, **query.params)
+
+    assert first("cost_allocation", "billed_cost")[0]["cost"] == 29
+    assert first("cost_allocation", "unattributed_share")[0]["share"] == Decimal("0.4")
+    (final,) = first("executive_summary", "final_share")
+    assert (final["share"], final["gross"]) == (Decimal("0.6"), 100)
+    assert {r["user_email"]: (r["cost"], r["gross"], r["share"]) for r in first("cost_allocation", "cost_by_person")} == {
+        "ana@example.com": (60, 60, Decimal("0.6")), "(unattributed)": (-31, 40, Decimal("0.4")),
+    }  # fmt: skip
+    assert first("executive_summary", "cost_per_active")[0]["per_person"] == 100
+    (cursor,) = first("platform_roi", "by_platform")
+    assert (cursor["cost"], cursor["gross"], cursor["per_line"]) == (29, 100, 2)
+
+
+def test_there_is_no_ratio_over_zero_or_less(desk: Desk) -> None:
+    """Usage of -10 is all that is billed: a correction. What part of it is final, or whose, is no number."""
+    desk.lay("fct_cost_daily", {"cost_date": date(2026, 10, 2), "platform": "cursor", "vendor": "V", "source": "s", "settle_state": "settled",
+                                "cost_type": "usage", "attribution": "unattributed", "cost_usd": Decimal(-10)})  # fmt: skip
+    for card in ("unattributed_share", "cost_by_person"):
+        query = card_query(DASHBOARDS["cost_allocation"].card(card), pivot=False)
+        assert [r["share"] for r in desk.ask(query.sql, **query.params)] == [None], card
+
+
+def test_budget_used_speaks_of_the_scope_that_is_chosen(desk: Desk) -> None:
+    """October: Sales spent 14, others 17; budgets are 62 for all, 8 for Sales, 40 for Cursor and 20 for Sales on Cursor. November has no budget."""
+    company(desk)
+    october = {"month": date(2026, 10, 1)}
+    desk.tab(
+        "budgets", {**october, "budget_usd": Decimal(62)}, {**october, "department": "Sales", "budget_usd": Decimal(8)},
+        {**october, "platform": "cursor", "budget_usd": Decimal(40)},
+        {**october, "department": "Sales", "platform": "cursor", "budget_usd": Decimal(20)},
+    )  # fmt: skip
+    card = DASHBOARDS["executive_summary"].card("budget_used")
+
+    def used(day: date = date(2026, 10, 31), **chosen: list[str]) -> tuple[Any, Any]:
+        query = card_query(card, FilterValues(day, day, chosen))
+        found = desk.ask(query.sql, **query.params)[0]
+        return found["used"], found["left"]
+
+    assert used() == (Decimal("0.5"), 31)
+    assert used(department=["Sales"]) == (Decimal("1.75"), -6)
+    assert used(platform=["cursor"]) == (Decimal("0.775"), 9)
+    assert used(department=["Sales"], platform=["cursor"]) == (Decimal("0.7"), 6)
+    assert used(date(2026, 11, 20)) == (None, None)
+
+
+def test_one_question_has_one_card() -> None:
+    """Which figures can I book: one answer, and not one on each page. What may still change is counted over the same rows everywhere."""
+    asked = [c.question for d in DASHBOARDS.values() for c in d.cards if c.kind != "kpi" and "book?" in c.question]
+    assert asked == ["Which figures can I book?"]
+    moving = [c for d in DASHBOARDS.values() for c in d.cards if c.title == "Final or still moving"]
+    assert len(moving) == 3 and len({c.source.fingerprint for c in moving}) == 1 and {c.filters["date"] for c in moving} == {"cost_date"}
 
 
 def test_people_are_never_added_up_over_groups() -> None:

@@ -29,6 +29,7 @@ SELECT
   SUM(tokens_with_cost) AS tokens_with_cost,
   SUM(cacheable_tokens) AS cacheable_tokens,
   SUM(cost_usd) AS cost_usd,
+  SUM(gross_usd) AS gross_usd,
   SUM(seat_usd) AS seat_usd,
   SUM(cost_with_days_usd) AS cost_with_days_usd,
   SUM(cost_with_lines_usd) AS cost_with_lines_usd,

@@ -5,7 +5,8 @@
 -- And a count stands against its platform's cost only where that cost paid for it: what a person does in Claude Code on a seat of claude.ai costs
 -- nothing there, and a department that has seats would look cheaper a commit than one that pays by token. So a person's Claude Code counts in the
 -- months in which Claude Code billed that person anything.
--- A service is no person: its days are no person-days, and its cost stands against none.
+-- What stands against a count is gross cost: a credit or a tax is no price of what was done, and over what a credit leaves a unit may cost less than
+-- nothing. A service is no person: its days are no person-days, and its cost stands against none.
 -- Grain: one row of agg_person_days or of vw_cost_booked.
 -- Inputs: agg_person_days, agg_person_months, agg_cost_months, vw_cost_allocation, dim_user_assignments, dim_users.
 WITH reported AS (
@@ -90,6 +91,7 @@ SELECT
       THEN COALESCE(d.input_tokens, 0) + d.cache_read_tokens + COALESCE(d.cache_write_tokens, 0)
   END AS cacheable_tokens,
   CAST(NULL AS NUMERIC) AS cost_usd,
+  CAST(NULL AS NUMERIC) AS gross_usd,
   CAST(NULL AS NUMERIC) AS seat_usd,
   CAST(NULL AS NUMERIC) AS cost_with_days_usd,
   CAST(NULL AS NUMERIC) AS cost_with_lines_usd,
@@ -140,11 +142,17 @@ SELECT
   CAST(NULL AS INT64),
   CAST(NULL AS INT64),
   c.cost_usd,
+  c.gross_usd,
   CASE WHEN c.cost_type = 'subscription' THEN c.cost_usd END,
-  CASE WHEN r.has_days AND COALESCE(c.user_kind, 'person') = 'person' THEN c.cost_usd END,
-  CASE WHEN r.has_lines THEN c.cost_usd END,
-  CASE WHEN r.has_commits THEN c.cost_usd END,
-  CASE WHEN t.has_tokens THEN c.cost_usd END
-FROM vw_cost_allocation AS c
+  CASE WHEN r.has_days AND COALESCE(c.user_kind, 'person') = 'person' THEN c.gross_usd END,
+  CASE WHEN r.has_lines THEN c.gross_usd END,
+  CASE WHEN r.has_commits THEN c.gross_usd END,
+  CASE WHEN t.has_tokens THEN c.gross_usd END
+FROM (
+  SELECT
+    *,
+    CASE WHEN cost_type IN ('usage', 'overage', 'subscription') THEN cost_usd END AS gross_usd
+  FROM vw_cost_allocation
+) AS c
 LEFT JOIN reported AS r ON c.platform = r.platform
 LEFT JOIN tokens_told AS t ON c.platform = t.platform AND DATE_TRUNC(c.cost_date, MONTH) = t.month

@@ -23,7 +23,7 @@ DAYS_AS_DAYS, DAYS_AS_WEEKS = 93, 800
 """As `query.resolve_grain`: up to 93 days a bucket is a day, up to 800 a week."""
 ROW_LIMIT = 2000
 """Metabase shows no more rows of a table; what lies beyond would be cut without a word."""
-_HOLE = re.compile(r"AND\s+(?:[\"`]?\w+[\"`]?\.)*[\"`]?__filter_(\w+?)__\b[\"`]?")
+_HOLE = re.compile(r"AND\s+(?:[\"`]?\w+[\"`]?\.)*[\"`]?__(filter|instead)_(\w+?)__\b[\"`]?")
 OTHER = "other"
 CALENDAR = "vw_days"
 
@@ -79,7 +79,12 @@ def native(dashboard: Dashboard, card: Card, config: MetabaseConfig, *, last_day
         raise SpecError(
             f"{dashboard.key}/{card.key}: `{{{{`, `}}}}`, `[[` and `]]` mean something to Metabase; leave them out of SQL and labels."
         )
-    return Native(_HOLE.sub(r"[[AND {{\1}}]]", config.translate(text)), tags, {c: label for c, label, _ in spread})
+    return Native(_HOLE.sub(_hole, config.translate(text)), tags, {c: label for c, label, _ in spread})
+
+
+def _hole(found: re.Match[str]) -> str:
+    """`a AND FALSE OR {{x}}` is `{{x}}`: a value that is chosen takes the place of the one that stands while none is."""
+    return f"[[AND {'FALSE OR ' if found[1] == 'instead' else ''}{{{{{found[2]}}}}}]]"
 
 
 def is_personal(dashboard: Dashboard) -> bool:
@@ -114,9 +119,7 @@ def _rows(dashboard: Dashboard, card: Card, config: MetabaseConfig, tags: tuple[
     table.replace(sqlglot.parse_one(f"SELECT 1 FROM {config.database.table(card.source.view)}", read="bigquery").find(exp.Table))
     for column in select.find_all(exp.Column):
         column.set("table", None)
-    conditions: list[exp.Expression] = [
-        _touched(config, tag) if tag.table == CALENDAR else exp.column(f"__filter_{tag.name}__") for tag in tags
-    ]
+    conditions = [_condition(card, config, tag) for tag in tags]
     if dashboard.smallest_group:
         _check_people(dashboard, card)
         conditions.insert(0, sqlglot.parse_one(f"`{dashboard.smallest_group}` >= {config.minimum_group}", read="bigquery"))
@@ -134,10 +137,14 @@ def _rows(dashboard: Dashboard, card: Card, config: MetabaseConfig, tags: tuple[
     return f"SELECT *, {', '.join(f'{_bucket(d)} AS `{d.column}__bucket`' for d in automatic)}\nFROM (\n{text}\n) AS line"
 
 
-def _touched(config: MetabaseConfig, tag: Tag) -> exp.Expression:
-    """A field filter compares one column, so a period alone cannot say which months it touches: the calendar does."""
-    days = f"SELECT month FROM {config.database.table(CALENDAR)} WHERE TRUE AND __filter_{tag.name}__"
-    return sqlglot.parse_one(f"month IN ({days})", read="bigquery")
+def _condition(card: Card, config: MetabaseConfig, tag: Tag) -> exp.Expr:
+    """Where a filter acts. A field filter compares one column, so a period alone cannot say which months it touches: the calendar does."""
+    if tag.table == CALENDAR:
+        days = f"SELECT month FROM {config.database.table(CALENDAR)} WHERE TRUE AND __filter_{tag.name}__"
+        return sqlglot.parse_one(f"month IN ({days})", read="bigquery")
+    if tag.name in card.unset:
+        return sqlglot.parse_one(f"(`{tag.column}` = {_text(card.unset[tag.name])} AND __instead_{tag.name}__)", read="bigquery")
+    return exp.column(f"__filter_{tag.name}__")
 
 
 def _check_people(dashboard: Dashboard, card: Card) -> None:

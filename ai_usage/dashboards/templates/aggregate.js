@@ -7,7 +7,7 @@ AIU.rowsFor = (card, data, state, period = state.range) => {
   const tests = [];
   for (const [key, name] of Object.entries(card.filters)) {
     const { values, codes } = data.columns[name];
-    const chosen = key === "date" ? null : state.chosen[key];
+    const chosen = key === "date" ? null : state.chosen[key]?.length ? state.chosen[key] : card.unset?.[key] && [card.unset[key]];
     if (key === "date" ? !(range.from || range.to) : !chosen?.length) continue;
     const pass = key === "date"
       ? values.map((v) => (!range.from || v >= range.from) && (!range.to || v <= range.to))

@@ -43,13 +43,13 @@ function sourceRow(source) {
   ].filter(Boolean);
   return AIU.el("tr", {}, AIU.el("th", { scope: "row", text: source.source }), AIU.el("td", { text: source.endpoint }),
     AIU.el("td", { text: AIU.day(source.last_day) }), AIU.el("td", { text: AIU.moment(source.last_fetched_at) }),
-    AIU.el("td", { class: problems.length ? "unwelcome" : "", text: problems.join(", ") || "complete" }));
+    AIU.el("td", { class: problems.length ? "unwelcome" : "", text: problems.join(", ") || (source.last_fetched_at ? "complete" : "nothing held") }));
 }
 
 function status(meta) {
   const { passed, warnings, failed } = meta.checks;
-  const state = failed ? "bad" : warnings ? "warn" : "good";
-  const checks = [
+  const state = failed ? "bad" : warnings ? "warn" : passed ? "good" : "none";
+  const checks = state === "none" ? "no check was recorded" : [
     AIU.plural(passed, "check passed", "checks passed"), AIU.plural(warnings, "warning"),
     ...(failed ? [`${failed} failed`] : []),
   ].join(" · ");

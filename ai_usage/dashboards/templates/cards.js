@@ -22,6 +22,9 @@ function unreached(dashboard, card, state) {
   return text && AIU.el("p", { class: "badge", title: text, text });
 }
 
+// What no rows mean where something was read: of a warehouse that holds nothing, nothing good can be said.
+const good = (card) => (AIU.meta.sources.some((source) => source.last_fetched_at) ? card.empty : undefined);
+
 const EMPTY = "Nothing on record for these filters. Choose a longer period or clear a filter.";
 
 const days = ([first, last], now) => {
@@ -51,8 +54,8 @@ function delta(dashboard, card, state, result) {
   const old = result.before.total[measure.key];
   const now = result.total[measure.key];
   const was = AIU.format(old, measure.unit, "kpi");
-  if (!old || !now || old.value === 0) return AIU.el("p", { class: "delta none", title: AIU.exact(old, measure.unit), text: `Before: ${was}, ${words}` });
   const points = measure.unit === "pct";
+  if (!old || !now || (!points && old.value <= 0)) return AIU.el("p", { class: "delta none", title: AIU.exact(old, measure.unit), text: `Before: ${was}, ${words}` });
   const change = points ? now.value - old.value : now.value / old.value - 1;
   const digits = (x) => new Intl.NumberFormat("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(Math.abs(x) * 100);
   const still = digits(change) === "0.0";
@@ -66,14 +69,14 @@ function delta(dashboard, card, state, result) {
 
 function kpiBody(dashboard, card, state, result) {
   const [measure] = card.measures;
-  if (result.empty && card.empty) return [AIU.el("p", { class: "value quiet-value", title: "unknown", text: "None" }), AIU.el("p", { class: "delta none", title: card.empty, text: card.empty })];
+  if (result.empty && good(card)) return [AIU.el("p", { class: "value quiet-value", title: "unknown", text: "None" }), AIU.el("p", { class: "delta none", title: card.empty, text: card.empty })];
   const figure = result.empty ? null : result.total[measure.key];
   const more = card.measures.find((m) => m !== measure && !card.band?.includes(m.key));
   const detail = more && !result.empty ? AIU.el("p", { class: "delta", title: AIU.exact(result.total[more.key], more.unit) },
     AIU.el("span", { text: `${more.label}: ` }), AIU.el("b", { text: AIU.format(result.total[more.key], more.unit, "kpi") })) : null;
   const [low, high] = (card.band ?? []).map((key) => (result.empty ? null : result.total[key]));
   const range = !card.band || result.empty ? null : AIU.el("p", { class: "delta", title: low ? `${AIU.exact(low, measure.unit)} to ${AIU.exact(high, measure.unit)}` : null },
-    low && high ? AIU.el("b", { text: `${AIU.format(low, measure.unit, "kpi")} – ${AIU.format(high, measure.unit, "kpi")}` }) : AIU.el("span", { text: "Too few past forecasts for a range" }));
+    low && high ? AIU.el("b", { text: `${AIU.format(low, measure.unit, "kpi")} – ${AIU.format(high, measure.unit, "kpi")}` }) : AIU.el("span", { text: "No range can be given" }));
   return [
     AIU.el("p", { class: "value", title: AIU.exact(figure, measure.unit), text: AIU.format(figure, measure.unit, "kpi") }),
     result.empty ? AIU.el("p", { class: "delta none", text: "Nothing on record for these filters" }) : delta(dashboard, card, state, result), range, detail,
@@ -159,7 +162,7 @@ AIU.card = (dashboard, card) => {
     const lacks = card.kind === "table" && result.lacking ? notCompared(dashboard, result.lacking, state.range.to) : null;
     badges.replaceChildren(...[unreached(dashboard, card, state), lacks && AIU.el("p", { class: "badge", title: lacks, text: lacks })].filter(Boolean));
     if (card.kind === "kpi") { body.append(...kpiBody(dashboard, card, state, result).filter(Boolean)); return; }
-    if (result.empty) { body.append(AIU.el("p", { class: "empty", text: card.empty ?? EMPTY })); return; }
+    if (result.empty) { body.append(AIU.el("p", { class: "empty", text: good(card) ?? EMPTY })); return; }
     if (card.kind === "table" || asTable) {
       const table = AIU.table(dashboard, card, result);
       if (sorted && sorted.index < table.columns.length) AIU.sortTable(table, sorted.index, sorted.order);

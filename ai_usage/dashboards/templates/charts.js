@@ -211,6 +211,12 @@ AIU.timeChart = (host, dashboard, card, data, result) => {
   return { ready: draw(), end: () => { ended = true; watch.disconnect(); drawn?.finalize(); } };
 };
 
+// What each group's share is of: the total and the groups' figures, of all rows.
+function shares(card, data, result, measure) {
+  const groups = AIU.groups(data, result.rows, card.group_by, [measure], result.grain);
+  return [AIU.groups(data, result.rows, [], [measure])[0].figures, new Map(groups.map(({ keys, figures }) => [JSON.stringify(keys), figures[measure.key]]))];
+}
+
 // Bars over categories: text left, bar, figure right. Negative values grow to the left of the zero line.
 AIU.barChart = (host, dashboard, card, data, result) => {
   const [dimension] = card.group_by;
@@ -221,12 +227,16 @@ AIU.barChart = (host, dashboard, card, data, result) => {
   const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
   const span = high - low || 1;
   const colour = dimension.column === "platform" ? colouring(dashboard, dimension.column, data) : () => "var(--c1)";
-  const part = AIU.adds(measure) && shown.length > 1 && low >= 0;
+  // Shares are of gross cost where there is one: over what credits leave, a part can be more than the whole.
+  const gross = measure.sum === "cost_usd" && data.columns.gross_usd;
+  const [{ [measure.key]: whole }, parts] = gross ? shares(card, data, result, { ...measure, sum: "gross_usd" }) : shares(card, data, result, measure);
+  const part = AIU.adds(measure) && shown.length > 1 && [...parts.values()].every((figure) => !figure || figure.units >= 0n);
   const list = AIU.el("ul", { class: "bars" }, shown.map((group) => {
     const figure = group.figures[measure.key];
     const value = figure?.value ?? 0;
     const special = /^\((unattributed|no department)\)$/.test(group.keys[0] ?? "");
-    const share = part && figure ? AIU.ratio(figure.units, figure.scale, result.total[measure.key].units, figure.scale) : null;
+    const of = parts.get(JSON.stringify(group.keys));
+    const share = part && of && whole ? AIU.ratio(of.units, of.scale, whole.units, whole.scale) : null;
     return AIU.el("li", { title: AIU.exact(figure, measure.unit) },
       AIU.el("span", { class: special ? "bar-name special" : "bar-name" }, AIU.label(dashboard, dimension.column, group.keys[0]),
         card.group_by[1] && group.keys[1] !== group.keys[0] ? AIU.el("small", { text: AIU.label(dashboard, card.group_by[1].column, group.keys[1]) }) : null),
@@ -237,7 +247,7 @@ AIU.barChart = (host, dashboard, card, data, result) => {
         background: value < 0 ? "var(--c2)" : special ? "var(--c8)" : colour(group.keys[0]),
       } })));
   }));
-  host.append(AIU.el("p", { class: "unit-line", text: `${AIU.withUnit(measure)}${part ? " and share of total" : ""}` }),
+  host.append(AIU.el("p", { class: "unit-line", text: `${AIU.withUnit(measure)}${part ? ` and share of ${gross ? "gross cost" : "total"}` : ""}` }),
     AIU.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": card.title }, list),
     ...[AIU.moreNote(card, ordered.length, measure, ordered.slice(shown.length))].filter(Boolean));
 };

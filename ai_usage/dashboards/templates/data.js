@@ -83,14 +83,14 @@ AIU.figure = (units, scale) => (units === null ? null : {
   units, scale, value: Number(units) / 10 ** scale, exact: decimal(units, scale),
 });
 
-// num/den as a figure with nine decimals, rounded half away from zero, from exact integers.
+// num/den as a figure with nine decimals, rounded half away from zero, from exact integers; none over zero or less. `of` says what was divided.
 AIU.ratio = (num, numScale, den, denScale, per = 1) => {
-  if (num === null || den === null || den === 0n) return null;
+  if (num === null || den === null || den <= 0n) return null;
   const top = num * BigInt(per) * 10n ** BigInt(9 + denScale);
   const bottom = den * 10n ** BigInt(numScale);
-  const sign = (top < 0n) !== (bottom < 0n) ? -1n : 1n;
-  const [a, b] = [top < 0n ? -top : top, bottom < 0n ? -bottom : bottom];
-  return AIU.figure(sign * ((2n * a + b) / (2n * b)), 9);
+  const a = top < 0n ? -top : top;
+  const of = `${decimal(num, numScale)} / ${decimal(den, denScale)}${per === 1 ? "" : ` × ${per.toLocaleString("en-US")}`}`;
+  return { ...AIU.figure((top < 0n ? -1n : 1n) * ((2n * a + bottom) / (2n * bottom)), 9), of };
 };
 
 function decimal(units, scale) {

@@ -48,7 +48,7 @@ AIU.options = async (dashboard, key, chosen) => {
     const column = card.filters?.[key];
     if (!column) continue;
     const data = await AIU.dataset(card.dataset);
-    for (const value of data.columns[column].values) found.set(value, AIU.label(dashboard, column, value));
+    for (const value of data.columns[column].values) if (value !== card.unset?.[key]) found.set(value, AIU.label(dashboard, column, value));
   }
   for (const value of chosen) if (!found.has(value)) found.set(value, `${value} (not in this data)`);
   return [...found].sort((a, b) => a[1].localeCompare(b[1], "en"));

@@ -61,7 +61,8 @@ AIU.format = (figure, unit, mode = "cell") => {
 
 AIU.exact = (figure, unit) => {
   if (!figure) return "unknown";
-  return unit === "date" || unit === "timestamp" ? figure.exact : `${figure.exact} ${unit === "pct" ? "(fraction)" : AIU.unitName(unit)}`;
+  if (unit === "date" || unit === "timestamp") return figure.exact;
+  return `${figure.exact} ${unit === "pct" ? "(fraction)" : AIU.unitName(unit)}${figure.of ? ` = ${figure.of}` : ""}`;
 };
 
 const utc = (iso) => new Date(iso.length === 10 ? `${iso}T00:00:00Z` : iso);

@@ -28,6 +28,7 @@ SELECT
   SUM(CASE WHEN cacheable_tokens IS NOT NULL THEN cache_read_tokens END) AS cache_read_tokens,
   SUM(cacheable_tokens) AS cacheable_tokens,
   SUM(cost_usd) AS cost_usd,
+  SUM(gross_usd) AS gross_usd,
   SUM(cost_with_days_usd) AS cost_with_days_usd,
   SUM(cost_with_lines_usd) AS cost_with_lines_usd,
   SUM(cost_with_commits_usd) AS cost_with_commits_usd,
