@@ -89,12 +89,16 @@ vw_productivity_metrics = mart(
 )
 vw_team_productivity = mart(
     "vw_team_productivity",
-    "What groups of people did in a week, without anybody's name. Groups of fewer than 3 active people are left out.",
+    "What groups of people did in a week, without anybody's name. Departments of fewer than 3 active people stand together; fewer are left out.",
     "one ISO week, platform and department",
     (
         date("week", "Monday of the week.", nullable=False),
         PLATFORM,
-        string("department", "Department; '(no department)' when nobody said.", nullable=False),
+        string(
+            "department",
+            "Department; '(no department)' when nobody said, '(small groups)' for all of fewer than 3 active people together.",
+            nullable=False,
+        ),
         count("people", "Distinct people who were active; at least 3.", "people", nullable=False),
         count("loc_accepted", "Suggested lines accepted.", "lines"),
         count("suggestions_decided", "Suggestions offered; where that is not counted, accepted plus rejected.", "suggestions"),

@@ -67,7 +67,6 @@ WHOLE = (
         for name in (
             "vw_forecast",
             "executive_summary.projection",
-            "executive_summary.budget_used",
             "executive_summary.month_to_end",
             "executive_summary.platform_outlook",
         )

@@ -201,7 +201,7 @@ def test_sheet_issues_are_those_of_the_sheet_as_it_is_now(desk: Desk) -> None:
 
 
 def test_team_productivity_shows_no_group_of_fewer_than_three(desk: Desk) -> None:
-    """Week of Monday 2 November: three active people in Eng make a row; two in Sales, and an inactive third, make none."""
+    """Week of Monday 2 November: three active people in Eng make a row; two in Sales, and an inactive third, make none by themselves."""
     everyone = {"ana": "Eng", "ben": "Eng", "cem": "Eng", "dia": "Sales", "eve": "Sales", "fay": "Sales"}
     for name, department in everyone.items():
         assigned = {"email": f"{name}@example.com", "department": department, "valid_from": D(1900, 1, 1), "valid_to": D(9999, 12, 31)}
@@ -216,3 +216,13 @@ def test_team_productivity_shows_no_group_of_fewer_than_three(desk: Desk) -> Non
         "SELECT week, platform, department, people, loc_accepted, suggestions_decided, suggestions_accepted FROM vw_team_productivity"
     )
     assert [tuple(r.values()) for r in rows] == [(D(2026, 11, 2), "cursor", "Eng", 3, 30, 8, 4)]
+    # Gus of Law with the two of Sales is three: they stand together, with what the inactive one of Sales did, 3 x 10 + 7 lines.
+    desk.lay(
+        "dim_user_assignments", {"email": "gus@example.com", "department": "Law", "valid_from": D(1900, 1, 1), "valid_to": D(9999, 12, 31)}
+    )
+    desk.lay("fct_usage_daily", {"platform": "cursor", "user_email": "gus@example.com", "source": "s", "loc_accepted": 7, "requests": 1,
+                                 "usage_date": D(2026, 11, 4)})  # fmt: skip
+    rows = desk.ask(
+        "SELECT department, people, loc_accepted, suggestions_decided, suggestions_accepted FROM vw_team_productivity ORDER BY 1"
+    )
+    assert [tuple(r.values()) for r in rows] == [("(small groups)", 3, 37, 8, 4), ("Eng", 3, 30, 8, 4)]
