@@ -84,7 +84,8 @@ SELECT
   r.budget_usd AS usual,
   'USD' AS unit,
   CASE
-    WHEN r.spent_usd >= CAST(r.budget_usd * @full_share AS NUMERIC) THEN 'More was used than the budget of the month is for; the lines below cost most.'
+    WHEN r.spent_usd >= CAST(r.budget_usd * @full_share AS NUMERIC)
+      THEN 'More was used than the budget of the month is for; the lines below cost most.'
     WHEN r.spent_usd * EXTRACT(DAY FROM LAST_DAY(@end_date)) > r.budget_usd * EXTRACT(DAY FROM @end_date)
       THEN 'It is spent faster than the month passes, and at this pace it does not last; the lines below cost most.'
     ELSE 'It is spent no faster than the month passes, and at this pace it lasts; the lines below cost most.'

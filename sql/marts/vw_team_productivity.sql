@@ -1,5 +1,5 @@
--- What groups of people did in a week, without anybody's name. Departments of fewer than 3 active people stand together as '(small groups)' of the week
--- and platform; where those are fewer than 3 people too, they are left out.
+-- What groups of people did in a week, without anybody's name. Departments of fewer than 3 active people stand together as '(small groups)' of the
+-- week and platform; where those are fewer than 3 people too, they are left out.
 -- Grain: ISO week, platform, department. Rows do not overlap, so that no difference of two rows shows a single person.
 -- What services did is no group's work. Inputs: agg_person_days, dim_user_assignments, dim_users.
 WITH placed AS (
