@@ -56,7 +56,8 @@ def run(
     to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last UTC day, inclusive; default: yesterday.")] = None,
 ) -> None:
     """Read every source that is on for these UTC days, rebuild what depends on them, run every check."""
-    from ai_usage.progress import run_with_progress, show_outcome
+    from ai_usage.defs.operations.jobs import on
+    from ai_usage.progress import run_with_progress, show_outcome, show_sources
 
     with opened() as runtime:
         settings = runtime.settings
@@ -70,10 +71,11 @@ def run(
                 "no source is on; set CURSOR_ADMIN_API_KEY, ANTHROPIC_ADMIN_API_KEY or AI_USAGE_SHEET_ID (docs/settings.md), or try `make demo`."
             )
         try:
-            outcome = run_with_progress(runtime, first, last, err)
+            outcome = run_with_progress(runtime, first, last, err, read=on(settings))
         except KeyboardInterrupt:  # Typer would end without a word
             err.print("interrupted; what was published stands, nothing is half-written.", soft_wrap=True)
             raise typer.Exit(130) from None
+        show_sources(runtime, outcome, on(settings), err)
         show_outcome(outcome, first, last, err)
         if not outcome.success:
             raise typer.Exit(1)
@@ -120,7 +122,7 @@ def upload(
             raise SettingsError(
                 "--from, --to and --replace speak of one file; name it: ai-usage upload FILE --from 2026-10-01 --to 2026-10-31."
             )
-        outcome = run_with_progress(runtime, first, last, err, job="load_uploads")
+        outcome = run_with_progress(runtime, first, last, err, job="rebuild", read=["uploads"])
         show_outcome(outcome, first, last, err)
         refused = any(c.name == "files_readable" and c.state != "passed" for c in outcome.checks)
         if not outcome.success or (file and refused):

@@ -167,8 +167,56 @@ def plan(days: Sequence[Day], settings: Settings) -> list[str]:
 # Freshness ----------------------------------------------------------------------------------------------------
 
 
+NAMES = {
+    "cursor": "Cursor", "anthropic": "Claude", "claude_enterprise": "Claude Enterprise", "google_sheets": "Google Sheet", "uploads": "dropped files",
+}  # fmt: skip
+"""{source: what people call it}."""
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A source that is on and was not read for yesterday. `endpoints` are those that are late, none where all are; `last_held` is the last day of the one
+    that is furthest behind, None where one of them never answered."""
+
+    source: str
+    endpoints: tuple[str, ...]
+    last_held: date | None
+
+    @property
+    def name(self) -> str:
+        return NAMES[self.source] + (f" ({', '.join(self.endpoints)})" if self.endpoints else "")
+
+
+def behind(runtime: Runtime) -> list[Behind]:
+    """The sources that are late, in the order of their names here."""
+    wanted = _freshness(runtime)
+    found = []
+    for source in NAMES:
+        mine = [(e, last) for e, day, last in wanted if e.source == source]
+        late = [(e, last) for e, day, last in wanted if e.source == source and _is_late(last, day)]
+        if late:
+            first = min(last or date.min for _, last in late)
+            found.append(
+                Behind(source, tuple(e.name for e, _ in late) if len(late) < len(mine) else (), None if first == date.min else first)
+            )
+    return found
+
+
 def stale(runtime: Runtime) -> tuple[int, list[dict[str, Any]]]:
     """(how many endpoints should be fresh, those that are not): days up to yesterday, snapshots of yesterday or today."""
+    wanted = _freshness(runtime)
+    late = [
+        {"source": e.source, "endpoint": e.name, "missing_day": day, "last_held": last} for e, day, last in wanted if _is_late(last, day)
+    ]
+    return len(wanted), late
+
+
+def _is_late(last: date | None, day: date) -> bool:
+    return (last or date.min) < day
+
+
+def _freshness(runtime: Runtime) -> list[tuple[Endpoint, date, date | None]]:
+    """(endpoint, the day that it should hold, the last that it holds)"""
     yesterday, begun, barred = runtime.yesterday, _first_days(runtime), refused(runtime)
     wanted: list[tuple[Endpoint, date]] = []
     for endpoint in (e for e in expected(runtime.settings) if e not in barred):
@@ -182,11 +230,7 @@ def stale(runtime: Runtime) -> tuple[int, list[dict[str, Any]]]:
         "SELECT source, endpoint, MAX(usage_date) AS day FROM vw_certificate WHERE state IN ('complete', 'empty') GROUP BY source, endpoint",
     )
     snapshots = _latest(runtime, "SELECT source, endpoint, usage_date AS day FROM stg_snapshots")
-    held = [(e, day, (snapshots if e.usage_date is None else latest).get((e.source, e.name))) for e, day in wanted]
-    late = [
-        {"source": e.source, "endpoint": e.name, "missing_day": day, "last_held": last} for e, day, last in held if (last or date.min) < day
-    ]
-    return len(wanted), late
+    return [(e, day, (snapshots if e.usage_date is None else latest).get((e.source, e.name))) for e, day in wanted]
 
 
 def _latest(runtime: Runtime, sql: str) -> dict[tuple[str, str], date]:

@@ -46,11 +46,12 @@ def run_demo(days: int, people: int, data_dir: Path, seed: int, out: Console, er
                 "AI_USAGE_SHEETS_BASE_URL": sim.url, "AI_USAGE_SHEET_ID": sim.sheet_id,
             }
         )  # fmt: skip
+        from ai_usage.defs.operations.jobs import on
         from ai_usage.progress import run_with_progress
 
         runtime = Runtime(Settings())
         _drop_exports(runtime.settings.uploads, world)
-        outcome = run_with_progress(runtime, world.first_day, world.last_day, err)
+        outcome = run_with_progress(runtime, world.first_day, world.last_day, err, read=on(runtime.settings))
         runtime.close()
     for asset, sentence in outcome.failures.items():
         err.print(f"failed {asset}: {sentence}", markup=False, soft_wrap=True)

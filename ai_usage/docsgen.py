@@ -157,8 +157,9 @@ def assets_page() -> str:
         )
     lines += ["", "## Sensors\n", "| sensor | job | at least every | starts | meaning |", "|---|---|---|---|---|"]
     for sensor in defs.sensors or []:
+        jobs = ", ".join(f"`{target.job_name}`" for target in sensor.targets)
         lines.append(
-            f"| `{sensor.name}` | `{sensor.job_name}` | {sensor.minimum_interval_seconds} s | {_starts(sensor.default_status)} | {_said(sensor)} |"
+            f"| `{sensor.name}` | {jobs} | {sensor.minimum_interval_seconds} s | {_starts(sensor.default_status)} | {_said(sensor)} |"
         )
     return "\n".join(lines) + "\n"
 

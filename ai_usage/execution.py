@@ -1,6 +1,6 @@
 """Running jobs in this process: what `ai-usage run` and the demo do with Dagster.
 
-Belongs here: the instance, one ranged run, its events as progress and as a verdict. Does not belong here: printing.
+Belongs here: the instance, ranged runs one after another, their events as progress and as one verdict. Does not belong here: printing.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,7 +23,8 @@ from sqlalchemy.exc import OperationalError
 from ai_usage import sqlite_records
 from ai_usage.dashboards.meta import Checks
 from ai_usage.definitions import build_defs
-from ai_usage.defs.operations.assets import run_checks
+from ai_usage.defs.operations.jobs import BATCH, SOURCE, assets_of, keys_of, range_tags
+from ai_usage.defs.operations.outputs import run_checks
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError
 
@@ -43,10 +44,11 @@ class CheckOutcome:
 
 @dataclass
 class RunOutcome:
-    """What a run did. `failures` are one sentence for each asset that failed; `skipped` those that waited for one of them."""
+    """What a command's runs did. `failures` are one sentence for each asset that failed; `skipped` those that waited for one of them; `run_id` is the
+    last run's."""
 
-    run_id: str
-    success: bool
+    run_id: str = ""
+    success: bool = True
     failures: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)
@@ -54,6 +56,13 @@ class RunOutcome:
 
     def count(self, state: str) -> int:
         return sum(c.state == state for c in self.checks)
+
+    def add(self, later: RunOutcome) -> None:
+        """What another run of the same command did."""
+        self.run_id, self.success = later.run_id, self.success and later.success
+        self.failures |= later.failures
+        for mine, more in ((self.skipped, later.skipped), (self.checks, later.checks), (self.materialized, later.materialized)):
+            mine += more  # type: ignore[operator]
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -104,9 +113,10 @@ def _opened(home: Path) -> DagsterInstance:
         ) from None
 
 
-def steps(job: str, runtime: Runtime) -> list[str]:
-    """Names of a job's steps, in order: what a progress display counts."""
-    return [node.name for node in build_defs(runtime=runtime).resolve_job_def(job).graph.nodes_in_topological_order]
+def steps(job: str, runtime: Runtime, read: Sequence[str] = ()) -> list[str]:
+    """Names of the steps of `execute`, in order: what a progress display counts."""
+    made = [asset for source in read for asset in assets_of(source)]
+    return made + [node.name for node in build_defs(runtime=runtime).resolve_job_def(job).graph.nodes_in_topological_order]
 
 
 def execute(
@@ -115,48 +125,67 @@ def execute(
     last: date,
     *,
     job: str = "daily",
+    read: Sequence[str] = (),
     progress: Callable[[str, bool], None] = lambda step, ended: None,
     config: Mapping[str, Any] | None = None,
 ) -> RunOutcome:
-    """Run a job over the UTC days from `first` to `last` as one ranged run; `progress(step, ended)` is called as steps begin and end.
-
-    `config` is {asset: its config}.
-    """
+    """Read some sources, each by a ranged run of its own over the UTC days from `first` to `last`, then run a job over them, whatever became of the
+    sources. `progress(step, ended)` is called as steps begin and end; `config` is {asset: its config}, of the job."""
+    outcome = RunOutcome()
+    days = range_tags(first.isoformat(), last.isoformat()) | {BATCH: str(uuid.uuid4())}
     with instance(runtime.settings) as found:
-        job_def = build_defs(runtime=runtime).resolve_job_def(job)
-        run_id = str(uuid.uuid4())
+        for source in read:
+            outcome.add(_run(found, runtime, "sources", days | {SOURCE: source}, progress, assets=assets_of(source)))
+        outcome.add(_run(found, runtime, job, days, progress, config=config))
+    return outcome
 
-        def listen(event: Any) -> None:
-            kind = event.dagster_event.event_type if event.dagster_event else None
-            if kind == DagsterEventType.STEP_START:
-                progress(event.dagster_event.step_key, False)
-            elif kind in {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_SKIPPED}:
-                progress(event.dagster_event.step_key, True)
 
-        found.add_event_listener(run_id, listen)
-        try:
-            result = job_def.execute_in_process(
-                instance=found,
-                run_id=run_id,
-                raise_on_error=False,
-                tags={"dagster/asset_partition_range_start": first.isoformat(), "dagster/asset_partition_range_end": last.isoformat()},
-                # The display shows what goes on; a collector wants to read it.
-                run_config={
-                    "loggers": {"console": {"config": {"log_level": "DEBUG" if runtime.settings.log_format == "json" else "CRITICAL"}}},
-                    **({"ops": {name: {"config": dict(values)} for name, values in config.items()}} if config else {}),
-                },
-            )
-            if any(e.is_step_failure and _interrupted(e) for e in result.all_events):
-                raise KeyboardInterrupt
-            outcome = _outcome(result)
-            begun = {e.step_key for e in result.all_events if e.event_type == DagsterEventType.STEP_START}
-            outcome.skipped = [n.name for n in job_def.graph.nodes_in_topological_order if n.name not in begun]
-            return outcome
-        except BaseException:
-            run = found.get_run_by_id(run_id)
-            if run is not None and not run.is_finished:
-                found.report_run_canceled(run, "The command was interrupted.")
-            raise
+def _run(
+    found: DagsterInstance,
+    runtime: Runtime,
+    job: str,
+    tags: Mapping[str, str],
+    progress: Callable[[str, bool], None],
+    assets: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+) -> RunOutcome:
+    """One run in this process: of a whole job, or of some of its assets."""
+    job_def = build_defs(runtime=runtime).resolve_job_def(job)
+    run_id = str(uuid.uuid4())
+
+    def listen(event: Any) -> None:
+        kind = event.dagster_event.event_type if event.dagster_event else None
+        if kind == DagsterEventType.STEP_START:
+            progress(event.dagster_event.step_key, False)
+        elif kind in {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_SKIPPED}:
+            progress(event.dagster_event.step_key, True)
+
+    found.add_event_listener(run_id, listen)
+    try:
+        result = job_def.execute_in_process(
+            instance=found,
+            run_id=run_id,
+            raise_on_error=False,
+            tags=dict(tags),
+            asset_selection=keys_of(assets) or None,
+            # The display shows what goes on; a collector wants to read it.
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "DEBUG" if runtime.settings.log_format == "json" else "CRITICAL"}}},
+                **({"ops": {name: {"config": dict(values)} for name, values in config.items()}} if config else {}),
+            },
+        )
+        if any(e.is_step_failure and _interrupted(e) for e in result.all_events):
+            raise KeyboardInterrupt
+        outcome = _outcome(result)
+        begun = {e.step_key for e in result.all_events if e.event_type == DagsterEventType.STEP_START}
+        planned = assets or [n.name for n in job_def.graph.nodes_in_topological_order]
+        outcome.skipped = [name for name in planned if name not in begun]
+        return outcome
+    except BaseException:
+        run = found.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            found.report_run_canceled(run, "The command was interrupted.")
+        raise
 
 
 def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
@@ -236,7 +265,7 @@ def last_run(settings: Settings) -> str | None:
 
 
 def last_checks(settings: Settings) -> Checks:
-    """How the checks of the last finished daily run ended; zeros when there was none."""
+    """How the checks of the last finished daily run and of the sources' runs before it ended; zeros when there was none."""
     with instance(settings) as found:
         records = found.get_run_records(
             dg.RunsFilter(job_name="daily", statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]), limit=1

@@ -37,6 +37,10 @@ class RunFacts:
     last_success: Mapping[str, datetime] = field(default_factory=dict)
     recent_runs: int = 0
     recent_successes: int = 0
+    sources: Mapping[str, bool] = field(default_factory=dict)  # whether each source's last run could read it
+    responses: Mapping[tuple[str, str], Mapping[float, float]] = field(
+        default_factory=dict
+    )  # of the sources' runs before this one, by QUANTILES
 
 
 def record(runtime: Runtime, run_id: str, lines: Sequence[Line]) -> None:
@@ -58,7 +62,7 @@ def record(runtime: Runtime, run_id: str, lines: Sequence[Line]) -> None:
 def write(runtime: Runtime, path: Path, run: RunFacts, lines: Sequence[Line]) -> None:
     """Write the file in one piece, so that a collector never reads half of it."""
     registry = CollectorRegistry(auto_describe=False)
-    found = [*of_run(run), *of_responses(lines), *of_warehouse(runtime)]
+    found = [*of_run(run), *of_responses(lines, run.responses), *of_warehouse(runtime)]
     registry.register(_Fixed(found))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,18 +116,23 @@ def of_run(run: RunFacts) -> list[Metric]:
             "ai_usage_last_success_timestamp_seconds", "When the last successful run of each job ended.", ["job"],
             [([name], at.timestamp()) for name, at in sorted(known.items())],
         ),
+        _gauge(
+            "ai_usage_source_success", "Whether the last run that read a source could read it: 1 or 0.", ["source"],
+            [([name], int(good)) for name, good in sorted(run.sources.items())],
+        ),
         _gauge("ai_usage_recent_runs_success_ratio", "Share of the last runs, at most 30, that succeeded: 0 to 1.", [], [([], good / runs)]),
     ]  # fmt: skip
 
 
-def of_responses(lines: Sequence[Line]) -> list[Metric]:
-    """How fast the vendors answered this run."""
+def of_responses(lines: Sequence[Line], before: Mapping[tuple[str, str], Mapping[float, float]] | None = None) -> list[Metric]:
+    """How fast the vendors answered this run, and the runs before it whose quantiles are known."""
     endpoints: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
         endpoints.setdefault((line.source, line.endpoint), []).append(line)
-    values = [
-        ((*key, str(q)), found) for key, group in sorted(endpoints.items()) for q in QUANTILES if (found := quantile(group, q)) is not None
-    ]
+    found = dict(before or {}) | {
+        key: {q: s for q in QUANTILES if (s := quantile(group, q)) is not None} for key, group in endpoints.items()
+    }
+    values = [((*key, str(q)), seconds) for key in sorted(found) for q, seconds in found[key].items()]
     return [
         _gauge(
             "ai_usage_last_run_response_seconds",

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ai_usage import __version__, tables
+from ai_usage import __version__, completeness, tables
 from ai_usage.as_of import rebuild as rebuild_as_of
 from ai_usage.dashboards import html, meta, spec
 from ai_usage.dashboards.meta import Checks
@@ -202,15 +202,18 @@ def write_html_report(
     note = "Demo data from the simulator: these people do not exist." if runtime.settings.demo else ""
     warehouse = runtime.existing()
     if as_of is None:
-        return _render(target, warehouse, datetime.now(UTC), checks, note)
+        late = [meta.NotRead(one.name, one.last_held) for one in completeness.behind(runtime)]
+        return _render(target, warehouse, datetime.now(UTC), checks, note, late)
     with TemporaryDirectory(prefix="as-of-", dir=runtime.settings.data_dir) as folder:
         then = rebuild_as_of(warehouse, Path(folder) / "as_of.duckdb", as_of)
         return _render(target, then, as_of, checks, f"As known on {as_of:%Y-%m-%d %H:%M} UTC. {note}".strip())
 
 
-def _render(target: Path, warehouse: Warehouse, at: datetime, checks: Checks | None, note: str) -> tuple[Path, int]:
+def _render(
+    target: Path, warehouse: Warehouse, at: datetime, checks: Checks | None, note: str, not_read: Sequence[meta.NotRead] = ()
+) -> tuple[Path, int]:
     query = warehouse.select
-    facts = meta.meta_from_marts(query, generated_at=at, checks=checks, version=__version__, note=note)
+    facts = meta.meta_from_marts(query, generated_at=at, checks=checks, version=__version__, note=note, not_read=not_read)
     try:
         html.write_report(target, spec.load_dashboards(models.sql_root() / "dashboards"), query, facts)
     except OSError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from types import FrameType
@@ -17,14 +17,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
+from ai_usage import completeness
+from ai_usage.defs.operations.jobs import RAW
 from ai_usage.execution import RunOutcome, execute, last_run, steps
 from ai_usage.runtime import Runtime
+from ai_usage.warehouse import WarehouseError
 
 
 def run_with_progress(
-    runtime: Runtime, first: date, last: date, console: Console, job: str = "daily", config: Mapping[str, Any] | None = None
+    runtime: Runtime,
+    first: date,
+    last: date,
+    console: Console,
+    job: str = "daily",
+    read: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
 ) -> RunOutcome:
-    """Execute a job with a moving display; on SIGTERM the run ends as cancelled, like on Ctrl-C."""
+    """Read sources and execute a job with a moving display; on SIGTERM the run ends as cancelled, like on Ctrl-C."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -36,7 +45,7 @@ def run_with_progress(
         console=console, transient=not console.is_terminal,
     ) as display:  # fmt: skip
         task = display.add_task("loading definitions", total=None)
-        display.update(task, total=len(steps(job, runtime)))
+        display.update(task, total=len(steps(job, runtime, read)))
 
         def moved(step: str, ended: bool) -> None:
             if ended:
@@ -44,9 +53,27 @@ def run_with_progress(
             else:
                 display.update(task, description=f"{first} to {last}  [bold]{step}[/bold]")
 
-        outcome = execute(runtime, first, last, job=job, progress=moved, config=config)
+        outcome = execute(runtime, first, last, job=job, read=read, progress=moved, config=config)
         display.update(task, description=f"{first} to {last}")
     return outcome
+
+
+def show_sources(runtime: Runtime, outcome: RunOutcome, read: Sequence[str], console: Console) -> None:
+    """Which sources were read, and which were not: what of them failed, and until when they are held."""
+    failed = {source: [asset for asset in outcome.failures if RAW.get(asset) == source] for source in read}
+    done = [completeness.NAMES[source] for source in read if not failed[source]]
+    console.print(f"read: {', '.join(done) or 'nothing'}", soft_wrap=True, highlight=False)
+    if not any(failed.values()):
+        return
+    try:
+        behind = {one.source: one for one in completeness.behind(runtime)}
+    except WarehouseError:  # its own sentence stands among the failures
+        behind = {}
+    for source in (name for name in read if failed[name]):
+        late = behind.get(source)
+        since = "" if late is None else f"; held up to {late.last_held}" if late.last_held else "; nothing is held of what failed"
+        console.print("[red]not read[/red] ", end="", soft_wrap=True)
+        console.print(f"{completeness.NAMES[source]}: {', '.join(failed[source])}{since}", markup=False, soft_wrap=True, highlight=False)
 
 
 def show_outcome(outcome: RunOutcome, first: date, last: date, console: Console) -> None:

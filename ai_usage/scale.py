@@ -271,8 +271,8 @@ _CHANGES = """
    replaces by day range does not.
 3. BI Engine over the stored totals: dashboards then cost memory by the hour and no bytes. At the openings assumed, compare its price with the line
    `dashboards` above.
-4. Run sources apart: a run of one source reads and replaces its own days, so that a late vendor does not hold up or repeat the others. Facts are
-   replaced by day range; add `source` to what is replaced first.
+4. Read sources at the same time: each has a run of its own already, and BigQuery admits several writers. Raise `max_concurrent_runs` in `dagster.yaml`,
+   with a limit of one for `daily` and `rebuild`.
 5. `raw_cursor_events` is most of the storage. Partitions untouched for 90 days cost half; a partition expiry after the audit period, with facts kept, is the other
    half. Figures older than that can no longer be traced to the vendor's records.
 6. Conservation checks of marts read all days. Limit them to the days of the run, and run them over everything once a week.

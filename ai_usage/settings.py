@@ -164,6 +164,12 @@ class Settings(BaseSettings):
         ge=0,
         description="How long after its end a failed run is repaired, once, by the daemon: longer than the hour that outages often last.",
     )
+    wait_for_sources_minutes: int = Field(
+        120,
+        ge=1,
+        description="How long the morning's transformation waits for sources that are still read; then it uses what is held, and a source's run that takes longer "
+        "is ended.",
+    )
     catch_up_runs: int = Field(
         4, ge=0, le=50, description="How many runs of up to 30 forgotten days each morning adds; 0 turns catching up off."
     )

@@ -6,7 +6,7 @@ caller's `query`. Does not belong here: the checks themselves, clocks, HTML.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -81,6 +81,14 @@ class Held:
 
 
 @dataclass(frozen=True)
+class NotRead:
+    """A source that is on and holds less than it should: its name, and the last day that is held."""
+
+    name: str
+    last_day: date | None
+
+
+@dataclass(frozen=True)
 class ReportMeta:
     """The facts behind the status line. `data_through` is the last day that the presets end at."""
 
@@ -89,6 +97,7 @@ class ReportMeta:
     data_through: date | None = None
     sources: tuple[SourceFreshness, ...] = ()
     held: tuple[Held, ...] = ()
+    not_read: tuple[NotRead, ...] = ()
     checks: Checks = Checks()
     settled_share: Decimal | None = None
     """Billed cost that is final (settled or closed) as a share of all; None when there is no cost."""
@@ -118,7 +127,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def meta_from_marts(query: Query, *, generated_at: datetime, checks: Checks | None = None, version: str = "", note: str = "") -> ReportMeta:
+def meta_from_marts(
+    query: Query,
+    *,
+    generated_at: datetime,
+    checks: Checks | None = None,
+    version: str = "",
+    note: str = "",
+    not_read: Sequence[NotRead] = (),
+) -> ReportMeta:
     """ReportMeta read from `vw_data_health` and `vw_cost_allocation`."""
     sources = tuple(
         SourceFreshness(
@@ -147,6 +164,7 @@ def meta_from_marts(query: Query, *, generated_at: datetime, checks: Checks | No
         data_through=min(max(days), generated_at.astimezone(UTC).date()) if days else None,
         sources=sources,
         held=_held(query(HELD_SQL).to_pylist()),
+        not_read=tuple(not_read),
         checks=checks or Checks(),
         settled_share=sum((r["cost_usd"] or Decimal(0) for r in final), Decimal(0)) / total if total else None,
         settled_through=min(moving) - timedelta(days=1) if moving else costs_to,

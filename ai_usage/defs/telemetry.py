@@ -12,13 +12,18 @@ from typing import Any
 import dagster as dg
 
 from ai_usage import logs, metrics
+from ai_usage.defs.operations.batches import runs_of
+from ai_usage.defs.operations.jobs import SOURCE, SOURCES
+from ai_usage.defs.operations.outputs import run_checks
 from ai_usage.runtime import Runtime
+from ai_usage.sources import registry
 
 EVENTS = {
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.STEP_SUCCESS,
-    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+    dg.DagsterEventType.ASSET_MATERIALIZATION,
 }
+ENDPOINTS = {endpoint.table.name: key for key, endpoint in registry.ENDPOINTS.items()}
 RECENT = 29  # runs before this one
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 
@@ -86,22 +91,38 @@ def end(runtime: Runtime, instance: dg.DagsterInstance, run: dg.DagsterRun, bega
 
 
 def facts(instance: dg.DagsterInstance, run: dg.DagsterRun, began: datetime) -> metrics.RunFacts:
-    events = [e.dagster_event for e in instance.all_logs(run.run_id, EVENTS) if e.dagster_event]
-    checks = {"passed": 0, "warning": 0, "failed": 0}
+    """Of the run, and with it of the sources' runs that it follows."""
     seconds: dict[str, float] = {}
-    for event in events:
-        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            said: Any = event.asset_check_evaluation_data
-            severe = said.severity == dg.AssetCheckSeverity.ERROR
-            checks["passed" if said.passed else "failed" if severe else "warning"] += 1
-        elif event.event_type == dg.DagsterEventType.STEP_SUCCESS and event.step_key:
-            seconds[event.step_key] = event.step_success_data.duration_ms / 1000
+    responses: dict[tuple[str, str], dict[float, float]] = {}
+    success = True
+    for run_id in runs_of(instance, run.run_id):
+        for entry in instance.all_logs(run_id, EVENTS):
+            event = entry.dagster_event
+            if event is None or event.step_key is None:
+                continue
+            if event.is_step_failure:
+                success &= run_id != run.run_id
+            elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+                seconds[event.step_key] = event.step_success_data.duration_ms / 1000
+            elif event.step_key in ENDPOINTS:
+                said = event.step_materialization_data.materialization.metadata
+                if "response_p50_s" in said:
+                    found = (float(str(said[f"response_p{q * 100:.0f}_s"].value)) for q in metrics.QUANTILES)
+                    responses[ENDPOINTS[event.step_key]] = dict(zip(metrics.QUANTILES, found, strict=True))
+    checks = run_checks(instance, run.run_id)
     recent = instance.get_runs(dg.RunsFilter(statuses=ENDED), limit=RECENT)
     return metrics.RunFacts(
-        job=run.job_name, run_id=run.run_id, success=not any(e.is_step_failure for e in events), began=began, ended=datetime.now(UTC),
-        checks=checks, asset_seconds=seconds, last_success=last_success(instance), recent_runs=len(recent),
-        recent_successes=sum(r.status == dg.DagsterRunStatus.SUCCESS for r in recent),
+        job=run.job_name, run_id=run.run_id, success=success, began=began, ended=datetime.now(UTC),
+        checks={"passed": checks.passed, "warning": checks.warnings, "failed": checks.failed}, asset_seconds=seconds,
+        last_success=last_success(instance), recent_runs=len(recent), recent_successes=sum(r.status == dg.DagsterRunStatus.SUCCESS for r in recent),
+        sources=last_reads(instance), responses=responses,
     )  # fmt: skip
+
+
+def last_reads(instance: dg.DagsterInstance) -> dict[str, bool]:
+    """{source: whether the last run that read it alone succeeded}."""
+    found = {name: instance.get_runs(dg.RunsFilter(tags={SOURCE: name}, statuses=ENDED), limit=1) for name in SOURCES}
+    return {name: runs[0].status == dg.DagsterRunStatus.SUCCESS for name, runs in found.items() if runs}
 
 
 def last_success(instance: dg.DagsterInstance) -> dict[str, datetime]:

@@ -7,12 +7,14 @@ Belongs here: the order of the curated models, taken from what their SQL reads. 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from ai_usage import totals
 from ai_usage.proofs import FACTS
-from ai_usage.warehouse import Warehouse, models
+from ai_usage.warehouse import ProofError, Warehouse, models
+from ai_usage.warehouse.base import Parameters
 
 MAX_DAYS = 366  # BigQuery changes at most 4,000 partitions in one statement
 
@@ -46,3 +48,41 @@ def build(
             model = models.model(name)
             warehouse.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
     totals.write_all(warehouse, parameters)
+
+
+@dataclass
+class Written:
+    """What was written of a range of days: ranges, both days inclusive, and the rows; `left_out` are those that could not be proved, with the reason. They
+    stand as they were."""
+
+    rows: int = 0
+    days: list[tuple[date, date]] = field(default_factory=list)
+    left_out: list[tuple[date, date, str]] = field(default_factory=list)
+
+
+def write_days(warehouse: Warehouse, name: str, first: date, last: date, parameters: Parameters) -> Written:
+    """Write a fact for whole ranges of days: all days that can be proved, so that a day of one source which cannot holds no other day back.
+
+    Raises `WarehouseError` for anything else.
+    """
+    model = models.model(name)
+    try:
+        rows = warehouse.replace(model.table, model.sql, {**parameters, "start_date": first, "end_date": last}, FACTS[name])
+    except ProofError as error:
+        halves = _halves(warehouse, first, last)
+        if not halves:
+            return Written(left_out=[(first, last, str(error))])
+        parts = [write_days(warehouse, name, *half, parameters) for half in halves]
+        return Written(sum(p.rows for p in parts), [d for p in parts for d in p.days], [d for p in parts for d in p.left_out])
+    return Written(rows, [(first, last)])
+
+
+def _halves(warehouse: Warehouse, first: date, last: date) -> list[tuple[date, date]]:
+    """Two parts of a range that cut through nothing that was billed as one; none where there are none."""
+    one = timedelta(days=1)
+    middle = first + (last - first) // 2
+    _, until = totals.whole_ranges(warehouse, first, middle)
+    if until >= last:
+        begins, _ = totals.whole_ranges(warehouse, last, last)
+        until = begins - one
+    return [(first, until), (until + one, last)] if first <= until < last else []

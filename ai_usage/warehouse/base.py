@@ -26,6 +26,10 @@ class WarehouseError(Exception):
     """The warehouse could not do what was asked; the message is one sentence with the remedy."""
 
 
+class ProofError(WarehouseError):
+    """What was to be written does not hold; nothing was written."""
+
+
 class WarehouseBusyError(WarehouseError):
     """Another process held the warehouse longer than the bounded wait."""
 

@@ -28,7 +28,7 @@ from ai_usage import tables
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import bigquery_sql as sql_for
 from ai_usage.warehouse import dialect, models
-from ai_usage.warehouse.base import Fact, Parameters, WarehouseError, not_the_same, used
+from ai_usage.warehouse.base import Fact, Parameters, ProofError, WarehouseError, not_the_same, used
 from ai_usage.warehouse.bigquery_jobs import PATIENT, Jobs
 
 STAMP = "ai_usage_schema"  # a label of raw_fetches: what is deployed
@@ -120,7 +120,7 @@ class BigQueryWarehouse:
             if not found:
                 raise
             fact = facts[int(found[1])]
-            raise WarehouseError(
+            raise ProofError(
                 f"{table.name}: {fact.name} does not hold, the difference is {found[2]}; nothing was written. {fact.remedy}"
             ) from None
         with self._jobs.words():

@@ -26,7 +26,7 @@ import pyarrow as pa
 from ai_usage import tables
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import dialect, models
-from ai_usage.warehouse.base import Fact, Parameters, WarehouseBusyError, WarehouseError, WarehouseFullError, not_the_same, used
+from ai_usage.warehouse.base import Fact, Parameters, ProofError, WarehouseBusyError, WarehouseError, WarehouseFullError, not_the_same, used
 
 _BUSY = ("Could not set lock", "Conflicting lock", "being used by another process", "different configuration")
 _FULL = ("No space left", "write file", "not enough space", "disk is full", "Disk quota")
@@ -412,7 +412,7 @@ class DuckDBWarehouse:
         rows = con.execute(dialect.to_duckdb(sql), _used(sql, parameters)).fetchall()
         row = next((r for r in rows if any(value is None or value != 0 for value in r)), rows[0] if rows else ("no row",))
         if not rows or any(value is None or value != 0 for value in row):
-            raise WarehouseError(
+            raise ProofError(
                 f"{table.name}: {fact.name} does not hold, the difference is {', '.join(map(str, row))}; nothing was written. {fact.remedy}"
             )
 

@@ -74,11 +74,10 @@ ALL = SHEETS | CURSOR | EXPORTS | DIMENSIONS | FACTS | TOTALS | MARTS | OPERATIO
 
 # What no SQL says, written from the design's sections 1 and 6: what must have been made before what.
 EDGES = {
-    # Raw comes from vendors alone, but a spend snapshot is compared with the events before it.
+    # Raw comes from vendors alone: one that fails holds no other back.
     **{name: set() for name in SHEETS | CURSOR | EXPORTS | {"cleaning", "today"}},
     # A failure of anything may not keep it from being recorded.
     "check_results": set(),
-    "raw_cursor_spend": {"raw_cursor_events"},
     # A file stands in for an API that is down, so it may not wait for the API to succeed.
     "uploaded_files": set(),
     # A month is frozen when everything that shows it has been computed and checked.
@@ -138,8 +137,10 @@ def test_the_definitions_load_and_are_whole(tmp_path: Path) -> None:
     assert definitions.executor is dg.in_process_executor
     repository = definitions.get_repository_def()
     assert {s.name for s in repository.schedule_defs} == {"every_morning", "every_hour"}
-    assert {s.name for s in repository.sensor_defs} == {"sheet_changed", "file_dropped", "failed_runs", "alerts_hourly", "run_failed"}
-    assert {"daily", "rebuild", "load_uploads", "hourly", "close_month", "alerts"} <= {j.name for j in repository.get_all_jobs()}
+    assert {s.name for s in repository.sensor_defs} == {
+        "sources_ended", "sheet_changed", "file_dropped", "failed_runs", "alerts_hourly", "run_failed",
+    }  # fmt: skip
+    assert {"sources", "daily", "rebuild", "hourly", "close_month", "alerts"} <= {j.name for j in repository.get_all_jobs()}
 
 
 def test_the_graph_is_the_designs(nodes: dict) -> None:
@@ -247,11 +248,11 @@ def test_the_morning_asks_for_the_utc_days_that_have_ended(morning: datetime, ut
             scheduled_execution_time=morning,
             resources={"runtime": runtime_of(None, tmp_path, start_date=start, settle_days=35)},
         )
-        [request] = automation.every_morning.evaluate_tick(context).run_requests or []
+        [request] = automation.every_morning.evaluate_tick(context).run_requests or []  # nothing but the drop folder is on
     yesterday = morning.astimezone(UTC).date() - timedelta(days=1)
     assert request.tags["dagster/asset_partition_range_end"] == str(yesterday)
     assert request.tags["dagster/asset_partition_range_start"] == str(yesterday - timedelta(days=34))
-    assert request.run_key == f"{morning:%Y-%m-%d}"
+    assert request.run_key == f"{morning:%Y-%m-%d} uploads"
 
 
 def test_the_schedule_is_six_in_los_angeles_and_on(tmp_path: Path) -> None:
@@ -297,6 +298,7 @@ def test_a_changed_sheet_makes_one_run_over_all_days(tmp_path: Path) -> None:
         assert not requests and said and again == seen
         firm.world.sheet.set_cell("people", 2, "department", "Research")
         requests, _, changed = tick(automation.sheet_changed, runtime, seen)
+        assert [(r.tags["ai_usage/source"], r.tags["ai_usage/then"]) for r in requests] == [("google_sheets", "rebuild")]
         assert [r.tags["dagster/asset_partition_range_start"] for r in requests] == [str(FIRST)]
         assert [r.tags["dagster/asset_partition_range_end"] for r in requests] == [str(LAST)]
         assert changed and changed != seen
@@ -339,6 +341,7 @@ def test_a_dropped_file_waits_until_it_is_whole_and_makes_one_run(tmp_path: Path
     [request] = tick(automation.file_dropped, runtime)[0]
     [again] = tick(automation.file_dropped, runtime)[0]
     assert request.run_key == again.run_key
+    assert (request.tags["ai_usage/source"], request.tags["ai_usage/then"]) == ("uploads", "rebuild")
     assert request.tags["dagster/asset_partition_range_start"] == str(FIRST) and request.tags["dagster/asset_partition_range_end"] == str(
         LAST
     )
@@ -398,8 +401,10 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
             def ended() -> list[dg.DagsterRun] | None:
                 assert daemon.poll() is None, f"the daemon ended by itself:\n{path.read_text()[-5000:]}"
                 made = [r for r in instance.get_runs() if "dagster/sensor_name" in r.tags]
-                whole = {"load_uploads", "alerts"} <= {r.job_name for r in made} and any("ai_usage/repairs" in r.tags for r in made)
-                return made if whole and all(r.is_finished for r in made) else None
+                # The file's run and the repair's, each with what follows it.
+                read = {r.tags["ai_usage/batch"] for r in made if r.job_name == "sources"}
+                whole = len(read) == 2 and read <= {r.tags.get("ai_usage/batch") for r in made if r.job_name in ("daily", "rebuild")}
+                return made if whole and "alerts" in {r.job_name for r in made} and all(r.is_finished for r in made) else None
 
             try:
                 made = wait_until(ended, 1100, "the end of the sensors' runs")  # 40 s on a quiet machine
@@ -417,9 +422,10 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_the_daemon_loads_a_dropped_file(kept: Kept) -> None:
-    """Sensor, queue, launcher, run: the file's day is in the facts, and the file is put away."""
+    """Sensor, queue, launcher, run, and the run that follows: the file's day is in the facts, and the file is put away."""
     firm, day = kept.firm, kept.day
-    assert len(kept.run_of("load_uploads")) == 1
+    [read] = [r for r in kept.run_of("sources") if r.tags["ai_usage/source"] == "uploads"]
+    assert [r.tags["ai_usage/batch"] for r in kept.run_of("rebuild")] == [read.tags["ai_usage/batch"]]
     assert len(list((firm.data / "uploads" / "loaded").glob("*cursor_events-day.csv"))) == 1
     held = rows(
         firm.db, "SELECT user_email, SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage' AND cost_date = ? GROUP BY 1", [day]
@@ -431,7 +437,9 @@ def test_the_daemon_loads_a_dropped_file(kept: Kept) -> None:
 @pytest.mark.timeout(1200)
 def test_the_daemon_makes_a_failed_run_again_once(kept: Kept) -> None:
     firm, last = kept.firm, LAST
-    assert len([r for r in kept.made if "ai_usage/repairs" in r.tags]) == 1, "one failure, one repair"
+    [repair] = [r for r in kept.made if "ai_usage/repairs" in r.tags]
+    assert {k.to_user_string() for k in repair.asset_selection or ()} == {"raw_cursor_events"}, "one failure, one repair, of what failed"
+    assert [r.tags["ai_usage/batch"] for r in kept.run_of("daily")] == [repair.tags["ai_usage/batch"]]
     assert firm.cli("certify", "--from", str(last)).returncode == 0
     billed = rows(firm.db, "SELECT SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage' AND cost_date = ?", [last])
     assert billed == [(firm.world.truth.billed_usd_by_day(last, last)[last],)]

@@ -15,6 +15,7 @@ import pytest
 
 from ai_usage import tables
 from ai_usage.check_records import CheckRecord, record_checks
+from ai_usage.dashboards.meta import Checks
 from ai_usage.definitions import build_defs
 from ai_usage.defs.operations import jobs
 from ai_usage.months import last_day
@@ -121,17 +122,37 @@ def test_a_repeated_step_leaves_one_row_and_old_results_go(costs: Desk) -> None:
     def found(state: str, at: datetime, name: str = "c") -> CheckRecord:
         return CheckRecord("a", name, state, False, "1", "2", None, at)
 
-    assert record_checks(runtime, "old", [found("failed", now - timedelta(days=31))]) == 1
-    assert record_checks(runtime, "new", [found("failed", now), found("passed", now, "d")]) == 2
-    assert record_checks(runtime, "new", [found("warning", now + timedelta(seconds=1))]) == 1
-    assert record_checks(runtime, "none", []) == 0
+    assert record_checks(runtime, {"old": [found("failed", now - timedelta(days=31))]}) == 1
+    assert record_checks(runtime, {"new": [found("failed", now), found("passed", now, "d")]}) == 2
+    assert record_checks(runtime, {"new": [found("warning", now + timedelta(seconds=1))]}) == 1
+    assert record_checks(runtime, {"none": []}) == 0
     held = [(r["run_id"], r["check_name"], r["state"]) for r in costs.ask("SELECT * FROM check_results ORDER BY check_name")]
     assert held == [("new", "c", "warning"), ("new", "d", "passed")]
 
 
+def test_one_number_of_checks_for_a_source_and_what_followed(costs: Desk) -> None:
+    """A run that read a source and the run that followed belong to one batch: record and count hold both, and a repeated check once."""
+    from ai_usage.defs.operations.outputs import run_checks
+
+    runtime = runtime_of(costs)
+    defs = build_defs(runtime=runtime)
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def made(batch: str, *assets: str) -> str:
+            return defs.resolve_implicit_global_asset_job_def().execute_in_process(
+                instance=instance, asset_selection=[dg.AssetKey(a) for a in assets], raise_on_error=False, tags={jobs.BATCH: batch}
+            ).run_id  # fmt: skip
+
+        made("another", "uploaded_files")
+        first, last = made("morning", "uploaded_files"), made("morning", *END)
+        assert (run_checks(instance, last), run_checks(instance, made("morning", *END))) == (Checks(3, 0, 0), Checks(3, 0, 0))
+    held = costs.ask("SELECT run_id, asset FROM check_results ORDER BY asset")
+    assert [r["asset"] for r in held if r["run_id"] in (first, last)] == ["chargeback", "uploaded_files", "vw_cost_allocation"]
+
+
 def test_every_job_records_its_checks_and_writes_the_chargeback() -> None:
     defs = build_defs()
-    for job in ("daily", "rebuild", "load_uploads"):
+    for job in ("daily", "rebuild"):
         held = {k.to_user_string() for k in defs.resolve_job_def(job).asset_layer.executable_asset_keys}
         assert {"check_results", "chargeback", "vw_check_results"} <= held
         assert "serving_copy" not in held, "its setting is not set here"

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -60,6 +61,10 @@ def facts(db: Path) -> dict[str, list[str]]:
     }
 
 
+def billed(db: Path) -> dict[date, Decimal]:
+    return dict(rows(db, "SELECT cost_date, SUM(cost_usd) FROM fct_cost_daily WHERE cost_type = 'usage' GROUP BY 1"))
+
+
 def test_a_wrong_key_and_an_unreachable_host(firm: Company) -> None:
     before = facts(firm.db)
     with nobody() as address:
@@ -72,7 +77,7 @@ def test_a_wrong_key_and_an_unreachable_host(firm: Company) -> None:
 
 
 def test_a_moved_column_and_a_missing_tab(firm: Company) -> None:
-    """The sheet lost a required column and the required tab: both are named, the other tabs are read, no department is lost."""
+    """The sheet lost a required column and the required tab: both are named, the other tabs and Cursor are read, no department is lost."""
     before = facts(firm.db)
     firm.world.sheet.rename_column("people", "email", "mail address")
     firm.world.sheet.drop_tab("api_keys")
@@ -80,8 +85,9 @@ def test_a_moved_column_and_a_missing_tab(firm: Company) -> None:
     assert_sentence(done, "people", "'email'", "row 1")
     assert_sentence(done, "api_keys", "add it")
     after = facts(firm.db)
-    for name in ("dim_user_assignments", "fct_cost_daily", "dim_users"):
+    for name in ("dim_user_assignments", "dim_users"):
         assert after[name] == before[name], name
+    assert after["fct_cost_daily"] != before["fct_cost_daily"] and billed(firm.db) == firm.world.truth.billed_usd_by_day()
     assert rows(firm.db, "SELECT DISTINCT endpoint FROM raw_fetches WHERE state = 'failed' ORDER BY 1") == [("api_keys",), ("people",)]
 
 
@@ -181,8 +187,9 @@ def test_the_sheet_is_off(tmp_path: Path) -> None:
         assert rows(found.db, "SELECT DISTINCT department FROM vw_cost_allocation") == [("(no department)",)]
 
 
-def test_lost_rows_stop_everything_after_them_and_hidden_money_is_named(firm: Company) -> None:
-    """One record says "n/a" cents, which is named and stops nothing; and somebody deleted rows by hand, so the facts stay as they were."""
+def test_lost_rows_keep_their_day_as_it_was_and_hidden_money_is_named(firm: Company) -> None:
+    """One record says "n/a" cents, which is named and stops nothing; somebody deleted rows by hand, so that day's facts stay as they were, the day and the
+    source are named, and the day that the vendor restated follows all the same."""
     with contextlib.closing(duckdb.connect(str(firm.db))) as con:
         con.execute("DELETE FROM raw_cursor_usage WHERE usage_date = ?", [DAYS[6]])
     before = facts(firm.db)
@@ -192,10 +199,15 @@ def test_lost_rows_stop_everything_after_them_and_hidden_money_is_named(firm: Co
     done = firm.run()
     assert_sentence(done, "raw_cursor_events/money_readable")
     assert_sentence(done, "raw_cursor_usage/versions_are_whole")
+    line = assert_sentence(done, "fct_usage_daily/days_proved", "expected 10, found 9")
+    assert f"cursor/daily-usage-data of {DAYS[6]} has 0 rows" in line and "restore the warehouse from backup" in line
+    assert_sentence(done, "fct_cost_daily/days_proved", str(DAYS[6]))
     after = facts(firm.db)
-    for name in ("fct_cost_daily", "fct_usage_daily", "dim_users"):
-        assert after[name] == before[name], name
-    assert "fct_cost_daily" in said(done), "it does not say what was not run"
+    for name in ("fct_cost_daily", "fct_usage_daily"):
+        of_day = [[row for row in held[name] if repr(DAYS[6]) in row] for held in (before, after)]
+        assert of_day[0] == of_day[1] != [], name
+    truth = firm.world.truth.billed_usd_by_day()
+    assert {d: usd for d, usd in billed(firm.db).items() if d != DAYS[5]} == {d: usd for d, usd in truth.items() if d != DAYS[5]}
 
 
 def test_files_stand_in_for_an_api_that_is_down(tmp_path: Path) -> None:
@@ -265,6 +277,7 @@ def test_the_command_uses_a_dropped_file_while_the_api_is_down(firm: Company) ->
     assert rows(
         firm.db, "SELECT origin, row_count FROM stg_current_fetches WHERE endpoint = 'filtered-usage-events' AND usage_date = ?", [DAYS[5]]
     ) == [("upload", len(lines) - 1)]
+    assert billed(firm.db)[DAYS[5]] == firm.world.truth.billed_usd_by_day()[DAYS[5]], "what the file says counts in the same command"
 
 
 def test_demo(tmp_path: Path) -> None:

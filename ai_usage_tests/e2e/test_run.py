@@ -78,10 +78,13 @@ def test_people_are_one_each_with_their_names(firm: Company) -> None:
     assert set(held) == {"agent-runner@example.com"}, "aliases, plus-tags or capital letters made further people"
 
 
-def test_one_run_materialized_every_day_and_asked_for_the_whole_range(prepared: Prepared, instance: DagsterInstance) -> None:
-    """`partition_time_window`, not the first day: one run, ten partitions, and the requests cover the range."""
-    records = instance.get_run_records()
-    assert [r.dagster_run.status.value for r in records] == ["SUCCESS"]
+def test_one_run_a_source_materialized_every_day_and_asked_for_the_whole_range(prepared: Prepared, instance: DagsterInstance) -> None:
+    """`partition_time_window`, not the first day: one run a source and one for what follows, ten partitions, and the requests cover the range."""
+    runs = [r.dagster_run for r in instance.get_run_records(ascending=True)]
+    assert [(r.job_name, r.tags.get("ai_usage/source"), r.status.value) for r in runs] == [
+        ("sources", "cursor", "SUCCESS"), ("sources", "google_sheets", "SUCCESS"), ("sources", "uploads", "SUCCESS"), ("daily", None, "SUCCESS"),
+    ]  # fmt: skip
+    assert len({r.tags["ai_usage/batch"] for r in runs}) == 1
     for asset in ("raw_cursor_events", "raw_cursor_usage", "fct_usage_daily", "fct_cost_daily"):
         assert instance.get_materialized_partitions(AssetKey(asset)) == {d.isoformat() for d in DAYS}, asset
     daily = [r.body for r in prepared.requests if r.path == PATHS["daily-usage-data"]]

@@ -47,9 +47,10 @@ def test_every_line_of_a_run_is_json_and_holds_no_key(firm: Company, prepared: P
     for line in plain(prepared.stderr).splitlines():
         (objects if line.startswith("{") else others).append(line)
     lines = [json.loads(line) for line in objects]
-    [run] = {line["run_id"] for line in lines if "run_id" in line}
+    assert len({line["run_id"] for line in lines if "run_id" in line}) == 4, "three sources and what follows"
     refused = [line for line in lines if line.get("status") == 429]
     assert len(refused) == 3
+    [run] = {line["run_id"] for line in refused}
     for line in refused:
         assert (line["level"], line["source"], line["endpoint"], line["asset"]) == (
             "WARNING",
@@ -78,7 +79,7 @@ def test_every_request_of_the_run_is_in_the_warehouse_and_in_the_metrics(firm: C
     held = rows(firm.db, "SELECT endpoint, status, SUM(requests), SUM(retries) FROM vendor_requests WHERE source = 'cursor' GROUP BY ALL")
     assert {(e, s): n for e, s, n, _ in held} == dict(truth)
     assert sum(r for *_, r in held) == 3, "each refusal was asked again"
-    assert len(rows(firm.db, "SELECT DISTINCT run_id FROM vendor_requests")) == 1
+    assert len(rows(firm.db, "SELECT DISTINCT run_id FROM vendor_requests WHERE source = 'cursor'")) == 1
     families = {f.name: f for f in text_string_to_metric_families(prepared.metrics.read_text())}
     counted = {
         (s.labels["endpoint"], int(s.labels["status"])): s.value
@@ -87,6 +88,16 @@ def test_every_request_of_the_run_is_in_the_warehouse_and_in_the_metrics(firm: C
     }
     assert counted == dict(truth)
     assert [s.value for s in families["ai_usage_last_run_success"].samples] == [1.0]
+    # The last run asked nobody: what it says of the sources is of the runs that it follows.
+    assert {s.labels["source"]: s.value for s in families["ai_usage_source_success"].samples} == {
+        "cursor": 1,
+        "google_sheets": 1,
+        "uploads": 1,
+    }
+    timed = {s.labels["endpoint"] for s in families["ai_usage_last_run_response_seconds"].samples if s.labels["source"] == "cursor"}
+    assert timed == set(endpoint.values())
+    loaded = {s.labels["asset"] for s in families["ai_usage_last_run_asset_duration_seconds"].samples}
+    assert {"raw_cursor_events", "raw_sheet_people", "fct_cost_daily"} <= loaded
 
 
 def test_a_certificate_finds_the_gap_and_names_the_command_that_closes_it(firm: Company) -> None:

@@ -195,7 +195,7 @@ class Stack:
         since = time.monotonic()
         while time.monotonic() < deadline:
             runs = self.runs()
-            if any(r.active for r in runs):
+            if any(r.active for r in runs) or _owed(runs):
                 since = time.monotonic()
             calm = AFTER_SUCCESS_S if not runs or runs[-1].status == "SUCCESS" else AFTER_FAILURE_S
             if time.monotonic() - since >= max(calm, at_least):
@@ -211,6 +211,12 @@ class Stack:
                 if "spawn_main" in words or ("multiprocessing" in words and "resource_tracker" not in words):
                     return child
         return None
+
+
+def _owed(runs: list[Run]) -> bool:
+    """Whether sources were read and what follows has not been asked for yet: the sensor looks every 30 s."""
+    followed = {r.tags.get("ai_usage/batch") for r in runs if r.job != "sources"}
+    return any("ai_usage/then" in r.tags and r.tags["ai_usage/batch"] not in followed for r in runs)
 
 
 def _at(seconds: float | None) -> datetime | None:

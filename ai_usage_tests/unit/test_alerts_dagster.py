@@ -9,10 +9,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ai_usage.defs.operations import alerts
+from ai_usage.defs.operations import alerts, jobs
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage_tests.fixtures.desk import Desk
+from ai_usage_tests.fixtures.runs import small
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,35 @@ def test_the_last_finished_run_of_a_job_counts(instance: dg.DagsterInstance) -> 
     assert alerts.failed_runs(instance) == []
 
 
-@pytest.mark.parametrize(("name", "asks"), [("daily", True), ("alerts", False)])
+def test_a_source_that_could_not_be_read_is_named_until_it_is_read(instance: dg.DagsterInstance) -> None:
+    """Each source by its own last run, whoever started it: another source's success says nothing of it, nor does a failure of both at once."""
+
+    def read(job: str, status: dg.DagsterRunStatus, *assets: str) -> None:
+        instance.create_run_for_job(small(*assets, job=job), asset_selection=frozenset(jobs.keys_of(assets)), status=status)
+
+    def named() -> list[str]:
+        return [cause.cause_key for cause in alerts.failed_runs(instance)]
+
+    good, bad = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
+    assert named() == []
+    read("sources", bad, "raw_cursor_events", "raw_cursor_usage")
+    read("sources", bad, "raw_sheet_people")
+    read("sources", good, "uploaded_files")
+    assert named() == ["cursor", "google_sheets"]
+    read("sources", good, "raw_cursor_events")
+    assert named() == ["google_sheets"]
+    read("__ASSET_JOB", bad, "raw_anthropic_usage")
+    assert named() == ["anthropic", "google_sheets"]
+    read("sources", good, "raw_anthropic_usage")
+    read("sources", good, "raw_sheet_people")
+    assert named() == []
+    read("__ASSET_JOB", bad, "raw_anthropic_usage", "fct_cost_daily")
+    assert named() == ["__ASSET_JOB"]
+    read("daily", good, "fct_cost_daily")
+    assert named() == []
+
+
+@pytest.mark.parametrize(("name", "asks"), [("daily", True), ("__ASSET_JOB", True), ("sources", False), ("alerts", False)])
 def test_a_failed_run_asks_for_a_pass_of_its_own_and_a_failed_pass_for_none(instance: dg.DagsterInstance, name: str, asks: bool) -> None:
     """Else a pass that fails would ask for another one for ever."""
     result = job(name, "broken.").execute_in_process(instance=instance, raise_on_error=False)

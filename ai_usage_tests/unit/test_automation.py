@@ -4,7 +4,7 @@ of small jobs; the daemon's part is in e2e/test_running_by_itself.py."""
 import errno
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 import dagster as dg
 import pytest
@@ -13,7 +13,7 @@ import yaml
 from ai_usage import execution
 from ai_usage.definitions import build_defs
 from ai_usage.defs.common import failed
-from ai_usage.defs.operations import automation, month_close, repair
+from ai_usage.defs.operations import automation, batches, jobs, month_close, repair
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources.endpoint import Window
@@ -21,6 +21,7 @@ from ai_usage.sources.errors import AuthError, TransientError
 from ai_usage.warehouse import WarehouseBusyError, WarehouseFullError
 from ai_usage_tests.fixtures.company import ROOT
 from ai_usage_tests.fixtures.desk import Desk
+from ai_usage_tests.fixtures.runs import small
 
 ONE = timedelta(days=1)
 YESTERDAY = datetime.now(UTC).date() - ONE
@@ -60,8 +61,36 @@ def morning(runtime: Runtime, instance: dg.DagsterInstance) -> list[dg.RunReques
     return list(automation.every_morning.evaluate_tick(context).run_requests or [])
 
 
-def spans(requests: list[dg.RunRequest]) -> list[tuple[str, str]]:
-    return [(r.tags[FIRST], r.tags[LAST]) for r in requests]
+def spans(requests: list[dg.RunRequest], source: str = "cursor") -> list[tuple[str, str]]:
+    return [(r.tags[FIRST], r.tags[LAST]) for r in requests if r.tags[jobs.SOURCE] == source]
+
+
+def test_each_source_is_read_by_a_run_of_its_own(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    """What is on and the drop folder, all of one morning: together they hold every raw asset of what is on, once. The transformation follows them."""
+    requests = morning(runtime(sheet_id="s", wait_for_sources_minutes=7), instance)
+    assert [r.tags[jobs.SOURCE] for r in requests] == ["cursor", "google_sheets", "uploads"]
+    assert {r.job_name for r in requests} == {"sources"} and len({r.tags[jobs.BATCH] for r in requests}) == 1
+    assert {r.tags[jobs.THEN] for r in requests} == {"daily"} and {r.tags["dagster/max_runtime"] for r in requests} == {"420"}
+    made = [{key.to_user_string() for key in r.asset_selection or ()} for r in requests]
+    assert made[0] == {"raw_cursor_events", "raw_cursor_usage", "raw_cursor_members", "raw_cursor_spend"}
+    assert all(name.startswith("raw_sheet_") for name in made[1])
+    assert made[2] == {"uploaded_files", "raw_claude_ai_audit_log", "raw_claude_ai_spend"}
+
+
+def test_every_raw_asset_is_of_a_source_and_no_job_mixes_them_with_what_follows(runtime: Callable[..., Runtime]) -> None:
+    definitions = build_defs(runtime=runtime())
+    graph = definitions.resolve_asset_graph()
+    everything = {key.to_user_string() for key in graph.get_all_asset_keys()}
+    assert set(jobs.RAW) == {name for name in everything if name.startswith("raw_")} | {"uploaded_files"}
+
+    def of(job: str) -> set[str]:
+        return {key.to_user_string() for key in definitions.resolve_job_def(job).asset_layer.executable_asset_keys}
+
+    assert of("sources") <= set(jobs.RAW)
+    assert of("daily") == everything - set(jobs.RAW) - {"today", "closed_month", "serving_copy"}
+    assert of("rebuild") < of("daily")
+    for name in jobs.RAW:  # else one that fails would hold another one back
+        assert not graph.get(dg.AssetKey(name)).parent_keys, name
 
 
 def test_after_a_long_sleep_the_morning_asks_for_every_forgotten_day(
@@ -75,8 +104,11 @@ def test_after_a_long_sleep_the_morning_asks_for_every_forgotten_day(
     assert spans(requests) == [
         window, (str(asleep + ONE), str(asleep + 30 * ONE)), (str(asleep + 31 * ONE), str(YESTERDAY - 35 * ONE)),
     ]  # fmt: skip
-    assert [r.tags.get("dagster/priority") for r in requests] == [None, "-1", "-1"]
-    assert len({r.run_key for r in requests}) == 3, "Dagster drops a run key that it has seen"
+    assert [(r.tags[jobs.SOURCE], r.tags.get("dagster/priority")) for r in requests] == [
+        ("cursor", None), ("uploads", None), ("cursor", "-1"), ("cursor", "-1"),
+    ], "files, like the sheet, have no days that could be forgotten"  # fmt: skip
+    assert len({r.run_key for r in requests}) == 4, "Dagster drops a run key that it has seen"
+    assert len({r.tags[jobs.BATCH] for r in requests}) == 3, "forgotten days are a batch of their own"
     assert spans(morning(runtime(catch_up_runs=1), instance)) == spans(requests)[:2]
     assert spans(morning(runtime(catch_up_runs=0), instance)) == [window]
     held(desk, *Window(asleep + ONE, YESTERDAY - 35 * ONE).days)
@@ -85,10 +117,10 @@ def test_after_a_long_sleep_the_morning_asks_for_every_forgotten_day(
 
 def test_a_short_sleep_and_a_fresh_start_add_nothing(desk: Desk, runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
     """Three days lie inside the window; before the first run there is no warehouse, and history is nobody's to read unasked."""
-    assert len(morning(runtime(duckdb_path=desk.folder / "none.duckdb"), instance)) == 1
-    assert len(morning(runtime(), instance)) == 1
+    assert len(spans(morning(runtime(duckdb_path=desk.folder / "none.duckdb"), instance))) == 1
+    assert len(spans(morning(runtime(), instance))) == 1
     held(desk, YESTERDAY - 3 * ONE)
-    assert len(morning(runtime(), instance)) == 1
+    assert len(spans(morning(runtime(), instance))) == 1
 
 
 def test_a_warehouse_that_is_held_by_another_process_delays_nothing(
@@ -101,9 +133,9 @@ def test_a_warehouse_that_is_held_by_another_process_delays_nothing(
     code = "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code, str(desk.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None and holder.stdout.readline()
-        assert len(morning(runtime(duckdb_lock_wait_s=0), instance)) == 1, "the window is asked for all the same"
+        assert len(spans(morning(runtime(duckdb_lock_wait_s=0), instance))) == 1, "the window is asked for all the same"
         holder.communicate()
-    assert len(morning(runtime(), instance)) > 1
+    assert len(spans(morning(runtime(), instance))) > 1
 
 
 # Today --------------------------------------------------------------------------------------------------------------
@@ -135,7 +167,7 @@ def test_today_is_off_by_default_and_gives_way_to_every_other_run(runtime: Calla
 def test_no_run_of_days_contains_today(runtime: Callable[..., Runtime]) -> None:
     definitions = build_defs(runtime=runtime())
     graph = definitions.resolve_asset_graph()
-    for job in ("daily", "rebuild", "load_uploads"):
+    for job in ("sources", "daily", "rebuild"):
         assert dg.AssetKey("today") not in definitions.resolve_job_def(job).asset_layer.executable_asset_keys
     partitions = graph.get(dg.AssetKey("fct_cost_daily")).partitions_def
     assert partitions is not None
@@ -147,23 +179,6 @@ def test_no_run_of_days_contains_today(runtime: Callable[..., Runtime]) -> None:
 
 TRANSIENT = dg.Failure("the vendor is down", metadata={"kind": "transient"}, allow_retries=False)
 PERMANENT = dg.Failure("the key is wrong", metadata={"kind": "permanent"}, allow_retries=False)
-
-
-def small(*names: str, errors: dict[str, Exception] | None = None, job: str = "daily") -> dg.JobDefinition:
-    """A job of the daily one's name whose assets only end as told."""
-
-    def made(name: str) -> dg.AssetsDefinition:
-        @dg.asset(name=name)
-        def asset() -> None:
-            if errors and name in errors:
-                raise errors[name]
-
-        return asset
-
-    selection = list(names)
-    return dg.Definitions(
-        assets=[made(n) for n in names], jobs=[dg.define_asset_job(job, selection=selection)], executor=dg.in_process_executor
-    ).resolve_job_def(job)
 
 
 def ended(
@@ -200,7 +215,8 @@ class Watch:
         )
         data = repair.failed_runs.evaluate_tick(context)
         self.cursor, self.said = data.cursor, data.skip_message or ""
-        return list(data.run_requests or ())
+        self.requests = list(data.run_requests or ())
+        return self.requests
 
     def verdict(self, run_id: str) -> str:
         return json.loads(self.cursor or "{}").get(run_id, "")
@@ -210,22 +226,54 @@ class Watch:
         return ended(
             self.instance,
             {"raw_cursor_events": error} if error else None,
+            job=request.job_name or "",
             first=request.tags[FIRST],
             last=request.tags[LAST],
             **request.tags,
         )
 
 
+def made_by(request: dg.RunRequest) -> set[str]:
+    return {key.to_user_string() for key in request.asset_selection or []}
+
+
+def test_a_fact_that_failed_is_made_again_with_what_waited_for_it(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    """Its batch stays the same, so that its checks are counted with those of the sources that it follows."""
+    watch = Watch(runtime(), instance)
+    first_run = ended(instance, {"dim_api_keys": WarehouseBusyError("held")}, "dim_api_keys", "cleaning", **{jobs.BATCH: "morning"})
+    [request] = watch.look()
+    assert (request.job_name, request.tags[jobs.BATCH], request.tags[repair.REPAIRS]) == ("daily", "morning", first_run)
+    assert {"dim_api_keys", "fct_cost_daily", "vw_cost_allocation", "html_report"} <= made_by(request)
+    assert not made_by(request) & {"cleaning", "today", "dim_user_assignments", *jobs.RAW}
+
+
+def test_one_sources_repair_is_not_anothers(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    """Two sources fail on the same days: each is read again, once; a later run of one of them is none of the other."""
+    watch = Watch(runtime(sheet_id="s"), instance)
+    ended(instance, {"raw_cursor_events": TRANSIENT}, job="sources")
+    sheet = ended(instance, {"raw_sheet_people": TRANSIENT}, job="sources")
+    instance.create_run_for_job(
+        small("raw_cursor_members", job="sources"), tags=DAYS, asset_selection=frozenset(jobs.keys_of(["raw_cursor_members"])),
+        status=dg.DagsterRunStatus.SUCCESS,
+    )  # fmt: skip
+    assert [made_by(r) for r in watch.look()] == [{"raw_cursor_events"}]
+    watch.make(watch.requests[0], TRANSIENT)
+    ended(instance, {"raw_cursor_events": TRANSIENT}, job="sources")
+    assert [made_by(r) for r in watch.look()] == [{"raw_sheet_people"}] and watch.requests[0].tags[repair.REPAIRS] == sheet
+    assert not watch.look() and not watch.look()
+
+
 def test_a_vendor_that_was_down_is_asked_once_more(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
-    """The same days; the asset that failed and what waited for it, and nothing that succeeded."""
+    """The same days of the asset that failed, and nothing that succeeded; what follows is a run of its own."""
     watch = Watch(runtime(), instance)
     first, last = str(YESTERDAY - 34 * ONE), str(YESTERDAY)
-    first_run = ended(instance, {"raw_cursor_events": TRANSIENT}, "raw_cursor_events", "raw_cursor_members", first=first, last=last)
+    first_run = ended(
+        instance, {"raw_cursor_events": TRANSIENT}, "raw_cursor_events", "raw_cursor_members", job="sources", first=first, last=last
+    )
     [request] = watch.look()
     assert (request.tags[FIRST], request.tags[LAST], request.tags[repair.REPAIRS]) == (first, last, first_run)
-    made = {key.to_user_string() for key in request.asset_selection or []}
-    assert {"raw_cursor_events", "fct_cost_daily", "vw_cost_allocation", "html_report"} <= made
-    assert not made & {"raw_cursor_members", "raw_cursor_usage", "raw_sheet_people", "cleaning", "today"}
+    assert request.job_name == "sources" and made_by(request) == {"raw_cursor_events"}
+    assert (request.tags[jobs.BATCH], request.tags[jobs.THEN]) == (f"repair {first_run}", "daily")
     assert request.run_key and not watch.look(), "one failure, one repair"
     watch.make(request)
     assert not watch.look()
@@ -264,9 +312,7 @@ def test_what_a_person_must_mend_is_not_repeated(runtime: Callable[..., Runtime]
     assert not watch.look() and "raw_cursor_events" in watch.verdict(denied) and "a person" in watch.verdict(unknown)
     both = ended(instance, {"raw_cursor_events": PERMANENT, "raw_cursor_members": TRANSIENT})
     [request] = watch.look()
-    made = {key.to_user_string() for key in request.asset_selection or []}
-    assert request.tags[repair.REPAIRS] == both
-    assert "raw_cursor_members" in made and not made & {"raw_cursor_events", "fct_cost_daily", "html_report"}, "facts wait for both"
+    assert request.tags[repair.REPAIRS] == both and made_by(request) == {"raw_cursor_members"}
 
 
 def test_errors_of_ours_that_reach_dagster_unworded_are_judged_by_their_class(
@@ -281,14 +327,13 @@ def test_errors_of_ours_that_reach_dagster_unworded_are_judged_by_their_class(
 
 
 def test_a_full_disk_is_repaired_when_somebody_may_have_made_room(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
-    """Some assets fail in the spool, some in the warehouse, on one full disk: all of them are made again, and the facts after them."""
+    """Some assets fail in the spool, some in the warehouse, on one full disk: all of them are read again."""
     watch = Watch(runtime(), instance)
     ended(
         instance, {"raw_cursor_events": OSError(errno.ENOSPC, "No space left on device"), "raw_cursor_members": WarehouseFullError("full")}
     )
     [request] = watch.look()
-    made = {key.to_user_string() for key in request.asset_selection or []}
-    assert {"raw_cursor_events", "raw_cursor_members", "fct_cost_daily", "html_report"} <= made
+    assert made_by(request) == {"raw_cursor_events", "raw_cursor_members"}
 
 
 def test_a_repair_waits_and_is_left_when_somebody_ran_the_days_again(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
@@ -296,7 +341,7 @@ def test_a_repair_waits_and_is_left_when_somebody_ran_the_days_again(runtime: Ca
     first_run = ended(instance, {"raw_cursor_events": TRANSIENT})
     assert not watch.look() and first_run in watch.said and not watch.verdict(first_run), "judged when its time has come"
     watch.runtime = runtime(repair_after_minutes=0)
-    ended(instance, first=str(YESTERDAY - 34 * ONE))
+    ended(instance, job="sources", first=str(YESTERDAY - 34 * ONE))
     assert not watch.look() and "later run" in watch.verdict(first_run)
 
 
@@ -330,9 +375,9 @@ defs.resolve_job_def("daily").execute_in_process(instance=dg.DagsterInstance.get
 """
 
 
-def died(instance: dg.DagsterInstance, **more: object) -> dg.DagsterRun:
+def died(instance: dg.DagsterInstance, job: str = "daily", **more: object) -> dg.DagsterRun:
     """A run whose process ended before its first step, as Dagster's run monitoring finds it."""
-    run = instance.create_run_for_job(small("raw_cursor_events"), status=dg.DagsterRunStatus.STARTED, **{"tags": DAYS, **more})
+    run = instance.create_run_for_job(small("raw_cursor_events", job=job), status=dg.DagsterRunStatus.STARTED, **{"tags": DAYS, **more})
     instance.report_run_failed(run, "the process is gone")
     return instance.get_run_by_id(run.run_id)
 
@@ -356,8 +401,7 @@ def test_a_run_that_was_killed_is_repaired_from_where_it_was(runtime: Callable[.
     assert not watch.look(), "it counts as started until the run monitoring finds it dead"
     instance.report_run_failed(run, "the process is gone")
     [request] = watch.look()
-    made = {key.to_user_string() for key in request.asset_selection or []}
-    assert {"raw_cursor_events", "fct_cost_daily", "html_report"} <= made and not made & {"raw_cursor_members", "raw_cursor_usage"}
+    assert request.job_name == "sources" and made_by(request) == {"raw_cursor_events"}, "sources_ended asks for what follows"
     assert (request.tags[repair.REPAIRS], request.tags[FIRST], request.tags[LAST]) == (run.run_id, str(YESTERDAY), str(YESTERDAY))
     repaired = died(instance, tags=dict(request.tags))
     other = died(instance)
@@ -460,3 +504,115 @@ def test_a_run_builds_the_definitions_once(
     build_defs(runtime=one)
     build_defs(runtime=runtime())
     assert len(loaded) == 3
+
+
+# What follows the sources --------------------------------------------------------------------------------------------
+
+
+class Following:
+    """The looks of `sources_ended`, with the cursor that the daemon would keep."""
+
+    def __init__(self, runtime: Runtime, instance: dg.DagsterInstance) -> None:
+        self.runtime, self.instance, self.cursor, self.said = runtime, instance, None, ""
+
+    def look(self) -> list[dg.RunRequest]:
+        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, resources={"runtime": self.runtime})
+        data = batches.sources_ended.evaluate_tick(context)
+        self.cursor, self.said = data.cursor, data.skip_message or ""
+        return list(data.run_requests or ())
+
+
+class InTwoHours(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + timedelta(minutes=120)
+
+
+def of(batch: str) -> dict[str, str]:
+    return {jobs.BATCH: batch, jobs.THEN: "daily"}
+
+
+def waiting(instance: dg.DagsterInstance, name: str, batch: str) -> dg.DagsterRun:
+    """A run that has been asked for and has not begun."""
+    return instance.create_run_for_job(small(name, job="sources"), tags={**DAYS, **of(batch)})
+
+
+def test_when_all_sources_of_a_morning_have_ended_the_rest_follows_once(
+    runtime: Callable[..., Runtime], instance: dg.DagsterInstance
+) -> None:
+    """Whatever became of them: one has failed, and the others' figures do not wait for it."""
+    after = Following(runtime(), instance)
+    assert not after.look()
+    first = str(YESTERDAY - 34 * ONE)
+    ended(instance, {"raw_cursor_events": PERMANENT}, job="sources", first=first, **of("2026-11-30"))
+    sheet = waiting(instance, "raw_sheet_people", "2026-11-30")
+    assert not after.look() and "1 of 2" in after.said
+    instance.report_run_failed(sheet, "the process is gone")
+    [request] = after.look()
+    assert (request.job_name, request.tags[FIRST], request.tags[LAST]) == ("daily", first, str(YESTERDAY))
+    assert request.tags[jobs.BATCH] == "2026-11-30" and not request.asset_selection
+    assert not after.look(), "once"
+    ended(instance, job="sources", **of("repair x"))
+    assert [r.tags[jobs.BATCH] for r in after.look()] == ["repair x"]
+    ended(instance, None, "fct_cost_daily", **{jobs.BATCH: "2026-11-30"})
+    ended(instance, job="sources", **{jobs.BATCH: "a command's"})
+    assert not after.look(), "what followed is no source, and a command does itself what follows"
+
+
+def test_an_edit_of_the_sheet_is_followed_by_the_job_that_it_names(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    after = Following(runtime(), instance)
+    ended(instance, None, "raw_sheet_people", job="sources", **{jobs.BATCH: "sheet", jobs.THEN: "rebuild"})
+    assert [r.job_name for r in after.look()] == ["rebuild"]
+
+
+def test_a_slow_source_is_waited_for_so_long_and_its_coming_leads_to_another_run(
+    runtime: Callable[..., Runtime], instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after = Following(runtime(wait_for_sources_minutes=120), instance)
+    ended(instance, job="sources", **of("b"))
+    slow, other = (waiting(instance, name, "b") for name in ("raw_sheet_people", "raw_cursor_members"))
+    assert not after.look()
+    monkeypatch.setattr(batches, "datetime", InTwoHours)
+    [first] = after.look()
+    assert not after.look()
+    instance.report_run_failed(slow, "it took too long")
+    assert not after.look(), "the rest of them is one more run, not one each"
+    instance.report_run_failed(other, "it took too long")
+    [second] = after.look()
+    assert first.run_key != second.run_key and not after.look()
+
+
+def test_a_run_that_dagster_starts_again_has_not_ended(runtime: Callable[..., Runtime]) -> None:
+    with dg.instance_for_test(overrides={"run_retries": {"enabled": True, "max_retries": 1}}) as instance:
+        after = Following(runtime(), instance)
+        tags = {**DAYS, **of("b")}
+        first = died(instance, "sources", tags=tags)
+        assert first.tags["dagster/will_retry"] == "true" and not after.look()
+        again = {**tags, "dagster/parent_run_id": first.run_id, "dagster/root_run_id": first.run_id, "dagster/retry_number": "1"}
+        died(instance, "sources", tags=again, parent_run_id=first.run_id, root_run_id=first.run_id)
+        assert len(after.look()) == 1, after.said
+
+
+def test_what_a_person_reads_in_the_pages_is_followed_too(runtime: Callable[..., Runtime], instance: dg.DagsterInstance) -> None:
+    """Runs of one backfill are one batch over all its days; a run that makes facts as well needs no other; its checks are found by the batch."""
+    after = Following(runtime(), instance)
+    older = str(YESTERDAY - 9 * ONE)
+    one = by_hand(instance, "raw_cursor_events", first=older, last=older, backfill="abcdefgh")
+    by_hand(instance, "raw_cursor_events", first=str(YESTERDAY), last=str(YESTERDAY), backfill="abcdefgh")
+    alone = by_hand(instance, "raw_sheet_people")
+    by_hand(instance, "raw_cursor_events", "fct_cost_daily", first=older, last=older)
+    requests = {r.tags[jobs.BATCH]: (r.tags[FIRST], r.tags[LAST]) for r in after.look()}
+    window = (str(YESTERDAY - 34 * ONE), str(YESTERDAY))
+    assert requests == {"abcdefgh": (older, str(YESTERDAY)), alone: window}, "a tab has no days: those of a morning"
+    assert one in batches.runs_of(instance, one) and len(batches.runs_of(instance, one)) == 2
+    assert not after.look()
+
+
+def by_hand(instance: dg.DagsterInstance, *names: str, first: str = "", last: str = "", backfill: str = "") -> str:
+    """A run that somebody started for these assets."""
+    tags = ({FIRST: first, LAST: last} if first else {}) | ({"dagster/backfill": backfill} if backfill else {})
+    run = instance.create_run_for_job(
+        small(*names, job=batches.ASSET_JOB), tags=tags, asset_selection=frozenset(jobs.keys_of(names)), status=dg.DagsterRunStatus.STARTED
+    )
+    instance.report_run_failed(run, "it does not matter how it ended")
+    return run.run_id

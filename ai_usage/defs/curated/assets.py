@@ -2,18 +2,20 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 
-from ai_usage import closing, totals
+from ai_usage import closing, completeness, totals, transform
 from ai_usage.defs import checks
 from ai_usage.defs.common import DAYS, OWNERS, RANGES, SAMPLE, check, failed, run_parameters, spent, table_metadata, upstream, usd
 from ai_usage.defs.curated import money
 from ai_usage.defs.curated.frozen import stand
 from ai_usage.proofs import FACTS
 from ai_usage.runtime import Runtime
+from ai_usage.sources import registry
 from ai_usage.sources.endpoint import Window
 from ai_usage.warehouse import WarehouseError, models
 
@@ -29,17 +31,83 @@ def _declared(name: str, specs: Sequence[dg.AssetCheckSpec] = ()) -> dict[str, A
     }  # fmt: skip
 
 
+def _proved(name: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        "days_proved", asset=name, description="Every day of the run could be proved and was written; else it stands as it was."
+    )
+
+
 def _run(context: dg.AssetExecutionContext, runtime: Runtime, name: str) -> tuple[Window, dict[str, Any]]:
     model = models.model(name)
     parameters = run_parameters(context, runtime)
     try:
-        parameters["start_date"], parameters["end_date"] = totals.whole_ranges(
-            runtime.warehouse, parameters["start_date"], parameters["end_date"]
+        window = Window(*totals.whole_ranges(runtime.warehouse, parameters["start_date"], parameters["end_date"]))
+        _lost_days(runtime, name, window)
+        rows = runtime.warehouse.replace(
+            model.table, model.sql, parameters | {"start_date": window.first, "end_date": window.last}, FACTS.get(name, ())
         )
-        rows = runtime.warehouse.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
     except WarehouseError as error:
         raise failed(error) from None
-    return Window(parameters["start_date"], parameters["end_date"]), {"dagster/row_count": rows, "model": model.path}
+    return window, {"dagster/row_count": rows, "model": model.path}
+
+
+def _run_days(
+    context: dg.AssetExecutionContext, runtime: Runtime, name: str
+) -> tuple[Window, transform.Written, dict[str, Any], dg.AssetCheckResult]:
+    """All days of the run that hold: one whose raw rows are gone, or whose totals are not the vendor's, stays as it was and is named, and the others
+    are written."""
+    parameters = run_parameters(context, runtime)
+    try:
+        window = Window(*totals.whole_ranges(runtime.warehouse, parameters["start_date"], parameters["end_date"]))
+        lost = _lost_days(runtime, name, window)
+        parts = [transform.write_days(runtime.warehouse, name, w.first, w.last, parameters) for w in _without(window, lost)]
+    except WarehouseError as error:
+        raise failed(error) from None
+    unproved = [(first, last, f"{why} {_unlike(runtime, Window(first, last))}".strip()) for p in parts for first, last, why in p.left_out]
+    found = transform.Written(sum(p.rows for p in parts), [d for p in parts for d in p.days], sorted([*lost, *unproved]))
+    days = len(window.days)
+    left = sum(len(Window(first, last).days) for first, last, _ in found.left_out)
+    proved = check(
+        "days_proved", not left, expected=days, actual=days - left, severe=True,
+        sample=[{"first_day": first, "last_day": last, "why": why} for first, last, why in found.left_out],
+        remedy="These days stand as they were before; all others are written. " + "; ".join(f"{f} to {t}: {why}" for f, t, why in found.left_out[:3]),
+    )  # fmt: skip
+    return window, found, {"dagster/row_count": found.rows, "model": models.model(name).path}, proved
+
+
+def _lost_days(runtime: Runtime, name: str, window: Window) -> list[tuple[date, date, str]]:
+    """The days of which a version that the model reads has lost rows, with what was billed together with them. A snapshot that has lost rows is of no
+    day: nothing can be made of it, and that is a failure."""
+    read = upstream(name)
+    endpoints = [e for e in registry.ENDPOINTS.values() if e.table.name in read]
+    days: dict[tuple[date, date], list[str]] = {}
+    for row in checks.lost_rows(runtime.warehouse, endpoints, window) if endpoints else ():
+        endpoint = registry.ENDPOINTS[row["source"], row["endpoint"]]
+        why = (
+            f"{row['source']}/{row['endpoint']} of {row['usage_date']} has {row['found_rows']} rows where {row['expected_rows']} were published; "
+            "restore the warehouse from backup (docs/runbook.md#versions_are_whole)."
+        )
+        if not endpoint.usage_date:
+            raise dg.Failure(f"{why} Nothing was written.", metadata={"kind": "permanent"}, allow_retries=False)
+        if models.model(name).table.date_column:
+            days.setdefault(totals.whole_ranges(runtime.warehouse, row["usage_date"], row["usage_date"]), []).append(why)
+    return [(first, last, " ".join(why)) for (first, last), why in days.items()]
+
+
+def _unlike(runtime: Runtime, window: Window) -> str:
+    """Whose bill of these days is not what staging holds of it: asked only when a proof failed, to name the source."""
+    billing = [e for e in registry.ENDPOINTS.values() if e.vendor_total]
+    found = {f"{e.source}/{e.name}": checks.conservation(runtime.warehouse, e, window) for e in billing}
+    return " ".join(
+        f"{name}: the vendor's total is {r.metadata['expected'].value}, staging holds {r.metadata['actual'].value}."
+        for name, r in found.items()
+        if not r.passed
+    )
+
+
+def _without(window: Window, lost: Sequence[tuple[date, date, str]]) -> list[Window]:
+    left = {day for first, last, _ in lost for day in Window(first, last).days}
+    return completeness.ranges((day for day in window.days if day not in left), len(window.days))
 
 
 @dg.asset(
@@ -61,11 +129,11 @@ def dim_api_keys(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Ru
 
 
 @dg.asset(
-    **_declared("fct_usage_daily"), partitions_def=DAYS, backfill_policy=RANGES,
+    **_declared("fct_usage_daily", [_proved("fct_usage_daily")]), partitions_def=DAYS, backfill_policy=RANGES,
 )  # fmt: skip
 def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    window, metadata = _run(context, runtime, "fct_usage_daily")
-    results = [checks.grain(runtime.warehouse, checks.declared("fct_usage_daily"), window)]
+    window, _, metadata, proved = _run_days(context, runtime, "fct_usage_daily")
+    results = [checks.grain(runtime.warehouse, checks.declared("fct_usage_daily"), window), proved]
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
 
@@ -73,6 +141,7 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
     **_declared(
         "fct_cost_daily",
         [
+            _proved("fct_cost_daily"),
             dg.AssetCheckSpec("conservation", asset="fct_cost_daily", blocking=True, description="Staged cost of each day is the fact's, to 1e-9 USD."),
             dg.AssetCheckSpec("attribution", asset="fct_cost_daily", description="At least 95 % of usage cost has an owner."),
             *money.SPECS,
@@ -81,11 +150,12 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
     partitions_def=DAYS, backfill_policy=RANGES,
 )  # fmt: skip
 def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    window, metadata = _run(context, runtime, "fct_cost_daily")
-    totals = _cost_totals(runtime, window)
+    window, written, metadata, proved = _run_days(context, runtime, "fct_cost_daily")
+    totals = _cost_totals(runtime, written)
     metadata |= {"cost_usd": usd(totals["fact_usd"]), "settle_state": ", ".join(sorted(totals["states"])) or "none"}
     results = [
         checks.grain(runtime.warehouse, checks.declared("fct_cost_daily"), window),
+        proved,
         *_cost_checks(runtime, window, totals),
         *money.told(runtime, window),
     ]
@@ -150,7 +220,18 @@ agg_cost_days = _total("agg_cost_days")
 agg_cost_months = _total("agg_cost_months")
 
 
-def _cost_totals(runtime: Runtime, window: Window) -> dict[str, Any]:
+def _cost_totals(runtime: Runtime, written: transform.Written) -> dict[str, Any]:
+    """Sums over the days that were written."""
+    sums = {name: Decimal(0) for name in ("staged_usd", "fact_usd", "usage_usd", "owned_usd")}
+    states: set[str] = set()
+    for first, last in written.days:
+        found = _range_totals(runtime, first, last)
+        states |= set(found.pop("states"))
+        sums = {name: usd + found[name] for name, usd in sums.items()}
+    return {**sums, "states": states}
+
+
+def _range_totals(runtime: Runtime, first: date, last: date) -> dict[str, Any]:
     found = runtime.warehouse.select(
         """
         SELECT
@@ -162,11 +243,11 @@ def _cost_totals(runtime: Runtime, window: Window) -> dict[str, Any]:
             WHERE cost_date BETWEEN @start_date AND @end_date AND cost_type != 'subscription' AND user_email IS NOT NULL
           ) AS owned_usd
         """,
-        {"start_date": window.first, "end_date": window.last},
+        {"start_date": first, "end_date": last},
     ).to_pylist()[0]
     states = runtime.warehouse.select(
         "SELECT DISTINCT settle_state FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date",
-        {"start_date": window.first, "end_date": window.last},
+        {"start_date": first, "end_date": last},
     )
     return {**found, "states": states["settle_state"].to_pylist()}
 

@@ -88,7 +88,8 @@ SPEND["check_specs"] = [
 ]
 
 
-@dg.asset(**SPEND, deps=["raw_cursor_events"])
+# After the events where one run reads both, since it is compared with them; no dependency, so that events that cannot be read do not hold it back.
+@dg.asset(**SPEND, op_tags={"dagster/priority": "-1"})
 def raw_cursor_spend(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     today = Window(runtime.today, runtime.today)
     return load_days(context, runtime, records.SPEND, today, runtime.cursor.spend, more=lambda: [spend_agrees(runtime.warehouse)])

@@ -4,7 +4,7 @@ Belongs here: when a pass is made, and what Dagster alone knows: which runs fail
 delivered; it is tried again at the next one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -12,12 +12,16 @@ import dagster as dg
 from ai_usage.alerts import passes
 from ai_usage.alerts.conditions import Cause
 from ai_usage.defs.common import OWNERS, check, spent, table_metadata
+from ai_usage.defs.operations.batches import ASSET_JOB, reads_only
+from ai_usage.defs.operations.jobs import RAW, SOURCES, daily, rebuild, sources
 from ai_usage.runtime import Runtime
 from ai_usage.settings import SettingsError
 from ai_usage.tables import BY_NAME, MARTS
 from ai_usage.warehouse import WarehouseError
 
-WATCHED = ("daily", "rebuild", "load_uploads")
+WATCHED = (sources.name, daily.name, rebuild.name, ASSET_JOB)
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+RECENT = 50  # finished runs of a job among which the last of each source is looked for
 SHOWN_STEPS = 3
 _LOG = BY_NAME["alert_log"]
 
@@ -53,30 +57,56 @@ def _told(problems: Sequence[dict[str, str]]) -> dg.AssetCheckResult:
 
 
 def failed_runs(instance: dg.DagsterInstance) -> list[Cause]:
-    """Jobs whose last finished run failed, with the sentences of the steps that failed first. A run that is still going counts for neither."""
-    causes = []
-    for job in WATCHED:
-        ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-        for record in instance.get_run_records(dg.RunsFilter(job_name=job, statuses=ended), limit=1):
-            if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
-                continue
-            at = datetime.fromtimestamp(record.end_time, UTC).date() if record.end_time else None
-            causes.append(Cause("run_failed", job, job, None, None, "runs", _reason(instance, record.dagster_run.run_id), since=at))
-    return causes
+    """Sources whose last finished run failed, and jobs whose last finished run did, with the sentences of the steps that failed first. A run that is
+    still going counts for neither."""
+    recent = {job: instance.get_run_records(dg.RunsFilter(job_name=job, statuses=ENDED), limit=RECENT) for job in WATCHED}
+    reading = sorted(
+        (r for job in (sources.name, ASSET_JOB) for r in recent[job] if reads_only(r.dagster_run)), key=lambda r: r.create_timestamp, reverse=True
+    )  # fmt: skip
+    causes = [_cause(instance, name, _first(reading, name), {a for a, source in RAW.items() if source == name}) for name in SOURCES]
+    for job in (daily.name, rebuild.name):
+        causes.append(_cause(instance, job, next(iter(recent[job]), None)))
+    by_hand = next((r for r in recent[ASSET_JOB] if not reads_only(r.dagster_run)), None)
+    if by_hand and not any(r.dagster_run.is_success and r.create_timestamp > by_hand.create_timestamp for r in recent[daily.name]):
+        causes.append(_cause(instance, ASSET_JOB, by_hand))
+    return [cause for cause in causes if cause]
 
 
-def _reason(instance: dg.DagsterInstance, run_id: str) -> str:
-    said: list[str] = []
+def _first(records: Iterable[dg.RunRecord], source: str) -> dg.RunRecord | None:
+    """The first of these runs that read something of a source."""
+
+    def read(run: dg.DagsterRun) -> bool:
+        return not run.asset_selection or any(RAW.get(key.to_user_string()) == source for key in run.asset_selection)
+
+    return next((r for r in records if read(r.dagster_run)), None)
+
+
+def _cause(instance: dg.DagsterInstance, subject: str, record: dg.RunRecord | None, steps: Collection[str] = ()) -> Cause | None:
+    """The cause of a failed run; of one that read several sources, only where a step of `steps` failed or none did."""
+    if record is None or record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
+        return None
+    said = _sentences(instance, record.dagster_run.run_id)
+    mine = [sentence for step, sentence in said if not steps or step in steps]
+    if said and not mine:
+        return None
+    at = datetime.fromtimestamp(record.end_time, UTC).date() if record.end_time else None
+    reason = " ".join(mine[:SHOWN_STEPS]) or "No step says why; its log is in Dagster."
+    return Cause("run_failed", subject, subject, None, None, "runs", reason, since=at)
+
+
+def _sentences(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str]]:
+    """(step, what it says) of each step that failed."""
+    said: list[tuple[str, str]] = []
     for entry in instance.all_logs(run_id, dg.DagsterEventType.STEP_FAILURE):
         event = entry.dagster_event
-        if event is None or len(said) == SHOWN_STEPS:
+        if event is None or event.step_key is None:
             continue
         data = event.step_failure_data
         words = data.user_failure_data.description if data.user_failure_data else None
         if not words and data.error and data.error.cls_name == "DagsterAssetCheckFailedError":
             words = "a blocking check failed."
-        said.append(f"{event.step_key}: {words or 'see its log in Dagster.'}")
-    return " ".join(said) or "No step says why; its log is in Dagster."
+        said.append((event.step_key, f"{event.step_key}: {words or 'see its log in Dagster.'}"))
+    return said
 
 
 alerts_job = dg.define_asset_job(
@@ -100,7 +130,8 @@ def alerts_hourly(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam
 
 @dg.run_failure_sensor(request_job=alerts_job, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=60)
 def run_failed(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
-    """A run that fails skips what comes after the step that failed, the alerts among it: they get a run of their own."""
-    if context.dagster_run.job_name not in WATCHED:
-        return dg.SkipReason(f"{context.dagster_run.job_name} is not watched.")
+    """A run that fails skips what comes after the step that failed, the alerts among it: they get a run of their own. After runs of sources `daily`
+    tells them."""
+    if context.dagster_run.job_name not in WATCHED or reads_only(context.dagster_run):
+        return dg.SkipReason(f"After {context.dagster_run.job_name} no alerts are missing.")
     return dg.RunRequest(run_key=context.dagster_run.run_id)

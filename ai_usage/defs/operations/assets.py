@@ -5,10 +5,9 @@ from typing import Any
 import dagster as dg
 
 from ai_usage import focus
-from ai_usage.dashboards.meta import Checks
 from ai_usage.defs.common import OWNERS, check, failed, spent, usd
 from ai_usage.defs.completeness import yesterday_is_there
-from ai_usage.defs.operations.outputs import remember
+from ai_usage.defs.operations.outputs import remember, run_checks
 from ai_usage.operations import clean_up, load_uploads, write_html_report
 from ai_usage.runtime import Runtime
 from ai_usage.sources.errors import SourceError
@@ -51,8 +50,8 @@ def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
 def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
         result = yesterday_is_there(runtime)
-        remember(runtime, context.run.run_id, "html_report", result)
-        path, size = write_html_report(runtime, checks=run_checks(context.instance, context.run.run_id, result))
+        mine = remember(runtime, context.run.run_id, "html_report", result)
+        path, size = write_html_report(runtime, checks=run_checks(context.instance, context.run.run_id, [mine]))
     except WarehouseError as error:
         raise failed(error) from None
     return dg.MaterializeResult(
@@ -89,16 +88,3 @@ def cleaning(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
         return dg.MaterializeResult(metadata=dict(clean_up(runtime)) | spent(runtime))
     except (WarehouseError, SourceError) as error:
         raise failed(error) from None
-
-
-def run_checks(instance: dg.DagsterInstance, run_id: str, *own: dg.AssetCheckResult) -> Checks:
-    """How the checks of one run ended. `own` are those of who asks, which the run has not told yet."""
-    found: list[Any] = [
-        e.dagster_event.asset_check_evaluation_data
-        for e in instance.all_logs(run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-        if e.dagster_event
-    ]
-    found += own
-    failed = [c for c in found if not c.passed]
-    errors = sum(c.severity == dg.AssetCheckSeverity.ERROR for c in failed)
-    return Checks(passed=len(found) - len(failed), warnings=len(failed) - errors, failed=errors)

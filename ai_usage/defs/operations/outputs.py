@@ -1,16 +1,19 @@
 """What leaves the warehouse after each run, and the record of its checks.
 
 Belongs here: the assets of the end of a run. `check_results` depends on nothing, so that a failure before it does not skip it, and has the lowest
-priority, so that the in-process executor takes it when nothing else can be run: its rows are the whole run's, whatever became of it.
+priority, so that the in-process executor takes it when nothing else can be run: its rows are those of the whole batch, whatever became of it.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import dagster as dg
 
 from ai_usage.check_records import CheckRecord, record_checks
+from ai_usage.dashboards.meta import Checks
 from ai_usage.defs.common import OWNERS, check, failed, spent, table_metadata, usd
+from ai_usage.defs.operations.batches import runs_of
 from ai_usage.exporting import ExportError
 from ai_usage.outputs import publish_serving_copy, serving_differences, write_chargebacks
 from ai_usage.runtime import Runtime
@@ -51,11 +54,11 @@ def chargeback(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
 
 @dg.asset(
     name="check_results", group_name="operations", owners=OWNERS, kinds={"table"}, op_tags=LAST, metadata=table_metadata(BY_NAME["check_results"]),
-    description="What every check of the run found, in a table that dashboards read. Runs last, also when something before it failed.",
+    description="What every check of the run and of the sources' runs before it found, in a table that dashboards read. Runs last, also when something failed.",
 )  # fmt: skip
 def recorded_checks(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
-        rows = record_checks(runtime, context.run.run_id, found_by(context.instance, context.run.run_id))
+        rows = record_checks(runtime, {one: found_by(context.instance, one) for one in runs_of(context.instance, context.run.run_id)})
     except WarehouseError as error:
         raise failed(error) from None
     return dg.MaterializeResult(metadata={"dagster/row_count": rows} | spent(runtime))
@@ -100,13 +103,20 @@ def found_by(instance: dg.DagsterInstance, run_id: str) -> list[CheckRecord]:
     return records
 
 
-def remember(runtime: Runtime, run_id: str, asset: str, result: dg.AssetCheckResult) -> None:
+def run_checks(instance: dg.DagsterInstance, run_id: str, more: Sequence[CheckRecord] = ()) -> Checks:
+    """How the checks of a run's batch ended, each as it was found last. `more`: results that the run has not told yet."""
+    found = [record for one in runs_of(instance, run_id) for record in found_by(instance, one)]
+    states = list({(r.asset, r.check_name): r.state for r in sorted([*found, *more], key=lambda r: r.checked_at)}.values())
+    return Checks(passed=states.count("passed"), warnings=states.count("warning"), failed=states.count("failed"))
+
+
+def remember(runtime: Runtime, run_id: str, asset: str, result: dg.AssetCheckResult) -> CheckRecord:
     """Add the result of an asset that runs after the record was written."""
     said = {name: str(value.value if isinstance(value, dg.MetadataValue) else value) for name, value in (result.metadata or {}).items()}
     blocking = result.severity == dg.AssetCheckSeverity.ERROR
-    record_checks(
-        runtime, run_id, [_record(asset, str(result.check_name), result.passed, result.severity, blocking, said, datetime.now(UTC))]
-    )
+    record = _record(asset, str(result.check_name), result.passed, result.severity, blocking, said, datetime.now(UTC))
+    record_checks(runtime, {run_id: [record]})
+    return record
 
 
 def _record(

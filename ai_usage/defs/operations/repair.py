@@ -3,7 +3,8 @@
 Belongs here: which failed run is worth another one. The HTTP client has already tried for minutes, so a repair comes later; Dagster itself starts a
 run again whose process died (`run_retries` in dagster.yaml), and never one whose assets failed. A run that died and that Dagster did not start again
 (its tries are used up, or it could not) is repaired as others are. What a person must mend (a wrong key, a changed contract, a failed blocking check)
-is not repeated, a repair is not repaired, and the same days are repaired once a UTC day.
+is not repeated, a repair is not repaired, and the same days of the same sources are repaired once a UTC day. A source that failed is read again and
+nothing else; `sources_ended` asks for what follows.
 """
 
 import json
@@ -12,22 +13,22 @@ from typing import Any
 
 import dagster as dg
 
-from ai_usage.defs.operations.jobs import daily, everything_on, range_tags
+from ai_usage.defs.operations.batches import DAGSTER_RETRIES_WITHIN, LOOKBACK, PARENT, WILL_RETRY, dagster_would_retry, ended_at
+from ai_usage.defs.operations.jobs import BATCH, RAW, SOURCE, THEN, afterwards, daily, days_of, keys_of, on, range_tags, sources
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 
-LOOKBACK = timedelta(days=1)
 REPAIRS, REPAIRED_DAYS = "ai_usage/repairs", "ai_usage/repaired_days"
-# Dagster's word that it will start a failed run again; how often at most; and, on a run that was started again, which one it repeats.
-WILL_RETRY, MAX_RETRIES, PARENT = "dagster/will_retry", "dagster/max_retries", "dagster/parent_run_id"
-DAGSTER_RETRIES_WITHIN = timedelta(minutes=15)  # it takes seconds; a daemon that comes up after a sleep has other things to do first
-FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+MAX_RETRIES = "dagster/max_retries"  # how often Dagster starts a failed run again at most
 # Errors that reach Dagster without our word on them.
-PASSING = frozenset({"TransientError", "MovingSetError", "WarehouseBusyError", "WarehouseFullError"})
+PASSING = frozenset({
+    "TransientError", "MovingSetError", "WarehouseBusyError", "WarehouseFullError",
+    "DagsterExecutionInterruptedError",  # a failed run that was interrupted took too long; one that a person ended is cancelled and not failed
+})  # fmt: skip
 FULL = ("[Errno 28]", "[Errno 122]")  # no space left, quota used up: somebody makes room, and nobody tells us
 
 
-@dg.sensor(job=daily, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(jobs=[sources, daily], minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
 def failed_runs(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.SensorResult:
     """At most one repair a look. The cursor holds the failed runs of the last day that were judged, so that each is judged once."""
     now = datetime.now(UTC)
@@ -43,64 +44,71 @@ def failed_runs(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[R
         run = record.dagster_run
         if run.run_id in judged:
             continue
-        ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time else record.update_timestamp.replace(tzinfo=UTC)
+        ended = ended_at(record)
         due = ended + timedelta(minutes=runtime.settings.repair_after_minutes)
-        if _dagster_would(run):
+        if dagster_would_retry(run):
             due = max(due, ended + DAGSTER_RETRIES_WITHIN)
-        reason, assets = _judge(context, record, runtime.settings)
+        reason, request = _judge(context, record, runtime.settings)
         if reason is None and now < due:
             waits.append(f"The run {run.run_id} is repaired at {due:%H:%M} UTC.")
             continue
         judged[run.run_id] = reason or "repaired"
         context.log.info(f"Failed run {run.run_id} of {run.job_name}: {reason or 'one repair is asked for'}.")
-        if reason is None:
-            first, last = _days(run)
-            tags = {**range_tags(first, last), REPAIRS: run.run_id, REPAIRED_DAYS: f"{first} {last}"}
-            if not any(_failed_assets(context.instance, run.run_id)):
-                tags[MAX_RETRIES] = "0"  # what killed this run may kill its repair: one try is enough to see that
-            if _dagster_would(run):
+        if request is not None:
+            if dagster_would_retry(run):
                 context.instance.add_run_tags(run.run_id, {WILL_RETRY: "false"})  # from now on the run is ours, or it would be made twice
-            requests.append(dg.RunRequest(run_key=f"repair {run.run_id}", tags=tags, asset_selection=assets))
+            requests.append(request)
             break  # the next look sees this repair, and does not ask for the same days again
     skip = None if requests else dg.SkipReason(" ".join(waits) or "No failed run is worth another one.")
     return dg.SensorResult(run_requests=requests, skip_reason=skip, cursor=json.dumps(judged))
 
 
-def _days(run: dg.DagsterRun) -> tuple[str, str]:
-    day = run.tags.get("dagster/partition", "")
-    return run.tags.get(FIRST, day), run.tags.get(LAST, day)
-
-
-def _dagster_would(run: dg.DagsterRun) -> bool:
-    return run.tags.get(WILL_RETRY, "").lower() == "true"
-
-
-def _judge(context: dg.SensorEvaluationContext, record: dg.RunRecord, settings: Settings) -> tuple[str | None, list[dg.AssetKey]]:
-    """(why a failed run is not repaired, or None; the assets that a repair makes)"""
+def _judge(context: dg.SensorEvaluationContext, record: dg.RunRecord, settings: Settings) -> tuple[str | None, dg.RunRequest | None]:
+    """(why a failed run is not repaired, or None; the repair)"""
     run, instance = record.dagster_run, context.instance
-    first, last = _days(run)
+    first, last = days_of(run)
     if REPAIRS in run.tags:
-        return "it was a repair itself", []
+        return "it was a repair itself", None
     if not first or not last:
-        return "it was about no days, so the next run does the same", []
+        return "it was about no days, so the next run does the same", None
     again = instance.get_run_records(dg.RunsFilter(tags={PARENT: run.run_id}), limit=1)
     if again:
-        return f"Dagster or a person started it again as {again[0].dagster_run.run_id}", []
+        return f"Dagster or a person started it again as {again[0].dagster_run.run_id}", None
     passing, permanent = _failed_assets(instance, run.run_id)
-    if not passing and not permanent:  # its process died, or never came to the first asset
+    died = not passing and not permanent  # its process died, or never came to the first asset
+    if died:
         passing = _unfinished_assets(instance, run.run_id)
     elif not passing:
-        return f"a person must act first ({', '.join(sorted(permanent))}; docs/runbook.md)", []
-    days = f"{first} {last}"
+        return f"a person must act first ({', '.join(sorted(permanent))}; docs/runbook.md)", None
+    wanted = on(settings)
+    raw = [name for name in RAW if name in passing and RAW[name] in wanted]
+    read = list(dict.fromkeys(RAW[name] for name in raw))
+    days = " ".join([first, last, *read])
     if instance.get_run_records(dg.RunsFilter(tags={REPAIRED_DAYS: days}, created_after=_midnight()), limit=1):
-        return "these days were repaired today already", []
+        return "these days were repaired today already", None
+    assets = keys_of(raw) if raw else _worth_making(context, passing, permanent, settings)
+    if not assets:
+        return "it left no asset of the daily job to make", None
+    job = sources.name if raw else daily.name
     later = instance.get_run_records(
-        dg.RunsFilter(job_name=daily.name, statuses=[dg.DagsterRunStatus.SUCCESS], created_after=record.create_timestamp), limit=50
+        dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS], created_after=record.create_timestamp), limit=50
     )
-    if any(REPAIRS not in r.dagster_run.tags and _days(r.dagster_run)[0] <= first and last <= _days(r.dagster_run)[1] for r in later):
-        return "a later run has read these days", []
-    assets = _worth_making(context, passing, permanent, settings)
-    return (None, assets) if assets else ("it left no asset of the daily job to make", [])
+    if any(_covers(r.dagster_run, first, last, assets) for r in later):
+        return "a later run has read these days", None
+    tags = {**range_tags(first, last), REPAIRS: run.run_id, REPAIRED_DAYS: days}
+    if raw:
+        tags |= {BATCH: f"repair {run.run_id}", SOURCE: " ".join(read), THEN: run.tags.get(THEN, daily.name)}
+    elif BATCH in run.tags:
+        tags[BATCH] = run.tags[BATCH]
+    if died:
+        tags[MAX_RETRIES] = "0"  # what killed this run may kill its repair: one try is enough to see that
+    return None, dg.RunRequest(job_name=job, run_key=f"repair {run.run_id}", tags=tags, asset_selection=assets)
+
+
+def _covers(later: dg.DagsterRun, first: str, last: str, assets: list[dg.AssetKey]) -> bool:
+    begins, ends = days_of(later)
+    made = later.asset_selection  # none: its whole job
+    return REPAIRS not in later.tags and begins <= first and last <= ends and (not made or made >= set(assets))
 
 
 def _midnight() -> datetime:
@@ -152,7 +160,7 @@ def _worth_making(context: dg.SensorEvaluationContext, passing: set[str], perman
     }
     if not keys["passing"]:
         return []
-    selection = dg.AssetSelection.assets(*keys["passing"]).downstream() & everything_on(settings)
+    selection = dg.AssetSelection.assets(*keys["passing"]).downstream() & afterwards(settings)
     if keys["permanent"]:
         selection = selection - dg.AssetSelection.assets(*keys["permanent"]).downstream()
     return sorted(selection.resolve(graph), key=lambda key: key.to_user_string())
