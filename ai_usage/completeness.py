@@ -175,8 +175,8 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Behind:
-    """A source that is on and was not read for yesterday. `endpoints` are those that are late, none where all are; `last_held` is the last day of the one
-    that is furthest behind, None where one of them never answered."""
+    """A source that is on and was not read for yesterday. `endpoints` are those that are late, none where all that tell of yesterday are (or all, of a
+    source without days); `last_held` is the last day of the one that is furthest behind, None where one of them never answered."""
 
     source: str
     endpoints: tuple[str, ...]
@@ -192,13 +192,14 @@ def behind(runtime: Runtime) -> list[Behind]:
     wanted = _freshness(runtime)
     found = []
     for source in NAMES:
-        mine = [(e, last) for e, day, last in wanted if e.source == source]
-        late = [(e, last) for e, day, last in wanted if e.source == source and _is_late(last, day)]
+        mine = [(e, day, last) for e, day, last in wanted if e.source == source]
+        late = [(e, last) for e, day, last in mine if _is_late(last, day)]
         if late:
+            # What the vendor finishes some days later, and the lists of people, were read in time on the first morning without it.
+            of_yesterday = [one for one in mine if one[0].usage_date and one[1] == runtime.yesterday] or mine
             first = min(last or date.min for _, last in late)
-            found.append(
-                Behind(source, tuple(e.name for e, _ in late) if len(late) < len(mine) else (), None if first == date.min else first)
-            )
+            names = () if all(_is_late(last, day) for _, day, last in of_yesterday) else tuple(e.name for e, _ in late)
+            found.append(Behind(source, names, None if first == date.min else first))
     return found
 
 

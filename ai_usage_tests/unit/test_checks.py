@@ -11,11 +11,13 @@ from ai_usage.defs import checks
 from ai_usage.loading import LoadReport
 from ai_usage.sources.cursor.records import EVENTS
 from ai_usage.sources.endpoint import Window
+from ai_usage.sources.google_sheets.records import ENDPOINTS as TABS
 from ai_usage.tables import BY_NAME
 from ai_usage_tests.fixtures.desk import Desk, event
 
 DAY, NEXT = date(2026, 11, 1), date(2026, 11, 2)
 BOTH = Window(DAY, NEXT)
+PEOPLE = next(tab for tab in TABS if tab.name == "people")
 
 
 def judged(desk: Desk, window: Window) -> dict[str, dg.AssetCheckResult]:
@@ -52,6 +54,22 @@ def test_rows_of_a_published_version_that_are_gone_block(desk: Desk) -> None:
     desk.load_day(EVENTS, DAY, [event(DAY, cents=125), event(DAY, cents=5)])
     desk.warehouse.execute("DELETE FROM raw_cursor_events WHERE usage_date = DATE '2026-11-01' AND charged_usd < CAST('0.1' AS NUMERIC)")
     assert "versions_are_whole" in failing(desk, BOTH)
+
+
+def test_a_snapshot_that_has_lost_rows_is_found_whenever_it_was_read(desk: Desk) -> None:
+    """It counts until the next one is read, so its day lies in no run's window; an older one that is superseded counts no more."""
+    ana, ben = ({"email": f"{name}@example.com"} for name in ("ana", "ben"))
+    desk.tab("people", ana, ben, day=date(2026, 10, 2))
+    desk.events(DAY, {"charged_usd": Decimal(1)})
+    endpoints = [EVENTS, PEOPLE]
+    assert checks.lost_rows(desk.warehouse, endpoints, BOTH) == []
+    desk.warehouse.execute("DELETE FROM raw_sheet_people WHERE email = 'ben@example.com'")
+    [lost] = checks.lost_rows(desk.warehouse, endpoints, BOTH)
+    assert (lost["endpoint"], lost["usage_date"], lost["expected_rows"], lost["found_rows"]) == ("people", date(2026, 10, 2), 2, 1)
+    desk.tab("people", ana, day=date(2026, 10, 3))
+    assert checks.lost_rows(desk.warehouse, endpoints, BOTH) == []
+    desk.warehouse.execute("DELETE FROM raw_cursor_events WHERE TRUE")
+    assert [row["endpoint"] for row in checks.lost_rows(desk.warehouse, endpoints, BOTH)] == ["filtered-usage-events"]
 
 
 def test_two_rows_of_one_key_are_found(desk: Desk) -> None:

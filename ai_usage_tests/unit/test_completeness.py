@@ -217,6 +217,21 @@ def test_every_endpoint_that_is_on_is_expected_to_be_fresh(desk: Desk, runtime: 
     assert EVENTS in {row["endpoint"] for row in completeness.stale(runtime(TODAY + ONE))[1]}
 
 
+def test_a_source_that_is_late_is_named_with_the_last_day_that_it_holds(desk: Desk, runtime: Callable[..., At]) -> None:
+    """By name alone where all of it is late, by its endpoints where the others were read; since the one that is furthest behind."""
+    yesterday = TODAY - ONE
+    assert [(b.name, b.last_held) for b in completeness.behind(runtime(sheet_id="s"))] == [("Cursor", None), ("Google Sheet", None)]
+    held(desk, yesterday - ONE, yesterday)
+    desk.fetch("cursor", "members", TODAY, at=after(yesterday), window_start=None)
+    desk.fetch("cursor", "spend", yesterday - 2 * ONE, at=after(yesterday - 2 * ONE), window_start=None)
+    [late] = completeness.behind(runtime())
+    assert (late.name, late.last_held) == ("Cursor (spend)", yesterday - 2 * ONE)
+    desk.fetch("cursor", "spend", TODAY, at=after(yesterday), window_start=None)
+    assert completeness.behind(runtime()) == []
+    morning = completeness.behind(runtime(TODAY + ONE))
+    assert [(b.name, b.last_held) for b in morning] == [("Cursor", yesterday)], "the lists of yesterday are no news of its days"
+
+
 # Refused, left out --------------------------------------------------------------------------------------------------
 
 

@@ -58,6 +58,17 @@ def one(found: dict[frozenset, float], **labels: str) -> float:
     return found[frozenset(labels.items())]
 
 
+def test_what_followed_the_sources_tells_their_answers_and_whether_they_were_read(runtime: Runtime, tmp_path: Path) -> None:
+    """The last run asks nobody, and its file takes the place of theirs."""
+    path = tmp_path / "a.prom"
+    before = {("cursor", "members"): {0.5: 0.2, 0.95: 0.9}}
+    metrics.write(runtime, path, facts(sources={"cursor": False, "uploads": True}, responses=before), [])
+    found = read(path)
+    assert one(found["ai_usage_source_success"], source="cursor") == 0 and one(found["ai_usage_source_success"], source="uploads") == 1
+    timed = found["ai_usage_last_run_response_seconds"]
+    assert one(timed, source="cursor", endpoint="members", quantile="0.95") == 0.9 and len(timed) == 2
+
+
 def test_requests_of_two_runs_are_kept_by_hour_endpoint_and_status(desk: Desk, runtime: Runtime) -> None:
     """What the alert "more than 10 answers of 429 in an hour" reads by SQL; a run without requests appends nothing."""
     metrics.record(runtime, "run-1", LINES)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ai_usage import transform
 from ai_usage.defs.curated.assets import _identity
 from ai_usage_tests.fixtures.desk import NOON, Desk, contents, curated
 
@@ -377,3 +378,47 @@ def test_an_address_that_two_people_claim_is_named(desk: Desk, second: dict[str,
     result = _identity(SimpleNamespace(warehouse=desk.warehouse))  # type: ignore[arg-type]
     assert result.passed is (not claimed)
     assert [word for word in claimed if word not in str(result.metadata.get("sample"))] == []
+
+
+# Days that cannot be proved ----------------------------------------------------------------------------------------------
+
+
+def test_a_day_that_cannot_be_proved_holds_no_other_day_back(desk: Desk) -> None:
+    """Seven days of one dollar. The vendor says a tenth of a cent more of the fourth than its records hold: that day alone stays as it was."""
+    first, last, bad = date(2026, 11, 1), date(2026, 11, 7), date(2026, 11, 4)
+    for n in range(7):
+        day = first + timedelta(days=n)
+        desk.events(day, {"charged_usd": Decimal(1)}, vendor_total_usd=Decimal("1.001" if day == bad else 1))
+    clock = {"as_of_date": date(2026, 11, 22), "processed_at": NOON}
+    desk.lay(
+        "fct_cost_daily", {**OLD, "cost_date": bad, "cost_usd": Decimal("0.4")}, {**OLD, "cost_date": last, "cost_usd": Decimal("0.7")}
+    )
+    found = transform.write_days(desk.warehouse, "fct_cost_daily", first, last, clock)
+    [(begins, ends, why)] = found.left_out
+    assert (begins, ends) == (bad, bad) and "vendor's own total counts once" in why and "0.001" in why
+    assert sorted(found.days)[0][0] == first and found.rows == 6
+    held = {r["cost_date"]: r["usd"] for r in desk.ask("SELECT cost_date, SUM(cost_usd) AS usd FROM fct_cost_daily GROUP BY cost_date")}
+    assert held == {first + timedelta(days=n): Decimal(1) for n in range(7)} | {bad: Decimal("0.4")}
+
+
+def test_days_that_were_billed_as_one_are_left_out_as_one(desk: Desk) -> None:
+    """A spend report of the third to the fifth that says more than its rows: a part of its days proves nothing, so none of them is written."""
+    first, last = date(2026, 11, 1), date(2026, 11, 8)
+    for day in (first, date(2026, 11, 4), last):
+        desk.events(day, {"charged_usd": Decimal(1)}, vendor_total_usd=Decimal(1))
+    spent = {"period_start": date(2026, 11, 3), "period_end": date(2026, 11, 5), "user_email": "ana@example.com", "net_usd": Decimal(3)}
+    desk.fetch("claude_ai", "spend", date(2026, 11, 5), "raw_claude_ai_spend", spent, origin="upload", vendor_total_usd=Decimal(4))
+    found = transform.write_days(desk.warehouse, "fct_cost_daily", first, last, {"as_of_date": date(2026, 11, 22), "processed_at": NOON})
+    assert [(begins, ends) for begins, ends, _ in found.left_out] == [(date(2026, 11, 3), date(2026, 11, 5))]
+    held = [r["cost_date"] for r in desk.ask("SELECT cost_date FROM fct_cost_daily ORDER BY cost_date")]
+    assert held == [first, last]
+
+
+OLD = {
+    "platform": "cursor",
+    "vendor": "Cursor",
+    "cost_type": "usage",
+    "attribution": "direct",
+    "settle_state": "settled",
+    "source": "cursor_events",
+}
