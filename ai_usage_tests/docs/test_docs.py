@@ -351,13 +351,13 @@ def test_every_repair_of_the_dialect_is_listed() -> None:
     from ai_usage.warehouse import dialect, postgres_dialect
 
     page = said(ROOT / "docs" / "decisions" / "0003-one-sql.md")
-    words = "NUMERIC SAFE_DIVIDE AVG COUNTIF DATE_ADD DATE_SUB DATE_TRUNC DAYOFWEEK ISOWEEK TIMESTAMP_DIFF OFFSET DIV TRIM"
+    words = "NUMERIC SAFE_DIVIDE AVG COUNTIF DATE_ADD DATE_SUB DATE_TRUNC DAYOFWEEK ISOWEEK TIMESTAMP_DIFF OFFSET DIV TRIM NORMALIZE"
     for word in words.split():
         assert word in page
     repairs = {name for name in vars(dialect) if name.startswith("_repair_")}
     assert repairs == {
         "_repair_type", "_repair_count_if", "_repair_dates", "_repair_extract", "_repair_timestamp_diff", "_repair_offset", "_repair_div",
-        "_repair_division", "_repair_wide_div", "_repair_trim",
+        "_repair_division", "_repair_wide_div", "_repair_trim", "_repair_normalize",
     }, "a repair came or went: correct docs/decisions/0003-one-sql.md, then this list"  # fmt: skip
     repairs = {name for name in vars(postgres_dialect) if name.startswith("_repair_")}
     assert repairs == {"_repair_division", "_repair_count_if", "_repair_week", "_repair_dates", "_repair_nameless"}, (

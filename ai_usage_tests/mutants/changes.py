@@ -551,8 +551,8 @@ CHANGES: tuple[Change, ...] = (
         "stale-translation-used",
         "a kept translation is of this code",
         "ai_usage/remembered.py",
-        "said = [sqlglot.__version__, also(), *(Path(s)",
-        "said = [also(), *(Path(s)",
+        "said = [sqlglot.__version__, also(), *texts]",
+        "said = [also(), *texts]",
         _unit("remembered"),
     ),
 )

@@ -205,10 +205,14 @@ def test_an_empty_address_is_nobody_and_not_a_person(desk: Desk, written: str) -
 
 def test_a_hostile_address_is_only_an_address(desk: Desk) -> None:
     """E-mails spliced into SQL are a known wrong turn."""
-    email = "o'brien\"; drop table fct_cost_daily; --@example.com"
-    desk.events(DAY, {"user_email": email, "charged_usd": N(1)})
+    email = "o'brien\";drop/**/table/**/fct_cost_daily;--@example.com"
+    spaced = "o'brien\"; drop table fct_cost_daily; --@example.com"  # no address: its money counts, and is nobody's
+    desk.events(DAY, {"user_email": email, "charged_usd": N(1)}, {"user_email": spaced, "charged_usd": N(2)})
     curated(desk, DAY, DAY, NEXT)
-    assert desk.one("SELECT user_email FROM fct_cost_daily") == email
+    assert desk.ask("SELECT user_email, cost_usd FROM fct_cost_daily ORDER BY cost_usd") == [
+        {"user_email": email, "cost_usd": 1},
+        {"user_email": None, "cost_usd": 2},
+    ]
     assert desk.one("SELECT email FROM dim_users") == email
 
 
