@@ -313,26 +313,23 @@ def simulate(
 @app.command()
 def dev(
     port: Annotated[int, typer.Option(help="Where the pages are served.")] = 3000,
-    host: Annotated[str, typer.Option(help="Which address listens; the pages have no login, so keep it local.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Which address listens; any but this machine's needs AI_USAGE_PAGES_TOKEN.")] = "127.0.0.1",
 ) -> None:
     """Dagster's web pages with everything loaded, and its daemon for the schedule and the sensors, until Ctrl-C."""
     import os
 
     from ai_usage.execution import dagster_home
+    from ai_usage.pages import check_reach
 
     settings = load_settings()
+    check_reach(host, settings)
     home = dagster_home(settings)
     for reason in settings.off().values():
         err.print(reason, style="yellow", soft_wrap=True)
-    if host not in ("127.0.0.1", "localhost", "::1"):
-        err.print(
-            f"everybody who reaches {host}:{port} may start and change runs: the pages have no login (docs/how-to/login.md).",
-            style="red", soft_wrap=True,
-        )  # fmt: skip
     err.print(f"DAGSTER_HOME={home}\nhttp://{host}:{port}", highlight=False, soft_wrap=True)
-    command = Path(sys.executable).with_name("dagster")
     shape = ["--log-format", "json"] if settings.log_format == "json" else []
-    os.execv(command, [str(command), "dev", "-m", "ai_usage.definitions", "--host", host, "--port", str(port), *shape])  # noqa: S606
+    words = [sys.executable, "-m", "ai_usage.pages", "dev", "-m", "ai_usage.definitions", "--host", host, "--port", str(port), *shape]
+    os.execv(sys.executable, words)  # noqa: S606
 
 
 @app.command()

@@ -37,7 +37,11 @@ def _built(runtime: object, overrides: dict[str, object]) -> dg.Definitions:
     """Runs execute in process: DuckDB admits one process, and ten small assets cost 5 times the wall time and 9 times the CPU with
     the default multiprocess executor. BigQuery does its work elsewhere anyway.
     """
-    resources: dict[str, object] = {"runtime": runtime_resource(runtime) if isinstance(runtime, Runtime) else runtime}
+    resources: dict[str, object] = {
+        "runtime": runtime_resource(runtime) if isinstance(runtime, Runtime) else runtime,
+        # Assets hand on nothing through Dagster. Its default here has a setting that a launch could fill from an environment variable.
+        "io_manager": dg.mem_io_manager,
+    }
     if isinstance(runtime, Runtime) and runtime.settings.warehouse == "bigquery":
         from ai_usage.defs.resources import bind  # dagster-gcp and Google's libraries take seconds to import
 

@@ -187,6 +187,13 @@ class Settings(BaseSettings):
         None,
         description="Where a message's link leads: the address of the report, or of Metabase. `{dashboard}` in it is replaced by the page's key.",
     )
+    pages_hosts: list[str] = Field(
+        [],
+        description='Further names under which Dagster\'s pages are reached, as JSON: `["usage.example.com"]`. Any other name is refused.',
+    )
+    pages_token: SecretStr | None = Field(
+        None, description="The password that Dagster's pages ask for, with any name. Needed where they listen on more than this machine."
+    )
     demo: bool = Field(False, description="True in the demo: pages say that the people in them do not exist.")
 
     @field_validator(

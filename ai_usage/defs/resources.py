@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dagster import ResourceDefinition
 from dagster_gcp import BigQueryResource
 from pydantic import Field
 
@@ -48,4 +49,5 @@ def bind(runtime: Runtime) -> dict[str, Any]:
     resource = EndpointBigQueryResource.of(runtime.settings)
     runtime.job_labels = job_labels
     runtime.bigquery_client = lambda: resource.get_client().__enter__()  # type: ignore[method-assign]
-    return {"bigquery": resource}
+    # Not as it is: what a launch may configure, it may point elsewhere or fill from an environment variable.
+    return {"bigquery": ResourceDefinition.hardcoded_resource(resource)}

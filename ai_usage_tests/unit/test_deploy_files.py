@@ -93,6 +93,15 @@ def test_ports_are_this_machines_alone() -> None:
     assert SERVICES["postgres"]["networks"] == ["database"]
 
 
+def test_the_pages_are_behind_the_guard() -> None:
+    """The container's webserver listens on every address of its network: without the token `ai_usage.pages` does not start."""
+    assert SERVICES["webserver"]["command"][:3] == ["python", "-m", "ai_usage.pages"]
+    assert "pages_token" in SERVICES["webserver"]["secrets"]
+    assert [n for n, s in SERVICES.items() if "pages_token" in s["secrets"]] == ["webserver"]
+    started = " ".join(" ".join(s.get("command", [])) for s in SERVICES.values()) + DOCKERFILE + RAW
+    assert "dagster-webserver" not in started
+
+
 def test_only_the_code_server_has_the_warehouse_and_the_vendors_keys() -> None:
     """One writer: the run's process is a child of the code server, and no other container mounts the DuckDB file."""
     assert [n for n, s in SERVICES.items() if any(v.startswith("data:") for v in s.get("volumes", []))] == ["code"]
@@ -121,7 +130,9 @@ def test_every_setting_can_be_given_to_the_code_server() -> None:
     for_tests = {n for n in names if n.endswith("_BASE_URL")} | {"AI_USAGE_BIGQUERY_ENDPOINT", "AI_USAGE_DEMO"}
     administrator = {"METABASE_USER", "METABASE_PASSWORD"}  # named once, at the first apply, by `docker compose exec --env`
     given = {n for n in environment if not n.startswith("DAGSTER_")}
-    assert given == names - folders - for_tests - administrator, "a new setting: add it to docker-compose.yml"
+    pages = {n for n in SERVICES["webserver"]["environment"] if not n.startswith("DAGSTER_")}
+    assert pages == {n for n in names if n.startswith("AI_USAGE_PAGES_")}
+    assert given == names - folders - for_tests - administrator - pages, "a new setting: add it to docker-compose.yml"
     own_name = "each is taken from .env under its own name"
     assert all(re.fullmatch(rf"\$\{{{n}:-[a-z0-9:/]*\}}", environment[n]) for n in given), own_name
     assert given <= set(re.findall(r"^# ?(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)), "where people look for them"
@@ -150,6 +161,7 @@ def test_secrets_are_files_and_no_value_stands_in_any_file() -> None:
         for key, value in service["environment"].items():
             if re.search(r"PASS|KEY|SECRET|CREDENTIALS", key):
                 assert value.startswith("/run/secrets/") or value == f"${{{key}:-}}", f"{name}: {key}"
+    assert SERVICES["webserver"]["environment"]["AI_USAGE_PAGES_TOKEN"] == "${AI_USAGE_PAGES_TOKEN:-file:///run/secrets/pages_token}"
     ignored = (ROOT / ".gitignore").read_text().splitlines()
     assert {"deploy/secrets/", "*.tfvars", "*.tfstate", ".env"} <= set(ignored)
     assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*", "what is not named reaches no image"
@@ -166,8 +178,8 @@ def test_the_passwords_are_random_kept_and_their_folder_is_closed(tmp_path: Path
     filled = {n: t for n, t in first.items() if t}
     addresses = {n: filled.pop(n) for n in ("serving_url", "metabase_postgres_url")}
     roles = {"marts_writer_password": "marts_writer", "marts_reader_password": "marts_reader"}
-    assert set(filled) == {"dagster_db_password", "metabase_db_password", "metabase_encryption_key", *roles}
-    assert all(re.fullmatch(r"[A-Za-z0-9]{40}", t) for t in filled.values()) and len(set(filled.values())) == 5
+    assert set(filled) == {"dagster_db_password", "metabase_db_password", "metabase_encryption_key", "pages_token", *roles}
+    assert all(re.fullmatch(r"[A-Za-z0-9]{40}", t) for t in filled.values()) and len(set(filled.values())) == 6
     assert list(addresses.values()) == [f"postgresql://{u}:{filled[n]}@postgres:5432/marts?schema=ai_usage" for n, u in roles.items()]
     assert make() == first, "a second time changes nothing: the databases know the first passwords"
     (tmp_path / "s" / "marts_reader_password").unlink()
@@ -313,7 +325,7 @@ def test_every_key_of_the_settings_can_be_a_secret_of_terraform() -> None:
     """And each is one of those that the pipeline's account alone may read, and that reach the machine as references."""
     text = (DEPLOY / "terraform" / "main.tf").read_text()
     keys = {variable(n) for n in Settings.model_fields if is_key(n)}
-    wanted = {k for k in keys if "METABASE" not in k and k != "AI_USAGE_SERVING_URL"}
+    wanted = {k for k in keys if "METABASE" not in k and k not in ("AI_USAGE_SERVING_URL", "AI_USAGE_PAGES_TOKEN")}
     assert wanted <= set(re.findall(r'"([A-Z_]+)"', text)), "a new key: add it to the settings or to asked in main.tf"
     resources = blocks("resource")
     assert resources["google_secret_manager_secret.key"]["for_each"] == "${local.chosen}"

@@ -13,16 +13,15 @@ from ai_usage.settings import SettingsError
 from ai_usage.tables import MARTS
 from ai_usage.warehouse import WarehouseError
 
-
-class MonthToClose(dg.Config):  # type: ignore[misc]
-    """Which month, who decides, and why where it needs saying; with_earlier closes the open months before it too, in order; accept names what it may
-    be closed without: unread_days, unknown_money, unknown_kinds."""
-
-    month: str
-    author: str
-    reason: str = ""
-    with_earlier: bool = False
-    accept: list[str] = []
+# Which month, who decides, and why where it needs saying; with_earlier closes the open months before it too, in order; accept names what it may be
+# closed without: unread_days, unknown_money, unknown_kinds. Plain types: in a field of `dg.Config`, `{"env": "NAME"}` reads an environment variable.
+MONTH_TO_CLOSE = {
+    "month": dg.Field(str),
+    "author": dg.Field(str),
+    "reason": dg.Field(str, default_value=""),
+    "with_earlier": dg.Field(bool, default_value=False),
+    "accept": dg.Field([str], default_value=[]),
+}
 
 
 @dg.asset(
@@ -33,17 +32,19 @@ class MonthToClose(dg.Config):  # type: ignore[misc]
             "frozen_rows_stand", asset="closed_month", blocking=True, description="Every closed month holds the rows that were closed, by their hash."
         )
     ],
+    config_schema=MONTH_TO_CLOSE,
 )  # fmt: skip
-def closed_month(context: dg.AssetExecutionContext, config: MonthToClose, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+def closed_month(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    config = context.op_execution_context.op_config
     try:
-        month = months.parse(config.month)
+        month = months.parse(config["month"])
         red = open_checks(context.instance, runtime)
         if red:
             raise closing.ClosingError(
                 f"{month:%Y-%m} cannot be closed: these blocking checks failed when they ran last: {', '.join(red)}; docs/runbook.md says what to do."
             )
         computed = job_range(context, runtime)
-        to_close = [*(closing.open_before(runtime.warehouse, month) if config.with_earlier else ()), month]
+        to_close = [*(closing.open_before(runtime.warehouse, month) if config["with_earlier"] else ()), month]
         for one in to_close:
             short = closing.not_computed(one, computed.first, computed.last)
             if short:
@@ -52,11 +53,11 @@ def closed_month(context: dg.AssetExecutionContext, config: MonthToClose, runtim
             closed = closing.close(
                 runtime.warehouse,
                 one,
-                author=config.author,
+                author=config["author"],
                 today=runtime.today,
-                reason=config.reason,
+                reason=config["reason"],
                 settings=runtime.settings,
-                accepted=config.accept,
+                accepted=config["accept"],
             )
             for sentence in closing.warnings(runtime.warehouse, one):
                 context.log.warning(sentence)
@@ -65,7 +66,7 @@ def closed_month(context: dg.AssetExecutionContext, config: MonthToClose, runtim
         raise failed(error) from None
     metadata = {
         "month": f"{month:%Y-%m}", "months_closed": ", ".join(f"{m:%Y-%m}" for m in to_close),
-        "dagster/row_count": closed.rows, "cost_usd": usd(closed.cost_usd), "sha256": closed.sha256, "author": config.author,
+        "dagster/row_count": closed.rows, "cost_usd": usd(closed.cost_usd), "sha256": closed.sha256, "author": config["author"],
     }  # fmt: skip
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=[result])
 
