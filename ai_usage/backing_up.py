@@ -16,16 +16,17 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ai_usage import __version__
+from ai_usage import __version__, files, tables
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError
 from ai_usage.warehouse import DuckDBWarehouse, WarehouseError
 
 MANIFEST = "manifest.json"
 DATABASE = "ai_usage.duckdb"
+FOLDERS = ("dagster", "spool", "uploads")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,11 @@ def back_up(runtime: Runtime, into: Path) -> Backup:
     if any(target.is_relative_to(kept) for kept in (settings.spool_dir, settings.uploads, settings.dagster_home)):
         raise SettingsError(f"{into} lies inside a folder that is backed up; name a folder elsewhere, best on another disk.")
     try:
-        part.mkdir(parents=True)
+        for source in _folders(settings).values():
+            for path, kind in files.odd_names(source, hard_links=source == settings.uploads).items():
+                raise SettingsError(f"{path} is {kind}, and a backup takes plain files alone; remove it and run again.")
+        into.mkdir(parents=True, exist_ok=True)
+        part.mkdir(mode=0o700)  # from the beginning: it holds what the data folder holds
         rows: dict[str, int] = {}
         if isinstance(runtime.warehouse, DuckDBWarehouse):
             if not settings.duckdb_file.exists():
@@ -54,13 +59,12 @@ def back_up(runtime: Runtime, into: Path) -> Backup:
             rows = runtime.warehouse.copy_to(part / DATABASE)
         for name, folder in _folders(settings).items():
             _copy(folder, part / name)
-        files = {str(p.relative_to(part)): _sha256(p) for p in sorted(part.rglob("*")) if p.is_file()}
+        hashes = {str(p.relative_to(part)): _sha256(p) for p in sorted(part.rglob("*")) if p.is_file()}
         said: dict[str, Any] = {
-            "version": __version__, "made_at": datetime.now(UTC).isoformat(), "warehouse": settings.warehouse, "rows": rows, "files": files,
+            "version": __version__, "made_at": datetime.now(UTC).isoformat(), "warehouse": settings.warehouse, "rows": rows, "files": hashes,
         }  # fmt: skip
         (part / MANIFEST).write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
         size = sum(p.stat().st_size for p in part.rglob("*") if p.is_file())
-        part.chmod(0o700)  # it holds what the data folder holds
         part.replace(target)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
@@ -68,7 +72,7 @@ def back_up(runtime: Runtime, into: Path) -> Backup:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    return Backup(target, len(files), size, rows)
+    return Backup(target, len(hashes), size, rows)
 
 
 def restore(runtime: Runtime, folder: Path) -> Backup:
@@ -77,41 +81,59 @@ def restore(runtime: Runtime, folder: Path) -> Backup:
     Raises `SettingsError` in one sentence.
     """
     settings = runtime.settings
-    try:
-        said = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise SettingsError(f"{folder} is no backup: it has no readable {MANIFEST}; name a folder ai-usage-… that `backup` made.") from None
-    for name, sha in said["files"].items():
-        path = folder / name
-        if not path.is_file() or _sha256(path) != sha:
-            raise SettingsError(f"{path} is missing or damaged: its SHA-256 is not the one in {MANIFEST}; take another backup.")
-    places = _folders(settings) | ({DATABASE: settings.duckdb_file} if DATABASE in said["files"] else {})
-    for name, place in places.items():
-        if (folder / name).exists() and (place.is_file() or (place.is_dir() and any(place.iterdir()))):
+    for path, kind in files.odd_names(folder).items():
+        raise SettingsError(f"{path} is {kind}, and a backup holds plain files alone; take another backup.")
+    hashes, rows = _manifest(folder)
+    for name, sha in hashes.items():
+        if not (folder / name).is_file() or _sha256(folder / name) != sha:
+            raise SettingsError(f"{folder / name} is missing or damaged: its SHA-256 is not the one in {MANIFEST}; take another backup.")
+    places = _folders(settings) | {DATABASE: settings.duckdb_file}
+    for top in sorted({PurePosixPath(name).parts[0] for name in hashes}):
+        place = places[top]
+        if place.is_file() or (place.is_dir() and any(place.iterdir())):
             raise SettingsError(f"{place} is there already; move it away first, since restoring overwrites nothing.")
     try:
-        for name, place in places.items():
-            if (folder / name).is_dir():
-                shutil.copytree(folder / name, place, dirs_exist_ok=True)
-            elif (folder / name).exists():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                part = place.with_name(place.name + ".part")
-                shutil.copyfile(folder / name, part)
-                part.replace(place)
+        for name, sha in hashes.items():
+            top, *below = PurePosixPath(name).parts
+            place = places[top].joinpath(*below)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            part = place.with_name(place.name + ".part")
+            files.copy_plain(folder / name, part)
+            if _sha256(part) != sha:
+                part.unlink()
+                raise SettingsError(f"{folder / name} changed while it was restored; move what was restored away and run again.")
+            part.replace(place)
     except OSError as error:
         raise SettingsError(
             f"{error.filename or settings.data_dir} cannot be written ({error.strerror}); free space, move what was restored away and run again."
         ) from None
-    if DATABASE in said["files"]:
-        for table, rows in said["rows"].items():
+    if DATABASE in hashes:
+        for table, n in rows.items():
             found = runtime.warehouse.select(f"SELECT COUNT(*) AS n FROM {table}")["n"][0].as_py()
-            if found != rows:
-                raise SettingsError(f"{table} has {found} rows after restoring and had {rows}; take another backup.")
-    return Backup(folder, len(said["files"]), sum((folder / n).stat().st_size for n in said["files"]), said["rows"])
+            if found != n:
+                raise SettingsError(f"{table} has {found} rows after restoring and had {n}; take another backup.")
+    return Backup(folder, len(hashes), sum((folder / n).stat().st_size for n in hashes), rows)
+
+
+def _manifest(folder: Path) -> tuple[dict[str, str], dict[str, int]]:
+    """The files with their hashes and the tables with their rows; every name is one that `back_up` writes."""
+    try:
+        said = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        hashes, rows = dict(said["files"]), dict(said["rows"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise SettingsError(f"{folder} is no backup: it has no readable {MANIFEST}; name a folder ai-usage-… that `backup` made.") from None
+    for name in hashes:
+        top, *below = PurePosixPath(name).parts or ("",)
+        if ".." in below or (not below if top in FOLDERS else name != DATABASE):
+            raise SettingsError(f"{MANIFEST} of {folder} names {name!r}, which no backup holds; take another backup.")
+    for table in rows:
+        if table not in tables.BY_NAME:
+            raise SettingsError(f"{MANIFEST} of {folder} names the table {table!r}, which there is not; take another backup.")
+    return hashes, rows
 
 
 def _folders(settings: Settings) -> dict[str, Path]:
-    return {"dagster": settings.dagster_home, "spool": settings.spool_dir, "uploads": settings.uploads}
+    return dict(zip(FOLDERS, (settings.dagster_home, settings.spool_dir, settings.uploads), strict=True))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -126,7 +148,7 @@ def _copy(source: Path, target: Path) -> None:
                 held.backup(made)
         else:
             try:
-                shutil.copy2(path, place)
+                files.copy_plain(path, place)
             except FileNotFoundError:  # retention or a load took it away meanwhile
                 place.unlink(missing_ok=True)
 

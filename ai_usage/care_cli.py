@@ -85,11 +85,20 @@ def forget(
         out.print(f"{n:>10,}  {what}", highlight=False)
     if not outcome.changed:
         out.print("nothing names this person any more.")
+    for path in outcome.unread:
+        err.print(
+            f"[red]unread[/red] {path} cannot be read, so the erasure is incomplete until you delete it, or put a whole copy of it in the spool and "
+            "forget the person again.", soft_wrap=True, highlight=False,
+        )  # fmt: skip
     if not yes:
         out.print(
             f"{outcome.addresses} addresses; nothing was changed. Add --yes to do it; it cannot be undone.", soft_wrap=True, highlight=False
         )
         return
-    out.print(f"done: {outcome.token} stands in the person's place.", soft_wrap=True, highlight=False)
+    out.print(
+        f"{'incomplete' if outcome.unread else 'done'}: {outcome.token} stands in the person's place.", soft_wrap=True, highlight=False
+    )
     for path in outcome.left:
         err.print(f"[yellow]left[/yellow] {path} still names the person: docs/how-to/forget-a-person.md", soft_wrap=True, highlight=False)
+    if outcome.unread:
+        raise typer.Exit(1)

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from rich.table import Table as Grid
 
-from ai_usage import __version__, alerts_cli, books_cli, care_cli, export_cli, logs, metabase_cli
+from ai_usage import __version__, alerts_cli, books_cli, care_cli, export_cli, files, logs, metabase_cli
 from ai_usage.console import err, opened, out
 from ai_usage.exporting import ExportError, cell_text, json_text
 from ai_usage.remembered import unrecorded
@@ -323,6 +323,7 @@ def dev(
 
     settings = load_settings()
     check_reach(host, settings)
+    files.keep_private(settings.data_dir, settings.file_group)
     home = dagster_home(settings)
     for reason in settings.off().values():
         err.print(reason, style="yellow", soft_wrap=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from ai_usage import logs
+from ai_usage import files, logs
 from ai_usage.runtime import Runtime
 from ai_usage.settings import load_settings
 
@@ -21,7 +21,9 @@ err = Console(stderr=True)
 @contextmanager
 def opened() -> Iterator[Runtime]:
     """The runtime of the environment's settings, with its log in the format that they ask for."""
-    runtime = Runtime(load_settings())
+    settings = load_settings()
+    files.keep_private(settings.data_dir, settings.file_group)
+    runtime = Runtime(settings)
     logs.configure(runtime.settings.log_format)
     try:
         with runtime.held():

@@ -10,11 +10,12 @@ from functools import lru_cache
 import dagster as dg
 
 from ai_usage import defs as everything
-from ai_usage import logs
+from ai_usage import files, logs
 from ai_usage import sqlite_records as sqlite_records  # a run's own process may load no launcher
 from ai_usage.defs.operations import automation
 from ai_usage.defs.telemetry import json_console, log_context, runtime_resource
 from ai_usage.runtime import Runtime
+from ai_usage.settings import load_settings
 
 
 def build_defs(**overrides: object) -> dg.Definitions:
@@ -61,4 +62,6 @@ def _built(runtime: object, overrides: dict[str, object]) -> dg.Definitions:
 
 @dg.definitions
 def defs() -> dg.Definitions:
+    settings = load_settings()
+    files.keep_private(settings.data_dir, settings.file_group)  # in Dagster's own processes no command has done it
     return build_defs()

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Grid
 
-from ai_usage import months
+from ai_usage import files, months
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError, only_these
 from ai_usage.simulator import Simulator, World
@@ -50,6 +50,7 @@ def run_demo(days: int, people: int, data_dir: Path, seed: int, out: Console, er
         from ai_usage.progress import run_with_progress
 
         runtime = Runtime(Settings())
+        files.keep_private(runtime.settings.data_dir, runtime.settings.file_group)
         _drop_exports(runtime.settings.uploads, world)
         outcome = run_with_progress(runtime, world.first_day, world.last_day, err, read=on(runtime.settings))
         runtime.close()

@@ -28,11 +28,12 @@ from pathlib import Path
 from typing import Any
 
 from ai_usage import __version__, closing, tables, totals
+from ai_usage.files import NotPlainError
 from ai_usage.loading.forgotten import Forgotten, digest
 from ai_usage.operations import write_html_report
 from ai_usage.proofs import FACTS
 from ai_usage.runtime import Runtime
-from ai_usage.settings import SettingsError
+from ai_usage.settings import Settings, SettingsError
 from ai_usage.sources import redaction
 from ai_usage.sources.redaction import fold
 from ai_usage.sources.registry import ENDPOINTS
@@ -62,6 +63,8 @@ class Outcome:
     addresses: int
     changed: dict[str, int] = field(default_factory=dict)
     left: list[Path] = field(default_factory=list)
+    unread: list[Path] = field(default_factory=list)
+    """Files that could not be read: while one of them stands, nobody knows that it does not name the person, and the erasure is incomplete."""
 
 
 def forget(runtime: Runtime, email: str, *, really: bool) -> Outcome:
@@ -116,7 +119,7 @@ def forget(runtime: Runtime, email: str, *, really: bool) -> Outcome:
         warehouse.compact()
     if runtime.settings.report_file.exists():
         write_html_report(runtime)
-    warehouse.execute(_log(), act | {"what": "finished", "changed": 0})
+    warehouse.execute(_log(), act | {"what": "incomplete" if outcome.unread else "finished", "changed": len(outcome.unread)})
     outcome.left = list(_left(runtime, mine))
     return outcome
 
@@ -398,11 +401,31 @@ def _count_files(runtime: Runtime, swap: redaction.Swap, outcome: Outcome, *, dr
     records = rows = 0
     for path in sorted(spool.rglob("*.ndjson.zst")):
         source, name = path.relative_to(spool).parts[:2]
-        records += redaction.redact_spool(path, ENDPOINTS.get((source, name)), swap, dry=dry)
+        try:
+            records += redaction.redact_spool(path, ENDPOINTS.get((source, name)), swap, dry=dry)
+        except (OSError, ValueError) as error:
+            if getattr(error, "errno", None):
+                raise  # the disk's answer; bytes that cannot be unpacked or read as records have no number
+            outcome.unread.append(path if dry else _set_aside(path, runtime.settings))
+    aside = runtime.settings.damaged
+    outcome.unread = sorted({*outcome.unread, *(p for p in aside.rglob("*.ndjson.zst"))})
     for folder in ("loaded", "refused"):
         for path in sorted(p for p in (uploads / folder).glob("*") if p.suffix.lower() in {".csv", ".txt"}):
-            rows += redaction.redact_file(path, swap, keep_rows=folder == "loaded", dry=dry)
+            try:
+                rows += redaction.redact_file(path, swap, keep_rows=folder == "loaded", dry=dry)
+            except NotPlainError:
+                outcome.unread.append(path)
     outcome.changed |= {what: n for what, n in (("spool", records), ("uploads", rows)) if n}
+
+
+def _set_aside(path: Path, settings: Settings) -> Path:
+    """Move a damaged file of the spool, and what tells of its pages, to where nothing reads it; returns where it lies."""
+    place = settings.damaged / path.relative_to(settings.spool_dir)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    pages = path.with_name(path.name.removesuffix(".ndjson.zst") + ".pages.jsonl")
+    if pages.exists():
+        pages.replace(place.with_name(pages.name))
+    return path.replace(place)
 
 
 def _left(runtime: Runtime, mine: Sequence[str]) -> Iterator[Path]:
@@ -410,7 +433,7 @@ def _left(runtime: Runtime, mine: Sequence[str]) -> Iterator[Path]:
     pattern = re.compile(rb"(?<![\w.%+-])(?:" + b"|".join(re.escape(a.encode()) for a in mine) + rb")", re.IGNORECASE)
     settings = runtime.settings
     homes = {settings.data_dir.resolve(), settings.dagster_home, settings.uploads}
-    files = {p for home in homes for p in home.rglob("*") if p.is_file() and p.stat().st_size}
+    files = {p for home in homes for p in home.rglob("*") if p.is_file() and not p.is_symlink() and p.stat().st_size}
     for path in sorted(files):
         try:
             with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:

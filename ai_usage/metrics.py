@@ -67,6 +67,7 @@ def write(runtime: Runtime, path: Path, run: RunFacts, lines: Sequence[Line]) ->
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_to_textfile(str(path), registry)
+        path.chmod(0o644)  # the collector has an account of its own; no figure names a person
     except OSError as error:
         raise WarehouseError(f"the metrics cannot be written to {path} ({error.strerror}); correct AI_USAGE_METRICS_FILE.") from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from ai_usage import __version__, completeness, tables
 from ai_usage.as_of import rebuild as rebuild_as_of
 from ai_usage.dashboards import html, meta, spec
 from ai_usage.dashboards.meta import Checks
+from ai_usage.files import NotPlainError, oddity
 from ai_usage.loading import exports
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
@@ -61,7 +63,9 @@ def load_uploads(
             outcome = FileOutcome(found.path.name, 0, f"{found.path.name} went away while it was read; drop it again.")
         except SourceError as error:
             # Nothing of a refused file counts, so rows of forgotten people need not be kept.
-            redaction.redact_file(found.path, swap := _swap(runtime), keep_rows=False)
+            swap = _swap(runtime)
+            with suppress(NotPlainError):
+                redaction.redact_file(found.path, swap, keep_rows=False)
             uploads.put_away(found.path, "refused", redaction.replaced(str(error), swap))
             outcome = FileOutcome(found.path.name, 0, str(error))
         outcomes.append(outcome)
@@ -111,6 +115,10 @@ def put_into_folder(settings: Settings, file: Path, first: date | None, last: da
 
 def _load_file(runtime: Runtime, run_id: str | None, found: uploads.Dropped, within: Window | None) -> FileOutcome:
     path, settings = found.path, runtime.settings
+    if kind := oddity(path, hard_links=True):
+        raise SourceError(
+            f"{path.name} is {kind}, which was not read and is removed from the drop folder; put a copy of the file itself there."
+        )
     if found.kind is None:
         known = ", ".join(f"{k}-….csv" for k in (*uploads.KINDS, *uploads.EXPORTS))
         raise SourceError(f"{path.name} begins with no known kind; name it {known}.")

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
         description="Where the daily job writes the files for other systems, such as the chargeback. Default: `exports` in the data folder.",
     )
     report_path: Path | None = Field(None, description="Where the HTML report is written. Default: `report.html` in the data folder.")
+    file_group: str | None = Field(
+        None, description="A group of the machine that may read what lies in the data folder. Absent: its owner alone may."
+    )
     superseded_keep_days: int = Field(1100, ge=1, description="How long raw rows of versions that a later one replaced are kept, in days.")
     check_keep_days: int = Field(400, ge=1, description="How long the results of checks are kept in `check_results`, in days.")
     spool_keep_days: int = Field(400, ge=1, description="How long the vendors' bytes are kept as evidence, in days.")
@@ -258,6 +261,11 @@ class Settings(BaseSettings):
     @property
     def spool_dir(self) -> Path:
         return (self.data_dir / "spool").resolve()
+
+    @property
+    def damaged(self) -> Path:
+        """Where files of the spool go that cannot be read."""
+        return (self.data_dir / "damaged").resolve()
 
     @property
     def uploads(self) -> Path:

@@ -23,6 +23,7 @@ import jinja2
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ai_usage import files
 from ai_usage.dashboards.encode import encode_table, pack
 from ai_usage.dashboards.meta import Query, ReportMeta
 from ai_usage.dashboards.spec import Card, Dashboard
@@ -81,7 +82,7 @@ def write_report(path: Path, dashboards: Sequence[Dashboard], query: Query, meta
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        files.finished(Path(temporary))
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from ai_usage import tables
+from ai_usage import files, tables
 from ai_usage.exporting.formats import FORMATS, About, ExportError, Written, counted
 from ai_usage.months import last_day
 from ai_usage.tables.schema import Table, Type
@@ -123,18 +123,11 @@ def _whole(target: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o644 & ~_umask())
+        files.finished(part)
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    """What this process takes away from new files: mkstemp's are for their owner alone, an export is for whoever may read the folder."""
-    held = os.umask(0)
-    os.umask(held)
-    return held
 
 
 def _to_stream(asked: Export, rows: Iterator[pa.Table], target: BinaryIO) -> None:

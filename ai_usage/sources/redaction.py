@@ -22,6 +22,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ai_usage.files import read_dropped
 from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.uploads.csv_file import encoding
 from ai_usage.tables import texts
@@ -167,14 +168,18 @@ def _rewritten(path: Path, change: Callable[[bytes], bytes], *, packed: bool = F
     before = path.stat()
     part = path.with_name(path.name + ".part")
     packing = "zstd" if packed else None
-    with pa.input_stream(str(path), compression=packing) as source, pa.output_stream(str(part), compression=packing) as target:
-        for line in io.BufferedReader(source):
-            content = line.rstrip(b"\n")
-            fresh = change(content) if content else content
-            changed += fresh != content
-            target.write(fresh + b"\n")
-        if note is not None:
-            target.write(json.dumps(note).encode() + b"\n")
+    try:
+        with pa.input_stream(str(path), compression=packing) as source, pa.output_stream(str(part), compression=packing) as target:
+            for line in io.BufferedReader(source):
+                content = line.rstrip(b"\n")
+                fresh = change(content) if content else content
+                changed += fresh != content
+                target.write(fresh + b"\n")
+            if note is not None:
+                target.write(json.dumps(note).encode() + b"\n")
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     if dry or (not changed and note is None):
         part.unlink()
         return changed
@@ -193,7 +198,7 @@ def redact_file(path: Path, swap: Swap, *, keep_rows: bool = True, dry: bool = F
     Addresses become the token and cells below a column of names become empty; with `keep_rows` false the rows go whole: nothing of a refused
     file counts. A file that is no table is treated as text.
     """
-    raw = path.read_bytes()
+    raw = read_dropped(path)
     code = encoding(raw)
     text = raw.decode(code, errors="replace" if code == "utf-16" else "surrogateescape")
     if not any(swap(a) for m in _ADDRESS.finditer(text) for a in written(m.group())):

@@ -33,7 +33,11 @@ forget_log = Table(
         timestamp("acted_at", "When the act began.", nullable=False),
         string("acted_by", "The account of the operating system that ran the command.", nullable=False),
         string("token", "What stands in the person's place.", nullable=False),
-        string("what", "A table, `spool`, `uploads`, or `finished`.", nullable=False),
+        string(
+            "what",
+            "A table, `spool`, `uploads`, or how it ended: `finished`, or `incomplete` with the number of files that could not be read.",
+            nullable=False,
+        ),
         count("changed", "Rows changed; of files the records or rows in them.", "rows", nullable=False),
     ),
 )

@@ -67,6 +67,7 @@ GOOD = {
     "AI_USAGE_WAIT_FOR_SOURCES_MINUTES": ("wait_for_sources_minutes", "30", 30),
     "AI_USAGE_LOG_FORMAT": ("log_format", "json", "json"),
     "AI_USAGE_METRICS_FILE": ("metrics_file", "/m/a.prom", Path("/m/a.prom")),
+    "AI_USAGE_FILE_GROUP": ("file_group", "finance", "finance"),
     "AI_USAGE_PAGES_HOSTS": ("pages_hosts", '["usage.example.com"]', ["usage.example.com"]),
     "AI_USAGE_PAGES_TOKEN": ("pages_token", "s3cret-value", "s3cret-value"),
     "AI_USAGE_DEMO": ("demo", "true", True),

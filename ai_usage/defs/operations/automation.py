@@ -97,7 +97,7 @@ def file_dropped(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[
     waiting = [d.path for d in uploads.dropped(runtime.settings.uploads) if uploads.is_quiet(d.path)]
     if not waiting:
         return dg.SkipReason("No file waits in the drop folder.")
-    key = hashlib.sha256(repr([(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in waiting]).encode()).hexdigest()
+    key = hashlib.sha256(repr([(p.name, p.lstat().st_size, p.lstat().st_mtime_ns) for p in waiting]).encode()).hexdigest()
     return dg.SensorResult(run_requests=_all_days(runtime, UPLOADS, f"files {key}"))
 
 

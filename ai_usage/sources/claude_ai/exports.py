@@ -19,6 +19,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
+from ai_usage.files import read_dropped
 from ai_usage.sources.claude_ai.records import AUDIT_LOG, SPEND
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import ContractError
@@ -53,7 +54,7 @@ def audit_events(path: Path) -> list[Record]:
 
 def strip_personal(path: Path) -> None:
     """Rewrite the file without the columns that are not stored: it is kept, and they need not be."""
-    raw = path.read_bytes()
+    raw = read_dropped(path)
     rows = [row for row in csv.reader(io.StringIO(raw.decode(encoding(raw)), newline="")) if row]
     dropped = {place for place, name in enumerate(rows[0]) if name.strip().lower() in PERSONAL_COLUMNS}
     out = io.StringIO()

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from ai_usage.files import oddity, read_dropped
 from ai_usage.sources.claude_ai import records as claude_ai
 from ai_usage.sources.cursor import records as cursor
 from ai_usage.sources.endpoint import Endpoint, Window
@@ -86,7 +87,8 @@ def dropped(folder: Path) -> list[Dropped]:
     """Files waiting in the folder, by name; the kind is what the name begins with, as in `cursor_events-2026-11.csv`."""
     if not folder.is_dir():
         return []
-    files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() == ".csv")
+    # Links and pipes too: they are refused by name, and not looked into.
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".csv" and (p.is_symlink() or not p.is_dir()))
     return [Dropped(p, kind_of(p.name)) for p in files]
 
 
@@ -98,7 +100,7 @@ def kind_of(name: str) -> str | None:
 
 def kind_by_header(path: Path) -> str | None:
     """What a file is by its first row, for the exports, whose downloads have names of their own."""
-    raw = path.read_bytes()
+    raw = read_dropped(path)
     first = raw.decode(encoding(raw), errors="replace").lstrip().partition("\n")[0].lower()
     if "actor_info" in first and "created_at" in first:
         return "claude_ai_audit_log"
@@ -154,9 +156,16 @@ def put_away(file: Path, outcome: str, note: str | None = None) -> Path:
     """Move a file to `loaded/` or `refused/` below the drop folder; a refused one gets its reason beside it."""
     folder = file.parent / outcome
     folder.mkdir(exist_ok=True)
+    if folder.is_symlink():
+        raise ContractError(
+            f"{folder} is a symbolic link, and files are put away into a folder only; remove it and drop {file.name} again."
+        )
     target = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{file.name}"
     if note:
         target.with_suffix(".txt").write_text(note + "\n", encoding="utf-8")
+    if oddity(file, hard_links=True):
+        file.unlink()  # the name goes; what it leads to is not ours
+        return target
     try:
         file.replace(target)
     except OSError:
@@ -202,7 +211,7 @@ def _nested(row: dict[str, str | None]) -> dict[str, object]:
 def is_quiet(path: Path, seconds: float = 10.0) -> bool:
     """Whether a file has not changed for that long: copying it has ended."""
     try:
-        return time.time() - path.stat().st_mtime >= seconds
+        return time.time() - path.lstat().st_mtime >= seconds
     except FileNotFoundError:
         return False
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ai_usage.files import NotPlainError, read_dropped
 from ai_usage.sources.errors import ContractError
 
 Row = dict[str, str | None]
@@ -36,9 +37,13 @@ def read_csv(
     `rename` maps a written column name to ours. `numbers` gets the number of each row as a spreadsheet counts them, the header being 1. Raises
     `ContractError` when the file cannot be read as this kind.
     """
-    raw = path.read_bytes()
     try:
+        raw = read_dropped(path)
         text = raw.decode(encoding(raw))
+    except NotPlainError as error:
+        raise ContractError(
+            f"{path.name} is {error.strerror} and was not read; put a copy of the file itself into the drop folder."
+        ) from None
     except UnicodeDecodeError:
         raise ContractError(f"{path.name} is not UTF-8 text; save it as 'CSV UTF-8' and drop it again.") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
