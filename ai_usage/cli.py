@@ -9,21 +9,27 @@ from __future__ import annotations
 
 import csv
 import logging
+import re
 import sys
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
 
+import pyarrow as pa
 import typer
+from rich.markup import escape
 from rich.table import Table as Grid
+from rich.text import Text
 
 from ai_usage import __version__, alerts_cli, books_cli, care_cli, export_cli, files, logs, metabase_cli
-from ai_usage.console import err, opened, out
+from ai_usage.console import err, harmless, opened, out
 from ai_usage.exporting import ExportError, cell_text, json_text
 from ai_usage.remembered import unrecorded
 from ai_usage.settings import Settings, SettingsError, load_settings
 from ai_usage.sources.errors import SourceError
-from ai_usage.warehouse import WarehouseError
+from ai_usage.warehouse import DuckDBWarehouse, WarehouseError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,6 +47,8 @@ app.command()(care_cli.upgrade)
 app.command()(care_cli.forget)
 app.command("alerts")(alerts_cli.alerts)
 log = logging.getLogger(__name__)
+GRID_ROWS = 10_000
+_C1 = re.compile("[\x7f-\x9f]")  # JSON lets them stand, terminals act on them
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
 
 
@@ -138,21 +146,44 @@ def query(
     if format_ not in ("table", "json", "csv"):
         raise SettingsError(f"--format is {format_!r}; use table, json or csv.")
     with opened() as runtime, unrecorded():
-        found = runtime.warehouse.select(sql)
-    rows = found.to_pylist()
-    names = found.column_names
+        warehouse, settings = runtime.warehouse, runtime.settings
+        if isinstance(warehouse, DuckDBWarehouse):
+            answer = warehouse.ask(sql, seconds=settings.query_timeout_s, memory_mb=settings.query_memory_mb)
+        else:
+            answer = iter([warehouse.select(sql)])
+        try:
+            _show(answer, format_)
+        except KeyboardInterrupt:  # Typer would end without a word
+            err.print("interrupted; the query was ended, nothing was changed.", soft_wrap=True)
+            raise typer.Exit(130) from None
+
+
+def _show(answer: Iterator[pa.Table], format_: str) -> None:
+    """Batch by batch: no answer is held whole, but for a grid, which is wide as its widest cell and so is bounded."""
+    first = next(answer)
+    names = first.column_names
+    rows = (row for batch in chain([first], answer) for row in batch.to_pylist())
     if format_ == "json":
-        sys.stdout.write(json_text(rows) + "\n")
+        sys.stdout.write("[")
+        for number, row in enumerate(rows):
+            sys.stdout.write((", " if number else "") + _C1.sub(lambda c: f"\\u{ord(c[0]):04x}", json_text(row)))
+        sys.stdout.write("]\n")
     elif format_ == "csv":
+        shown = harmless if sys.stdout.isatty() else str
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([cell_text(row[n]) for n in names] for row in rows)
+        writer.writerow([shown(n) for n in names])
+        writer.writerows([shown(cell_text(row[n])) for n in names] for row in rows)
     else:
-        grid = Grid(*names)
-        for row in rows:
-            grid.add_row(*[cell_text(row[n]) or "–" for n in names])
+        held = list(islice(rows, GRID_ROWS + 1))
+        if len(held) > GRID_ROWS:
+            raise WarehouseError(
+                f"the answer has more than {GRID_ROWS:,} rows, too many for a table; add LIMIT, or use --format csv or json."
+            )
+        grid = Grid(*[escape(harmless(n)) for n in names])
+        for row in held:
+            grid.add_row(*[Text(harmless(cell_text(row[n])) or "–") for n in names])
         out.print(grid)
-        err.print(f"{len(rows)} rows")
+        err.print(f"{len(held)} rows")
 
 
 @app.command()
@@ -365,7 +396,7 @@ def main() -> None:
             log.error(str(error))
         else:
             err.print("[red]error[/red]: ", end="", soft_wrap=True)
-            err.print(str(error), markup=False, soft_wrap=True, highlight=False)
+            err.print(harmless(str(error)), markup=False, soft_wrap=True, highlight=False)
         sys.exit(1)
     except KeyboardInterrupt:
         err.print("interrupted; what was published stands, nothing is half-written.")

@@ -18,6 +18,11 @@ out = Console()
 err = Console(stderr=True)
 
 
+def harmless(text: str) -> str:
+    """Text from outside for a terminal: characters that would steer it are shown as escapes."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
 @contextmanager
 def opened() -> Iterator[Runtime]:
     """The runtime of the environment's settings, with its log in the format that they ask for."""

@@ -149,6 +149,15 @@ def _exact_quotient(dividend: exp.Expression, divisor: exp.Expression, safe: boo
     return exp.Cast(this=tree, to=_numeric())
 
 
+def _repair_information_schema(node: exp.Expression) -> exp.Expression:
+    """`INFORMATION_SCHEMA.TABLES` is one name to sqlglot; DuckDB has a schema of that name."""
+    schema, _, name = node.name.lower().partition(".") if isinstance(node, exp.Table) else ("", "", "")
+    if schema == "information_schema" and name:
+        table = exp.to_table(f"information_schema.{name}", dialect="duckdb")
+        return exp.alias_(table, node.alias, table=True) if node.alias else table
+    return node
+
+
 def _repair_trim(node: exp.Expression) -> exp.Expression:
     """TRIM, LTRIM and RTRIM take off all white space; DuckDB's take off spaces alone, and an e-mail with a tab would be another person."""
     if isinstance(node, exp.Trim) and not node.expression:
@@ -167,14 +176,19 @@ def _repair_normalize(node: exp.Expression) -> exp.Expression:
 
 _REPAIRS: tuple[Callable[[exp.Expression], exp.Expression], ...] = (
     _repair_wide_div, _repair_division, _repair_type, _repair_count_if, _repair_dates, _repair_extract, _repair_timestamp_diff, _repair_div,
-    _repair_trim, _repair_normalize,
+    _repair_trim, _repair_normalize, _repair_information_schema,
 )  # fmt: skip
+
+
+TOO_DEEP = "the SQL is nested too deeply to be read; write inner queries as WITH, and long chains of operators as IN or UNNEST."
 
 
 def parse(sql: str) -> exp.Expression:
     """One BigQuery statement; raises `WarehouseError` with the place of the mistake."""
     try:
         found = [s for s in sqlglot.parse(sql, read="bigquery") if s is not None]
+    except RecursionError:
+        raise WarehouseError(TOO_DEEP) from None
     except SqlglotError as error:
         said = str(error).splitlines()[0].replace("\x1b[4m", "").replace("\x1b[0m", "")
         raise WarehouseError(f"the SQL cannot be read as BigQuery dialect: {said}") from None
@@ -202,20 +216,23 @@ def _schema_text() -> str:
 @remembered(__file__, texts.__file__, also=_schema_text)
 def to_duckdb(sql: str) -> str:
     """One BigQuery statement as DuckDB's; `@name` becomes `$name`."""
-    tree = parse(sql)
-    if any(tree.find_all(exp.Div, exp.SafeDivide, exp.Avg)):
-        tree = _annotated(tree)
-    for unnest in list(tree.find_all(exp.Unnest)):
-        _repair_offset(unnest)
-    for repair in _REPAIRS:
-        tree = tree.transform(repair, copy=False)
-    return tree.sql(dialect="duckdb", comments=False)
+    try:
+        tree = parse(sql)
+        if any(tree.find_all(exp.Div, exp.SafeDivide, exp.Avg)):
+            tree = _annotated(tree)
+        for unnest in list(tree.find_all(exp.Unnest)):
+            _repair_offset(unnest)
+        for repair in _REPAIRS:
+            tree = tree.transform(repair, copy=False)
+        return tree.sql(dialect="duckdb", comments=False)
+    except RecursionError:
+        raise WarehouseError(TOO_DEEP) from None
 
 
 @remembered(__file__)
-def _read(sql: str) -> tuple[list[str], list[list[Any]], bool]:
+def _read(sql: str) -> tuple[list[str], list[list[Any]], bool, list[str]]:
     """What a statement says of itself: its parameters, the tables it reads as (name, first and last place in the text, whether a dataset stands before
-    it), and whether it only reads."""
+    it), whether it only reads, and the functions that stand where tables do."""
     tree = parse(sql)
     own = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
     found = [t for t in tree.find_all(exp.Table) if t.name and t.name not in own]
@@ -223,6 +240,7 @@ def _read(sql: str) -> tuple[list[str], list[list[Any]], bool]:
         sorted({p.name for p in tree.find_all(exp.Parameter)}),
         [[t.name, t.this.meta.get("start"), t.this.meta.get("end"), bool(t.db)] for t in found],
         isinstance(tree, exp.Query),
+        [t.this.name or t.this.key for t in tree.find_all(exp.Table) if isinstance(t.this, exp.Func)],
     )
 
 
@@ -234,6 +252,11 @@ def parameters(sql: str) -> frozenset[str]:
 def is_read_only(sql: str) -> bool:
     """True for a SELECT, set operation or WITH that ends in one."""
     return _read(sql)[2]
+
+
+def table_functions(sql: str) -> list[str]:
+    """Functions that a statement reads as tables: an engine's own read its files, its settings, and SQL out of a text. UNNEST is none of them."""
+    return _read(sql)[3]
 
 
 def references(sql: str) -> frozenset[str]:

@@ -9,11 +9,13 @@ through Arrow only: `.df()` would turn them into float64.
 
 from __future__ import annotations
 
+import difflib
 import re
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -147,12 +149,48 @@ class DuckDBWarehouse:
             for batch in answer.to_arrow_reader(50_000):
                 yield _plain(pa.Table.from_batches([batch]))
 
+    def ask(self, sql: str, *, seconds: float, memory_mb: int) -> Iterator[pa.Table]:
+        """A person's question, within bounds: batches, at least one. It ends at once on Ctrl-C, and with an error after `seconds`, waiting included."""
+        deadline = time.monotonic() + seconds
+        translated = dialect.to_duckdb(models.question(sql, None))
+        self._must_exist()
+        with self._open(read_only=True) as con, ThreadPoolExecutor(1) as apart:
+
+            def ended(call: Callable[[], Any]) -> Any:
+                """In a thread of its own: while DuckDB computes, the thread that called it hears no signal."""
+                answer = apart.submit(call)
+                try:
+                    while not wait([answer], 0.1).done:  # again and again: a signal that another thread took wakes nobody
+                        if time.monotonic() > deadline:
+                            raise TimeoutError
+                    return answer.result()
+                except BaseException as error:
+                    con.interrupt()
+                    if isinstance(error, TimeoutError):
+                        raise WarehouseError(
+                            f"the query did not end within {seconds:.0f} s; ask for fewer days or rows, or raise AI_USAGE_QUERY_TIMEOUT_S."
+                        ) from None
+                    if isinstance(error, duckdb.OutOfMemoryException):
+                        raise WarehouseError(
+                            f"the query needs more than {memory_mb} MB of memory; ask for fewer days or rows, or raise AI_USAGE_QUERY_MEMORY_MB."
+                        ) from None
+                    raise
+
+            con.execute(f"SET memory_limit = '{memory_mb:d}MB'; SET max_temp_directory_size = '{memory_mb:d}MB'")
+            reader = ended(lambda: con.execute(translated, _used(sql, {})).to_arrow_reader(10_000))
+            yield _plain(reader.schema.empty_table())
+            while (batch := ended(lambda: next(reader, None))) is not None:
+                yield _plain(pa.Table.from_batches([batch]))
+
+    def _must_exist(self) -> None:
+        if not self.path.exists():
+            raise WarehouseError(f"there is no warehouse at {self.path} yet; run `ai-usage run` or `make demo` first.")
+
     @contextmanager
     def _asked(self, sql: str, parameters: Parameters | None) -> Iterator[duckdb.DuckDBPyConnection]:
         sql = models.question(sql, parameters)
         translated = dialect.to_duckdb(sql)
-        if not self.path.exists():
-            raise WarehouseError(f"there is no warehouse at {self.path} yet; run `ai-usage run` or `make demo` first.")
+        self._must_exist()
         with self._open(read_only=True) as con:
             yield con.execute(translated, _used(sql, parameters or {}))
 
@@ -452,12 +490,26 @@ def _plain(found: pa.Table) -> pa.Table:
 
 def _worded(error: duckdb.Error, path: Path) -> WarehouseError:
     said = str(error).splitlines()[0]
+    missing = re.search(r'Table with name (\S+) does not exist|column (?:named )?"([^"]+)"(?: not found|$)', said)
+    if missing and (unknown := missing[1] or missing[2]):
+        known = (
+            sorted(tables.BY_NAME)
+            if missing[1]
+            else re.findall(r'"([^"]+)"', str(error).partition("Candidate bindings")[2].partition("LINE 1")[0])
+        )
+        near = ", ".join(difflib.get_close_matches(unknown, known or {c for t in tables.ALL for c in t.column_names}, 3))
+        return WarehouseError(
+            f"there is no {'table' if missing[1] else 'column'} {unknown} here; {f'did you mean {near}? ' if near else ''}"
+            "SELECT table_name, column_name FROM information_schema.columns lists all."
+        )
     if any(sign in str(error) for sign in _FULL):
         return WarehouseFullError(
             f"{path} could not be written, the disk seems full ({said}); free space and run again, nothing is half-written."
         )
     if "not a valid DuckDB database" in said or "serialization" in said.lower():
         return WarehouseError(f"{path} is not a DuckDB file of this version ({said}); set AI_USAGE_DUCKDB_PATH to another file.")
+    if "expression depth" in said:
+        return WarehouseError(dialect.TOO_DEEP)
     if "Permission denied" in said:
         return WarehouseError(f"{path} may not be opened (permission denied); correct its owner or set AI_USAGE_DUCKDB_PATH.")
     return WarehouseError(f"DuckDB said: {said}")

@@ -121,6 +121,10 @@ def question(sql: str, parameters: Mapping[str, object] | None) -> str:
     """A read-only statement as an engine runs it: with a day range given, staging is asked for those days only."""
     if not dialect.is_read_only(sql):
         raise WarehouseError("only a SELECT can be asked here; the tables are written by assets alone.")
+    if functions := dialect.table_functions(sql):
+        raise WarehouseError(
+            f"{functions[0]} is no table; ask the tables by their names (SELECT table_name FROM information_schema.tables)."
+        )
     return expand(sql) if parameters and "start_date" in parameters else sql
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from ai_usage import cli, logs
@@ -48,3 +51,25 @@ def test_every_command_logs_in_the_format_of_the_settings(empty: Path, monkeypat
     monkeypatch.setattr(logs, "configure", asked.append)
     CliRunner().invoke(cli.app, command.split())
     assert asked == ([] if command == "export nothing" else ["json"]), "a name that is none is refused before anything is opened"
+
+
+def test_text_of_the_warehouse_does_not_steer_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A window title, a cleared screen, the one-byte CSI, a delete, rich's own markup: each is shown, in the name of a column too."""
+    nasty = "a\x1b]0;owned\x07\x1b[2J\x9b2J\x7f[red]b[/red]"
+    monkeypatch.setattr(cli, "out", Console(width=200))
+    answer = pa.table({nasty: [nasty]})
+    for form in ("table", "json", "csv"):
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        cli._show(iter([answer.schema.empty_table(), answer]), form)
+        said = capsys.readouterr().out
+        assert not {"\x1b", "\x07", "\x9b", "\x7f"} & set(said), form
+        assert said.count("[red]b[/red]") == 2 and "owned" in said
+        assert form != "json" or json.loads(said) == [{nasty: nasty}], "JSON says the same, in escapes"
+
+
+def test_a_table_has_a_bound_and_the_other_forms_have_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = pa.table({"a": range(cli.GRID_ROWS + 1)})
+    with pytest.raises(WarehouseError, match="more than 10,000 rows"):
+        cli._show(iter([answer]), "table")
+    cli._show(iter([answer]), "csv")
+    assert len(capsys.readouterr().out.splitlines()) == 10_002
