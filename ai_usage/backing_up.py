@@ -66,6 +66,11 @@ def back_up(runtime: Runtime, into: Path) -> Backup:
         (part / MANIFEST).write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
         size = sum(p.stat().st_size for p in part.rglob("*") if p.is_file())
         part.replace(target)
+    except sqlite3.DatabaseError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise SettingsError(
+            f"Dagster's records in {settings.dagster_home} are damaged ({error}); stop Dagster, move that folder away and run again."
+        ) from None
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise SettingsError(f"{into} cannot be written ({error.strerror}); free space there, or name another folder.") from None

@@ -8,14 +8,17 @@ Belongs here: arguments, printing, exit codes. What a command does lies in `exec
 from __future__ import annotations
 
 import csv
+import errno
+import io
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import pyarrow as pa
 import typer
@@ -145,6 +148,7 @@ def query(
     """Ask the warehouse. Read only; JSON is a list of objects with exact decimals."""
     if format_ not in ("table", "json", "csv"):
         raise SettingsError(f"--format is {format_!r}; use table, json or csv.")
+    sql = os.fsencode(sql).decode("utf-8", errors="replace")  # in an ASCII locale other letters came as broken halves
     with opened() as runtime, unrecorded():
         warehouse, settings = runtime.warehouse, runtime.settings
         if isinstance(warehouse, DuckDBWarehouse):
@@ -347,8 +351,6 @@ def dev(
     host: Annotated[str, typer.Option(help="Which address listens; any but this machine's needs AI_USAGE_PAGES_TOKEN.")] = "127.0.0.1",
 ) -> None:
     """Dagster's web pages with everything loaded, and its daemon for the schedule and the sensors, until Ctrl-C."""
-    import os
-
     from ai_usage.execution import dagster_home
     from ai_usage.pages import check_reach
 
@@ -389,18 +391,41 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 def main() -> None:
     """Entry point: every known error is one sentence on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")  # names and documents are UTF-8, whatever the locale
     try:
         app(standalone_mode=True)
     except (SettingsError, WarehouseError, SourceError, ExportError) as error:
-        if logs.is_json():
-            log.error(str(error))
-        else:
-            err.print("[red]error[/red]: ", end="", soft_wrap=True)
-            err.print(harmless(str(error)), markup=False, soft_wrap=True, highlight=False)
-        sys.exit(1)
+        _fail(str(error))
+    except OSError as error:
+        if not error.errno:
+            raise
+        _fail(_of_the_machine(error))
+    except UnicodeEncodeError:
+        _fail("a name that is not ASCII cannot be used in this locale; set LC_ALL=C.UTF-8 and run again.")
     except KeyboardInterrupt:
         err.print("interrupted; what was published stands, nothing is half-written.")
         sys.exit(130)
+
+
+def _fail(sentence: str) -> NoReturn:
+    if logs.is_json():
+        log.error(sentence)
+    else:
+        err.print("[red]error[/red]: ", end="", soft_wrap=True)
+        err.print(harmless(sentence), markup=False, soft_wrap=True, highlight=False)
+    sys.exit(1)
+
+
+def _of_the_machine(error: OSError) -> str:
+    """What the disk or the machine refused, wherever it did."""
+    where = error.filename or "a file of the platform"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{where} cannot be written, the disk is full; free space and run again, nothing is half-written."
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"{where} cannot be written or read ({error.strerror}); correct its owner or mount, or set AI_USAGE_DATA_DIR to a folder of your own."
+    return f"{where}: {error.strerror}; correct that and run again, nothing is half-written."
 
 
 if __name__ == "__main__":

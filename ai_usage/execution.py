@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 import filelock
 from dagster import DagsterEventType, DagsterInstance
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from ai_usage import sqlite_records
 from ai_usage.dashboards.meta import Checks
@@ -65,6 +65,14 @@ class RunOutcome:
             mine += more  # type: ignore[operator]
 
 
+def damaged_records(where: str, said: str) -> str:
+    """One sentence for SQLite files that cannot be read."""
+    return (
+        f"Dagster's records {where} are damaged ({said}); stop Dagster, move the folder away and run again: the history of runs is lost, no figure "
+        "is. `ai-usage restore` brings a backup's records back."
+    )
+
+
 def dagster_home(settings: Settings) -> Path:
     """The settings' home; made, with the repository's dagster.yaml, when it is not there."""
     home = settings.dagster_home
@@ -89,8 +97,12 @@ def instance(settings: Settings) -> Iterator[DagsterInstance]:
     try:
         with _opened(home) as found:
             yield found
-    except OperationalError as error:
+    except DatabaseError as error:
         said = str(error.orig)
+        if "not a database" in said or "malformed" in said:
+            raise SettingsError(damaged_records(f"in {home}", said)) from None
+        if not isinstance(error, OperationalError):
+            raise
         raise SettingsError(
             f"Dagster's log in {home} cannot be written ({said}); free space on that disk and run again, nothing is half-written."
         ) from None

@@ -101,15 +101,17 @@ def keep_private(folder: Path, group: str | None) -> None:
             for name in (*folders, *names):
                 _narrow(Path(held) / name, number)
         _narrow(folder, number)  # last: its mode says that all below it was done
-    except PermissionError as error:
+    except OSError as error:
         raise SettingsError(
-            f"{error.filename} cannot be given to the group {group} ({error.strerror}); correct its owner or AI_USAGE_FILE_GROUP."
+            f"{error.filename or folder} cannot be given to the group {group} ({error.strerror}); correct its owner or AI_USAGE_FILE_GROUP."
         ) from None
 
 
 def _narrow(path: Path, group: int) -> None:
     """Take from a file or folder what others may, and give the group what its owner may but to write."""
-    with suppress(FileNotFoundError, *(() if group != -1 else (PermissionError,))):  # another account's file is that account's to close
+    with suppress(
+        FileNotFoundError, *(() if group != -1 else (OSError,))
+    ):  # another account's file is that account's to close; a disk may be read-only
         found = path.lstat()
         if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
             mode = found.st_mode & 0o700

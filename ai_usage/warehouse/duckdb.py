@@ -510,6 +510,10 @@ def _worded(error: duckdb.Error, path: Path) -> WarehouseError:
         return WarehouseError(f"{path} is not a DuckDB file of this version ({said}); set AI_USAGE_DUCKDB_PATH to another file.")
     if "expression depth" in said:
         return WarehouseError(dialect.TOO_DEEP)
+    if "Read-only file system" in said:
+        return WarehouseError(
+            f"{path} lies on a disk that cannot be written ({said}); mount it for writing, or set AI_USAGE_DATA_DIR elsewhere."
+        )
     if "Permission denied" in said:
         return WarehouseError(f"{path} may not be opened (permission denied); correct its owner or set AI_USAGE_DUCKDB_PATH.")
     return WarehouseError(f"DuckDB said: {said}")

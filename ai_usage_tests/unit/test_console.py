@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from ai_usage import cli, logs
+from ai_usage import cli, execution, logs
+from ai_usage.settings import SettingsError, load_settings
 from ai_usage.warehouse import WarehouseError
 
 READING = [
@@ -73,3 +76,51 @@ def test_a_table_has_a_bound_and_the_other_forms_have_none(monkeypatch: pytest.M
         cli._show(iter([answer]), "table")
     cli._show(iter([answer]), "csv")
     assert len(capsys.readouterr().out.splitlines()) == 10_002
+
+
+@pytest.mark.parametrize(
+    ("error", "needed"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/d/x"), "/d/x cannot be written, the disk is full; free space"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "a file of the platform cannot be written, the disk is full"),
+        (OSError(errno.EROFS, "Read-only file system", "/d/x"), "set AI_USAGE_DATA_DIR to a folder of your own"),
+        (PermissionError(errno.EACCES, "Permission denied", "/d/x"), "/d/x cannot be written or read (Permission denied)"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files; correct that"),
+        (UnicodeEncodeError("ascii", "ë", 0, 1, "ordinal not in range"), "set LC_ALL=C.UTF-8"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_sentence_and_exit_code_1(
+    error: Exception, needed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(cli, "err", Console(stderr=True, width=300))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 1 and needed in said and said.count("\n") == 1 and "Traceback" not in said
+
+
+def test_answers_are_utf8_in_every_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(held, encoding="ascii"))
+    monkeypatch.setattr(cli, "app", lambda **_: cli._show(iter([pa.table({"a": ["Zoë ✓"]})]), "csv"))
+    cli.main()
+    cli.sys.stdout.flush()
+    assert held.getvalue().decode() == "a\nZoë ✓\n"
+
+
+@pytest.mark.parametrize("name", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
+def test_damaged_records_of_dagster_are_named_with_the_remedy(name: str, empty: Path) -> None:
+    home = empty / "dagster"
+    (home / name).parent.mkdir(parents=True)
+    (home / name).write_bytes(b"\x93garbage" * 2000)
+    with (
+        pytest.raises(SettingsError, match="are damaged .*; stop Dagster, move the folder away"),
+        execution.instance(load_settings()) as found,
+    ):
+        found.get_run_records(limit=1)
+        found.all_instigator_state()
+        found.get_asset_keys()
