@@ -89,7 +89,7 @@ class Runtime:
         return CursorClient(
             settings.cursor_base_url, settings.cursor_admin_api_key.get_secret_value(), settings.spool_dir,
             rate_factor=settings.cursor_rate_factor, patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
-            connections=settings.windows_in_flight, source="cursor", traffic=self.traffic,
+            connections=settings.windows_in_flight, source="cursor", traffic=self.traffic, bounds=settings.http_bounds,
         )  # fmt: skip
 
     @cached_property
@@ -114,7 +114,7 @@ class Runtime:
         return kind(
             settings.anthropic_base_url, key.get_secret_value(), settings.spool_dir, key_setting=variable(name),
             rate_factor=settings.anthropic_rate_factor, patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
-            connections=settings.windows_in_flight, source=source, traffic=self.traffic,
+            connections=settings.windows_in_flight, source=source, traffic=self.traffic, bounds=settings.http_bounds,
         )  # fmt: skip
 
     @cached_property
@@ -133,6 +133,7 @@ class Runtime:
         return SheetsClient(
             settings.sheets_base_url, settings.sheet_id, given, settings.spool_dir,
             patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s, source="google_sheets", traffic=self.traffic,
+            bounds=settings.http_bounds,
         )  # fmt: skip
 
     def fresh_sheets(self) -> SheetsClient:

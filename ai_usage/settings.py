@@ -21,6 +21,7 @@ from pydantic_settings import SettingsError as SettingsSourceError
 
 from ai_usage.secrets import SECRET_MANAGER_URL, Secret, malformed
 from ai_usage.secrets import SettingsError as SettingsError
+from ai_usage.sources.bounds import Bounds
 
 CURSOR_URL = "https://api.cursor.com"
 SHEETS_URL = "https://sheets.googleapis.com"
@@ -107,6 +108,18 @@ class Settings(BaseSettings):
     secret_manager_base_url: str = Field(SECRET_MANAGER_URL, description="Google Secret Manager's API, for keys given as sm://.")
     http_patience_s: float = Field(300, gt=0, description="Seconds after which a request that keeps failing is given up.")
     http_backoff_s: float = Field(1.0, gt=0, description="First pause between tries in seconds; it doubles each time.")
+    http_max_mb: int = Field(
+        Bounds.mb, ge=1, description="Largest answer of a vendor in MB, as sent and unpacked; a larger one is an error."
+    )
+    http_max_s: float = Field(
+        Bounds.seconds, gt=0, description="Longest time in seconds that one answer may take to arrive, however it trickles."
+    )
+    http_max_pages: int = Field(
+        Bounds.pages, ge=1, description="Most requests for one window of an endpoint; a chain of more pages fails, it does not end."
+    )
+    http_max_depth: int = Field(Bounds.depth, ge=8, description="Most levels of nesting in an answer.")
+    http_max_values: int = Field(Bounds.values, ge=1000, description="Most values in an answer; they cost memory beside its bytes.")
+    http_max_text: int = Field(Bounds.text, ge=1000, description="Longest text in an answer, in bytes.")
     metabase_url: str | None = Field(None, validation_alias=_plain("METABASE_URL"), description="Metabase's address. Absent: no Metabase.")
     metabase_api_key: SecretStr | None = Field(
         None, validation_alias=_plain("METABASE_API_KEY"), description="An API key of Metabase whose group is Administrators."
@@ -257,6 +270,10 @@ class Settings(BaseSettings):
     def given_keys(self) -> list[Secret]:
         """The keys that are set, whoever uses them."""
         return [v for v in map(self.__dict__.get, type(self).model_fields) if isinstance(v, Secret)]
+
+    @property
+    def http_bounds(self) -> Bounds:
+        return Bounds(self.http_max_mb, self.http_max_s, self.http_max_pages, self.http_max_depth, self.http_max_values, self.http_max_text)
 
     @property
     def duckdb_file(self) -> Path:

@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from ai_usage.sources.endpoint import NAMING, Endpoint, Field, named
 from ai_usage.sources.errors import ContractError
+from ai_usage.sources.halves import mended
 from ai_usage.sources.redaction import ADDRESS
 from ai_usage.sources.spool import Spooled
 from ai_usage.tables import texts
@@ -46,6 +47,8 @@ _KIND_WORDS = {"string": "text", "int": "a whole number", "decimal": "a number",
 _ABSURD = {"decimal": 10**12, "cents": 10**14}
 # A required field that no record has: from so many records on it is the contract that changed, not the records.
 _CONTRACT = 10
+# New fields are kept beside the declared ones, and each costs memory in every record.
+_NEW_FIELDS = 500
 
 
 @dataclass(frozen=True)
@@ -310,6 +313,11 @@ class Decoder:
         seen |= twins
         containers = {parent for parent in objects if parent}
         self.unknown_fields = tuple(sorted(seen.keys() - known - containers))
+        if len(self.unknown_fields) > _NEW_FIELDS:
+            raise ContractError(
+                f"{endpoint.source} {endpoint.name}: the records have {len(self.unknown_fields):,} fields that are not declared, such as "
+                f"{self.unknown_fields[0][:40]!r}, and at most {_NEW_FIELDS} are kept; nothing was stored, so report it to the vendor."
+            )
         self._pointers = seen
         self.absent_fields = tuple(sorted(known - seen.keys()))
         for number, walk in enumerate(walks):
@@ -470,25 +478,12 @@ def _booleans(endpoint: Endpoint) -> str:
     return f"EXISTS (SELECT 1 FROM lines WHERE regexp_matches(__json, {_text(pattern)}))" if names else "false"
 
 
-_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)")
-
-
 def _mend(path: Path, copy: Path) -> Path:
     """A copy of a spool file in which what is not Unicode is U+FFFD: bytes that are not UTF-8, and halves of a surrogate pair."""
     with pa.OSFile(str(path), "rb") as raw, pa.CompressedInputStream(raw, "zstd") as stream:
         text = stream.read().decode("utf-8", errors="replace").encode()
-    found = [(m.start(), m.end(), int(m[1], 16)) for m in _ESCAPE.finditer(text) if m[1]]
-    half = []
-    for n, (start, end, code) in enumerate(found):
-        high = 0xD800 <= code < 0xDC00 and n + 1 < len(found) and found[n + 1][0] == end and 0xDC00 <= found[n + 1][2] < 0xE000
-        low = 0xDC00 <= code < 0xE000 and n > 0 and found[n - 1][1] == start and 0xD800 <= found[n - 1][2] < 0xDC00
-        if 0xD800 <= code < 0xE000 and not high and not low:
-            half.append(start)
-    mended = bytearray(text)
-    for start in half:
-        mended[start : start + 6] = b"\\ufffd"
     with pa.OSFile(str(copy), "wb") as out, pa.CompressedOutputStream(out, "zstd") as stream:
-        stream.write(bytes(mended))
+        stream.write(mended(text))
     return copy
 
 

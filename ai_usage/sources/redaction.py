@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 
 from ai_usage.files import read_dropped
 from ai_usage.sources.endpoint import Endpoint
+from ai_usage.sources.halves import mended
 from ai_usage.sources.uploads.csv_file import encoding
 from ai_usage.tables import texts
 from ai_usage.tables.schema import Personal, Table, Type
@@ -107,7 +108,7 @@ def redact_spool(path: Path, endpoint: Endpoint | None, swap: Swap, *, dry: bool
     shape = None if endpoint is None else _shape(endpoint)
 
     def record(line: bytes) -> bytes:
-        return line if not _names(line, swap) else EMPTIED.encode() if shape is None else _record(line, shape, "", swap)
+        return line if not _names(line, swap) else EMPTIED.encode() if shape is None else _record(_text(line), shape, "", swap)
 
     def log(line: bytes) -> bytes:
         return _record(line, {}, "", swap, blank=False) if _names(line, swap) else line
@@ -118,6 +119,11 @@ def redact_spool(path: Path, endpoint: Endpoint | None, swap: Swap, *, dry: bool
         note = {"rewritten": "a person was forgotten", "records": changed} if changed else None
         changed += _rewritten(pages, log, note=note, dry=dry)
     return changed
+
+
+def _text(line: bytes) -> bytes:
+    """The record with U+FFFD where what came is no Unicode."""
+    return mended(line.decode(errors="replace").encode())
 
 
 def _names(line: bytes, swap: Swap) -> bool:

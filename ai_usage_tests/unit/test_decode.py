@@ -334,6 +334,17 @@ def test_two_unknown_fields_of_one_path_are_both_kept(decode) -> None:
     assert sorted(json.loads(found.rows[0]["extra"]).values()) == [1, 2]
 
 
+def test_records_of_thousands_of_fields_are_a_changed_contract(decode) -> None:
+    """Each costs memory in every record: 500 are kept, and one more is an error with a sentence."""
+    new = {f"f{n}": n for n in range(501)}
+    with pytest.raises(
+        ContractError, match=r"501 fields that are not declared, such as 'f0', and at most 500 are kept; nothing was stored"
+    ):
+        decode(EVENTS, [event(DAY, **new)])
+    del new["f500"]
+    assert len(json.loads(decode(EVENTS, [event(DAY, **new)]).rows[0]["extra"])) == 500
+
+
 def test_an_object_that_became_something_else_is_not_lost(decode) -> None:
     """tokenUsage as text: the record is rejected or the text is kept, but it does not vanish."""
     found = decode(EVENTS, [event(DAY, tokenUsage="126 in, 450 out")])

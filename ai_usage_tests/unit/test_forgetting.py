@@ -74,6 +74,13 @@ def test_a_record_keeps_all_but_the_person(tmp_path: Path) -> None:
     assert redaction.redact_spool(path, MEMBERS, SWAP) == 0, "once is enough"
 
 
+def test_a_record_that_is_not_unicode_is_forgotten_too(tmp_path: Path) -> None:
+    path = spooled(tmp_path, b'{"id":"u1","name":"\xff","email":"ana@x.com","note":"\\ud800"}')
+    assert redaction.redact_spool(path, MEMBERS, SWAP) == 2
+    (one,) = pa.CompressedInputStream(pa.BufferReader(path.read_bytes()), "zstd").read().splitlines()
+    assert one == b'{"id":"u1","name":"","email":"%s","note":""}' % TOKEN.encode()
+
+
 def test_a_record_of_an_unknown_endpoint_goes_whole(tmp_path: Path) -> None:
     path = spooled(tmp_path, b'{"who":"ana@x.com","name":"Ana"}')
     redaction.redact_spool(path, None, SWAP)

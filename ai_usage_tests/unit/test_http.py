@@ -5,22 +5,31 @@ A real server on localhost answers; only the clock is not real, so that nothing 
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
+import threading
 import time as real_time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 
+import pyarrow as pa
 import pytest
 import tenacity.nap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ai_usage.sources import bounds as bounds_module
 from ai_usage.sources import http as http_module
+from ai_usage.sources.anthropic.client import AnthropicClient
+from ai_usage.sources.bounds import BoundError, Bounds
+from ai_usage.sources.cursor.client import CursorClient
+from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import AuthError, PermanentError, RefusedError, SourceError, TransientError
 from ai_usage.sources.http import Body, HttpClient, RateLimit, retry_after
 from ai_usage_tests.fixtures.desk import Answers
 
+DAY = Window(date(2026, 11, 1), date(2026, 11, 1))
 SECRET = "key_5ecre7-value-of-some-length"
 
 
@@ -262,6 +271,129 @@ def test_every_try_is_counted(answers: Answers, clock: Clock) -> None:
     assert (stats.requests, stats.retries, stats.rate_limited, stats.bytes) == (3, 2, 1, 5)
 
 
+# How much of an answer is taken -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("status", [200, 302, 500])
+def test_a_body_beyond_its_bytes_is_refused_whatever_its_status(answers: Answers, clock: Clock, packed: bool, status: int) -> None:
+    """1 MB is 1,000,000 bytes, counted as they are sent and as they are unpacked: a kilobyte of gzip may hold a gigabyte."""
+    long = b" " * 1_000_001
+    headers = {"Content_Encoding": "gzip"} if packed else {}
+    answers.give(gzip.compress(long) if packed else long, status, Location="http://127.0.0.2/", **headers)
+    with pytest.raises(PermanentError, match=r"Vendor GET /x: the answer has more megabytes than 1, .*AI_USAGE_HTTP_MAX_MB"):
+        client(answers, bounds=Bounds(mb=1)).ask("GET", "/x", text)
+    answers.give(gzip.compress(long[1:]) if packed else long[1:], **headers)
+    assert client(answers, bounds=Bounds(mb=1)).ask("GET", "/x", text) == " " * 1_000_000, "as many as are allowed"
+
+
+def test_gzip_of_several_members_is_one_body(answers: Answers, clock: Clock) -> None:
+    answers.give(gzip.compress(b"one, ") + gzip.compress(b"two"), Content_Encoding="gzip")
+    assert client(answers).ask("GET", "/x", text) == "one, two"
+
+
+@pytest.mark.parametrize("body", [gzip.compress(b"x" * 99)[:-5], b"no gzip", gzip.compress(b"x") + b"more"], ids=["cut", "none", "tail"])
+def test_gzip_that_is_broken_is_no_body(answers: Answers, clock: Clock, body: bytes) -> None:
+    answers.give(body, Content_Encoding="gzip")
+    answers.give(b"deflated twice", Content_Encoding="deflate, gzip")
+    with pytest.raises(TransientError, match=r"cannot be unpacked; 2 tries"):
+        client(answers, tries=2).ask("GET", "/x", text)
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"], ids=["head", "body"])
+def test_an_answer_that_trickles_ends_in_time(begin: bytes) -> None:
+    """A byte each 20 ms is never 60 s of silence; the whole answer has its own limit, here 0.2 s."""
+    over = threading.Event()
+
+    def trickle(server: socket.socket) -> None:
+        to, _ = server.accept()
+        with to:
+            to.sendall(begin)
+            while not over.wait(0.02):
+                to.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=trickle, args=(server,), daemon=True)
+        thread.start()
+        began = real_time.monotonic()
+        with pytest.raises(TransientError, match=r"takes longer than 0\.2 s, the most that AI_USAGE_HTTP_MAX_S allows"):
+            HttpClient("Vendor", f"http://127.0.0.1:{server.getsockname()[1]}", tries=1, bounds=Bounds(seconds=0.2)).ask("GET", "/", text)
+        over.set()
+        thread.join()
+    assert real_time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("walk", ["users", "workspaces", "claude_code", "daily_usage", "events", "spend"])
+def test_a_chain_without_an_end_fails_and_is_never_complete(answers: Answers, clock: Clock, tmp_path, walk: str) -> None:
+    """Every page is new and announces another: after so many requests the window has failed, and nothing of it is spooled."""
+
+    def page(_: object) -> dict:
+        n = len(answers.asked)
+        rows = [{"id": f"a{n}"}, {"id": f"b{n}"}]
+        return {
+            "data": rows, "has_more": True, "last_id": f"c{n}", "next_page": f"c{n}", "usageEvents": rows, "teamMemberSpend": rows,
+            "pagination": {"hasNextPage": True}, "totalPages": 10**9, "subscriptionCycleStart": 1,
+        }  # fmt: skip
+
+    answers.on = page
+    made = (CursorClient if walk in ("daily_usage", "events", "spend") else AnthropicClient)(
+        answers.url, SECRET, tmp_path, rate_factor=0, bounds=Bounds(pages=5)
+    )
+    with pytest.raises(PermanentError, match=r"announces more pages than 5, .*AI_USAGE_HTTP_MAX_PAGES.*nothing of it was stored"):
+        getattr(made, walk)(DAY)
+    assert len(answers.asked) == 5 and not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+LITTLE = Bounds(depth=3, values=4, text=5)
+
+
+@pytest.mark.parametrize(
+    ("body", "setting"),
+    [
+        (b"[[[]]]", None),
+        (b"[[[[]]]]", "DEPTH"),
+        (b'{"a":{"b":[{}]}}', "DEPTH"),
+        (b'{"a":["[[[[","]",{}]}', None),
+        (b'[ ["]"  ,["]" ,[ "]" ,[]]]]', "DEPTH"),
+        (b'["\\"]",["\\"]",["]\\\\",[]]]]', "DEPTH"),
+        (b"[" * 9, "DEPTH"),
+        (b"[1,2,3,4]", None),
+        (b"[1,2,3,4,5]", "VALUES"),
+        (b'[",,,,,"]', None),
+        (b'"' * 17, None),
+        (b"[" + b'"' * 17, "VALUES"),
+        (b'["12345","1"]', None),
+        (b'["123456"]', "TEXT"),
+        (b'{"123456":1}', "TEXT"),
+        (b"<html>" + b"[" * 9, None),
+    ],
+)  # fmt: skip
+def test_json_that_costs_too_much_is_refused_before_it_is_read(body: bytes, setting: str | None) -> None:
+    """Three levels, four values, texts of five bytes; what stands inside a text is no structure, and what is no JSON is left to its reader."""
+    if setting is None:
+        bounds_module.check(body, LITTLE)
+        return
+    with pytest.raises(BoundError, match=f"AI_USAGE_HTTP_MAX_{setting} allows"):
+        bounds_module.check(body, LITTLE)
+
+
+def test_a_level_too_many_is_one_sentence(answers: Answers, clock: Clock, tmp_path) -> None:
+    answers.give(b'{"data":[{"id":' + b"[" * 100_000 + b"]" * 100_000 + b'}],"has_more":false}')
+    with pytest.raises(
+        PermanentError, match=r"nested in more levels than 64, the most that AI_USAGE_HTTP_MAX_DEPTH allows; .*raise the setting\.$"
+    ):
+        AnthropicClient(answers.url, SECRET, tmp_path).users(DAY)
+
+
+def test_half_an_emoji_costs_its_name_and_not_the_endpoint(answers: Answers, clock: Clock, tmp_path) -> None:
+    """Of halves, pairs and an escaped backslash before the letters, only the halves are replaced."""
+    answers.give(rb'{"teamMembers":[{"id":"u1","name":"\ud800 \ud83d\ude00 \\ud800 \udc00"},{"id":"u2"}]}')
+    walk = CursorClient(answers.url, SECRET, tmp_path).members(DAY)
+    with pa.OSFile(str(walk.path), "rb") as raw, pa.CompressedInputStream(raw, "zstd") as stream:
+        lines = stream.read().splitlines()
+    assert lines == [rb'{"id":"u1","name":"\ufffd \ud83d\ude00 \\ud800 \ufffd"}', b'{"id":"u2"}']
+
+
 # Secrets ------------------------------------------------------------------------------------------------------
 
 
@@ -283,11 +415,6 @@ def test_no_repr_holds_a_secret(answers: Answers) -> None:
 
 def test_a_key_in_a_200_answer_that_is_no_json_is_hidden(answers: Answers, clock: Clock, tmp_path) -> None:
     """Some gateways answer 200 with words that repeat the key."""
-    from datetime import date
-
-    from ai_usage.sources.cursor.client import CursorClient
-    from ai_usage.sources.endpoint import Window
-
     answers.give(f"bad key {SECRET[:31]}".encode())
     made = CursorClient(answers.url, SECRET, tmp_path, rate_factor=0, tries=1)
     with pytest.raises(SourceError) as caught:

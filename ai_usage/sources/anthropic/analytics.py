@@ -74,7 +74,7 @@ def _add(sums: dict[str, Decimal], rows: list[msgspec.Raw]) -> None:
     for row in rows:
         try:
             measured = _MEASURED.decode(row)
-        except msgspec.ValidationError:
+        except ValueError:
             continue
         if measured.cost is not None:
             sums[measured.starting_at[:10]] += measured.cost.amount

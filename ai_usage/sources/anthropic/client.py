@@ -14,7 +14,7 @@ import msgspec
 
 from ai_usage.sources.anthropic import records
 from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.sources.errors import ContractError, MovingSetError, PermanentError, TransientError
+from ai_usage.sources.errors import ContractError, MovingSetError, PermanentError
 from ai_usage.sources.http import Body, HttpClient, RateLimit, Stats
 from ai_usage.sources.spool import Spooled
 from ai_usage.sources.walk import Page, walk
@@ -63,7 +63,7 @@ class _Identified(msgspec.Struct):
 def _identity(record: bytes | memoryview) -> str:
     try:
         return msgspec.json.decode(record, type=_Identified).id
-    except msgspec.ValidationError:
+    except ValueError:  # of another shape, or no text
         return ""  # the decoder says what is wrong with it
 
 
@@ -237,15 +237,7 @@ class AnthropicClient:
         decoder = msgspec.json.Decoder(shape)
 
         def read(body: Body) -> tuple[bytes, T]:
-            try:
-                return body.content, decoder.decode(body.content)
-            except msgspec.ValidationError as error:
-                raise ContractError(
-                    f"Anthropic {name}: the answer is JSON of another shape ({error}); nothing was stored, and sources/anthropic/client.py must follow."
-                ) from None
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                start = self.http.excerpt(body.content, 40)
-                raise TransientError(f"Anthropic {name} answered 200 with something that is not JSON (it begins {start!r})") from None
+            return body.content, self.http.page(name, decoder, body, "anthropic/client.py")
 
         return self.http.ask("GET", path, read, params=params, limit=self._limit, stats=stats, endpoint=name)
 

@@ -6,6 +6,7 @@ Belongs here: paths, bodies, page chains and their proofs of being closed. Does 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +22,6 @@ from ai_usage.sources.walk import Page, walk
 
 DEFAULT_BASE_URL = "https://api.cursor.com"
 PAGE_SIZE = 1000  # the documented maximum for events
-MAX_PAGES = 100_000  # a chain that is longer does not end
 T = TypeVar("T")
 
 
@@ -87,7 +87,7 @@ class CursorClient:
         endpoint = records.DAILY_USAGE
 
         def pages(stats: Stats) -> Iterator[Page]:
-            for number in range(1, MAX_PAGES):
+            for number in itertools.count(1):
                 request = {**_bounds(window), "page": number, "pageSize": PAGE_SIZE}
                 body, page = self._ask(endpoint, _Usage, stats, "POST", "/teams/daily-usage-data", request, check=_echo(number))
                 yield Page(page.data, request, {"pagination": page.pagination, "period": page.period}, body)
@@ -107,7 +107,7 @@ class CursorClient:
             total: int | None = None
             previous: list[msgspec.Raw] = []
             seen = 0
-            for number in range(1, MAX_PAGES):
+            for number in itertools.count(1):
                 request = {**_bounds(window), "page": number, "pageSize": PAGE_SIZE}
                 body, page = self._ask(endpoint, _Events, stats, "POST", "/teams/filtered-usage-events", request, check=_echo(number))
                 if number == 1:
@@ -141,7 +141,7 @@ class CursorClient:
         def pages(stats: Stats) -> Iterator[Page]:
             previous = b""
             seen = 0
-            for number in range(1, MAX_PAGES):
+            for number in itertools.count(1):
                 request = {"page": number, "pageSize": PAGE_SIZE, "sortBy": "user", "sortDirection": "asc"}
                 body, page = self._ask(endpoint, _Spend, stats, "POST", "/teams/spend", request)
                 digest = hashlib.sha256(body).digest()
@@ -178,16 +178,7 @@ class CursorClient:
         decoder = msgspec.json.Decoder(shape)
 
         def read(body: Body) -> tuple[bytes, T]:
-            try:
-                page = decoder.decode(body.content)
-            except msgspec.ValidationError as error:
-                raise ContractError(
-                    f"Cursor {endpoint.name}: the answer is JSON of another shape ({error}); nothing was stored, and "
-                    "sources/cursor/client.py must follow the vendor's change."
-                ) from None
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                start = self.http.excerpt(body.content, 40)
-                raise TransientError(f"Cursor {endpoint.name} answered 200 with something that is not JSON (it begins {start!r})") from None
+            page = self.http.page(endpoint.name, decoder, body, "cursor/client.py")
             check(page)
             return body.content, page
 

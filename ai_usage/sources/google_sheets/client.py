@@ -40,14 +40,15 @@ class _Transport(gspread.http_client.HTTPClient):
 
     def request(self, method: str, endpoint: str, params: Any = None, **_: Any) -> requests.Response:  # type: ignore[override]
         def read(body: Body) -> requests.Response:
+            content = body.content.decode(errors="replace").encode()  # a cell that is no text costs itself alone
             try:
-                json.loads(body.content)
+                json.loads(content)
             except ValueError:
                 start = self._http.excerpt(body.content, 40)
                 raise TransientError(f"Google Sheets answered 200 with something that is not JSON (it begins {start!r})") from None
             answer = requests.Response()
             answer.status_code = 200
-            answer._content = body.content
+            answer._content = content
             answer.encoding = "utf-8"
             return answer
 
