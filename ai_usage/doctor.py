@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from ai_usage.outgoing import guarded
 from ai_usage.runtime import Runtime
 from ai_usage.secrets import Secret, exposed
 from ai_usage.settings import SettingsError, misspelled
@@ -153,7 +154,7 @@ def _clock(runtime: Runtime) -> str:
     }  # fmt: skip
     for address in dict.fromkeys(url for source, url in addresses.items() if source not in off):
         try:
-            answer = requests.get(address, timeout=10, allow_redirects=False, stream=True)
+            answer = guarded(requests.Session()).get(address, timeout=10, stream=True)
         except requests.RequestException:
             continue
         answer.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ai_usage.loading import Forgotten, Loader
+from ai_usage.outgoing import is_loopback
 from ai_usage.settings import Settings, SettingsError, load_settings, variable
 from ai_usage.sources.anthropic.analytics import AnalyticsClient
 from ai_usage.sources.anthropic.client import AnthropicClient
@@ -122,7 +123,7 @@ class Runtime:
         settings = self.settings
         if settings.sheet_id is None:
             raise PermanentError(settings.off()["google_sheets"])
-        local = settings.sheets_base_url.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+        local = is_loopback(settings.sheets_base_url)
         given: Path | str | None = settings.google_application_credentials
         if settings.sheet_credentials is not None:
             given = settings.sheet_credentials.get_secret_value()

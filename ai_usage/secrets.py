@@ -27,6 +27,8 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from ai_usage.outgoing import guarded, is_loopback
+
 SECRET_MANAGER_URL = "https://secretmanager.googleapis.com"  # noqa: S105
 KEPT_S = 300.0
 PATIENCE_S = 30.0
@@ -214,10 +216,12 @@ def _request(name: str, base_url: str) -> Callable[[], tuple[str, str]]:
 
     # At DEBUG the client logs whole answers, the key among them.
     logging.getLogger("google.cloud.secretmanager_v1").setLevel(logging.INFO)
-    local = base_url.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+    local = base_url.startswith("http://") and is_loopback(base_url)
     client = secretmanager.SecretManagerServiceClient(
         transport="rest", client_options={"api_endpoint": base_url}, credentials=AnonymousCredentials() if local else None
     )
+
+    guarded(client.transport._session)  # type: ignore[attr-defined]
 
     def ask() -> tuple[str, str]:
         answer = client.access_secret_version(name=name, retry=None, timeout=10.0)

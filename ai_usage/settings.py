@@ -19,6 +19,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, Validation
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SettingsSourceError
 
+from ai_usage.outgoing import in_clear, names, without_login
 from ai_usage.secrets import SECRET_MANAGER_URL, Secret, malformed
 from ai_usage.secrets import SettingsError as SettingsError
 from ai_usage.sources.bounds import Bounds
@@ -42,6 +43,10 @@ class Settings(BaseSettings):
     )  # fmt: skip
 
     warehouse: Literal["duckdb", "bigquery"] = Field("duckdb", description="Which engine holds the tables.")
+    plaintext_hosts: str = Field(
+        "",
+        description="Hosts, by comma, to which credentials may go without TLS, such as containers of one private network. This machine always may.",
+    )
     data_dir: Path = Field(Path("data"), description="Everything the platform writes lies below it.")
     duckdb_path: Path | None = Field(None, description="The DuckDB file. Default: `ai_usage.duckdb` in the data folder.")
     duckdb_lock_wait_s: float = Field(60, ge=0, description="Seconds to wait for another process that holds the DuckDB file.")
@@ -226,11 +231,18 @@ class Settings(BaseSettings):
         "alerts_link",
     )
     @classmethod
-    def _is_url(cls, value: str | None) -> str | None:
+    def _is_url(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None:
             return None
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
+        if info.field_name == "alerts_link":  # people follow it; nothing is sent there
+            return value.rstrip("/")
+        if "@" in value:
+            raise ValueError("must hold no user and no password; remove what stands before the @, since each key has a setting of its own")
+        wrong = in_clear(value, names(info.data.get("plaintext_hosts", "")))
+        if wrong:
+            raise ValueError(wrong)
         return value.rstrip("/")
 
     @field_validator("history_days")
@@ -270,6 +282,10 @@ class Settings(BaseSettings):
     def given_keys(self) -> list[Secret]:
         """The keys that are set, whoever uses them."""
         return [v for v in map(self.__dict__.get, type(self).model_fields) if isinstance(v, Secret)]
+
+    @property
+    def hosts_in_clear(self) -> list[str]:
+        return names(self.plaintext_hosts)
 
     @property
     def http_bounds(self) -> Bounds:
@@ -381,10 +397,15 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""
         field = next((f for f in Settings.model_fields if name in (f, variable(f))), None)
-        value = "" if field is None or is_key(field) else f" to {first.get('input')!r}"
+        value = "" if field is None or is_key(field) else f" to {_shown(field, first.get('input'))!r}"
         said = first["msg"].removeprefix("Value error, ")
         what = Settings.model_fields[field].description if field else ""
         raise SettingsError(f"{variable(field) if field else name} is set{value}: {said[:1].lower()}{said[1:]}. {what}".strip()) from None
+
+
+def _shown(field: str, value: object) -> object:
+    """A value in an error: of an address without the login that somebody wrote into it."""
+    return without_login(value) if isinstance(value, str) and field.endswith(("url", "endpoint")) else value
 
 
 def markdown() -> str:

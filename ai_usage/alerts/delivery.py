@@ -10,11 +10,12 @@ sent by smtplib with what apprise read from the URL, since apprise makes the pla
 from __future__ import annotations
 
 import logging
+import os
 import re
 import smtplib
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formataddr, formatdate, make_msgid
@@ -23,6 +24,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from ai_usage import outgoing
 from ai_usage.alerts.wording import Message
 from ai_usage.settings import SettingsError
 
@@ -40,8 +42,9 @@ class Destination:
     url: str = field(repr=False)
 
 
-def destinations(given: str | None, audiences: Mapping[str, str]) -> list[Destination]:
+def destinations(given: str | None, audiences: Mapping[str, str], in_clear: Collection[str] = ()) -> list[Destination]:
     """The addresses of every audience from the text of `AI_USAGE_ALERT_URLS`: a mapping of audience to a URL or a list of them, YAML or JSON.
+    `in_clear`: the hosts to which a message may go without TLS.
 
     Raises `SettingsError`; no address is in its message.
     """
@@ -63,9 +66,24 @@ def destinations(given: str | None, audiences: Mapping[str, str]) -> list[Destin
             )
         for number, url in enumerate([value] if isinstance(value, str) else value, start=1):
             name = f"{audience} {number} ({_scheme(url)})"
-            _plugin(url, name)
+            _check_secure(_plugin(url, name), name, in_clear)
             made.append(Destination(name, str(audience), url))
     return made
+
+
+def _check_secure(plugin: Any, name: str, in_clear: Collection[str]) -> None:
+    """A webhook's address is a secret, and so is a mail account's password; a mail relay without a login may be asked as it is."""
+    from apprise.plugins.email import NotifyEmail
+
+    if isinstance(plugin, NotifyEmail):
+        host, clear = plugin.smtp_host, bool(plugin.password) and plugin.secure_mode == "insecure"
+    else:
+        host, clear = (
+            plugin.host or "",
+            bool(plugin.protocol) and not plugin.secure,
+        )  # apprise's services that only know TLS have no `protocol`
+    if clear and (wrong := outgoing.in_clear(f"http://{host}", in_clear)):
+        raise SettingsError(f"{VARIABLE}: to {name} {wrong.replace('https://', 'the same address with an s before ://')}.")
 
 
 def _is_urls(value: Any) -> bool:
@@ -88,6 +106,7 @@ def _plugin(url: str, name: str) -> Any:
         found = None
     if found is None:
         raise SettingsError(f"{VARIABLE}: the address of {name} cannot be read; write it as apprise's documentation says for its service.")
+    found.redirects = False  # whatever its URL says: a message that was sent elsewhere told nobody, and its address is a secret
     return found
 
 
@@ -116,6 +135,7 @@ def _send(to: Destination, message: Message) -> str | None:
         return _mail(to, plugin, message)
     plugin.socket_connect_timeout = min(plugin.socket_connect_timeout, TIMEOUT_S)
     plugin.socket_read_timeout = min(plugin.socket_read_timeout, TIMEOUT_S)
+    os.environ["NETRC"] = os.devnull  # apprise's requests take no session: this keeps ~/.netrc out of them
     sender = apprise.Apprise()
     sender.add(plugin)
     with _Listening() as heard:

@@ -57,7 +57,7 @@ def configured(settings: Settings) -> tuple[Config, list[Destination]]:
     """The alerts and the addresses that the settings name. Raises `SettingsError`."""
     config = load_config(settings.alerts_file)
     given = settings.alert_urls.get_secret_value() if settings.alert_urls else None
-    return config, delivery.destinations(given, config.audiences)
+    return config, delivery.destinations(given, config.audiences, settings.hosts_in_clear)
 
 
 def sources_on(settings: Settings) -> list[str]:

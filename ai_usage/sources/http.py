@@ -7,7 +7,6 @@ and page chains (each vendor's `client.py`), and how much of an answer is taken 
 
 from __future__ import annotations
 
-import base64
 import logging
 import math
 import re
@@ -29,6 +28,7 @@ import tenacity
 import urllib3
 
 from ai_usage import __version__
+from ai_usage.outgoing import guarded, hide, hide_in_answer, host_of, is_loopback, without_login
 from ai_usage.sources import bounds as bounded
 from ai_usage.sources.bounds import BoundError, Bounds, TimedAdapter
 from ai_usage.sources.errors import AuthError, ContractError, PermanentError, RefusedError, SourceError, TransientError
@@ -40,7 +40,6 @@ T = TypeVar("T")
 Params = Mapping[str, Any] | Sequence[tuple[str, str]] | None
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 _EXCERPT = 200
-SHORTEST_SECRET = 12
 
 
 class RateLimit:
@@ -79,13 +78,6 @@ class Stats:
         with self._lock:
             for name, amount in amounts.items():
                 setattr(self, name, getattr(self, name) + amount)
-
-
-class _Unchanged(requests.auth.AuthBase):
-    """An auth that adds nothing."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
 
 
 @dataclass(frozen=True)
@@ -130,17 +122,16 @@ class HttpClient:
         self.traffic = traffic or Traffic()
         self.base_url = base_url.rstrip("/")
         self.stats = Stats()
-        # A short key is a placeholder behind a gateway that adds the real one, and its text is in every answer.
-        self._secrets = tuple(form for s in secrets if len(s) >= SHORTEST_SECRET for form in _forms(s))
+        self._shown_url = without_login(self.base_url)
+        # A proxy's own loopback is another machine, so a key for this one goes through none.
+        self._proxies = {"no_proxy": host_of(self.base_url)} if is_loopback(self.base_url) else None
+        self._secrets = secrets
         self._key_setting = key_setting
         self._tries, self._patience_s, self._timeout_s, self._backoff_s = tries, patience_s, timeout_s, backoff_s
         self._hints = hints or {}
         self._bounds = bounds or Bounds()
-        self._session = session or requests.Session()
-        # Unless it finds no address, requests reads a redirect's body to its end, whatever its length, also where it is not followed.
-        self._session.get_redirect_target = lambda _: None  # type: ignore[method-assign,assignment]
-        # An auth that is set keeps ~/.netrc from putting somebody else's credential in; proxies and CA bundles still come from there.
-        self._session.auth = auth or _Unchanged()
+        self._session = guarded(session or requests.Session())
+        self._session.auth = auth or self._session.auth
         self._session.headers.update({"User-Agent": f"ai-usage-analytics/{__version__}", "Accept-Encoding": "gzip"})
         self._session.headers.update(headers or {})
         adapter = TimedAdapter(self._bounds.seconds, pool_connections=connections, pool_maxsize=connections, max_retries=0)
@@ -148,7 +139,7 @@ class HttpClient:
         self._session.mount("https://", adapter)
 
     def __repr__(self) -> str:
-        return f"HttpClient({self.vendor}, {self.base_url})"
+        return f"HttpClient({self.vendor}, {self._shown_url})"
 
     def close(self) -> None:
         self._session.close()
@@ -264,7 +255,7 @@ class HttpClient:
         begun = time.monotonic()
         try:
             with self._session.request(
-                method, self.base_url + path, params=params, json=json, timeout=self._timeout_s, stream=True, allow_redirects=False
+                method, self.base_url + path, params=params, json=json, timeout=self._timeout_s, stream=True, proxies=self._proxies
             ) as answer:
                 content = bounded.read(answer.raw, self._bounds)
             if answer.status_code == 200:
@@ -274,7 +265,7 @@ class HttpClient:
         except zlib.error:
             raise TransientError(f"{where}: the answer cannot be unpacked.") from None
         except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
-            raise PermanentError(f"{self.vendor}: the base URL {self.base_url!r} is not a URL; correct the setting.") from None
+            raise PermanentError(f"{self.vendor}: the base URL {self._shown_url!r} is not a URL; correct the setting.") from None
         except google.auth.exceptions.RefreshError as error:
             raise AuthError(
                 f"{self.vendor}: the credentials in {self._key_setting} are refused ({self._safe(_first(error))}); replace the file."
@@ -293,7 +284,8 @@ class HttpClient:
             refusal = self._error(where, answer, content)
             refusal.status, refusal.request_id = answer.status_code, self._request_id(answer)
             raise refusal
-        return Body(self._without_secrets(content), self._request_id(answer))
+        # As debugging gateways do: it would carry the key into the spool and into the column `extra`.
+        return Body(hide_in_answer(content, self._hidden()), self._request_id(answer))
 
     def _error(self, where: str, answer: requests.Response, content: bytes) -> SourceError:
         """Status -> class, kind and a sentence: the one place where statuses are judged."""
@@ -316,9 +308,9 @@ class HttpClient:
                 f"{where} answered 403: {key} is valid but not allowed to read this; ask an administrator of {self.vendor} ({said})."
             )
         if status in {301, 302, 303, 307, 308}:
-            return PermanentError(f"{where} redirects elsewhere: the base URL {self.base_url!r} is not the API's; correct the setting.")
+            return PermanentError(f"{where} redirects elsewhere: the base URL {self._shown_url!r} is not the API's; correct the setting.")
         if status == 404:
-            return PermanentError(f"{where} answered 404: no such resource below {self.base_url!r}; check the base URL ({said}).")
+            return PermanentError(f"{where} answered 404: no such resource below {self._shown_url!r}; check the base URL ({said}).")
         return PermanentError(f"{where} answered {status} and would again; see the message and the request ({said}).")
 
     def page(self, name: str, decoder: msgspec.json.Decoder[T], body: Body, follow: str) -> T:
@@ -346,32 +338,16 @@ class HttpClient:
         return self._safe(content[: 20 * _EXCERPT].decode("utf-8", "replace").replace("\n", " "))[:length]
 
     def _safe(self, text: str) -> str:
-        for secret in self._hidden():
-            text = text.replace(secret, "***")
-        return text
+        return hide(text, self._hidden())
 
     def _request_id(self, answer: requests.Response) -> str | None:
         found = _request_id(answer)
         return found and self._safe(found)
 
-    def _without_secrets(self, content: bytes) -> bytes:
-        """A good answer that repeats the key, as debugging gateways do, would carry it into the spool and into the column `extra`."""
-        for secret in self._hidden():
-            found = secret.encode()
-            if found in content:  # values alone: a field that lost its name would be another record
-                content = re.sub(re.escape(found) + rb'(?!"\s*:)', b"***", content)
-        return content
-
     def _hidden(self) -> tuple[str, ...]:
         """The keys, and the token that Google's session fetched with one."""
         token = getattr(getattr(self._session, "credentials", None), "token", None)
         return (*self._secrets, token) if isinstance(token, str) and token else self._secrets
-
-
-def _forms(secret: str) -> tuple[str, ...]:
-    """A key as it may come back: as it is, and as Basic authentication writes it, as name and as password."""
-    basic = {base64.b64encode(text.encode()).decode().rstrip("=") for text in (secret, f"{secret}:", f":{secret}")}
-    return (secret, *sorted(basic, key=len, reverse=True))
 
 
 def retry_after(header: str | None, now: datetime | None = None) -> float | None:

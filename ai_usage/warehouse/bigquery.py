@@ -25,6 +25,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from ai_usage import tables
+from ai_usage.outgoing import guarded
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import bigquery_sql as sql_for
 from ai_usage.warehouse import dialect, models
@@ -42,10 +43,15 @@ def connect(project: str, location: str, endpoint: str | None = None, key_file: 
     """
     options = ClientOptions(api_endpoint=endpoint) if endpoint else None
     if endpoint and endpoint.startswith("http://"):
-        return bigquery.Client(project=project, location=location, credentials=AnonymousCredentials(), client_options=options)
+        return _guarded(bigquery.Client(project=project, location=location, credentials=AnonymousCredentials(), client_options=options))
     if key_file and not os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):  # it may stand in .env alone, where Google's search does not look
         os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = str(key_file)
-    return bigquery.Client(project=project, location=location, client_options=options)
+    return _guarded(bigquery.Client(project=project, location=location, client_options=options))
+
+
+def _guarded(client: bigquery.Client) -> bigquery.Client:
+    guarded(client._http)
+    return client
 
 
 class BigQueryWarehouse:

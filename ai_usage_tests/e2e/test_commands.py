@@ -298,7 +298,7 @@ def test_doctor_finds_unreachable_hosts(firm: Company) -> None:
         bad(firm, "Cursor", "refused", cursor_base_url=address, http_patience_s=0.3)
         bad(firm, "clock", cursor_base_url=address, sheets_base_url=address, http_patience_s=0.3)
         bad(firm, "Sheet", "refused", sheets_base_url=address, http_patience_s=0.3)
-    bad(firm, "Cursor", "resolved", cursor_base_url="http://no-such-host.invalid", http_patience_s=0.3)
+    bad(firm, "Cursor", "resolved", cursor_base_url="https://no-such-host.invalid", http_patience_s=0.3)
 
 
 def test_doctor_finds_the_sheets_troubles(firm: Company, tmp_path: Path) -> None:

@@ -79,16 +79,16 @@ def test_plan_apply_verify_and_export_check(call, bigquery: BigQuery, tmp_path: 
     ("variables", "said"),
     [
         ({}, "METABASE_URL is not set"),
-        ({"METABASE_URL": "http://m"}, "METABASE_POSTGRES_URL is not set"),
-        ({"METABASE_URL": "http://m", "METABASE_POSTGRES_URL": "nonsense"}, "is not of the form postgresql://"),
-        ({"METABASE_URL": "http://m", "AI_USAGE_METABASE_ENGINE": "bigquery"}, "no project is named; set AI_USAGE_BIGQUERY_PROJECT"),
+        ({"METABASE_URL": "https://m"}, "METABASE_POSTGRES_URL is not set"),
+        ({"METABASE_URL": "https://m", "METABASE_POSTGRES_URL": "nonsense"}, "is not of the form postgresql://"),
+        ({"METABASE_URL": "https://m", "AI_USAGE_METABASE_ENGINE": "bigquery"}, "no project is named; set AI_USAGE_BIGQUERY_PROJECT"),
         (
-            {"METABASE_URL": "http://m", "AI_USAGE_METABASE_ENGINE": "bigquery", "AI_USAGE_BIGQUERY_PROJECT": "p"},
+            {"METABASE_URL": "https://m", "AI_USAGE_METABASE_ENGINE": "bigquery", "AI_USAGE_BIGQUERY_PROJECT": "p"},
             "AI_USAGE_METABASE_BIGQUERY_CREDENTIALS is not set",
         ),
         ({"METABASE_URL": "m"}, "must begin with http"),
-        ({"METABASE_URL": "http://m", "AI_USAGE_METABASE_GROUPS": "Finance"}, "AI_USAGE_METABASE_GROUPS is no JSON"),
-        ({"METABASE_URL": "http://m", "METABASE_POSTGRES_URL": "postgresql://u@h/d", "AI_USAGE_METABASE_PERSONAL": "boss"}, "names the audience 'boss'"),
+        ({"METABASE_URL": "https://m", "AI_USAGE_METABASE_GROUPS": "Finance"}, "AI_USAGE_METABASE_GROUPS is no JSON"),
+        ({"METABASE_URL": "https://m", "METABASE_POSTGRES_URL": "postgresql://u@h/d", "AI_USAGE_METABASE_PERSONAL": "boss"}, "names the audience 'boss'"),
     ],
 )  # fmt: skip
 def test_a_setting_that_is_missing_or_wrong_is_one_sentence(call, variables: dict[str, str], said: str) -> None:
@@ -98,11 +98,11 @@ def test_a_setting_that_is_missing_or_wrong_is_one_sentence(call, variables: dic
 
 def test_settings_become_a_configuration(tmp_path: Path) -> None:
     settings = Settings(
-        _env_file=None, METABASE_URL="http://m/", METABASE_POSTGRES_URL="postgresql://r:s3cret@h/d", metabase_personal="finance, managers",
+        _env_file=None, METABASE_URL="https://m/", METABASE_POSTGRES_URL="postgresql://r:s3cret@h/d", metabase_personal="finance, managers",
         metabase_recipients={"finance": ["a@example.com"]},
     )  # fmt: skip
     config = config_of(settings)
-    assert (config.url, config.personal, config.recipients) == ("http://m", ("finance", "managers"), {"finance": ("a@example.com",)})
+    assert (config.url, config.personal, config.recipients) == ("https://m", ("finance", "managers"), {"finance": ("a@example.com",)})
     assert (config.database.engine, config.database.schema, config.database.details["password"]) == ("postgres", "ai_usage", "s3cret")
     assert "s3cret" not in repr(config) and "s3cret" not in repr(settings)
 
@@ -122,7 +122,7 @@ def test_metabase_reads_the_warehouses_dataset_unless_told_otherwise(
     key = tmp_path / "key.json"
     key.write_text("{}")
     settings = Settings(
-        _env_file=None, METABASE_URL="http://m", metabase_engine="bigquery", metabase_bigquery_credentials=key,
+        _env_file=None, METABASE_URL="https://m", metabase_engine="bigquery", metabase_bigquery_credentials=key,
         bigquery_project="warehouse-project", bigquery_dataset="warehouse", **given,
     )  # fmt: skip
     database = config_of(settings).database

@@ -374,6 +374,18 @@ def test_every_refusal_is_one_sentence_without_the_secret(answers, status: int, 
     assert SECRET not in str(found.value) and "\n" not in str(found.value)
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_redirect_is_refused_and_not_followed(answers, method: str) -> None:
+    """It would carry the key to whatever host the answer names."""
+    client = Client(answers.url, secrets=(SECRET,))
+    client.use_key(SECRET)
+    answers.give(b"", status=302, Location=f"http://bob:pass@127.0.0.1/?key={SECRET}")
+    answers.on = lambda asked: {} if asked.path != "/api/x" else None
+    with pytest.raises(MetabaseError, match=r"redirects /api/x to http://\*\*\*@127\.0\.0\.1/\?key=\*\*\*; set METABASE_URL"):
+        getattr(client, method)("/api/x", *([{}] if method == "post" else []))
+    assert len(answers.asked) == 1
+
+
 def test_a_failed_query_is_an_error_although_its_status_is_202(bigquery: BigQuery) -> None:
     with StandIn(bigquery) as metabase:
         apply(metabase)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from ai_usage.alerts import delivery
 from ai_usage.alerts.delivery import Destination, deliver, destinations
 from ai_usage.alerts.wording import Message
 from ai_usage.settings import SettingsError
+from ai_usage_tests.fixtures.desk import Answers
 from ai_usage_tests.fixtures.mail import Mailbox, Webhook, silent_port
 
 AUDIENCES = {"finance": "", "platform": ""}
@@ -91,6 +93,49 @@ def test_a_webhook_that_fails_is_said_without_its_address(
     assert "hook-token" not in error + caplog.text + repr(to(webhook.url()))
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_webhook_that_redirects_was_not_told(answers: Answers, status: int) -> None:
+    """The other address would answer 200 to a GET without the message, and would learn the webhook's token."""
+    answers.give(b"", status, Location=f"{answers.url}/elsewhere")
+    url = answers.url.replace("http://", "json://user:hook-password@")
+    assert f"answered {status}" in str(deliver(to(f"{url}/hook-token?redirect=yes"), MESSAGE))
+    assert [a.path for a in answers.asked] == ["/hook-token"]
+
+
+def test_a_webhook_is_told_nothing_from_netrc(answers: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    answers.give(b"")
+    assert deliver(to(answers.url.replace("http://", "json://")), MESSAGE) is None
+    assert "authorization" not in answers.asked[0].headers
+
+
+@pytest.mark.parametrize(
+    "url", ["json://hook.example/t", "form://10.0.0.1/t", "gotify://hook.example/secrettoken12345", "mailto://u:p@mail.example?to=a@b.co"]
+)
+def test_an_address_without_tls_is_refused_unless_its_host_is_named(url: str) -> None:
+    given, host = f"finance: '{url}'", url.partition("?")[0].replace("u:p@", "").split("/")[2]
+    with pytest.raises(
+        SettingsError, match=rf"AI_USAGE_ALERT_URLS: to finance 1 .* name the host {host} in AI_USAGE_PLAINTEXT_HOSTS\.$"
+    ) as error:
+        destinations(given, AUDIENCES)
+    assert "token" not in str(error.value) and "u:p" not in str(error.value)
+    assert destinations(given, AUDIENCES, [host])
+    assert destinations(f"finance: '{url.replace('://', 's://')}'", AUDIENCES)
+
+
+def test_what_needs_no_tls_is_left_alone() -> None:
+    """This machine, services that only know TLS, and a relay that wants no login."""
+    for url in (
+        "json://[::1]:1/t",
+        "json://localhost/t",
+        "mailto://relay.example?to=a@b.co&from=c@d.co",
+        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/",
+    ):
+        assert destinations(f"finance: '{url}'", AUDIENCES)
+
+
 def test_a_webhook_that_hangs_holds_nobody_up(webhook: Webhook) -> None:
     """The bound of the whole delivery counts, whatever the plugin's own timeouts are."""
     webhook.mood = "hang"
@@ -98,9 +143,9 @@ def test_a_webhook_that_hangs_holds_nobody_up(webhook: Webhook) -> None:
 
 
 def test_addresses_are_read_from_yaml_and_json() -> None:
-    found = destinations('{"finance": ["json://a/1", "json://a/2"], "platform": "json://b"}', AUDIENCES)
-    assert [d.name for d in found] == ["finance 1 (json)", "finance 2 (json)", "platform 1 (json)"]
-    assert [d.url for d in destinations("finance: json://a/1\nplatform:\n- json://b\n", AUDIENCES)] == ["json://a/1", "json://b"]
+    found = destinations('{"finance": ["jsons://a/1", "jsons://a/2"], "platform": "jsons://b"}', AUDIENCES)
+    assert [d.name for d in found] == ["finance 1 (jsons)", "finance 2 (jsons)", "platform 1 (jsons)"]
+    assert [d.url for d in destinations("finance: jsons://a/1\nplatform:\n- jsons://b\n", AUDIENCES)] == ["jsons://a/1", "jsons://b"]
     assert destinations(None, AUDIENCES) == destinations("  ", AUDIENCES) == []
 
 

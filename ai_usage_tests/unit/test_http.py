@@ -5,6 +5,7 @@ A real server on localhost answers; only the clock is not real, so that nothing 
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import socket
@@ -15,10 +16,14 @@ from email.utils import format_datetime
 
 import pyarrow as pa
 import pytest
+import requests
 import tenacity.nap
+from google.auth.credentials import AnonymousCredentials
+from google.auth.transport import requests as google_requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ai_usage.outgoing import guarded, hide
 from ai_usage.sources import bounds as bounds_module
 from ai_usage.sources import http as http_module
 from ai_usage.sources.anthropic.client import AnthropicClient
@@ -122,6 +127,66 @@ def test_a_short_key_damages_no_answer(answers: Answers, key: str) -> None:
 def test_a_key_in_an_answer_costs_no_field_its_name(answers: Answers) -> None:
     answers.give(json.dumps({SECRET: 1, "echo": f"Bearer {SECRET}", "list": [SECRET]}).encode())
     assert json.loads(client(answers).ask("GET", "/x", text)) == {SECRET: 1, "echo": "Bearer ***", "list": ["***"]}
+
+
+ECHOES = {
+    "upper": SECRET.upper(),
+    "url": SECRET.replace("_", "%5F").replace("-", "%2d"),
+    "json": SECRET.replace("_", r"\u005f").replace("-", r"\u002D"),
+    **{f"basic {n}": base64.b64encode(f"{'x' * n}{SECRET}:{'y' * n}".encode()).decode() for n in range(4)},
+    "for urls": base64.urlsafe_b64encode(f"user:{SECRET}".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("form", ECHOES)
+def test_a_key_is_known_in_the_forms_in_which_it_comes_back(answers: Answers, clock: Clock, form: str) -> None:
+    """In an answer and in an error alike; of base64 not eight letters remain that the key made."""
+    echo = ECHOES[form]
+    answers.give(b'{"a": "<' + echo.encode() + b'>", "tokens": 12}')
+    answers.give(b'{"a": "<' + echo.encode() + b'>"}', 400)
+    said = client(answers).ask("GET", "/x", text)
+    with pytest.raises(PermanentError) as caught:
+        client(answers).ask("GET", "/x", text)
+    assert said.startswith('{"a": "<') and said.endswith('***>", "tokens": 12}')
+    assert not [n for n in range(8, len(echo) - 8) if echo[n : n + 8] in said + str(caught.value)]
+
+
+def test_a_key_inside_a_longer_field_name_leaves_it_whole(answers: Answers) -> None:
+    named = {f"before {SECRET} after": f"{SECRET}: 1", f'"{SECRET}" : ': [f'say "{SECRET}"', {"x": SECRET}]}
+    answers.give(named)
+    found = json.loads(client(answers).ask("GET", "/x", text))
+    assert found == {f"before {SECRET} after": "***: 1", f'"{SECRET}" : ': ['say "***"', {"x": "***"}]}
+
+
+def test_a_key_with_letters_that_are_escaped_is_hidden() -> None:
+    key = 'pa"ss/wo+rd\\and=more'
+    assert hide(json.dumps(key) + " " + json.dumps(key).replace("/", "\\/"), (key,)) == '"***" "***"'
+    assert hide("pa%22ss%2Fwo%2brd%5Cand%3Dmore", (key,)) == "***"
+
+
+def test_a_password_in_a_base_url_is_never_shown(answers: Answers, clock: Clock) -> None:
+    made = HttpClient("Vendor", answers.url.replace("http://", "http://bob:pass-word-5@"), tries=1)
+    said = [repr(made)]
+    for status in (301, 404):
+        answers.give(b"{}", status, Location="http://127.0.0.2/")
+        with pytest.raises(SourceError) as caught:
+            made.ask("GET", "/x", text)
+        said.append(str(caught.value))
+    with pytest.raises(SourceError) as caught:
+        HttpClient("Vendor", "http://bob:pass-word-5@:80", tries=1).ask("GET", "/x", text)
+    assert not [s for s in [*said, str(caught.value)] if "pass-word" in s or "bob" in s]
+    assert [a.headers.get("authorization") for a in answers.asked] == [None, None]
+
+
+def test_a_key_for_this_machine_goes_through_no_proxy(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's loopback is another machine; for every other address the environment's proxies count."""
+    with Answers() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        answers.give(b"fine")
+        assert client(answers).ask("GET", "/x", text) == "fine"
+        proxy.give(b"fetched")
+        assert HttpClient("Vendor", "http://vendor.invalid", tries=1).ask("GET", "/x", text) == "fetched"
+        assert len(proxy.asked) == 1
 
 
 # Bounds -------------------------------------------------------------------------------------------------------
@@ -428,7 +493,21 @@ def test_netrc_and_proxies_of_the_machine_do_not_replace_the_key(answers: Answer
     monkeypatch.setenv("NETRC", str(netrc))
     answers.give(b"fine")
     HttpClient("Vendor", answers.url).ask("GET", "/x", text)
-    assert "authorization" not in answers.asked[0].headers
+    google = google_requests.AuthorizedSession(AnonymousCredentials())
+    for session in (requests.Session(), google, google._auth_request_session):
+        answers.give(b"fine")
+        guarded(session).get(answers.url)
+    assert not [a for a in answers.asked if "authorization" in a.headers]
+
+
+def test_a_guarded_session_goes_nowhere_else(answers: Answers) -> None:
+    """Every client's: a redirect is an answer, and what it points to is not asked."""
+    google = guarded(google_requests.AuthorizedSession(AnonymousCredentials()))
+    for session in (guarded(requests.Session()), google, google._auth_request_session):
+        for method in ("GET", "POST"):
+            answers.give(b"{}", 307, Location=f"{answers.url}/elsewhere")
+            assert session.request(method, answers.url, json={"key": SECRET}).status_code == 307
+    assert {a.path for a in answers.asked} == {"/"}
 
 
 # Rate limit ---------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from ai_usage.settings import Settings, SettingsError, load_settings, markdown, 
 
 GOOD = {
     "AI_USAGE_WAREHOUSE": ("warehouse", "duckdb", "duckdb"),
+    "AI_USAGE_PLAINTEXT_HOSTS": ("plaintext_hosts", "metabase, Proxy", "metabase, Proxy"),
     "AI_USAGE_DATA_DIR": ("data_dir", "/d", Path("/d")),
     "AI_USAGE_DUCKDB_PATH": ("duckdb_path", "/d/x.duckdb", Path("/d/x.duckdb")),
     "AI_USAGE_DUCKDB_LOCK_WAIT_S": ("duckdb_lock_wait_s", "1.5", 1.5),
@@ -92,12 +93,12 @@ WRONG = {
     "AI_USAGE_SETTLE_DAYS": ["0", "367", "1.5", "many"],
     "AI_USAGE_SPOOL_KEEP_DAYS": ["0", "x"],
     "AI_USAGE_SUPERSEDED_KEEP_DAYS": ["0"],
-    "AI_USAGE_CURSOR_BASE_URL": ["api.cursor.com", "ftp://x"],
+    "AI_USAGE_CURSOR_BASE_URL": ["api.cursor.com", "ftp://x", "http://x.example"],
     "AI_USAGE_CURSOR_RATE_FACTOR": ["-1", "fast", "nan"],
     "AI_USAGE_WINDOWS_IN_FLIGHT": ["0", "33"],
-    "AI_USAGE_SHEETS_BASE_URL": ["sheets"],
-    "AI_USAGE_ANTHROPIC_BASE_URL": ["x"],
-    "AI_USAGE_SECRET_MANAGER_BASE_URL": ["secretmanager"],
+    "AI_USAGE_SHEETS_BASE_URL": ["sheets", "http://x.example"],
+    "AI_USAGE_ANTHROPIC_BASE_URL": ["x", "http://x.example"],
+    "AI_USAGE_SECRET_MANAGER_BASE_URL": ["secretmanager", "http://x.example"],
     "AI_USAGE_HTTP_PATIENCE_S": ["0", "nan"],
     "AI_USAGE_HTTP_BACKOFF_S": ["0", "-2"],
     "AI_USAGE_HTTP_MAX_MB": ["0", "1.5"],
@@ -106,7 +107,7 @@ WRONG = {
     "AI_USAGE_HTTP_MAX_DEPTH": ["7"],
     "AI_USAGE_HTTP_MAX_VALUES": ["999"],
     "AI_USAGE_HTTP_MAX_TEXT": ["999"],
-    "METABASE_URL": ["metabase.example.com"],
+    "METABASE_URL": ["metabase.example.com", "http://x.example"],
     "AI_USAGE_METABASE_ENGINE": ["mysql"],
     "AI_USAGE_METABASE_MINIMUM_GROUP": ["2", "few"],
     "AI_USAGE_METABASE_PATIENCE_S": ["0"],
@@ -121,7 +122,7 @@ WRONG = {
     "AI_USAGE_QUERY_TIMEOUT_S": ["0", "nan"],
     "AI_USAGE_QUERY_MEMORY_MB": ["99", "2 GB"],
     "AI_USAGE_DEMO": ["perhaps"],
-    "AI_USAGE_BIGQUERY_ENDPOINT": ["localhost:9050"],
+    "AI_USAGE_BIGQUERY_ENDPOINT": ["localhost:9050", "http://x.example"],
     "AI_USAGE_BIGQUERY_MAX_BYTES_BILLED": ["0", "9999999", "1 TB"],
 }
 
@@ -156,6 +157,41 @@ def test_a_wrong_value_is_named_with_its_variable_and_a_remedy(name: str, text: 
     said = str(caught.value)
     assert said.startswith(name) and repr(text) in said and "\n" not in said
     assert len(said) > len(f"{name} is set to {text!r}: ") + 15, "and what is expected"
+
+
+ADDRESSES = [name for name, texts in WRONG.items() if "http://x.example" in texts]
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_a_credential_goes_in_clear_to_this_machine_and_to_named_hosts_only(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the host, not by how the address begins; and the sentence names the way out."""
+    for loopback in ("http://localhost:1", "http://127.9.9.9", "http://[::1]:1"):
+        monkeypatch.setenv(name, loopback)
+        load_settings()
+    for other in (
+        "http://localhost.x.example",
+        "http://127.0.0.1.x.example:1",
+        "http://10.0.0.1",
+        "HTTP://x.example".lower(),
+        "http://proxy",
+    ):
+        monkeypatch.setenv(name, other)
+        with pytest.raises(SettingsError, match=rf"^{name} is set to .* use https://, or name the host .* in AI_USAGE_PLAINTEXT_HOSTS"):
+            load_settings()
+    monkeypatch.setenv("AI_USAGE_PLAINTEXT_HOSTS", "metabase, Proxy")
+    load_settings()
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize("url", ["https://bob:pass@word@x.example/p", "http://:pass@127.0.0.1", "bob:pass@x.example", "ftp://bob:pa/ss@h"])
+def test_a_password_in_an_address_is_refused_and_never_shown(name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, url)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value).startswith(f"{name} is set to ") and not [
+        w for w in ("pass", "word", "pa/", "bob") if w in str(caught.value).split(":", 1)[0]
+    ]
+    assert "***@" in str(caught.value)
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:

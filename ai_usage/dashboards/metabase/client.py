@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from ai_usage.dashboards.metabase.errors import ConflictError, ConnectionLostError, MetabaseError
+from ai_usage.outgoing import guarded, hide, without_login
 
 OLDEST, NEWEST = 58, 64
 """The majors that the payloads here were written for. Older ones lack the query format; newer ones get a note."""
@@ -29,7 +30,7 @@ class Client:
         self._tries = tries
         self._backoff_s = backoff_s
         self._timeout_s = timeout_s
-        self._http = requests.Session()
+        self._http = guarded(requests.Session())
         self.notes: list[str] = []
 
     def close(self) -> None:
@@ -104,9 +105,7 @@ class Client:
 
     def _once(self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None) -> Any:
         try:
-            answer = self._http.request(
-                method, self.url + path, json=body, params=params, timeout=self._timeout_s, allow_redirects=method == "GET"
-            )
+            answer = self._http.request(method, self.url + path, json=body, params=params, timeout=self._timeout_s, allow_redirects=False)
         except requests.RequestException as error:
             unsure = " Whether it was carried out is not known: run `ai-usage metabase apply` again." if method == "POST" else ""
             raise ConnectionLostError(
@@ -146,11 +145,13 @@ class Client:
         if status == 409:
             return ConflictError(f"{method} {path}: somebody changed it at the same moment ({said}); run the command again.")
         if 300 <= status < 400:
-            return MetabaseError(f"{self.url} redirects {path} to {answer.headers.get('Location')}; set METABASE_URL to that address.")
+            return MetabaseError(
+                f"{self.url} redirects {path} to {self._clean(without_login(answer.headers.get('Location', 'nowhere')))}; set METABASE_URL to that address."
+            )
         return MetabaseError(f"Metabase refused {method} {path} with {status}: {said}")
 
     def _clean(self, said: Any) -> str:
-        text = " ".join(str(said).split())
-        for secret in self._secrets:
+        text = hide(" ".join(str(said).split()), self._secrets)
+        for secret in self._secrets:  # a short password too: what is said here is read by people and kept nowhere
             text = text.replace(secret, "***")
         return text[:400]
