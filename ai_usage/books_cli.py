@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ai_usage import months
-from ai_usage.console import err, opened, out
+from ai_usage.console import err, opened, out, plain
 
 
 def close(
@@ -72,7 +72,7 @@ def close(
             said = f"{row['month']:%Y-%m} is closed: {row['cost_usd']:f} USD in {row['row_count']} rows, SHA-256 {row['sha256']}."
             out.print(said, soft_wrap=True, highlight=False)
             for sentence in closing.warnings(runtime.warehouse, row["month"]):
-                err.print(f"[yellow]note[/yellow] {sentence}", soft_wrap=True, highlight=False)
+                err.print(f"[yellow]note[/yellow] {plain(sentence)}", soft_wrap=True, highlight=False)
         if not outcome.success or first not in (row["month"] for row in new):
             raise typer.Exit(1)
 
@@ -89,5 +89,5 @@ def focus(
         runtime.existing()
         written = export(runtime, month_to_write(month, runtime.today), output, version)
     for path in written.files:
-        out.print(f"{path} sha256 {sha256(path)}", soft_wrap=True, highlight=False)
+        out.print(f"{path} sha256 {sha256(path)}", markup=False, soft_wrap=True, highlight=False)
     err.print(f"{written.rows:,} rows, BilledCost {written.billed_usd:f} USD: the books' {month} to the last digit.", soft_wrap=True)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from ai_usage.console import err, opened, out
+from ai_usage.console import err, opened, out, plain
 
 
 def backup(folder: Annotated[Path, typer.Argument(help="Where the backup's own folder is made, best on another disk.")]) -> None:
@@ -21,7 +21,7 @@ def backup(folder: Annotated[Path, typer.Argument(help="Where the backup's own f
 
     with opened() as runtime:
         made = back_up(runtime, folder)
-        out.print(f"{made.folder} ({made.files:,} files, {made.size / 1e6:.1f} MB)", soft_wrap=True, highlight=False)
+        out.print(f"{plain(str(made.folder))} ({made.files:,} files, {made.size / 1e6:.1f} MB)", soft_wrap=True, highlight=False)
         if runtime.settings.warehouse == "bigquery":
             err.print("BigQuery holds the tables: they are not in it; see docs/runbook.md.", style="yellow", soft_wrap=True)
 
@@ -82,12 +82,12 @@ def forget(
     with opened() as runtime:
         outcome = act(runtime, email, really=yes)
     for what, n in outcome.changed.items():
-        out.print(f"{n:>10,}  {what}", highlight=False)
+        out.print(f"{n:>10,}  {what}", markup=False, highlight=False)
     if not outcome.changed:
         out.print("nothing names this person any more.")
     for path in outcome.unread:
         err.print(
-            f"[red]unread[/red] {path} cannot be read, so the erasure is incomplete until you delete it, or put a whole copy of it in the spool and "
+            f"[red]unread[/red] {plain(str(path))} cannot be read, so the erasure is incomplete until you delete it, or put a whole copy of it in the spool and "
             "forget the person again.", soft_wrap=True, highlight=False,
         )  # fmt: skip
     if not yes:
@@ -99,6 +99,10 @@ def forget(
         f"{'incomplete' if outcome.unread else 'done'}: {outcome.token} stands in the person's place.", soft_wrap=True, highlight=False
     )
     for path in outcome.left:
-        err.print(f"[yellow]left[/yellow] {path} still names the person: docs/how-to/forget-a-person.md", soft_wrap=True, highlight=False)
+        err.print(
+            f"[yellow]left[/yellow] {plain(str(path))} still names the person: docs/how-to/forget-a-person.md",
+            soft_wrap=True,
+            highlight=False,
+        )
     if outcome.unread:
         raise typer.Exit(1)

@@ -14,6 +14,7 @@ from typing import Any
 from rich.table import Table as Grid
 
 from ai_usage.completeness import Day
+from ai_usage.console import plain
 
 COLUMNS = ("source", "endpoint", "usage_date", "state", "row_count", "vendor_total_usd", "content_sha256", "fetched_at", "error")
 
@@ -53,7 +54,7 @@ def grid(days: Sequence[Day]) -> Grid:
         found.add_row(
             first.source, first.endpoint, f"{first.usage_date}" + (f" to {last.usage_date}" if len(group) > 1 else ""),
             f"[red]{first.state}[/red]" if first.is_gap else first.state, str(len(group)), str(sum(d.row_count or 0 for d in group)),
-            (first.content_sha256 or "–")[:12] if len(group) == 1 else "", f"{min(read):%Y-%m-%d %H:%M}" if read else "never", last.error or "",
+            (first.content_sha256 or "–")[:12] if len(group) == 1 else "", f"{min(read):%Y-%m-%d %H:%M}" if read else "never", plain(last.error or ""),
         )  # fmt: skip
     return found
 

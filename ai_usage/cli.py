@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain, islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, NoReturn
 
 import pyarrow as pa
@@ -27,7 +28,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from ai_usage import __version__, alerts_cli, books_cli, care_cli, export_cli, files, logs, metabase_cli
-from ai_usage.console import err, harmless, opened, out
+from ai_usage.console import err, opened, out, plain, write
 from ai_usage.exporting import ExportError, cell_text, json_text
 from ai_usage.remembered import unrecorded
 from ai_usage.settings import Settings, SettingsError, load_settings
@@ -128,7 +129,7 @@ def upload(
         if file:
             begins, ends = from_.date() if from_ else None, to.date() if to else None
             put = put_into_folder(runtime.settings, file, begins, ends, replace, runtime.today)
-            err.print(f"put into {put}", soft_wrap=True, highlight=False)
+            err.print(f"put into {put}", markup=False, soft_wrap=True, highlight=False)
         elif from_ or to or replace:
             raise SettingsError(
                 "--from, --to and --replace speak of one file; name it: ai-usage upload FILE --from 2026-10-01 --to 2026-10-31."
@@ -168,24 +169,23 @@ def _show(answer: Iterator[pa.Table], format_: str) -> None:
     names = first.column_names
     rows = (row for batch in chain([first], answer) for row in batch.to_pylist())
     if format_ == "json":
-        sys.stdout.write("[")
+        write("[")
         for number, row in enumerate(rows):
-            sys.stdout.write((", " if number else "") + _C1.sub(lambda c: f"\\u{ord(c[0]):04x}", json_text(row)))
-        sys.stdout.write("]\n")
+            write((", " if number else "") + _C1.sub(lambda c: f"\\u{ord(c[0]):04x}", json_text(row)))
+        write("]\n")
     elif format_ == "csv":
-        shown = harmless if sys.stdout.isatty() else str
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow([shown(n) for n in names])
-        writer.writerows([shown(cell_text(row[n])) for n in names] for row in rows)
+        writer = csv.writer(SimpleNamespace(write=write), lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([cell_text(row[n]) for n in names] for row in rows)
     else:
         held = list(islice(rows, GRID_ROWS + 1))
         if len(held) > GRID_ROWS:
             raise WarehouseError(
                 f"the answer has more than {GRID_ROWS:,} rows, too many for a table; add LIMIT, or use --format csv or json."
             )
-        grid = Grid(*[escape(harmless(n)) for n in names])
+        grid = Grid(*map(plain, names))
         for row in held:
-            grid.add_row(*[Text(harmless(cell_text(row[n])) or "–") for n in names])
+            grid.add_row(*[plain(cell_text(row[n])) or "–" for n in names])
         out.print(grid)
         err.print(f"{len(held)} rows")
 
@@ -240,7 +240,7 @@ def report(
             path, size = write_html_report(runtime, output or Path(f"ai-usage-{moment:%Y-%m-%d}.html"), as_of=moment)
         else:
             path, size = write_html_report(runtime, output, last_checks(runtime.settings))
-        out.print(f"{path} ({size / 1e6:.1f} MB)", soft_wrap=True)
+        out.print(f"{path} ({size / 1e6:.1f} MB)", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -279,13 +279,13 @@ def certify(
         plan = completeness.plan(days, runtime.settings)
     gaps = sum(d.is_gap for d in days)
     if format_ == "json":
-        sys.stdout.write(json_text(certificates.document(first, last, days, plan)) + "\n")
+        write(json_text(certificates.document(first, last, days, plan)) + "\n")
     elif format_ == "csv":
-        sys.stdout.write(certificates.as_csv(days, cell_text))
+        write(certificates.as_csv(days, cell_text))
     else:
         out.print(certificates.grid(days))
     for line in plan:
-        err.print(f"[yellow]gap[/yellow] {line}", highlight=False, soft_wrap=True)
+        err.print(f"[yellow]gap[/yellow] {plain(line)}", highlight=False, soft_wrap=True)
     word = "[red]not complete[/red]" if gaps else "[green]complete[/green]"
     err.print(f"{word}: {first} to {last}, {len(days) - gaps} of {len(days)} days of endpoints are held.", soft_wrap=True)
     if gaps:
@@ -414,7 +414,7 @@ def _fail(sentence: str) -> NoReturn:
         log.error(sentence)
     else:
         err.print("[red]error[/red]: ", end="", soft_wrap=True)
-        err.print(harmless(sentence), markup=False, soft_wrap=True, highlight=False)
+        err.print(sentence, markup=False, soft_wrap=True, highlight=False)
     sys.exit(1)
 
 

@@ -5,22 +5,40 @@ Belongs here: that. Does not belong here: any one command.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
+from rich.segment import Segment
 
-from ai_usage import files, logs
+from ai_usage import files, logs, outside
 from ai_usage.runtime import Runtime
 from ai_usage.settings import load_settings
 
-out = Console()
-err = Console(stderr=True)
+
+class _Folding(Console):
+    """rich writes its own colours beside the text, so the text alone is folded: no name steers the terminal."""
+
+    def render(self, *given: Any, **named: Any) -> Iterator[Segment]:
+        for text, style, control in super().render(*given, **named):
+            yield Segment(text if control else outside.terminal(text), style, control)
 
 
-def harmless(text: str) -> str:
-    """Text from outside for a terminal: characters that would steer it are shown as escapes."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+out = _Folding()
+err = _Folding(stderr=True)
+
+
+def plain(text: str) -> str:
+    """Text inside something that has rich's markup, or in a cell of a grid, which is measured before it is folded."""
+    return escape(outside.terminal(text))
+
+
+def write(text: str) -> None:
+    """An answer in a format for programs: to a program as it is, to a terminal folded."""
+    sys.stdout.write(outside.terminal(text) if sys.stdout.isatty() else text)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from ai_usage import files, months
+from ai_usage.console import plain
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings, SettingsError, only_these
 from ai_usage.simulator import Simulator, World
@@ -67,7 +68,7 @@ def run_demo(days: int, people: int, data_dir: Path, seed: int, out: Console, er
     out.print(_summary(runtime, world, outcome.count("passed"), outcome.count("warning"), billed == truth, truth))
     for check in outcome.checks:
         if check.state == "warning":
-            out.print(f"[yellow]warning[/yellow] {check.asset}/{check.name}: {check.metadata.get('actual')}", soft_wrap=True)
+            out.print(f"[yellow]warning[/yellow] {check.asset}/{check.name}: {plain(str(check.metadata.get('actual')))}", soft_wrap=True)
     return bool(billed == truth)
 
 

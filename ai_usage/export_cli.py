@@ -48,12 +48,14 @@ def export(
                 target = output or Path(asked.file_name)
                 written = write_export(warehouse, asked, target)
                 where = str(target)
-                out.print(where, soft_wrap=True, highlight=False)
+                out.print(where, markup=False, soft_wrap=True, highlight=False)
     except BrokenPipeError:  # whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit from None
     total = written.totals.get("cost_usd")
-    err.print(f"{written.rows:,} rows{'' if total is None else f', {total:f} USD'} in {where}", soft_wrap=True, highlight=False)
+    err.print(
+        f"{written.rows:,} rows{'' if total is None else f', {total:f} USD'} in {where}", markup=False, soft_wrap=True, highlight=False
+    )
 
 
 def _ending(output: Path | None) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from ai_usage.outside import json_line
+
 FACTS = ("run_id", "job", "asset", "partition", "event", "source", "endpoint", "attempt", "status", "request_id", "duration_s")
 TOLD = "ai_usage_told"  # on records that our own handler has written: Dagster hands them to its console logger once more
 Context = Callable[[], Mapping[str, Any]]
@@ -34,7 +36,7 @@ class JsonFormatter(logging.Formatter):
         line |= {name: known[name] for name in FACTS if known.get(name) is not None}
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json_line(json.dumps(line, ensure_ascii=False, default=str))
 
 
 def _message(record: logging.LogRecord) -> str:

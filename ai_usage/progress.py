@@ -19,6 +19,7 @@ from rich.table import Table as Grid
 
 from ai_usage import completeness
 from ai_usage.defs.operations.jobs import RAW
+from ai_usage.console import plain
 from ai_usage.execution import RunOutcome, execute, last_run, steps
 from ai_usage.runtime import Runtime
 from ai_usage.warehouse import WarehouseError
@@ -120,7 +121,7 @@ def show_status(runtime: Runtime, console: Console) -> None:
     console.print(grid)
     money = Grid("platform", "billed USD", "people", title="Billed")
     for platform, cost, people in platform_totals(runtime):
-        money.add_row(platform, f"{cost:,.2f}", str(people))
+        money.add_row(plain(platform), f"{cost:,.2f}", str(people))
     console.print(money)
     for reason in runtime.settings.off().values():
         console.print(reason, style="yellow")

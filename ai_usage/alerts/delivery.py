@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from ai_usage import outgoing
+from ai_usage import outgoing, outside
 from ai_usage.alerts.wording import Message
 from ai_usage.settings import SettingsError
 
@@ -139,7 +139,7 @@ def _send(to: Destination, message: Message) -> str | None:
     sender = apprise.Apprise()
     sender.add(plugin)
     with _Listening() as heard:
-        if sender.notify(title=message.subject, body=message.markdown, body_format=apprise.NotifyFormat.MARKDOWN):
+        if sender.notify(title=outside.chat(message.subject), body=message.markdown, body_format=apprise.NotifyFormat.MARKDOWN):
             return None
     said = f"answered {heard.status}" if heard.status else "could not be reached or did not accept the message"
     return f"{to.name} {said}; the next pass tries again."
@@ -178,7 +178,7 @@ def _mail(to: Destination, plugin: Any, message: Message) -> str | None:
     """One e-mail to all recipients of the address, as text and HTML; connection, security and login are those of apprise's URL."""
     name, sender = plugin.from_addr
     mail = EmailMessage()
-    mail["Subject"] = " ".join(message.subject.split())
+    mail["Subject"] = outside.line(message.subject)
     mail["From"] = formataddr((name or "AI Usage Analytics", sender))
     mail["To"] = ", ".join(formataddr((who or "", address)) for who, address in plugin.targets)
     if plugin.cc:

@@ -18,6 +18,7 @@ import jinja2
 from ai_usage.alerts.conditions import Cause
 from ai_usage.alerts.config import Alert, Config
 from ai_usage.alerts.plan import Due
+from ai_usage.outside import chat, line
 
 CENT = Decimal("0.01")
 AT_MOST = 12  # causes that one message spells out; the others are counted
@@ -88,11 +89,11 @@ def words(alert: Alert, cause: Cause) -> dict[str, str | None]:
     change = None if cause.figure is None or cause.usual is None else cause.figure - cause.usual
     ratio = None if cause.figure is None or not cause.usual else cause.figure / cause.usual
     headline = alert.headline.format(
-        subject=cause.subject, figure=quantity(cause.figure, cause.unit), usual=quantity(cause.usual, cause.unit), more=quantity(change, cause.unit),
+        subject=line(cause.subject), figure=quantity(cause.figure, cause.unit), usual=quantity(cause.usual, cause.unit), more=quantity(change, cause.unit),
         percent_more=percent(None if ratio is None else ratio - 1), percent_of=percent(ratio), days=days(cause.first_day, cause.last_day),
         last_day=day(cause.last_day), month=f"{cause.first_day:%B %Y}" if cause.first_day else "the month",
     )  # fmt: skip
-    moved = "\n".join(m.name if m.figure is None else f"{m.name}: {quantity(m.figure, m.unit)}" for m in cause.movers)
+    moved = "\n".join(line(m.name) if m.figure is None else f"{line(m.name)}: {quantity(m.figure, m.unit)}" for m in cause.movers)
     return {"headline": headline[:1].upper() + headline[1:], "moved_by": moved or None}
 
 
@@ -130,10 +131,11 @@ def _shown(alert: Alert, item: Due, base_url: str | None) -> dict[str, Any]:
     is_over = item.told == "resolved"
     since = f"since {day(event.since)}" if event.since else ""
     return {
-        "told": TOLD[item.told], "kind": "resolved" if is_over else event.severity, "title": alert.title, "subject": event.subject,
-        "headline": event.headline, "figure": None if event.figure is None else quantity(event.figure, event.unit), "usual": quantity(event.usual, event.unit),
+        "told": TOLD[item.told], "kind": "resolved" if is_over else event.severity, "title": alert.title, "subject": line(event.subject),
+        "headline": line(event.headline), "figure": None if event.figure is None else quantity(event.figure, event.unit), "usual": quantity(event.usual, event.unit),
         "usual_label": {"budget": "Budget", "invoice_difference": "Expected"}.get(alert.name, "Allowed" if event.unit in ("share", "hours") else "Usual"),
-        "reason": None if is_over else event.likely_reason, "movers": [] if is_over else (event.moved_by or "").splitlines(),
+        "reason": None if is_over or event.likely_reason is None else line(event.likely_reason),
+        "movers": [] if is_over else [line(mover) for mover in (event.moved_by or "").split("\n") if mover],
         "since": since, "link": _url(base_url, alert.dashboard), "is_over": is_over,
     }  # fmt: skip
 
@@ -156,10 +158,12 @@ def _url(base: str | None, dashboard: str) -> str | None:
 @lru_cache(maxsize=1)
 def _templates() -> jinja2.Environment:
     folder = Path(__file__).with_name("templates")
-    return jinja2.Environment(
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), autoescape=jinja2.select_autoescape(["html.j2"], default=False), trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
+    found.filters["chat"] = chat
+    return found
 
 
 def labelled(found: Sequence[Cause], config: Config) -> dict[tuple[str, str], Mapping[str, Any]]:

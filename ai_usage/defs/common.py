@@ -20,6 +20,7 @@ import pyarrow as pa
 from ai_usage import tables
 from ai_usage.exporting import ExportError
 from ai_usage.loading import LoadReport
+from ai_usage.outside import markdown_cell
 from ai_usage.runtime import Runtime
 from ai_usage.settings import SettingsError, load_settings
 from ai_usage.sources.endpoint import Endpoint, Window
@@ -177,7 +178,7 @@ def _said(value: Any) -> str:
 
 def _markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     names = list(rows[0])
-    cells = (["" if row[n] is None else _said(row[n]).replace("|", "\\|") for n in names] for row in rows)
+    cells = (["" if row[n] is None else markdown_cell(_said(row[n])) for n in names] for row in rows)
     return "\n".join(["| " + " | ".join(names) + " |", "|" + "---|" * len(names), *("| " + " | ".join(c) + " |" for c in cells)])
 
 

@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import Any
 
+from ai_usage.outside import json_line
+
 EXACT = Context(prec=76)  # NUMERIC(38, 9) has 38 digits and Decimal's own arithmetic keeps 28
 
 
@@ -35,7 +37,7 @@ def json_text(value: Any) -> str:
         return json.dumps(cell_text(value))
     if isinstance(value, float) and (value != value or abs(value) == float("inf")):
         return "null"
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json_line(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def cell_text(value: Any) -> str:

@@ -6,13 +6,18 @@ credential. Retry layers look only at the class.
 
 from __future__ import annotations
 
+from ai_usage.outside import line
+
 
 class SourceError(Exception):
     """A source could not give what was asked. `status` is the HTTP status that said so, where one did, and `request_id` the vendor's name for
-    the request."""
+    the request. Words of the vendor, of a sheet and of a file stand in messages, so each is folded to one line."""
 
     status: int | None = None
     request_id: str | None = None
+
+    def __init__(self, message: str) -> None:
+        super().__init__(line(message))
 
 
 class TransientError(SourceError):

@@ -29,6 +29,7 @@ import urllib3
 
 from ai_usage import __version__
 from ai_usage.outgoing import guarded, hide, hide_in_answer, host_of, is_loopback, without_login
+from ai_usage.outside import line
 from ai_usage.sources import bounds as bounded
 from ai_usage.sources.bounds import BoundError, Bounds, TimedAdapter
 from ai_usage.sources.errors import AuthError, ContractError, PermanentError, RefusedError, SourceError, TransientError
@@ -335,14 +336,14 @@ class HttpClient:
 
     def excerpt(self, content: bytes, length: int = _EXCERPT) -> str:
         """The beginning of a body on one line, secrets hidden before it is cut: half a key is a key too."""
-        return self._safe(content[: 20 * _EXCERPT].decode("utf-8", "replace").replace("\n", " "))[:length]
+        return self._safe(content[: 20 * _EXCERPT].decode("utf-8", "replace"))[:length]
 
     def _safe(self, text: str) -> str:
         return hide(text, self._hidden())
 
     def _request_id(self, answer: requests.Response) -> str | None:
         found = _request_id(answer)
-        return found and self._safe(found)
+        return found and self._safe(line(found))
 
     def _hidden(self) -> tuple[str, ...]:
         """The keys, and the token that Google's session fetched with one."""

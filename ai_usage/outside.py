@@ -1,0 +1,47 @@
+"""Text from outside (vendors, the sheet, dropped files) for the place that it goes to: one function for each place.
+
+Belongs here: what a place would take for more than text, and what stands instead. Does not belong here: HTML, which Jinja escapes, and databases, where
+values are parameters. Tables keep what came; these functions change what people are shown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+# Characters that steer instead of being seen: C0 and C1 (escape sequences begin there), line and paragraph ends, marks that turn the direction of writing,
+# zero-width ones and tags. The joiners U+200C and U+200D stay, since names and emoji are written with them.
+_STEERING = (
+    "\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff"
+)
+_BREAKS = re.compile(r"[\t-\r\x1c-\x1f\x85\u2028\u2029 ]+")
+_UNSEEN = re.compile(f"[{_STEERING}]")
+_UNSEEN_BUT_BREAKS = re.compile(f"(?![\t\n]|\r\n)[{_STEERING}]")
+_CHAT = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "`": "'", "*": "∗", "~": "∼", "|": "¦", "\\": "∖", "&": "＆"})
+_EDGES = re.compile(r"(?<!\w)[@_#]|_(?!\w)|://")
+
+
+def line(text: str) -> str:
+    """One line of what can be seen: for subjects, log lines, sentences, lists. Breaks become blanks."""
+    return _UNSEEN.sub("", _BREAKS.sub(" ", text)).strip(" ")
+
+
+def terminal(text: str) -> str:
+    """For a terminal, which obeys escape sequences: each steering character but the ends of lines is U+FFFD."""
+    return _UNSEEN_BUT_BREAKS.sub("\ufffd", text)
+
+
+def chat(text: str) -> str:
+    """For Slack, Discord, Teams and the like. Each has its own way to escape and none has all, so what makes links, mentions, styles or headings becomes a
+    letter that looks alike; addresses and names with _ inside stay."""
+    return _EDGES.sub(lambda m: {"@": "＠", "_": "＿", "#": "＃"}.get(m[0], ":⁄⁄"), line(text).translate(_CHAT))
+
+
+def markdown_cell(text: str) -> str:
+    """For a cell of a Markdown table, as Dagster's pages show it: one line, and nothing in it is Markdown or HTML."""
+    return re.sub(r"([\\`*_\[\]<>|~!&])", r"\\\1", line(text))
+
+
+def json_line(text: str) -> str:
+    """Finished JSON with its steering characters written as escapes: the same value, and one line whatever reads it."""
+    return _UNSEEN.sub(lambda m: json.dumps(m[0])[1:-1], text)
