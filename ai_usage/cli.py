@@ -23,13 +23,11 @@ from typing import Annotated, NoReturn
 
 import pyarrow as pa
 import typer
-from rich.markup import escape
 from rich.table import Table as Grid
-from rich.text import Text
 
 from ai_usage import __version__, alerts_cli, books_cli, care_cli, export_cli, files, logs, metabase_cli
 from ai_usage.console import err, opened, out, plain, write
-from ai_usage.exporting import ExportError, cell_text, json_text
+from ai_usage.exporting import ExportError, cell_text, csv_note, json_text, person_cell
 from ai_usage.remembered import unrecorded
 from ai_usage.settings import Settings, SettingsError, load_settings
 from ai_usage.sources.errors import SourceError
@@ -145,10 +143,15 @@ def upload(
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT in BigQuery dialect; tables by their names alone.")],
     format_: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="CSV for programs: text as it is stored. Without it no text can become a spreadsheet's formula.")
+    ] = False,
 ) -> None:
     """Ask the warehouse. Read only; JSON is a list of objects with exact decimals."""
     if format_ not in ("table", "json", "csv"):
         raise SettingsError(f"--format is {format_!r}; use table, json or csv.")
+    if exact and format_ != "csv":
+        raise SettingsError(f"--exact is about csv, and --format is {format_!r}; leave it out.")
     sql = os.fsencode(sql).decode("utf-8", errors="replace")  # in an ASCII locale other letters came as broken halves
     with opened() as runtime, unrecorded():
         warehouse, settings = runtime.warehouse, runtime.settings
@@ -157,13 +160,13 @@ def query(
         else:
             answer = iter([warehouse.select(sql)])
         try:
-            _show(answer, format_)
+            _show(answer, format_, exact)
         except KeyboardInterrupt:  # Typer would end without a word
             err.print("interrupted; the query was ended, nothing was changed.", soft_wrap=True)
             raise typer.Exit(130) from None
 
 
-def _show(answer: Iterator[pa.Table], format_: str) -> None:
+def _show(answer: Iterator[pa.Table], format_: str, exact: bool) -> None:
     """Batch by batch: no answer is held whole, but for a grid, which is wide as its widest cell and so is bounded."""
     first = next(answer)
     names = first.column_names
@@ -176,7 +179,10 @@ def _show(answer: Iterator[pa.Table], format_: str) -> None:
     elif format_ == "csv":
         writer = csv.writer(SimpleNamespace(write=write), lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([cell_text(row[n]) for n in names] for row in rows)
+        cell, number = cell_text if exact else person_cell, 0
+        for number, row in enumerate(rows, start=1):
+            writer.writerow([cell(row[n]) for n in names])
+        err.print(f"{number} rows; {csv_note(exact)}", soft_wrap=True, highlight=False)
     else:
         held = list(islice(rows, GRID_ROWS + 1))
         if len(held) > GRID_ROWS:
@@ -281,7 +287,7 @@ def certify(
     if format_ == "json":
         write(json_text(certificates.document(first, last, days, plan)) + "\n")
     elif format_ == "csv":
-        write(certificates.as_csv(days, cell_text))
+        write(certificates.as_csv(days, person_cell))
     else:
         out.print(certificates.grid(days))
     for line in plan:

@@ -15,7 +15,7 @@ import typer
 
 from ai_usage import months
 from ai_usage.console import err, opened, out
-from ai_usage.exporting import FORMATS, Export, ExportError, write_export
+from ai_usage.exporting import FORMATS, Export, ExportError, csv_note, write_export
 
 
 def export(
@@ -34,9 +34,12 @@ def export(
     output: Annotated[
         Path | None, typer.Option(help="The file, or - for standard output; default: a file here, named after the table and the days.")
     ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="CSV for programs: text as it is stored. Without it no text can become a spreadsheet's formula.")
+    ] = False,
 ) -> None:
     """Write a mart, a fact or the month's chargeback as a file: exact decimals, whole or not at all."""
-    asked = Export(name, format_ or _ending(output), *_days(month, from_, to))
+    asked = Export(name, format_ or _ending(output), *_days(month, from_, to), exact)
     try:
         with opened() as runtime:
             warehouse = runtime.existing()
@@ -53,8 +56,12 @@ def export(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit from None
     total = written.totals.get("cost_usd")
+    said = f"; {csv_note(exact)}" if asked.format == "csv" else ""
     err.print(
-        f"{written.rows:,} rows{'' if total is None else f', {total:f} USD'} in {where}", markup=False, soft_wrap=True, highlight=False
+        f"{written.rows:,} rows{'' if total is None else f', {total:f} USD'} in {where}{said}",
+        markup=False,
+        soft_wrap=True,
+        highlight=False,
     )
 
 

@@ -18,6 +18,8 @@ _BREAKS = re.compile(r"[\t-\r\x1c-\x1f\x85\u2028\u2029 ]+")
 _UNSEEN = re.compile(f"[{_STEERING}]")
 _UNSEEN_BUT_BREAKS = re.compile(f"(?![\t\n]|\r\n)[{_STEERING}]")
 _CHAT = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "`": "'", "*": "∗", "~": "∼", "|": "¦", "\\": "∖", "&": "＆"})
+# What Excel, LibreOffice and Google Sheets take for a formula, blanks before it or not; the wide forms where input is Japanese or Chinese.
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 _EDGES = re.compile(r"(?<!\w)[@_#]|_(?!\w)|://")
 
 
@@ -45,3 +47,8 @@ def markdown_cell(text: str) -> str:
 def json_line(text: str) -> str:
     """Finished JSON with its steering characters written as escapes: the same value, and one line whatever reads it."""
     return _UNSEEN.sub(lambda m: json.dumps(m[0])[1:-1], text)
+
+
+def spreadsheet(text: str) -> str:
+    """For a CSV that a spreadsheet opens: an apostrophe before what it would take for a formula, as the dashboards' own files have it."""
+    return f"'{text}" if _FORMULA.match(text) else text

@@ -18,8 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table as Grid
 
 from ai_usage import completeness
-from ai_usage.defs.operations.jobs import RAW
 from ai_usage.console import plain
+from ai_usage.defs.operations.jobs import RAW
 from ai_usage.execution import RunOutcome, execute, last_run, steps
 from ai_usage.runtime import Runtime
 from ai_usage.warehouse import WarehouseError

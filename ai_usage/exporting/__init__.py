@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from ai_usage.exporting.export import CHARGEBACK, Export, exportable, write_export
 from ai_usage.exporting.formats import FORMATS, ExportError, Written
-from ai_usage.exporting.text import cell_text, exact_sum, json_text
+from ai_usage.exporting.text import cell_text, csv_note, exact_sum, json_text, person_cell
 
 __all__ = [
-    "CHARGEBACK", "FORMATS", "Export", "ExportError", "Written", "cell_text", "exact_sum", "exportable", "json_text", "write_export",
+    "CHARGEBACK", "FORMATS", "Export", "ExportError", "Written", "cell_text", "csv_note", "exact_sum", "exportable", "json_text", "person_cell",
+    "write_export",
 ]  # fmt: skip

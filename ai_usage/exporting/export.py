@@ -35,18 +35,22 @@ def exportable() -> dict[str, Table]:
 
 @dataclass(frozen=True)
 class Export:
-    """What is asked: a table by name, a format, and inclusive UTC days (None is open). A table by month has the first day of each as its day."""
+    """What is asked: a table by name, a format, and inclusive UTC days (None is open). A table by month has the first day of each as its day.
+    `exact`: of CSV, text as it is stored."""
 
     name: str
     format: str = "csv"
     first: date | None = None
     last: date | None = None
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if self.name not in exportable():
             raise ExportError(f"there is no mart or fact {self.name!r}; there are {', '.join(exportable())}.")
         if self.format not in FORMATS:
             raise ExportError(f"--format is {self.format!r}; use {', '.join(FORMATS)}.")
+        if self.exact and self.format != "csv":
+            raise ExportError(f"--exact is about csv, and {self.format} is always exact; leave it out.")
         if (self.first or self.last) and not self.table.date_column:
             raise ExportError(f"{self.name} has no days, so none can be chosen; leave --from, --to and --month out.")
         if self.first and self.last and self.first > self.last:
@@ -74,7 +78,7 @@ class Export:
     @property
     def about(self) -> About:
         days = f"{self.table.date_column} {self.first or 'from the start'} to {self.last or 'the end'}"
-        return About(self.table, self.name, days if self.first or self.last else "everything on record", self.version)
+        return About(self.table, self.name, days if self.first or self.last else "everything on record", self.version, self.exact)
 
     def statement(self) -> tuple[str, dict[str, date]]:
         """The rows in an order that depends on their values alone, so that the same rows make the same file."""

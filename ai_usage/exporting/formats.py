@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ai_usage.exporting.text import cell_text, exact_sum, json_text
+from ai_usage.exporting.text import cell_text, exact_sum, json_text, person_cell
 from ai_usage.tables.schema import Table
 
 
@@ -32,6 +32,8 @@ class About:
     title: str
     scope: str
     version: str | None = None
+    exact: bool = False
+    """Of CSV: text as it is stored, for programs; else safe to open in a spreadsheet."""
 
 
 @dataclass
@@ -65,16 +67,17 @@ def rows_of(parts: Iterable[pa.Table]) -> Iterator[tuple[Any, ...]]:
 def write_csv(parts: Iterable[pa.Table], target: BinaryIO, about: About) -> None:
     """RFC 4180, UTF-8 without a byte order mark, CRLF; NULL is an empty cell and an empty text is `""`; decimals are exact.
 
-    Text is written as it stands: a CSV file is for programs. For people there is XLSX, where no text can become a formula.
+    People open CSV files in spreadsheets, so no text can become a formula there, unless `about` asks for exact text.
     """
+    cell = cell_text if about.exact else person_cell
     text = io.TextIOWrapper(target, encoding="utf-8", newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(about.table.column_names)
     for row in rows_of(parts):
         if "" in row:  # the csv module would write NULL and an empty text alike
-            text.write(",".join("" if v is None else '"' + cell_text(v).replace('"', '""') + '"' for v in row) + "\r\n")
+            text.write(",".join("" if v is None else '"' + cell(v).replace('"', '""') + '"' for v in row) + "\r\n")
         else:
-            writer.writerow([cell_text(v) for v in row])
+            writer.writerow([cell(v) for v in row])
     text.flush()
     text.detach()
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import Any
 
-from ai_usage.outside import json_line
+from ai_usage.outside import json_line, spreadsheet
 
 EXACT = Context(prec=76)  # NUMERIC(38, 9) has 38 digits and Decimal's own arithmetic keeps 28
 
@@ -49,3 +49,15 @@ def cell_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def person_cell(value: Any) -> str:
+    """The same for somebody who opens the file in a spreadsheet: a text is no formula there. Numbers, days and instants are as they are."""
+    return spreadsheet(value) if isinstance(value, str) else cell_text(value)
+
+
+def csv_note(exact: bool) -> str:
+    """What a command says beside its CSV."""
+    if exact:
+        return "text as it is stored, for programs"
+    return "text for spreadsheets: an apostrophe stands before = + - @, and --exact leaves it out"

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
-from ai_usage import tables
-from ai_usage.exporting import FORMATS, Export, ExportError, exportable, write_export
+from ai_usage import cli, tables
+from ai_usage.exporting import FORMATS, Export, ExportError, cell_text, exportable, person_cell, write_export
 from ai_usage.exporting import xlsx as xlsx_module
 from ai_usage_tests.fixtures.desk import Desk
 
@@ -58,7 +59,7 @@ def filled_desk(desk: Desk) -> Desk:
 
 
 def exported(desk: Desk, folder: Path, name: str, kind: str, days: tuple[date, date] | None = OCTOBER) -> Path:
-    asked = Export(name, kind, *(days or ()))
+    asked = Export(name, kind, *(days or (None, None)), exact=kind == "csv")
     path = folder / asked.file_name
     write_export(desk.warehouse, asked, path)
     assert [p.name for p in folder.iterdir() if p.suffix == ".part"] == []
@@ -96,6 +97,50 @@ def test_every_format_holds_the_same_rows_to_the_last_digit(filled_desk: Desk, t
         assert {r["user_name"] for r in rows} == names(filled_desk)
         assert {r["department"] for r in rows} == {"-R&D", "(no department)"}
     assert list(rows[0]) == list(exportable()[name].column_names)
+
+
+def test_a_csv_file_for_people_holds_no_formula_and_exact_numbers(filled_desk: Desk, tmp_path: Path) -> None:
+    """By default and as the daily asset asks: an apostrophe before text alone; NULL stays an empty cell, a credit stays a number."""
+    path = tmp_path / "people.csv"
+    write_export(filled_desk.warehouse, Export("chargeback", "csv", *OCTOBER), path)
+    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    assert {(r["user_email"], r["user_name"], r["department"], r["cost_center"]) for r in rows} == {
+        ("ana@example.com", 'Ana O"Hara, the\nsecond', "'-R&D", "'+1"), ("zoë@example.com", "Zoë 日本語 😀", "(no department)", ""),
+        ("'=cmd@example.com", "'=HYPERLINK(1) @x", "(no department)", ""), ("(unattributed)", "(unattributed)", "(no department)", ""),
+    }  # fmt: skip
+    assert [r["cost_usd"] for r in rows if "cmd" in r["user_email"]] == ["-1234.565000000"]
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "  =1", "\u00a0-x", "＝1", "＋1", "－1", "＠x"])
+def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe(text: str) -> None:
+    assert person_cell(text) == f"'{text}" and cell_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("a=1", "a=1"), ("'=1", "'=1"), ("", ""), (None, ""), (N("-1.50"), "-1.50"), (-3, "-3"), (-0.5, "-0.5"), (D(2026, 1, 2), "2026-01-02"), (True, "true")],
+)  # fmt: skip
+def test_what_is_no_formula_stays(value: object, expected: str) -> None:
+    assert person_cell(value) == expected
+
+
+def test_the_commands_say_which_csv_they_wrote(filled_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`query` as a table too: a cell is text, whatever markup stands in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(filled_desk.warehouse.path))
+    sql = "SELECT '=1[/x]' AS a, CAST(-1 AS NUMERIC) AS b"
+    for options, line, said in (
+        (["--format", "csv"], "'=1[/x],-1.000000000", "text for spreadsheets: an apostrophe stands before"),
+        (["--format", "csv", "--exact"], "=1[/x],-1.000000000", "text as it is stored, for programs"), ([], "=1[/x]", "1 rows"),
+    ):  # fmt: skip
+        done = CliRunner().invoke(cli.app, ["query", sql, *options])
+        assert done.exit_code == 0 and line in done.stdout and said in " ".join(done.stderr.split()), done.output
+    for options, cell, said in ([], "'=cmd@example.com", "--exact leaves it out"), (["--exact"], "=cmd@example.com", "for programs"):
+        done = CliRunner().invoke(cli.app, ["export", "dim_users", "--output", "u.csv", *options])
+        assert done.exit_code == 0 and said in " ".join(done.stderr.split()), done.output
+        assert cell in {r["email"] for r in csv.DictReader((tmp_path / "u.csv").open(encoding="utf-8"))}
+    for command in (["query", sql, "--exact"], ["export", "dim_users", "--format", "xlsx", "--exact"]):
+        assert "--exact is about csv" in str(CliRunner().invoke(cli.app, command).exception)
 
 
 def test_the_chargeback_has_the_promised_columns_and_nobodys_cost_in_rows_of_its_own(filled_desk: Desk, tmp_path: Path) -> None:
