@@ -385,7 +385,7 @@ def templates(folder: Annotated[Path, typer.Argument(help="Where to write them."
         (folder / f"{kind}.csv").write_text(template(kind), encoding="utf-8")
     for tab in TABS:
         (folder / f"sheet_{tab}.csv").write_text(tab_template(tab), encoding="utf-8")
-    out.print(f"{len(kinds) + len(TABS)} templates in {folder}", soft_wrap=True)
+    out.print(f"{len(kinds) + len(TABS)} templates in {folder}", markup=False, soft_wrap=True)
 
 
 @app.callback(invoke_without_command=True)

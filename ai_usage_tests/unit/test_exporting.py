@@ -127,7 +127,7 @@ def test_what_is_no_formula_stays(value: object, expected: str) -> None:
 def test_the_commands_say_which_csv_they_wrote(filled_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`query` as a table too: a cell is text, whatever markup stands in it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(filled_desk.warehouse.path))
+    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(filled_desk.path))
     sql = "SELECT '=1[/x]' AS a, CAST(-1 AS NUMERIC) AS b"
     for options, line, said in (
         (["--format", "csv"], "'=1[/x],-1.000000000", "text for spreadsheets: an apostrophe stands before"),

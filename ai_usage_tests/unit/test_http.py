@@ -23,11 +23,11 @@ from google.auth.transport import requests as google_requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ai_usage import bounds as bounds_module
+from ai_usage.bounds import BoundError, Bounds
 from ai_usage.outgoing import guarded, hide
-from ai_usage.sources import bounds as bounds_module
 from ai_usage.sources import http as http_module
 from ai_usage.sources.anthropic.client import AnthropicClient
-from ai_usage.sources.bounds import BoundError, Bounds
 from ai_usage.sources.cursor.client import CursorClient
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import AuthError, PermanentError, RefusedError, SourceError, TransientError

@@ -1,6 +1,6 @@
 """How much of an answer is taken: bytes, seconds, requests, depth, values, length of a text.
 
-Belongs here: the bounds, and reading one body within them. Does not belong here: what an answer means, and what is tried again (`http.py`).
+Belongs here: the bounds, and reading one body within them. Does not belong here: what an answer means, and what is tried again (`sources/http.py`).
 A bound that is reached is an error, never the end of an answer. Each default is far above what a vendor sends: a page of 1,000 rows has 0.5 MB,
 about 25,000 values and six levels.
 """
