@@ -179,10 +179,11 @@ def _show(answer: Iterator[pa.Table], format_: str, exact: bool) -> None:
     elif format_ == "csv":
         writer = csv.writer(SimpleNamespace(write=write), lineterminator="\n")
         writer.writerow(names)
-        cell, number = cell_text if exact else person_cell, 0
-        for number, row in enumerate(rows, start=1):
+        cell, written = cell_text if exact else person_cell, 0
+        for row in rows:
             writer.writerow([cell(row[n]) for n in names])
-        err.print(f"{number} rows; {csv_note(exact)}", soft_wrap=True, highlight=False)
+            written += 1
+        err.print(f"{written} rows; {csv_note(exact)}", soft_wrap=True, highlight=False)
     else:
         held = list(islice(rows, GRID_ROWS + 1))
         if len(held) > GRID_ROWS:
