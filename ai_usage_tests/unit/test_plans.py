@@ -33,7 +33,7 @@ FORECAST = "days of a quarter with platforms, of which there are some ten, whate
 PRICES = "our list of prices, which stands in the SQL, with the models of a day"
 ALLOWED = {
     "vw_forecast": FORECAST,
-    **{f"executive_summary/{card}": FORECAST for card in ("projection", "budget_used", "month_to_end", "platform_outlook")},
+    **{f"executive_summary/{card}": FORECAST for card in ("projection", "month_to_end", "platform_outlook")},
     "stg_anthropic_list_value": PRICES,
     "vw_reconciliation": PRICES,
     **{f"data_trust/{card}": PRICES for card in ("vendor_difference", "invoice_difference", "unexplained", "reconciliation")},

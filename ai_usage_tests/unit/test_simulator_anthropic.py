@@ -489,7 +489,8 @@ def test_without_anthropic_nothing_of_it_exists():
     assert plain.truth.billed_usd_by_day_user() == full.truth.billed_usd_by_day_user()
     before, after = ({t.title: t.rows for t in w.sheet.tabs()} for w in (plain, full))
     assert list(before) == list(after)
-    assert all(after[title][: len(rows)] == rows for title, rows in before.items())
+    # Budgets add up to the company's, so another vendor changes their amounts.
+    assert all(after[title][: len(rows)] == rows for title, rows in before.items() if title != "budgets")
     assert {title for title, rows in before.items() if rows != after[title]} == {"api_keys", "invoices", "budgets"}
     assert script("rough", 7, True)[: len(script("rough"))] == script("rough")
 

@@ -59,4 +59,4 @@ SELECT
 FROM planned AS p
 FULL OUTER JOIN spent AS s
   ON p.month = s.month AND p.budget_scope = s.budget_scope AND p.department = s.department AND p.platform = s.platform
-LEFT JOIN unplaced AS u ON p.month = u.month AND p.department != '(all)'
+LEFT JOIN unplaced AS u ON IF(p.department = '(all)', NULL, p.month) = u.month
