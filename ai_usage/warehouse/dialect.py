@@ -149,7 +149,7 @@ def _exact_quotient(dividend: exp.Expression, divisor: exp.Expression, safe: boo
     return exp.Cast(this=tree, to=_numeric())
 
 
-def _repair_information_schema(node: exp.Expression) -> exp.Expression:
+def _name_information_schema(node: exp.Expression) -> exp.Expression:
     """`INFORMATION_SCHEMA.TABLES` is one name to sqlglot; DuckDB has a schema of that name."""
     schema, _, name = node.name.lower().partition(".") if isinstance(node, exp.Table) else ("", "", "")
     if schema == "information_schema" and name:
@@ -176,7 +176,7 @@ def _repair_normalize(node: exp.Expression) -> exp.Expression:
 
 _REPAIRS: tuple[Callable[[exp.Expression], exp.Expression], ...] = (
     _repair_wide_div, _repair_division, _repair_type, _repair_count_if, _repair_dates, _repair_extract, _repair_timestamp_diff, _repair_div,
-    _repair_trim, _repair_normalize, _repair_information_schema,
+    _repair_trim, _repair_normalize, _name_information_schema,
 )  # fmt: skip
 
 
