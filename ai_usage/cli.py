@@ -166,7 +166,7 @@ def query(
             raise typer.Exit(130) from None
 
 
-def _show(answer: Iterator[pa.Table], format_: str, exact: bool) -> None:
+def _show(answer: Iterator[pa.Table], format_: str, exact: bool = False) -> None:
     """Batch by batch: no answer is held whole, but for a grid, which is wide as its widest cell and so is bounded."""
     first = next(answer)
     names = first.column_names
