@@ -5,6 +5,7 @@ delivered; it is tried again at the next one.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -14,6 +15,7 @@ from ai_usage.alerts.conditions import Cause
 from ai_usage.defs.common import OWNERS, check, spent, table_metadata
 from ai_usage.defs.operations.batches import ASSET_JOB, reads_only
 from ai_usage.defs.operations.jobs import RAW, SOURCES, daily, rebuild, sources
+from ai_usage.defs.operations.outputs import remember
 from ai_usage.runtime import Runtime
 from ai_usage.settings import SettingsError
 from ai_usage.tables import BY_NAME, MARTS
@@ -32,6 +34,14 @@ _LOG = BY_NAME["alert_log"]
     check_specs=[dg.AssetCheckSpec("alerts_told", asset="alert_log", description="Every condition could be asked and every message was accepted.")],
 )  # fmt: skip
 def alert_log(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    made = _pass(context, runtime)
+    with suppress(WarehouseError):  # the run's own record tells it too
+        for result in made.check_results or ():
+            remember(runtime, context.run.run_id, "alert_log", result)
+    return made
+
+
+def _pass(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
     try:
         outcome = passes.pass_once(runtime, failed_runs=failed_runs(context.instance), run_id=context.run.run_id)
     except (SettingsError, WarehouseError) as error:  # a mistake in a file of thresholds must not stop the report, which comes after
