@@ -44,7 +44,7 @@ def day_range(context: dg.AssetExecutionContext) -> Window:
 
 def run_parameters(context: dg.AssetExecutionContext, runtime: Runtime) -> dict[str, Any]:
     """Parameters of a model: its day range (yesterday alone for an asset without partitions) and the run's clock."""
-    window = day_range(context) if context.has_partition_key or context.has_partition_key_range else job_range(context, runtime)
+    window = day_range(context) if context.assets_def.partitions_def else job_range(context, runtime)
     return {
         "start_date": window.first, "end_date": window.last, "as_of_date": runtime.today, "processed_at": datetime.now(UTC),
     }  # fmt: skip
