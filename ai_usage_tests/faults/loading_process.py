@@ -34,6 +34,10 @@ class _Counting:
             os.kill(os.getpid(), signal.SIGKILL)
         return self._con.execute(*args)
 
+    def cursor(self) -> _Counting:
+        """The warehouse asks through cursors of the one connection that it holds."""
+        return _Counting(self._con.cursor())
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._con, name)
 
