@@ -234,7 +234,7 @@ class Card(Strict):
         if self.text is not None:
             raise ValueError("only a note has `text`; use `description`")
         if not self.sql:
-            raise ValueError("`sql` is missing; name the card's SQL file, for example 01_cost_lines.sql")
+            raise ValueError("`sql` is missing; name the card's SQL file, for example cost_lines.sql")
         rules = {
             "kpi": (groups == 0 and measures in (1, 2), "a kpi has one measure, at most one more as detail, and no group_by"),
             "line": (
@@ -365,9 +365,13 @@ def load_dashboard(folder: Path) -> Dashboard:
         if card.kind != "note":
             file = card.sql or ""
             if Path(file).name != file or not file.endswith(".sql"):
-                raise SpecError(f"{shown}: card `{card.key}`: sql `{file}` is not a file of this folder; name one there.")
+                raise SpecError(
+                    f"{shown}: card `{card.key}`: sql `{file}` is not a file of this folder or of the one above; name one there."
+                )
             used.add(file)
-            card._source = read_card_sql(folder / file, f"{folder.name}/{file}")
+            # What several dashboards ask lies beside labels.yaml.
+            place = folder if (folder / file).exists() or not (folder.parent / file).exists() else folder.parent
+            card._source = read_card_sql(place / file, f"{place.name}/{file}")
             _check_columns(card, shown)
     unused = sorted({p.name for p in folder.glob("*.sql")} - used)
     if unused:

@@ -120,6 +120,13 @@ def test_overlapping_cards_and_unused_files_are_refused(tmp_path: Path) -> None:
         load_dashboard(root)
 
 
+def test_what_several_dashboards_ask_is_one_file_beside_them() -> None:
+    files = sorted(default_root().rglob("*.sql"))
+    assert len({f.read_text(encoding="utf-8") for f in files}) == len(files), "two files are the same question"
+    asking = {f.name: {d.key for d in load_dashboards() for c in d.cards if c.sql == f.name} for f in files if f.parent == default_root()}
+    assert asking and all(len(keys) > 1 for keys in asking.values()), asking
+
+
 def test_the_dashboards_of_the_repository_are_valid_and_fill_the_grid() -> None:
     dashboards = load_dashboards()
     assert {"cost_allocation", "productivity_analytics"} <= {d.key for d in dashboards}
