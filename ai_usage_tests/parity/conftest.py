@@ -38,11 +38,12 @@ class NoonToday(datetime, metaclass=_Plain):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def today() -> Iterator[date]:
+def today(empty_file: Path) -> Iterator[date]:
     """CURRENT_DATE() is the desk's day in every model, and in the unit test that compares with it.
 
     For a module, not a package: these folders are no packages to pytest, and a fixture of package scope would last to the end of the session,
-    in which other tests run on the same worker and lose the seats of every later day.
+    in which other tests run on the same worker and lose the seats of every later day. `empty_file` is made before, for the same reason: it lasts for
+    the session and holds the views.
     """
     held = models.all_models()
     says = f"DATE '{NOON.date()}'"
