@@ -59,6 +59,7 @@ class DuckDBWarehouse:
             self._config["memory_limit"] = memory_limit
         self._here = threading.RLock()
         self._holders = 0
+        self._writes = False
         self._ended = threading.Event()
         self._kept: _Kept | None = None
         self._ensured = False
@@ -308,6 +309,7 @@ class DuckDBWarehouse:
             with self._here:
                 self._holders -= 1
                 if not self._holders:
+                    self._writes = False
                     self._ended.set()
                     self._let_go()
 
@@ -343,7 +345,11 @@ class DuckDBWarehouse:
                     self._let_go()
 
     def _opened(self, read_only: bool) -> _Kept:
-        """The file as it is open, or opened now; one that was opened for reading is opened again by the first who writes."""
+        """The file as it is open, or opened now; one that was opened for reading is opened again by the first who writes. Who has written inside a hold
+        will write again, so the file is opened for that at once."""
+        if self._holders:
+            self._writes |= not read_only
+            read_only = not self._writes
         if self._kept and ((self._kept.read_only and not read_only) or self._kept.file != _identity(self.path)):
             self._let_go()
         if not self._kept:

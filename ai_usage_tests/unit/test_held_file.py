@@ -70,6 +70,17 @@ def test_many_calls_open_once_and_a_first_write_once_more(desk: Desk, openings: 
     assert openings == [True, False] and is_free(desk.path)
 
 
+def test_who_has_written_inside_a_hold_opens_for_writing_at_once(desk: Desk, openings: list[Any]) -> None:
+    """Else a run would open the file twice whenever it had let go of it: to read, and then to write."""
+    with desk.warehouse.held():
+        desk.warehouse.execute("DELETE FROM raw_fetches WHERE TRUE")
+        desk.warehouse._let_go()
+        assert desk.one(ASK) == 0
+        desk.warehouse.execute("DELETE FROM raw_fetches WHERE TRUE")
+    desk.ask(ASK)
+    assert openings == [False, False, True]
+
+
 def test_without_a_hold_each_call_opens_and_lets_go(desk: Desk, openings: list[Any]) -> None:
     desk.ask(ASK)
     assert is_free(desk.path)
