@@ -43,6 +43,12 @@ def rebuild(
     Raises `WarehouseError` when nothing was held by then, or when rows of a version that counted then have been cleaned away.
     """
     target = DuckDBWarehouse(file)
+    with target.held():
+        _fill(source, target, moment, progress)
+    return target
+
+
+def _fill(source: Warehouse, target: Warehouse, moment: datetime, progress: Callable[[int, int], None]) -> None:
     copying.move_raw(source, target, until=moment, progress=progress)
     known = target.select(
         "SELECT COUNT(*) AS fetches, MIN(IF(window_start IS NULL, NULL, usage_date)) AS first_day FROM raw_fetches"
@@ -62,7 +68,6 @@ def rebuild(
         end = min(last, first + timedelta(days=MAX_DAYS - 1))
         build(target, first, end, as_of=moment.date(), processed_at=moment)
         first = end + timedelta(days=1)
-    return target
 
 
 def _first_fact(source: Warehouse) -> date | None:

@@ -214,7 +214,8 @@ def write_html_report(
         return _render(target, warehouse, datetime.now(UTC), checks, note, late)
     with TemporaryDirectory(prefix="as-of-", dir=runtime.settings.data_dir) as folder:
         then = rebuild_as_of(warehouse, Path(folder) / "as_of.duckdb", as_of)
-        return _render(target, then, as_of, checks, f"As known on {as_of:%Y-%m-%d %H:%M} UTC. {note}".strip())
+        with then.held():
+            return _render(target, then, as_of, checks, f"As known on {as_of:%Y-%m-%d %H:%M} UTC. {note}".strip())
 
 
 def _render(
