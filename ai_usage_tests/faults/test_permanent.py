@@ -74,7 +74,7 @@ def take(firm: Company, prepared: Prepared) -> dict[str, list[str]]:
 
 
 def events(firm: Company, first: date = FIRST, last: date = LAST):
-    with firm.runtime() as runtime:
+    with firm.runtime() as runtime, runtime.held():
         walks = walk_all(Window(first, last).split(1), runtime.cursor.events, cursor.EVENTS, 4)
         return runtime.loader("test").load(cursor.EVENTS, walks)
 

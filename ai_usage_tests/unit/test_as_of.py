@@ -27,8 +27,9 @@ class Office(Runtime):
     """A runtime on a warehouse that was filled by hand."""
 
     def __init__(self, desk: Desk) -> None:
-        super().__init__(Settings(_env_file=None, data_dir=desk.folder, duckdb_path=desk.path, start_date=D(2026, 10, 1)))
+        super().__init__(Settings(_env_file=None, data_dir=desk.folder, duckdb_path=desk.warehouse.path, start_date=D(2026, 10, 1)))
         self.desk = desk
+        self.__dict__["warehouse"] = desk.warehouse  # open already
 
 
 @pytest.fixture

@@ -89,6 +89,7 @@ def office(desk: Desk, request: pytest.FixtureRequest) -> Office:
         return furnished(desk)
     made: Office = request.getfixturevalue("open_office")  # computed once: each test works on a copy
     shutil.copyfile(made.desk.path, desk.path)
+    desk.keep_open()
     desk._fetches = made.desk._fetches
     found = Office(desk)
     found.told, found._tick = dict(made.told), made._tick
