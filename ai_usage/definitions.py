@@ -9,11 +9,12 @@ from functools import lru_cache
 
 import dagster as dg
 
-from ai_usage import defs as everything
-from ai_usage import files, logs
-from ai_usage import sqlite_records as sqlite_records  # a run's own process may load no launcher
+from ai_usage import logs
+from ai_usage.defs import sqlite_records as sqlite_records  # a run's own process may load no launcher
+from ai_usage.defs.everything import all_assets
 from ai_usage.defs.operations import automation
 from ai_usage.defs.telemetry import json_console, log_context, runtime_resource
+from ai_usage.guards import files
 from ai_usage.runtime import Runtime
 from ai_usage.settings import load_settings
 
@@ -50,7 +51,7 @@ def _built(runtime: object, overrides: dict[str, object]) -> dg.Definitions:
     as_json = isinstance(runtime, Runtime) and runtime.settings.log_format == "json"
     logs.configure("json" if as_json else "text", log_context)
     return dg.Definitions(
-        assets=dg.load_assets_from_package_module(everything),
+        assets=list(all_assets()),
         jobs=automation.JOBS,
         schedules=automation.SCHEDULES,
         sensors=automation.SENSORS,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ai_usage.outside import json_line
+from ai_usage.guards.outside import json_line
 
 FACTS = ("run_id", "job", "asset", "partition", "event", "source", "endpoint", "attempt", "status", "request_id", "duration_s")
 TOLD = "ai_usage_told"  # on records that our own handler has written: Dagster hands them to its console logger once more

@@ -6,7 +6,7 @@ import re
 from calendar import monthrange
 from datetime import date
 
-from ai_usage.settings import SettingsError
+from ai_usage.errors import SettingsError
 
 
 def parse(text: str) -> date:

@@ -1,7 +1,7 @@
 """What a run needs, made from settings once: the warehouse, the vendors' clients, the loader. No Dagster here.
 
 Belongs here: which class serves which setting. Tests replace `Runtime` whole, or hand it other settings. Clients are made when
-first used, so that a wrong key of one vendor troubles nobody else.
+first used, so that a wrong key of one vendor troubles nobody else, and imported then, so that a question to the warehouse waits for none.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ai_usage.loading import Forgotten, Loader
-from ai_usage.outgoing import is_loopback
-from ai_usage.settings import Settings, SettingsError, load_settings, variable
-from ai_usage.sources.anthropic.analytics import AnalyticsClient
-from ai_usage.sources.anthropic.client import AnthropicClient
-from ai_usage.sources.cursor.client import CursorClient
+from ai_usage.errors import SettingsError
+from ai_usage.guards.outgoing import is_loopback
+from ai_usage.settings import Settings, load_settings, variable
 from ai_usage.sources.errors import PermanentError
-from ai_usage.sources.google_sheets.client import SheetsClient
 from ai_usage.sources.traffic import Traffic
 from ai_usage.warehouse import DuckDBWarehouse, Warehouse
 
-A = TypeVar("A", bound=AnthropicClient)
+if TYPE_CHECKING:
+    from ai_usage.loading import Forgotten, Loader
+    from ai_usage.sources.anthropic.analytics import AnalyticsClient
+    from ai_usage.sources.anthropic.client import AnthropicClient
+    from ai_usage.sources.cursor.client import CursorClient
+    from ai_usage.sources.google_sheets.client import SheetsClient
+
+A = TypeVar("A", bound="AnthropicClient")
 
 
 class Runtime:
@@ -84,6 +87,8 @@ class Runtime:
 
     @cached_property
     def cursor(self) -> CursorClient:
+        from ai_usage.sources.cursor.client import CursorClient
+
         settings = self.settings
         if settings.cursor_admin_api_key is None:
             raise PermanentError(settings.off()["cursor"])
@@ -95,15 +100,21 @@ class Runtime:
 
     @cached_property
     def anthropic(self) -> AnthropicClient:
+        from ai_usage.sources.anthropic.client import AnthropicClient
+
         return self._anthropic(AnthropicClient, "anthropic")
 
     @cached_property
     def anthropic_analytics(self) -> AnalyticsClient:
         """The analytics endpoints of the organisation whose Admin key is set."""
+        from ai_usage.sources.anthropic.analytics import AnalyticsClient
+
         return self._anthropic(AnalyticsClient, "anthropic")
 
     @cached_property
     def claude_enterprise(self) -> AnalyticsClient:
+        from ai_usage.sources.anthropic.analytics import AnalyticsClient
+
         return self._anthropic(AnalyticsClient, "claude_enterprise")
 
     def _anthropic(self, kind: type[A], source: str) -> A:
@@ -120,6 +131,8 @@ class Runtime:
 
     @cached_property
     def sheets(self) -> SheetsClient:
+        from ai_usage.sources.google_sheets.client import SheetsClient
+
         settings = self.settings
         if settings.sheet_id is None:
             raise PermanentError(settings.off()["google_sheets"])
@@ -146,6 +159,8 @@ class Runtime:
 
     @cached_property
     def forgotten(self) -> Forgotten:
+        from ai_usage.loading import Forgotten
+
         return Forgotten(self.warehouse)
 
     def hurried(self, lock_wait_s: float = 10.0) -> Runtime:
@@ -156,6 +171,8 @@ class Runtime:
         return found
 
     def loader(self, run_id: str | None = None) -> Loader:
+        from ai_usage.loading import Loader
+
         return Loader(self.warehouse, run_id, self.forgotten)
 
     @property

@@ -27,7 +27,8 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from ai_usage.outgoing import guarded, is_loopback
+from ai_usage.errors import SettingsError
+from ai_usage.guards.outgoing import guarded, is_loopback
 
 SECRET_MANAGER_URL = "https://secretmanager.googleapis.com"  # noqa: S105
 KEPT_S = 300.0
@@ -36,10 +37,6 @@ _SM = re.compile(r"sm://(projects/[^/\s]+/secrets/([A-Za-z0-9_-]{1,255})/version
 # Compose and Kubernetes mount single files here and decide by the mount who sees them; the mode says nothing.
 _MOUNTED = Path("/run/secrets")
 _log = logging.getLogger("ai_usage.secrets")
-
-
-class SettingsError(Exception):
-    """A setting has a value that cannot be used; the message names the variable, the value and the remedy."""
 
 
 @dataclass(frozen=True)

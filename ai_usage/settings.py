@@ -19,10 +19,10 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, Validation
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SettingsSourceError
 
-from ai_usage.bounds import Bounds
-from ai_usage.outgoing import in_clear, names, without_login
+from ai_usage.errors import SettingsError
+from ai_usage.guards.bounds import Bounds
+from ai_usage.guards.outgoing import in_clear, names, without_login
 from ai_usage.secrets import SECRET_MANAGER_URL, Secret, malformed
-from ai_usage.secrets import SettingsError as SettingsError
 
 CURSOR_URL = "https://api.cursor.com"
 SHEETS_URL = "https://sheets.googleapis.com"

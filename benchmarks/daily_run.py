@@ -22,7 +22,7 @@ def _days(days: int) -> tuple[date, date]:
 
 def dagster(days: int) -> None:
     """`ai-usage run`, in this process."""
-    from ai_usage.execution import execute
+    from ai_usage.runs.execution import execute
     from ai_usage.runtime import Runtime
 
     outcome = execute(Runtime(), *_days(days))
@@ -35,7 +35,7 @@ def bare(days: int) -> None:
     """The data work alone."""
     from ai_usage import transform
     from ai_usage.defs.anthropic.assets import DAILY, DIRECTORIES
-    from ai_usage.operations import write_html_report
+    from ai_usage.operations.report import write_html_report
     from ai_usage.runtime import Runtime
     from ai_usage.sources.cursor import records as cursor
     from ai_usage.sources.endpoint import Window

@@ -70,7 +70,7 @@ def prepare(path: Path, people: int, days: int) -> tuple[int, float, float]:
 
 def totalled(path: Path, first: date) -> float:
     """CPU seconds of writing the stored totals of these days, in years at most, as runs do."""
-    from ai_usage import totals
+    from ai_usage.transform import totals
     from ai_usage.warehouse.duckdb import DuckDBWarehouse
 
     warehouse, begun = DuckDBWarehouse(path), cpu_s()

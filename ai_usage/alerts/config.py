@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ai_usage.dashboards.card_sql import SpecError
 from ai_usage.dashboards.strict_yaml import read_yaml, sentence
-from ai_usage.settings import SettingsError
+from ai_usage.errors import SettingsError
 from ai_usage.warehouse import models
 
 FIELDS = frozenset({"subject", "figure", "usual", "more", "percent_more", "percent_of", "days", "last_day", "month"})

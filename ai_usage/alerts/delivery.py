@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from ai_usage import outgoing, outside
 from ai_usage.alerts.wording import Message
-from ai_usage.settings import SettingsError
+from ai_usage.errors import SettingsError
+from ai_usage.guards import outgoing, outside
 
 PATIENCE_S = 30.0
 TIMEOUT_S = 10.0

@@ -18,7 +18,7 @@ import jinja2
 from ai_usage.alerts.conditions import Cause
 from ai_usage.alerts.config import Alert, Config
 from ai_usage.alerts.plan import Due
-from ai_usage.outside import chat, line
+from ai_usage.guards.outside import chat, line
 
 CENT = Decimal("0.01")
 AT_MOST = 12  # causes that one message spells out; the others are counted

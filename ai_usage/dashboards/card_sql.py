@@ -15,10 +15,11 @@ from pathlib import Path
 import sqlglot
 from sqlglot import exp
 
+from ai_usage.errors import PlatformError
 from ai_usage.remembered import remembered
 
 
-class SpecError(ValueError):
+class SpecError(PlatformError, ValueError):
     """A dashboard file that cannot be used; the message is one sentence: file, key, remedy."""
 
 

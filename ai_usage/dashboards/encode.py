@@ -17,12 +17,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ai_usage.errors import PlatformError
+
 SCALE = 9
 SAFE = 2**53
 WIDE = Context(prec=100)
 
 
-class EncodeError(ValueError):
+class EncodeError(PlatformError, ValueError):
     """A result that the report cannot carry exactly; one sentence with the remedy."""
 
 

@@ -23,10 +23,11 @@ import jinja2
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ai_usage import files
 from ai_usage.dashboards.encode import encode_table, pack
 from ai_usage.dashboards.meta import Query, ReportMeta
 from ai_usage.dashboards.spec import Card, Dashboard
+from ai_usage.errors import PlatformError
+from ai_usage.guards import files
 from ai_usage.remembered import remembered
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -43,7 +44,7 @@ Places = dict[tuple[str, str], tuple[int, date | None]]
 """(dashboard, card) -> the dataset that it reads, and the day before which its days had to be grouped by month."""
 
 
-class ReportError(ValueError):
+class ReportError(PlatformError, ValueError):
     """A report that cannot be made; one sentence with the remedy."""
 
 

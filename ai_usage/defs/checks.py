@@ -16,11 +16,12 @@ import dagster as dg
 import pandas as pd
 import pandera.errors
 
-from ai_usage import tables, totals
+from ai_usage import tables
 from ai_usage.defs.common import SAMPLE, check
 from ai_usage.loading import LoadReport
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.tables.schema import Table
+from ai_usage.transform import totals
 from ai_usage.warehouse import Warehouse
 
 TOLERANCE_USD = Decimal("0.000000001")

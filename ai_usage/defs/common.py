@@ -18,17 +18,16 @@ import dagster as dg
 import pyarrow as pa
 
 from ai_usage import tables
-from ai_usage.exporting import ExportError
+from ai_usage.errors import PlatformError
+from ai_usage.guards.outside import markdown_cell
 from ai_usage.loading import LoadReport
-from ai_usage.outside import markdown_cell
 from ai_usage.runtime import Runtime
-from ai_usage.settings import SettingsError, load_settings
+from ai_usage.settings import load_settings
 from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.sources.errors import PermanentError, SourceError
 from ai_usage.sources.traffic import Line, quantile
 from ai_usage.sources.uploads import client as uploads
 from ai_usage.tables.schema import Table
-from ai_usage.warehouse import WarehouseError, models
+from ai_usage.warehouse import models
 
 OWNERS = ["team:data-platform"]
 SAMPLE = 20  # rows that a failed check shows at most
@@ -60,10 +59,9 @@ def job_range(context: dg.AssetExecutionContext, runtime: Runtime) -> Window:
     return Window(runtime.yesterday, runtime.yesterday)
 
 
-def failed(error: SourceError | WarehouseError | ExportError | SettingsError) -> dg.Failure:
+def failed(error: PlatformError) -> dg.Failure:
     """A source's or the warehouse's error as Dagster's. Retries were made below; a permanent error must not be tried again at all."""
-    kind = "permanent" if isinstance(error, PermanentError | SettingsError) else "transient"
-    return dg.Failure(str(error), metadata={"kind": kind}, allow_retries=False)
+    return dg.Failure(str(error), metadata={"kind": error.kind}, allow_retries=False)
 
 
 @lru_cache(maxsize=1)

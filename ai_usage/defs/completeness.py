@@ -1,6 +1,6 @@
 """Checks of completeness: what the certificate says of a run's days, what vendors will forget, whether everything is fresh.
 
-Belongs here: how `ai_usage.completeness` is worded as checks. Does not belong here: how it is judged.
+Belongs here: how `ai_usage.operations.completeness` is worded as checks. Does not belong here: how it is judged.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from ai_usage import completeness
 from ai_usage.defs.common import check
+from ai_usage.operations import completeness
 from ai_usage.runtime import Runtime
 from ai_usage.sources.endpoint import Window
 

@@ -1,7 +1,8 @@
 """The end of a run: its requests go into `vendor_requests`, the metrics file is written. A run that fails ends here too.
 
-Belongs here: what Dagster knows of a run, handed to `ai_usage.metrics` and to `ai_usage.logs`. The resource `runtime` ends when the last step has: a sensor would learn
-of a run's end in another process, which has not counted its requests, and an asset at the end would be skipped when one before it fails.
+Belongs here: what Dagster knows of a run, handed to `operations/metrics.py` and to `logs.py`. The resource `runtime` ends when the last step has: a
+sensor would learn of a run's end in another process, which has not counted its requests, and an asset at the end would be skipped when one before
+it fails.
 """
 
 import logging
@@ -11,10 +12,11 @@ from typing import Any
 
 import dagster as dg
 
-from ai_usage import logs, metrics
+from ai_usage import logs
 from ai_usage.defs.operations.batches import runs_of
 from ai_usage.defs.operations.jobs import SOURCE, SOURCES
 from ai_usage.defs.operations.outputs import run_checks
+from ai_usage.operations import metrics
 from ai_usage.runtime import Runtime
 from ai_usage.sources import registry
 

@@ -1,6 +1,6 @@
 """Who was forgotten, as the loader knows it: keyed hashes of addresses, and the token that takes an address's place.
 
-Belongs here: reading `forgotten_people` and looking addresses up in it. Does not belong here: the act of forgetting (`ai_usage/forgetting.py`),
+Belongs here: reading `forgotten_people` and looking addresses up in it. Does not belong here: the act of forgetting (`ai_usage/operations/erasure.py`),
 and what happens to rows and files (`sources/redaction.py`).
 
 Vendors go on naming a person after the warehouse forgot them, and every run reads their last weeks again. So each load asks whom it may not name.

@@ -6,13 +6,17 @@ credential. Retry layers look only at the class.
 
 from __future__ import annotations
 
-from ai_usage.outside import line
+from typing import ClassVar
+
+from ai_usage.errors import Kind, PlatformError
+from ai_usage.guards.outside import line
 
 
-class SourceError(Exception):
+class SourceError(PlatformError):
     """A source could not give what was asked. `status` is the HTTP status that said so, where one did, and `request_id` the vendor's name for
     the request. Words of the vendor, of a sheet and of a file stand in messages, so each is folded to one line."""
 
+    kind: ClassVar[Kind] = "transient"  # until something more is known of it
     status: int | None = None
     request_id: str | None = None
 
@@ -30,6 +34,8 @@ class TransientError(SourceError):
 
 class PermanentError(SourceError):
     """Trying again changes nothing; a person must act."""
+
+    kind: ClassVar[Kind] = "permanent"
 
 
 class AuthError(PermanentError):

@@ -28,10 +28,11 @@ import tenacity
 import urllib3
 
 from ai_usage import __version__
-from ai_usage import bounds as bounded
-from ai_usage.bounds import BoundError, Bounds, TimedAdapter
-from ai_usage.outgoing import guarded, hide, hide_in_answer, host_of, is_loopback, without_login
-from ai_usage.outside import line
+from ai_usage.guards import bounds as bounded
+from ai_usage.guards.bounds import BoundError, Bounds
+from ai_usage.guards.outgoing import guarded, hide, hide_in_answer, host_of, is_loopback, without_login
+from ai_usage.guards.outside import line
+from ai_usage.guards.timed import TimedAdapter
 from ai_usage.sources.errors import AuthError, ContractError, PermanentError, RefusedError, SourceError, TransientError
 from ai_usage.sources.halves import mended
 from ai_usage.sources.traffic import Traffic

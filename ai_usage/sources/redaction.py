@@ -22,7 +22,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ai_usage.files import read_dropped
+from ai_usage.guards.files import read_dropped
 from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.halves import mended
 from ai_usage.sources.uploads.csv_file import encoding

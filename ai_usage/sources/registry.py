@@ -6,7 +6,7 @@ Belongs here: the list. Does not belong here: declarations (each vendor's `recor
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from ai_usage.sources.anthropic import analytics_records, records
 from ai_usage.sources.claude_ai import records as claude_ai
@@ -15,17 +15,20 @@ from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.errors import PermanentError
 from ai_usage.sources.google_sheets import records as google_sheets
 
-ENDPOINTS: dict[tuple[str, str], Endpoint] = {
-    (endpoint.source, endpoint.name): endpoint
-    for endpoint in (
-        *records.ENDPOINTS, *analytics_records.ENDPOINTS, *claude_ai.ENDPOINTS.values(), *cursor.ENDPOINTS, *google_sheets.ENDPOINTS,
-    )
-}  # fmt: skip
+ASKED: tuple[Endpoint, ...] = (*records.ENDPOINTS, *analytics_records.ENDPOINTS, *cursor.ENDPOINTS, *google_sheets.ENDPOINTS)
+"""Those that a run asks; the others are files that somebody drops."""
+
+ENDPOINTS: dict[tuple[str, str], Endpoint] = {(e.source, e.name): e for e in (*ASKED, *claude_ai.ENDPOINTS.values())}
 
 
 def left_out(endpoint: Endpoint, names: Collection[str]) -> bool:
     """Whether the names, each a source/endpoint such as anthropic/usage_report/claude_code, leave the endpoint out."""
     return f"{endpoint.source}/{endpoint.name}" in names
+
+
+def history(endpoint: Endpoint, given: Mapping[str, int]) -> int | None:
+    """How many days back the vendor answers: as given for the endpoint or its source, else by its documentation; None where neither says."""
+    return given.get(f"{endpoint.source}/{endpoint.name}", given.get(endpoint.source, endpoint.history_days))
 
 
 def check_names(names: Collection[str]) -> None:

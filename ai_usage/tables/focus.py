@@ -1,7 +1,7 @@
 """FOCUS, the FinOps Open Cost and Usage Specification: the mart that speaks it, and which of its columns belong to which version.
 
 Belongs here: names, types and nullability of the specification's columns, ours with `x_`, and each version's columns in its order. Does not
-belong here: what stands in them (`sql/marts/vw_focus.sql`) and how files are written (`ai_usage/focus.py`).
+belong here: what stands in them (`sql/marts/vw_focus.sql`) and how files are written (`ai_usage/finance/focus.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is kept of people who were forgotten: enough to forget them again when a vendor still names them, and to prove that it was done.
 
-Belongs here: the declarations of the two tables. Does not belong here: the act (`ai_usage/forgetting.py`) and the search (`loading/forgotten.py`).
+Belongs here: the declarations of the two tables. Does not belong here: the act (`ai_usage/operations/erasure.py`) and the search (`loading/forgotten.py`).
 """
 
 from __future__ import annotations

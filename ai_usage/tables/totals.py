@@ -1,6 +1,6 @@
 """Stored totals: facts added up once, by person and day, week and month, by day, and by what finance books to a month.
 
-Belongs here: the declarations. They hold nothing that facts do not, and `ai_usage/totals.py` says when they are written.
+Belongs here: the declarations. They hold nothing that facts do not, and `ai_usage/transform/totals.py` says when they are written.
 """
 
 from __future__ import annotations

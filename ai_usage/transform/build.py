@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
-from ai_usage import totals
-from ai_usage.proofs import FACTS
+from ai_usage.transform import totals
+from ai_usage.transform.invariants import FACTS
 from ai_usage.warehouse import ProofError, Warehouse, models
 from ai_usage.warehouse.base import Parameters
 

@@ -12,18 +12,21 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import pyarrow as pa
 
+from ai_usage.errors import Kind, PlatformError
 from ai_usage.tables.schema import Table
 
 Value = str | int | bool | Decimal | date | datetime | Sequence[str] | None
 Parameters = Mapping[str, Value]
 
 
-class WarehouseError(Exception):
+class WarehouseError(PlatformError):
     """The warehouse could not do what was asked; the message is one sentence with the remedy."""
+
+    kind: ClassVar[Kind] = "transient"
 
 
 class ProofError(WarehouseError):

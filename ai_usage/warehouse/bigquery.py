@@ -25,7 +25,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from ai_usage import tables
-from ai_usage.outgoing import guarded
+from ai_usage.guards.outgoing import guarded
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import bigquery_sql as sql_for
 from ai_usage.warehouse import dialect, models

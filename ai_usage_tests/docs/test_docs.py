@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import typer.main
 
-from ai_usage import cli, tables
+from ai_usage import tables
+from ai_usage.cli import app as cli
 from ai_usage.settings import Settings, variable
 from ai_usage.warehouse import DuckDBWarehouse, models
 
@@ -80,12 +81,12 @@ def queries_in(text: str) -> list[str]:
 # Making the pages takes 15 s, so one process makes them once for three calls: into an empty folder, checked there, checked where nothing is.
 GENERATING = """
 import contextlib, functools, io, json, sys
-from ai_usage import docsgen
-docsgen.pages = functools.cache(docsgen.pages)
+from ai_usage.docsgen import pages
+pages.pages = functools.cache(pages.pages)
 told = []
 for arguments in (["--root", sys.argv[1]], ["--check", "--root", sys.argv[1]], ["--check", "--root", sys.argv[2]]):
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        told.append([docsgen.main(arguments), said.getvalue()])
+        told.append([pages.main(arguments), said.getvalue()])
 print(json.dumps(told))
 """
 

@@ -18,7 +18,6 @@ from pydantic import SecretStr
 
 from ai_usage.defs.anthropic.analytics import assets as analytics_assets
 from ai_usage.loading import Loader
-from ai_usage.proofs import FACTS
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.simulator import Fault
@@ -28,6 +27,7 @@ from ai_usage.sources.anthropic.client import AnthropicClient
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import PermanentError
 from ai_usage.sources.walk import FailedWalk, walk_all
+from ai_usage.transform.invariants import FACTS
 from ai_usage.warehouse import WarehouseError, models
 from ai_usage_tests.e2e.test_anthropic import DAYS, Firm, equal, firm
 from ai_usage_tests.fixtures.company import LAST, TODAY

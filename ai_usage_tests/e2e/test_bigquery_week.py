@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from dagster import AssetKey, DagsterInstance
 
-from ai_usage import copying
+from ai_usage.operations import copying
 from ai_usage.runtime import Runtime
 from ai_usage.simulator import Simulator
 from ai_usage.warehouse import DuckDBWarehouse, WarehouseError

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from ai_usage import doctor
+from ai_usage.operations import doctor
 from ai_usage.runtime import Runtime
 from ai_usage.settings import WITH_LINES, Settings, is_key, load_settings, variable
 from ai_usage.sources.anthropic import analytics_records

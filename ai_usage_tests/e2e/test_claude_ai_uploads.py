@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ai_usage.operations import FileOutcome, load_uploads
+from ai_usage.operations.uploads import FileOutcome, load_uploads
 from ai_usage.sources.endpoint import Window
 from ai_usage_tests.fixtures.company import DAYS, FIRST, LAST, Company, Prepared, assert_sentence, build, company, plain, rows
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from ai_usage import console
-from ai_usage.doctor import examine
+from ai_usage.cli import console
+from ai_usage.operations.doctor import examine
 from ai_usage.simulator import Fault
 from ai_usage.warehouse import WarehouseError
 from ai_usage_tests.fixtures.company import (
@@ -213,7 +213,7 @@ def test_a_wrong_setting_is_one_sentence(firm: Company) -> None:
 def _around() -> list[object]:
     """What a command in this process might leave changed."""
     loggers = [logging.getLogger(name) for name in ("", "ai_usage", "ai_usage.http", "dagster")]
-    ours = {name: id(module) for name, module in sys.modules.items() if name.startswith(("ai_usage.defs", "ai_usage.execution"))}
+    ours = {name: id(module) for name, module in sys.modules.items() if name.startswith(("ai_usage.defs", "ai_usage.runs.execution"))}
     return [
         dict(os.environ), Path.cwd(), sys.argv, sys.stdout, sys.stderr, signal.getsignal(signal.SIGTERM), console.err.width, ours,
         [(found.handlers[:], found.level) for found in loggers],
@@ -223,7 +223,7 @@ def _around() -> list[object]:
 @pytest.mark.parametrize("args", [("status",), ("query", "SELECT 1", "--format", "xml")])
 def test_a_process_of_its_own_says_the_same(args: tuple[str, ...], firm: Company) -> None:
     """Else the tests of this folder, most of which call commands in this process, would prove another program."""
-    import ai_usage.execution  # noqa: F401 (what a command imports anew is there before)
+    import ai_usage.runs.execution  # noqa: F401 (what a command imports anew is there before)
 
     before = _around()
     here = firm.cli(*args, AI_USAGE_LOG_FORMAT="json")

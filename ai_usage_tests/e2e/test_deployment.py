@@ -33,7 +33,7 @@ ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 # machine: the code is loaded anew each second, and a dead run is told 15 s after the test has seen the code server healthy again.
 HURRY = """
 import pathlib, time
-import ai_usage.launcher as launcher, dagster._daemon.controller as daemon
+import ai_usage.runs.launcher as launcher, dagster._daemon.controller as daemon
 assert launcher.DAEMON_RELOADS_WITHIN_S > daemon.RELOAD_WORKSPACE_INTERVAL
 class Until:
     ready = pathlib.Path(__file__).with_name("code-is-back")

@@ -14,14 +14,14 @@ import psycopg
 import pytest
 
 from ai_usage import tables
-from ai_usage.check_records import CheckRecord, record_checks
 from ai_usage.dashboards.meta import Checks
 from ai_usage.definitions import build_defs
 from ai_usage.defs.operations import jobs
 from ai_usage.months import last_day
+from ai_usage.operations.check_results import CheckRecord, record_checks
+from ai_usage.outputs.postgres import Difference, differences
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
-from ai_usage.warehouse.postgres_copy import Difference, differences
 from ai_usage_tests.fixtures.command import in_process
 from ai_usage_tests.fixtures.company import TODAY
 from ai_usage_tests.fixtures.desk import Desk
@@ -173,7 +173,7 @@ def test_two_months_of_chargeback_lie_in_the_folder(costs: Desk, tmp_path: Path)
 
 
 def test_a_file_that_lacks_a_row_fails_its_check(costs: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ai_usage.exporting import Export
+    from ai_usage.outputs import Export
 
     whole = Export.statement
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ai_usage.operations import load_uploads
+from ai_usage.operations.uploads import load_uploads
 from ai_usage.simulator import Fault
 from ai_usage.simulator.events import day_start
 from ai_usage_tests.fixtures.company import (

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pytest
 
-from ai_usage import focus
+from ai_usage.finance import focus
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage_tests.fixtures.desk import Desk, curated

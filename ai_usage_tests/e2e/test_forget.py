@@ -19,9 +19,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from ai_usage import forgetting, tables
-from ai_usage.forgetting import Outcome, forget
+from ai_usage import tables
 from ai_usage.loading import Forgotten
+from ai_usage.operations import erasure
+from ai_usage.operations.erasure import Outcome, forget
 from ai_usage.sources import redaction
 from ai_usage.sources.uploads import client as uploads
 from ai_usage.tables.schema import Personal
@@ -192,7 +193,7 @@ def test_vendors_and_files_that_still_name_her_bring_nothing_back(done: Done) ->
     drop = firm.data / "uploads" / "cursor_members-2.csv"
     drop.write_text(uploads.template("cursor_members").splitlines()[0] + f"\nuser_9,Chloe Banks,{WHO},member,false\n")
     with firm.runtime() as runtime:
-        from ai_usage.operations import load_uploads
+        from ai_usage.operations.uploads import load_uploads
 
         load_uploads(runtime)
     assert not drop.exists() and traces(firm) == []
@@ -267,13 +268,13 @@ def test_crashes_midway_are_repaired_by_running_again(firm: Company, monkeypatch
 def test_a_sum_that_would_move_undoes_everything(firm: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     before = snapshot(firm.db)
     monkeypatch.setattr(
-        forgetting, "AFTERWARDS", [lambda: ["UPDATE fct_cost_daily SET cost_usd = cost_usd + 0.000000001 WHERE token_type IS NULL"]]
+        erasure, "AFTERWARDS", [lambda: ["UPDATE fct_cost_daily SET cost_usd = cost_usd + 0.000000001 WHERE token_type IS NULL"]]
     )
     with pytest.raises(WarehouseError, match="the sums of fct_cost_daily would not stay as it was, at .*; nothing was changed"):
         act(firm)
     assert snapshot(firm.db) == before
     monkeypatch.setattr(
-        forgetting, "AFTERWARDS", [lambda: ["UPDATE forget_log SET changed = 7 WHERE act_id = @act_id AND what = 'dim_users'"]]
+        erasure, "AFTERWARDS", [lambda: ["UPDATE forget_log SET changed = 7 WHERE act_id = @act_id AND what = 'dim_users'"]]
     )
     act(firm)
     assert rows(firm.db, "SELECT changed FROM forget_log WHERE what = 'dim_users'") == [(7,)], (
@@ -317,8 +318,8 @@ def test_every_column_of_names_is_declared_too() -> None:
         and c.personal is not Personal.NAME
     ]
     assert found == []
-    assert ("dim_users", "first_name", Personal.NAME) in forgetting.personal_columns()
-    assert {t for t, _, _ in forgetting.personal_columns()} >= {
+    assert ("dim_users", "first_name", Personal.NAME) in erasure.personal_columns()
+    assert {t for t, _, _ in erasure.personal_columns()} >= {
         "raw_cursor_events",
         "raw_rejects",
         "raw_sheet_people",

@@ -17,9 +17,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from ai_usage import totals
 from ai_usage.dashboards import Card, Checks, FilterValues, load_dashboards, meta_from_marts, write_report
 from ai_usage.dashboards.query import card_query, compared_period
+from ai_usage.transform import totals
 from ai_usage_tests.browser import Opened, choose, chromium_page, csv_text, exact, read_csv
 from ai_usage_tests.unit.test_dashboards_data import (
     FORMULA_NAME,

@@ -16,7 +16,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from ai_usage.execution import instance
+from ai_usage.runs.execution import instance
 from ai_usage.settings import Settings
 from ai_usage_tests.fixtures.command import in_process
 from ai_usage_tests.fixtures.company import plain

@@ -10,8 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ai_usage import execution
 from ai_usage.defs.cursor.assets import raw_cursor_members
+from ai_usage.runs import execution
 from ai_usage.simulator import Fault, Simulator
 from ai_usage_tests.fixtures.company import KEY, LAST, PATHS, Company, Prepared, assert_sentence, company, new_world, plain, rows
 from ai_usage_tests.fixtures.secret_manager import SecretManager

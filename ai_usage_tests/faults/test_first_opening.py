@@ -13,7 +13,7 @@ from ai_usage_tests.proving import PROVE
 # Everything is imported before the start, so that the openings themselves meet and not the imports.
 OPENER = """
 import pathlib, sys, time
-from ai_usage.execution import instance
+from ai_usage.runs.execution import instance
 from ai_usage.settings import load_settings
 settings = load_settings()
 pathlib.Path(sys.argv[1]).touch()

@@ -223,7 +223,7 @@ def test_the_command_says_which_day_failed_and_keeps_the_others(firm: Company) -
 
 def test_rows_between_append_and_publication_are_invisible_and_cleaned(firm: Company, prepared: Prepared) -> None:
     """A crash after the rows and before `raw_fetches`: an engine without one transaction over both (BigQuery) leaves that."""
-    from ai_usage.operations import clean_up
+    from ai_usage.operations.retention import clean_up
 
     before = take(firm, prepared)
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from ai_usage import tables
+from ai_usage.outputs.postgres import copy_marts
 from ai_usage.warehouse import DuckDBWarehouse
-from ai_usage.warehouse.postgres_copy import copy_marts
 from ai_usage_tests.fixtures.desk import NOON, Desk
 from ai_usage_tests.fixtures.postgres import postgres as running_postgres
 from ai_usage_tests.metabase.engines import BigQuery, Postgres

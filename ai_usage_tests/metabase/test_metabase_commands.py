@@ -11,10 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from ai_usage import tables
-from ai_usage.metabase_cli import app, config_of
-from ai_usage.settings import Settings, SettingsError, variable
+from ai_usage.cli.metabase import app, config_of
+from ai_usage.errors import SettingsError
+from ai_usage.outputs.postgres import copy_marts
+from ai_usage.settings import Settings, variable
 from ai_usage.warehouse import DuckDBWarehouse, WarehouseError
-from ai_usage.warehouse.postgres_copy import copy_marts
 from ai_usage.warehouse.postgres_dialect import to_postgres
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.metabase.engines import BigQuery

@@ -81,7 +81,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "export-through-float",
         "exports keep every digit",
-        "ai_usage/exporting/text.py",
+        "ai_usage/outputs/text.py",
         '    return f"{value:f}" if isinstance(value, Decimal) else str(value)',
         "    return str(float(value)) if isinstance(value, Decimal) else str(value)",
         _unit("exporting"),
@@ -265,7 +265,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "moving-month-closed",
         "a month that may still move is not closed",
-        "ai_usage/closing.py",
+        "ai_usage/finance/closing.py",
         "FROM vw_cost_booked WHERE {BOOKED} AND settle_state IN ('open', 'provisional')",
         "FROM vw_cost_booked WHERE {BOOKED} AND settle_state IN ('open')",
         _unit("closing"),
@@ -273,7 +273,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "frozen-hash-not-compared",
         "changed frozen rows are found",
-        "ai_usage/closing.py",
+        "ai_usage/finance/closing.py",
         "        if (rows, cost_usd, sha256) != (was.rows, was.cost_usd, was.sha256):",
         "        if (rows, cost_usd) != (was.rows, was.cost_usd):",
         _unit("closing"),
@@ -290,7 +290,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "totals-not-proved",
         "stored totals are the facts",
-        "ai_usage/totals.py",
+        "ai_usage/transform/totals.py",
         "warehouse.replace(model.table, model.sql, given, FACTS[name])",
         "warehouse.replace(model.table, model.sql, given)",
         _unit("totals"),
@@ -315,7 +315,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "redirect-followed",
         "a key goes only to the configured host",
-        "ai_usage/outgoing.py",
+        "ai_usage/guards/outgoing.py",
         "            each.get_redirect_target = lambda _: None",
         "            each.max_redirects = 30",
         _unit("http"),
@@ -486,7 +486,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "refused-days-are-owed",
         "who may not ask owes nothing",
-        "ai_usage/completeness.py",
+        "ai_usage/operations/completeness.py",
         "        return self.is_owed and self.state not in HELD",
         "        return self.state not in HELD",
         _unit("completeness"),

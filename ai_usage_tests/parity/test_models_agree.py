@@ -17,13 +17,12 @@ from types import SimpleNamespace
 import duckdb
 import pytest
 
-from ai_usage import tables, totals, transform
+from ai_usage import tables, transform
 from ai_usage.alerts.conditions import COLUMNS, bound
 from ai_usage.alerts.config import load_config
 from ai_usage.dashboards.query import FilterValues, card_query, compared_period
 from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.loading import Loader, loader
-from ai_usage.proofs import FACTS
 from ai_usage.simulator import Simulator, World
 from ai_usage.sources.anthropic import analytics as analytics_client
 from ai_usage.sources.anthropic import analytics_records as analytics
@@ -37,6 +36,8 @@ from ai_usage.sources.google_sheets import client as sheets_client
 from ai_usage.sources.google_sheets import records as sheets
 from ai_usage.sources.google_sheets.client import SheetsClient
 from ai_usage.sources.walk import walk_all
+from ai_usage.transform import totals
+from ai_usage.transform.invariants import FACTS
 from ai_usage.warehouse import dialect, models
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.parity import googlesql

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ai_usage.proofs import FACTS
 from ai_usage.sources.anthropic.records import COST
 from ai_usage.sources.cursor import kinds
 from ai_usage.sources.cursor.records import EVENTS, SPEND
 from ai_usage.sources.registry import ENDPOINTS
+from ai_usage.transform.invariants import FACTS
 from ai_usage.warehouse import WarehouseError, models
 from ai_usage.warehouse.models import sql_root
 from ai_usage_tests.fixtures.desk import NOON, Desk, event, ms

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai_usage import totals
-from ai_usage.proofs import FACTS
+from ai_usage.transform import totals
+from ai_usage.transform.invariants import FACTS
 from ai_usage.warehouse import WarehouseError, models
 from ai_usage_tests.fixtures.desk import NOON, Desk, curated
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from typer.testing import CliRunner, Result
 
-from ai_usage.cli import app
-from ai_usage.settings import SettingsError
+from ai_usage.cli.app import app
+from ai_usage.errors import SettingsError
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.fixtures.mail import Webhook
 

@@ -11,7 +11,7 @@ import pytest
 from ai_usage.alerts import delivery
 from ai_usage.alerts.delivery import Destination, deliver, destinations
 from ai_usage.alerts.wording import Message
-from ai_usage.settings import SettingsError
+from ai_usage.errors import SettingsError
 from ai_usage_tests.fixtures.desk import Answers
 from ai_usage_tests.fixtures.mail import Mailbox, Webhook, silent_port
 

@@ -11,11 +11,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from ai_usage import copying
 from ai_usage.alerts import delivery, passes
 from ai_usage.alerts.conditions import Cause
+from ai_usage.errors import SettingsError
+from ai_usage.operations import copying
 from ai_usage.runtime import Runtime
-from ai_usage.settings import Settings, SettingsError
+from ai_usage.settings import Settings
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.fixtures.mail import Mailbox, Webhook
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ai_usage import as_of, closing, operations
+from ai_usage.finance import closing
+from ai_usage.operations import as_of, report, retention
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.warehouse import WarehouseError
@@ -70,7 +71,7 @@ def test_the_report_of_a_moment_is_the_same_byte_for_byte(office: Office, tmp_pa
     """Once before anything else was learned, once after a restatement, a closing and a cleaning."""
     moment = FIRST + timedelta(hours=1)
     one, two, now = tmp_path / "one.html", tmp_path / "two.html", tmp_path / "now.html"
-    operations.write_html_report(office, one, as_of=moment)
+    report.write_html_report(office, one, as_of=moment)
     office.desk.events(
         DAY,
         {"user_email": "ana@example.com", "charged_usd": N(99)},
@@ -79,8 +80,8 @@ def test_the_report_of_a_moment_is_the_same_byte_for_byte(office: Office, tmp_pa
         content_sha256="d",
     )
     curated(office.desk, D(2026, 10, 1), D(2026, 11, 19), D(2027, 1, 20))
-    operations.write_html_report(office, two, as_of=moment)
-    operations.write_html_report(office, now)
+    report.write_html_report(office, two, as_of=moment)
+    report.write_html_report(office, now)
     assert one.read_bytes() == two.read_bytes() != now.read_bytes()
     assert list(office.settings.data_dir.glob("as-of-*")) == [], "the file that it was computed in is gone"
 
@@ -101,8 +102,8 @@ def test_what_was_cleaned_away_is_refused_and_what_a_closed_month_needs_is_kept(
             content_sha256=f"x{usd}",
         )
     office.settings.superseded_keep_days = 0
-    monkeypatch.setattr(operations, "datetime", _Tomorrow)
-    assert operations.clean_up(office)["superseded_rows"] == 2, (
+    monkeypatch.setattr(retention, "datetime", _Tomorrow)
+    assert retention.clean_up(office)["superseded_rows"] == 2, (
         "the first telling and the one between; a sheet of another day supersedes nothing"
     )
     assert [row[2] for row in told(office, decided, tmp_path)] == [N(12), N(1)]

@@ -10,10 +10,11 @@ import dagster as dg
 import pytest
 import yaml
 
-from ai_usage import execution
 from ai_usage.definitions import build_defs
 from ai_usage.defs.common import failed
+from ai_usage.defs.everything import all_assets
 from ai_usage.defs.operations import automation, batches, jobs, month_close, repair
+from ai_usage.runs import execution
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources.endpoint import Window
@@ -481,7 +482,11 @@ def test_dagster_itself_tries_no_failed_asset_again(runtime: Callable[..., Runti
 def test_a_run_builds_the_definitions_once(
     runtime: Callable[..., Runtime], instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its display, its job and the look at every check share them; another runtime, or other settings of the same, has its own."""
+    """Its display, its job and the look at every check share them; another runtime, or other settings of the same, has its own. Assets are found once."""
+    built: list[object] = []
+    build = dg.Definitions
+    monkeypatch.setattr(dg, "Definitions", lambda **given: built.append(given) or build(**given))
+    all_assets.cache_clear()
     loaded: list[object] = []
     load = dg.load_assets_from_package_module
     monkeypatch.setattr(dg, "load_assets_from_package_module", lambda module: loaded.append(module) or load(module))
@@ -498,12 +503,12 @@ def test_a_run_builds_the_definitions_once(
     assert "closed_month" in execution.steps("close_month", one)
     with pytest.raises(Reached):
         execution.execute(one, YESTERDAY, YESTERDAY, job="close_month")
-    assert month_close.open_checks(instance, one) == []
-    assert len(loaded) == 1
+    assert month_close.open_checks(instance) == []
+    assert len(built) == 1
     one.settings = one.settings.model_copy(update={"log_format": "json"})
     build_defs(runtime=one)
     build_defs(runtime=runtime())
-    assert len(loaded) == 3
+    assert len(built) == 3 and len(loaded) == 1
 
 
 # What follows the sources --------------------------------------------------------------------------------------------

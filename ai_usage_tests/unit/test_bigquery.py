@@ -21,7 +21,7 @@ from google.auth import exceptions as auth
 from google.cloud import bigquery
 
 from ai_usage import tables
-from ai_usage.operations import clean_up
+from ai_usage.operations.retention import clean_up
 from ai_usage.settings import Settings
 from ai_usage.tables.schema import Column, Type
 from ai_usage.warehouse import Fact, WarehouseBusyError, WarehouseError, models

@@ -10,7 +10,7 @@ import pytest
 
 from ai_usage.loading import Loader
 from ai_usage.loading.exports import held_ranges, read_export
-from ai_usage.operations import put_into_folder
+from ai_usage.operations.uploads import put_into_folder
 from ai_usage.settings import Settings
 from ai_usage.sources.claude_ai import exports
 from ai_usage.sources.errors import ContractError, SourceError

@@ -14,11 +14,11 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from ai_usage import closing
-from ai_usage.closing import ClosingError
-from ai_usage.proofs import FACTS
+from ai_usage.finance import closing
+from ai_usage.finance.closing import ClosingError
 from ai_usage.settings import Settings
 from ai_usage.sources.endpoint import Window
+from ai_usage.transform.invariants import FACTS
 from ai_usage.warehouse import WarehouseError
 from ai_usage_tests.fixtures.desk import Desk, assert_totals, contents, curated
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from ai_usage import completeness
 from ai_usage.defs.marts.assets import _inventory
+from ai_usage.operations import completeness
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources import registry

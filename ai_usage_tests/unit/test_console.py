@@ -12,8 +12,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from ai_usage import cli, execution, logs
-from ai_usage.settings import SettingsError, load_settings
+from ai_usage import logs
+from ai_usage.cli import app as cli
+from ai_usage.cli import ask
+from ai_usage.errors import SettingsError
+from ai_usage.runs import execution
+from ai_usage.settings import load_settings
 from ai_usage.warehouse import WarehouseError
 
 READING = [
@@ -59,11 +63,11 @@ def test_every_command_logs_in_the_format_of_the_settings(empty: Path, monkeypat
 def test_text_of_the_warehouse_does_not_steer_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A window title, a cleared screen, the one-byte CSI, a delete, rich's own markup: each is shown, in the name of a column too."""
     nasty = "a\x1b]0;owned\x07\x1b[2J\x9b2J\x7f[red]b[/red]"
-    monkeypatch.setattr(cli, "out", Console(width=200))
+    monkeypatch.setattr(ask, "out", Console(width=200))
     answer = pa.table({nasty: [nasty]})
     for form in ("table", "json", "csv"):
         monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-        cli._show(iter([answer.schema.empty_table(), answer]), form)
+        ask.show(iter([answer.schema.empty_table(), answer]), form)
         said = capsys.readouterr().out
         assert not {"\x1b", "\x07", "\x9b", "\x7f"} & set(said), form
         assert said.count("[red]b[/red]") == 2 and "owned" in said
@@ -71,10 +75,10 @@ def test_text_of_the_warehouse_does_not_steer_the_terminal(monkeypatch: pytest.M
 
 
 def test_a_table_has_a_bound_and_the_other_forms_have_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    answer = pa.table({"a": range(cli.GRID_ROWS + 1)})
+    answer = pa.table({"a": range(ask.GRID_ROWS + 1)})
     with pytest.raises(WarehouseError, match="more than 10,000 rows"):
-        cli._show(iter([answer]), "table")
-    cli._show(iter([answer]), "csv")
+        ask.show(iter([answer]), "table")
+    ask.show(iter([answer]), "csv")
     assert len(capsys.readouterr().out.splitlines()) == 10_002
 
 
@@ -106,7 +110,7 @@ def test_what_the_machine_refuses_is_one_sentence_and_exit_code_1(
 def test_answers_are_utf8_in_every_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     held = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(held, encoding="ascii"))
-    monkeypatch.setattr(cli, "app", lambda **_: cli._show(iter([pa.table({"a": ["Zoë ✓"]})]), "csv"))
+    monkeypatch.setattr(cli, "app", lambda **_: ask.show(iter([pa.table({"a": ["Zoë ✓"]})]), "csv"))
     cli.main()
     cli.sys.stdout.flush()
     assert held.getvalue().decode() == "a\nZoë ✓\n"

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from ai_usage import copying, tables, totals, transform
+from ai_usage import tables, transform
+from ai_usage.operations import copying
+from ai_usage.transform import totals
 from ai_usage.warehouse import WarehouseError, models
 from ai_usage_tests.fixtures.desk import NOON, Desk
 

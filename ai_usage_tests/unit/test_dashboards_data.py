@@ -13,7 +13,8 @@ from decimal import Decimal
 import duckdb
 import pyarrow as pa
 
-from ai_usage import tables, totals
+from ai_usage import tables
+from ai_usage.transform import totals
 from ai_usage.warehouse import dialect, models
 
 HOSTILE_NAME = '</script><img src=x onerror="window.pwned=1">'

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai_usage import totals
 from ai_usage.dashboards import (
     Checks,
     EncodeError,
@@ -24,6 +23,7 @@ from ai_usage.dashboards import (
 )
 from ai_usage.dashboards.encode import SAFE, decode_table, encode_table, unpack
 from ai_usage.dashboards.html import SCRIPTS, TEMPLATES, ReportError, vega_bundle
+from ai_usage.transform import totals
 from ai_usage_tests.browser import chromium_path
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.unit.test_dashboards_data import HOSTILE_DEPARTMENT, HOSTILE_NAME, build_marts, querier

@@ -94,8 +94,8 @@ def test_ports_are_this_machines_alone() -> None:
 
 
 def test_the_pages_are_behind_the_guard() -> None:
-    """The container's webserver listens on every address of its network: without the token `ai_usage.pages` does not start."""
-    assert SERVICES["webserver"]["command"][:3] == ["python", "-m", "ai_usage.pages"]
+    """The container's webserver listens on every address of its network: without the token `ai_usage.runs.pages` does not start."""
+    assert SERVICES["webserver"]["command"][:3] == ["python", "-m", "ai_usage.runs.pages"]
     assert "pages_token" in SERVICES["webserver"]["secrets"]
     assert [n for n, s in SERVICES.items() if "pages_token" in s["secrets"]] == ["webserver"]
     started = " ".join(" ".join(s.get("command", [])) for s in SERVICES.values()) + DOCKERFILE + RAW

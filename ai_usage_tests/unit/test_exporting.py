@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from ai_usage import cli, tables
-from ai_usage.exporting import FORMATS, Export, ExportError, cell_text, exportable, person_cell, write_export
-from ai_usage.exporting import xlsx as xlsx_module
+from ai_usage import tables
+from ai_usage.cli import app as cli
+from ai_usage.outputs import FORMATS, Export, ExportError, cell_text, exportable, person_cell, write_export
+from ai_usage.outputs import xlsx as xlsx_module
 from ai_usage_tests.fixtures.desk import Desk
 
 N, D = Decimal, date

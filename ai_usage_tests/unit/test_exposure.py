@@ -12,11 +12,15 @@ import pytest
 import typer.main
 from pydantic import SecretStr
 
-from ai_usage import cli, doctor, pages
+from ai_usage.cli import app as cli
+from ai_usage.cli.run import dev
 from ai_usage.definitions import build_defs
 from ai_usage.defs.operations import automation
+from ai_usage.errors import SettingsError
+from ai_usage.operations import doctor
+from ai_usage.runs import pages
 from ai_usage.runtime import Runtime
-from ai_usage.settings import Settings, SettingsError
+from ai_usage.settings import Settings
 from ai_usage_tests.fixtures.company import ROOT
 
 
@@ -32,14 +36,14 @@ def test_the_pages_listen_on_this_machine_alone(
     monkeypatch.setenv("AI_USAGE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("os.execv", lambda _, arguments: started.append(arguments))
-    cli.dev(port=3000, host="127.0.0.1")
+    dev(port=3000, host="127.0.0.1")
     for host in ("0.0.0.0", "192.0.2.7", "usage.example.com", "::"):
         with pytest.raises(SettingsError, match="set AI_USAGE_PAGES_TOKEN"):
-            cli.dev(port=3000, host=host)
+            dev(port=3000, host=host)
     monkeypatch.setenv("AI_USAGE_PAGES_TOKEN", "open-sesame")
-    cli.dev(port=3000, host="0.0.0.0")
+    dev(port=3000, host="0.0.0.0")
     assert [a[a.index("--host") + 1] for a in started] == ["127.0.0.1", "0.0.0.0"]
-    assert all(a[:4] == [sys.executable, "-m", "ai_usage.pages", "dev"] for a in started)
+    assert all(a[:4] == [sys.executable, "-m", "ai_usage.runs.pages", "dev"] for a in started)
 
 
 OWN = {"host": "127.0.0.1:3000", "sec-fetch-site": "same-origin", "origin": "http://127.0.0.1:3000"}
@@ -148,7 +152,7 @@ def test_dagsters_own_commands_start_behind_the_guard(monkeypatch: pytest.Monkey
         pages.main()
 
     def started(words: list[str], **_: object) -> None:
-        assert words[1:3] == ["-m", "ai_usage.pages"]
+        assert words[1:3] == ["-m", "ai_usage.runs.pages"]
         sys.exit("the webserver would start")
 
     monkeypatch.setattr("dagster_shared.ipc.open_ipc_subprocess", started)

@@ -12,12 +12,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ai_usage import backing_up, files, forgetting
 from ai_usage.dashboards import html
-from ai_usage.exporting import export
-from ai_usage.operations import load_uploads
+from ai_usage.errors import SettingsError
+from ai_usage.guards import files
+from ai_usage.operations import backup, erasure
+from ai_usage.operations.uploads import load_uploads
+from ai_usage.outputs import export
 from ai_usage.runtime import Runtime
-from ai_usage.settings import Settings, SettingsError
+from ai_usage.settings import Settings
 from ai_usage.sources import redaction
 from ai_usage.sources.errors import ContractError
 from ai_usage.sources.uploads import client as uploads
@@ -157,11 +159,11 @@ def test_a_backup_holds_no_links(kind: str, tmp_path: Path) -> None:
     for other in made.keys() - {kind}:
         made[other].unlink()
     with pytest.raises(SettingsError, match=f"{kind}.csv is a .*a backup takes plain files alone"):
-        backing_up.back_up(runtime(tmp_path / "data"), tmp_path / "safe")
+        backup.back_up(runtime(tmp_path / "data"), tmp_path / "safe")
     assert not list(tmp_path.glob("safe/*"))
 
 
-def backup(folder: Path, named: dict[str, str], rows: dict[str, int] | None = None) -> Path:
+def backup_of(folder: Path, named: dict[str, str], rows: dict[str, int] | None = None) -> Path:
     """A backup whose manifest names these files, each with its content."""
     for name, text in named.items():
         if name.startswith(("spool/", "uploads/")) and ".." not in name:
@@ -173,11 +175,11 @@ def backup(folder: Path, named: dict[str, str], rows: dict[str, int] | None = No
 
 
 def test_a_restore_takes_what_the_manifest_names_and_nothing_else(tmp_path: Path) -> None:
-    made = backup(tmp_path / "b", {"spool/x/y.ndjson.zst": "y", "uploads/loaded/a.csv": "a"})
+    made = backup_of(tmp_path / "b", {"spool/x/y.ndjson.zst": "y", "uploads/loaded/a.csv": "a"})
     (made / "uploads" / "planted.replace.csv").write_text("planted")
     (made / "spool" / "empty").mkdir()
     data = tmp_path / "data"
-    backing_up.restore(runtime(data), made)
+    backup.restore(runtime(data), made)
     assert {str(p.relative_to(data)): p.read_text() for p in data.rglob("*") if p.is_file()} == {
         "spool/x/y.ndjson.zst": "y", "uploads/loaded/a.csv": "a",
     }  # fmt: skip
@@ -189,27 +191,27 @@ def test_a_restore_takes_what_the_manifest_names_and_nothing_else(tmp_path: Path
 )
 def test_a_manifest_that_names_another_place_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="which no backup holds"):
-        backing_up.restore(runtime(tmp_path / "data"), backup(tmp_path / "b", {"uploads/a.csv": "a", name: "x"}))
+        backup.restore(runtime(tmp_path / "data"), backup_of(tmp_path / "b", {"uploads/a.csv": "a", name: "x"}))
     assert not (tmp_path / "data").exists()
 
 
 def test_a_manifest_whose_tables_are_sql_or_that_is_no_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="names the table"):
-        backing_up.restore(runtime(tmp_path / "data"), backup(tmp_path / "b", {"uploads/a.csv": "a"}, {"(SELECT 1) AS x": 1}))
+        backup.restore(runtime(tmp_path / "data"), backup_of(tmp_path / "b", {"uploads/a.csv": "a"}, {"(SELECT 1) AS x": 1}))
     for text in ("[]", '{"files": 3, "rows": {}}', "{}"):
         (tmp_path / "b" / "manifest.json").write_text(text)
         with pytest.raises(SettingsError, match="no readable manifest"):
-            backing_up.restore(runtime(tmp_path / "data"), tmp_path / "b")
+            backup.restore(runtime(tmp_path / "data"), tmp_path / "b")
 
 
 def test_a_restore_follows_no_link(tmp_path: Path) -> None:
-    made = backup(tmp_path / "b", {"uploads/a.csv": CANARY})
+    made = backup_of(tmp_path / "b", {"uploads/a.csv": CANARY})
     (tmp_path / "key").write_text(CANARY)
     for name in ("uploads/a.csv", "spool"):
         (made / name).unlink(missing_ok=True)
         (made / name).symlink_to(tmp_path / "key")
         with pytest.raises(SettingsError, match="is a symbolic link"):
-            backing_up.restore(runtime(tmp_path / "data"), made)
+            backup.restore(runtime(tmp_path / "data"), made)
         (made / name).unlink()
     assert not (tmp_path / "data").exists()
 
@@ -229,17 +231,17 @@ def test_a_damaged_file_of_the_spool_is_set_aside_and_the_erasure_says_incomplet
     os.truncate(spool / "cut.ndjson.zst", 20)
     (spool / "noise.ndjson.zst").write_bytes(b"\x00" * 64)
     swap = {"ana@x.com": "t@forgotten.invalid"}.get
-    dry = forgetting.Outcome("t", 1)
-    forgetting._count_files(held, swap, dry, dry=True)
+    dry = erasure.Outcome("t", 1)
+    erasure._count_files(held, swap, dry, dry=True)
     assert {p.name for p in dry.unread} == {"cut.ndjson.zst", "noise.ndjson.zst", "text.ndjson.zst"} and dry.changed == {"spool": 1}
     assert len(list(spool.iterdir())) == 8, "a dry walk moves nothing"
-    really = forgetting.Outcome("t", 1)
-    forgetting._count_files(held, swap, really, dry=False)
+    really = erasure.Outcome("t", 1)
+    erasure._count_files(held, swap, really, dry=False)
     assert sorted(p.name for p in spool.iterdir()) == ["whole.ndjson.zst", "whole.pages.jsonl"]
     place = held.settings.damaged / "cursor" / "members" / "2026-11"
     assert really.unread == [place / f"{n}.ndjson.zst" for n in ("cut", "noise", "text")] and (place / "cut.pages.jsonl").exists()
     with pa.input_stream(str(spool / "whole.ndjson.zst"), compression="zstd") as read:
         assert b"ana" not in read.read().lower()
-    again = forgetting.Outcome("t", 1)
-    forgetting._count_files(held, swap, again, dry=False)
+    again = erasure.Outcome("t", 1)
+    erasure._count_files(held, swap, again, dry=False)
     assert again.unread == really.unread, "incomplete until they are gone"

@@ -1,6 +1,6 @@
 """The FOCUS files: exact, whole, in the specification's order, the same bytes for the same content, and never other money than the books'.
 
-Belongs here: what `ai_usage/focus.py` writes and refuses. What each column says is in `test_focus_mart.py`.
+Belongs here: what `ai_usage/finance/focus.py` writes and refuses. What each column says is in `test_focus_mart.py`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from ai_usage import cli, focus
+from ai_usage.cli import app as cli
 from ai_usage.defs.marts import assets as marts
 from ai_usage.defs.operations.assets import focus_export
+from ai_usage.errors import SettingsError
+from ai_usage.finance import focus
 from ai_usage.runtime import Runtime
-from ai_usage.settings import Settings, SettingsError
+from ai_usage.settings import Settings
 from ai_usage.tables.focus import VERSIONS, focus_columns
 from ai_usage.warehouse import WarehouseError
 from ai_usage_tests.fixtures.desk import Desk

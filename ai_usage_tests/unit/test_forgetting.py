@@ -13,9 +13,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from ai_usage import closing, copying, forgetting
-from ai_usage.forgetting import forget
+from ai_usage.finance import closing
 from ai_usage.loading import Forgotten
+from ai_usage.operations import copying, erasure
+from ai_usage.operations.erasure import forget
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources import redaction
@@ -125,12 +126,12 @@ def test_both_engines_forget_alike(desk: Desk, tmp_path: Path, monkeypatch: pyte
     runtime = Runtime(Settings(data_dir=tmp_path, _env_file=None))  # type: ignore[call-arg]
     monkeypatch.setitem(runtime.__dict__, "warehouse", desk.warehouse)
 
-    monkeypatch.setattr(forgetting, "AFTERWARDS", [lambda: ["UPDATE fct_cost_daily SET cost_usd = cost_usd + 0.000000001 WHERE TRUE"]])
+    monkeypatch.setattr(erasure, "AFTERWARDS", [lambda: ["UPDATE fct_cost_daily SET cost_usd = cost_usd + 0.000000001 WHERE TRUE"]])
     with pytest.raises(WarehouseError, match="the sums of fct_cost_daily would not stay as it was"):
         forget(runtime, WHO, really=True)
     assert desk.warehouse.select('SELECT COUNT(*) AS n FROM fct_cost_daily WHERE user_email = "o\'ana@example.com"')["n"][0].as_py() == 1
     assert desk.warehouse.select("SELECT COUNT(*) AS n FROM forgotten_people")["n"][0].as_py() == 0, "nothing was changed"
-    monkeypatch.setattr(forgetting, "AFTERWARDS", [])
+    monkeypatch.setattr(erasure, "AFTERWARDS", [])
 
     outcome = forget(runtime, "an@example.com", really=True)
     token = outcome.token
@@ -166,7 +167,7 @@ def test_both_engines_forget_alike(desk: Desk, tmp_path: Path, monkeypatch: pyte
 
 D, N = date, Decimal
 ANA, OLD, BEN = "ana@example.com", "ana.old@example.com", "ben@example.com"
-STANDING = ["fct_usage_daily", "fct_cost_daily", "fct_cost_corrections", "dim_user_assignments", *forgetting.PERSON_TOTALS]
+STANDING = ["fct_usage_daily", "fct_cost_daily", "fct_cost_corrections", "dim_user_assignments", *erasure.PERSON_TOTALS]
 
 
 @pytest.fixture
@@ -291,9 +292,9 @@ def test_an_older_name_of_the_person_is_found_by_either_address(desk: Desk, act:
     """The row of the sheet had the old address, and has the new one with the old as alias."""
     people(desk, D(2026, 10, 1), {"email": OLD}, {"email": BEN})
     people(desk, D(2026, 11, 1), {"email": ANA, "aliases": OLD}, {"email": BEN})
-    assert forgetting.addresses(desk.warehouse, ANA) == [ANA, OLD] == forgetting.addresses(desk.warehouse, OLD)
+    assert erasure.addresses(desk.warehouse, ANA) == [ANA, OLD] == erasure.addresses(desk.warehouse, OLD)
     people(desk, D(2026, 11, 2), {"email": ANA, "aliases": OLD}, {"email": OLD})
-    assert forgetting.addresses(desk.warehouse, ANA) == [ANA], "somebody else has the address now"
+    assert erasure.addresses(desk.warehouse, ANA) == [ANA], "somebody else has the address now"
 
 
 @pytest.mark.parametrize("fault", ["UPDATE fct_usage_daily SET loc_added = 4 WHERE TRUE", "SELECT * FROM no_such_table"])
@@ -304,7 +305,7 @@ def test_a_refusal_leaves_nothing_behind(desk: Desk, act: Callable[[str], str], 
     held = ["raw_sheet_people", "raw_cursor_usage", "forgotten_people", "forget_log", "dim_users", *STANDING]
     before = {name: contents(desk, name) for name in held}
     with monkeypatch.context() as patch, pytest.raises((WarehouseError, duckdb.Error)):
-        patch.setattr(forgetting, "AFTERWARDS", [lambda: [fault]])
+        patch.setattr(erasure, "AFTERWARDS", [lambda: [fault]])
         act(ANA)
     assert {name: contents(desk, name) for name in held} == before and before["forgotten_people"] == []
     assert not Forgotten(desk.warehouse).anyone(), "so the next load names her like the days that stand"

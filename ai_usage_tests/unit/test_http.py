@@ -23,9 +23,9 @@ from google.auth.transport import requests as google_requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai_usage import bounds as bounds_module
-from ai_usage.bounds import BoundError, Bounds
-from ai_usage.outgoing import guarded, hide
+from ai_usage.guards import bounds as bounds_module
+from ai_usage.guards.bounds import BoundError, Bounds
+from ai_usage.guards.outgoing import guarded, hide
 from ai_usage.sources import http as http_module
 from ai_usage.sources.anthropic.client import AnthropicClient
 from ai_usage.sources.cursor.client import CursorClient

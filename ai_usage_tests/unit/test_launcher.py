@@ -17,7 +17,7 @@ from dagster._core.launcher import WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.test_utils import create_run_for_test
 
-from ai_usage.launcher import WatchfulRunLauncher
+from ai_usage.runs.launcher import WatchfulRunLauncher
 from ai_usage_tests.fixtures.company import ROOT
 
 NOBODY = socket.socket()

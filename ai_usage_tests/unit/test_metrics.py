@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ai_usage import metrics
+from ai_usage.operations import metrics
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources.traffic import Line

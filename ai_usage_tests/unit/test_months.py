@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from ai_usage import months
-from ai_usage.settings import SettingsError
+from ai_usage.errors import SettingsError
 
 
 @pytest.mark.parametrize(

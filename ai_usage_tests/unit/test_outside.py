@@ -11,14 +11,14 @@ from decimal import Decimal
 import pytest
 from rich.table import Table
 
-from ai_usage import outside
 from ai_usage.alerts import plan, wording
 from ai_usage.alerts.conditions import Cause, Found, Mover
 from ai_usage.alerts.config import load_config
-from ai_usage.console import _Folding, plain
+from ai_usage.cli.console import _Folding, plain
 from ai_usage.defs.common import check
-from ai_usage.exporting import json_text
+from ai_usage.guards import outside
 from ai_usage.logs import JsonFormatter
+from ai_usage.outputs import json_text
 from ai_usage.sources.errors import ContractError, TransientError
 
 ESC = "\x1b[31mred\x1b[0m"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ai_usage import scale, tables
-from ai_usage.scans import scans
+from ai_usage import tables
+from ai_usage.docsgen import scale
+from ai_usage.docsgen.scans import scans
 
 MIB = 1024**2
 

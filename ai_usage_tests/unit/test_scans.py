@@ -9,12 +9,13 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from ai_usage import focus, tables
+from ai_usage import tables
 from ai_usage.alerts.conditions import bound
 from ai_usage.alerts.config import Alert, load_config
 from ai_usage.dashboards.query import FilterValues, card_query
 from ai_usage.dashboards.spec import load_dashboards
-from ai_usage.scans import scans
+from ai_usage.docsgen.scans import scans
+from ai_usage.finance import focus
 from ai_usage.tables.focus import VERSIONS
 from ai_usage.warehouse import models
 

@@ -16,7 +16,8 @@ import pytest
 from pydantic import SecretStr
 
 from ai_usage import secrets
-from ai_usage.secrets import Secret, SettingsError
+from ai_usage.errors import SettingsError
+from ai_usage.secrets import Secret
 from ai_usage.settings import Settings, is_key, load_settings, markdown, variable
 from ai_usage_tests.fixtures.secret_manager import SecretManager, crc32c
 
@@ -110,7 +111,7 @@ def test_nothing_is_read_before_it_is_used(manager: SecretManager, monkeypatch: 
 
 def test_importing_the_settings_imports_no_client_of_secret_manager() -> None:
     """0.7 s at each start of each process, for nothing when no key is kept there."""
-    code = "import ai_usage.settings, ai_usage.runtime, ai_usage.doctor, sys; print([m for m in sys.modules if 'secretmanager' in m])"
+    code = "import ai_usage.settings, ai_usage.runtime, ai_usage.operations.doctor, sys; print([m for m in sys.modules if 'secretmanager' in m])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ai_usage.settings import Settings, SettingsError, load_settings, markdown, variable
+from ai_usage.errors import SettingsError
+from ai_usage.settings import Settings, load_settings, markdown, variable
 
 GOOD = {
     "AI_USAGE_WAREHOUSE": ("warehouse", "duckdb", "duckdb"),

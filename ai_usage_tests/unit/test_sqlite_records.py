@@ -14,11 +14,11 @@ import pytest
 import sqlalchemy
 from sqlalchemy.pool import NullPool
 
-from ai_usage import sqlite_records
+from ai_usage.defs import sqlite_records
 
 WRITER = """
 import sys, sqlalchemy
-from ai_usage import sqlite_records
+from ai_usage.defs import sqlite_records
 for n in range(40):
     with sqlite_records.engine(sys.argv[1], poolclass=sqlalchemy.pool.NullPool, connect_args={"timeout": 60}).begin() as con:
         con.execute(sqlalchemy.text("INSERT INTO t VALUES (:n)"), {"n": n})

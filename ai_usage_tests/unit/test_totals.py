@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 
-from ai_usage import totals
+from ai_usage.transform import totals
 from ai_usage.warehouse import WarehouseError, models
 from ai_usage_tests.fixtures.desk import NOON, Desk, assert_totals
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ai_usage import transform
-from ai_usage.cli import app
+from ai_usage.cli.app import app
 from ai_usage.loading.again import total_again
 from ai_usage.sources.cursor.records import EVENTS
 from ai_usage.warehouse import WarehouseError

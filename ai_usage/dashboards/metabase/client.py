@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from ai_usage.dashboards.metabase.errors import ConflictError, ConnectionLostError, MetabaseError
-from ai_usage.outgoing import guarded, hide, without_login
+from ai_usage.guards.outgoing import guarded, hide, without_login
 
 OLDEST, NEWEST = 58, 64
 """The majors that the payloads here were written for. Older ones lack the query format; newer ones get a note."""

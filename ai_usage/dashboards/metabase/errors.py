@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ai_usage.errors import PlatformError
 
-class MetabaseError(Exception):
+
+class MetabaseError(PlatformError):
     """Metabase could not be asked or did not do what was asked."""
 
 

@@ -12,7 +12,7 @@ from ai_usage.defs import checks
 from ai_usage.defs.common import OWNERS, check, failed, run_parameters, table_metadata, usd
 from ai_usage.loading import LoadReport
 from ai_usage.loading.exports import Range, held_ranges
-from ai_usage.operations import FileOutcome, load_uploads
+from ai_usage.operations.uploads import FileOutcome, load_uploads
 from ai_usage.runtime import Runtime
 from ai_usage.sources.claude_ai import records
 from ai_usage.sources.endpoint import Endpoint, Window

@@ -8,15 +8,18 @@ from typing import Any
 
 import dagster as dg
 
-from ai_usage import closing, completeness, totals, transform
+from ai_usage import transform
 from ai_usage.defs import checks
 from ai_usage.defs.common import DAYS, OWNERS, RANGES, SAMPLE, check, failed, run_parameters, spent, table_metadata, upstream, usd
 from ai_usage.defs.curated import money
 from ai_usage.defs.curated.frozen import stand
-from ai_usage.proofs import FACTS
+from ai_usage.finance import closing
+from ai_usage.operations import completeness
 from ai_usage.runtime import Runtime
 from ai_usage.sources import registry
 from ai_usage.sources.endpoint import Window
+from ai_usage.transform import totals
+from ai_usage.transform.invariants import FACTS
 from ai_usage.warehouse import WarehouseError, models
 
 ATTRIBUTED_AT_LEAST = Decimal("0.95")

@@ -4,8 +4,8 @@ from datetime import date
 
 import dagster as dg
 
-from ai_usage import closing
 from ai_usage.defs.common import check
+from ai_usage.finance import closing
 from ai_usage.runtime import Runtime
 
 

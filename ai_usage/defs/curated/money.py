@@ -1,7 +1,7 @@
 """What is told about billed money after it was written.
 
 Belongs here: checks of `fct_cost_daily` that need more than one source: prices, estimates beside bills, two reports of one day. Does not belong
-here: what must hold before it is written (`ai_usage/proofs.py`).
+here: what must hold before it is written (`ai_usage/transform/invariants.py`).
 """
 
 from decimal import Decimal
@@ -9,9 +9,9 @@ from decimal import Decimal
 import dagster as dg
 
 from ai_usage.defs.common import check
-from ai_usage.proofs import BILLED_BY_LIST
 from ai_usage.runtime import Runtime
 from ai_usage.sources.endpoint import Window
+from ai_usage.transform.invariants import BILLED_BY_LIST
 
 # Discounts, long context, regions and prices that changed move a bill by less than 2; read in the wrong unit it is off by 100 (30 to 300 below).
 PRICE_FACTOR = Decimal(2)

@@ -16,8 +16,8 @@ from ai_usage.defs.common import OWNERS, check, spent, table_metadata
 from ai_usage.defs.operations.batches import ASSET_JOB, reads_only
 from ai_usage.defs.operations.jobs import RAW, SOURCES, daily, rebuild, sources
 from ai_usage.defs.operations.outputs import remember
+from ai_usage.errors import SettingsError
 from ai_usage.runtime import Runtime
-from ai_usage.settings import SettingsError
 from ai_usage.tables import BY_NAME, MARTS
 from ai_usage.warehouse import WarehouseError
 

@@ -4,11 +4,13 @@ from typing import Any
 
 import dagster as dg
 
-from ai_usage import focus
 from ai_usage.defs.common import OWNERS, check, failed, spent, usd
 from ai_usage.defs.completeness import yesterday_is_there
 from ai_usage.defs.operations.outputs import remember, run_checks
-from ai_usage.operations import clean_up, load_uploads, write_html_report
+from ai_usage.finance import focus
+from ai_usage.operations.report import write_html_report
+from ai_usage.operations.retention import clean_up
+from ai_usage.operations.uploads import load_uploads
 from ai_usage.runtime import Runtime
 from ai_usage.sources.errors import SourceError
 from ai_usage.sources.uploads import client as uploads

@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from ai_usage import completeness
 from ai_usage.defs.operations.alerts import alerts_hourly, alerts_job, run_failed
 from ai_usage.defs.operations.batches import settle_window, sources_ended
 from ai_usage.defs.operations.jobs import BY_HAND, LOGS, UPLOADS, daily, hourly, on, rebuild, source_runs, sources
 from ai_usage.defs.operations.repair import failed_runs
+from ai_usage.errors import SettingsError
+from ai_usage.operations import completeness
 from ai_usage.runtime import Runtime
-from ai_usage.settings import SettingsError
 from ai_usage.sources.errors import SourceError
 from ai_usage.sources.uploads import client as uploads
 from ai_usage.warehouse import WarehouseError

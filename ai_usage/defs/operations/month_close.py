@@ -1,15 +1,16 @@
 """Closing a month: the asset that freezes it, and what it must find green first.
 
-Belongs here: Dagster's side of `ai_usage/closing.py`. The job `close_month` computes the month's facts and marts anew and runs this last.
+Belongs here: Dagster's side of `ai_usage/finance/closing.py`. The job `close_month` computes the month's facts and marts anew and runs this last.
 """
 
 import dagster as dg
 
-from ai_usage import closing, months
+from ai_usage import months
 from ai_usage.defs.common import OWNERS, failed, job_range, spent, usd
 from ai_usage.defs.curated.frozen import stand
+from ai_usage.errors import SettingsError
+from ai_usage.finance import closing
 from ai_usage.runtime import Runtime
-from ai_usage.settings import SettingsError
 from ai_usage.tables import MARTS
 from ai_usage.warehouse import WarehouseError
 
@@ -38,7 +39,7 @@ def closed_month(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Ru
     config = context.op_execution_context.op_config
     try:
         month = months.parse(config["month"])
-        red = open_checks(context.instance, runtime)
+        red = open_checks(context.instance)
         if red:
             raise closing.ClosingError(
                 f"{month:%Y-%m} cannot be closed: these blocking checks failed when they ran last: {', '.join(red)}; docs/runbook.md says what to do."
@@ -71,13 +72,11 @@ def closed_month(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Ru
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=[result])
 
 
-def open_checks(instance: dg.DagsterInstance, runtime: Runtime) -> list[str]:
+def open_checks(instance: dg.DagsterInstance) -> list[str]:
     """Blocking checks whose last evaluation failed, of every asset: the job that closes holds facts and marts only, and raw tables count too."""
-    from ai_usage.definitions import build_defs  # which loads this module
+    from ai_usage.defs.everything import blocking_checks  # which loads this module
 
-    graph = build_defs(runtime=runtime).resolve_asset_graph()
-    keys = [key for key in graph.asset_check_keys if graph.get_check_spec(key).blocking]
-    found = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    found = instance.event_log_storage.get_latest_asset_check_execution_by_key(blocking_checks())
     red = []
     for key, record in found.items():
         event = record.event.dagster_event if record.event else None

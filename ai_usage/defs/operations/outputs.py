@@ -10,12 +10,13 @@ from decimal import Decimal
 
 import dagster as dg
 
-from ai_usage.check_records import CheckRecord, record_checks
 from ai_usage.dashboards.meta import Checks
 from ai_usage.defs.common import OWNERS, check, failed, spent, table_metadata, usd
 from ai_usage.defs.operations.batches import runs_of
-from ai_usage.exporting import ExportError
-from ai_usage.outputs import publish_serving_copy, serving_differences, write_chargebacks
+from ai_usage.finance.chargeback import write_chargebacks
+from ai_usage.operations.check_results import CheckRecord, record_checks
+from ai_usage.outputs import ExportError
+from ai_usage.outputs.serving_copy import publish_serving_copy, serving_differences
 from ai_usage.runtime import Runtime
 from ai_usage.tables import BY_NAME, MARTS
 from ai_usage.warehouse import WarehouseError

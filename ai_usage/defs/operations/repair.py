@@ -15,16 +15,13 @@ import dagster as dg
 
 from ai_usage.defs.operations.batches import DAGSTER_RETRIES_WITHIN, LOOKBACK, PARENT, WILL_RETRY, dagster_would_retry, ended_at
 from ai_usage.defs.operations.jobs import BATCH, RAW, SOURCE, THEN, afterwards, daily, days_of, keys_of, on, range_tags, sources
+from ai_usage.errors import class_names
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 
 REPAIRS, REPAIRED_DAYS = "ai_usage/repairs", "ai_usage/repaired_days"
 MAX_RETRIES = "dagster/max_retries"  # how often Dagster starts a failed run again at most
-# Errors that reach Dagster without our word on them.
-PASSING = frozenset({
-    "TransientError", "MovingSetError", "WarehouseBusyError", "WarehouseFullError",
-    "DagsterExecutionInterruptedError",  # a failed run that was interrupted took too long; one that a person ended is cancelled and not failed
-})  # fmt: skip
+TOO_LONG = "DagsterExecutionInterruptedError"  # a failed run that was interrupted took too long; one that a person ended is cancelled and not failed
 FULL = ("[Errno 28]", "[Errno 122]")  # no space left, quota used up: somebody makes room, and nobody tells us
 
 
@@ -141,9 +138,10 @@ def _is_passing(data: Any) -> bool:
     said = data.user_failure_data.metadata.get("kind") if data.user_failure_data else None
     if said is not None:
         return bool(said.value == "transient")
+    passing = {*class_names("transient"), TOO_LONG}
     error = data.error
     while error is not None:
-        if error.cls_name in PASSING or (error.cls_name == "OSError" and any(sign in error.message for sign in FULL)):
+        if error.cls_name in passing or (error.cls_name == "OSError" and any(sign in error.message for sign in FULL)):
             return True
         error = error.cause
     return False

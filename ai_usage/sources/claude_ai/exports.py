@@ -19,7 +19,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
-from ai_usage.files import read_dropped
+from ai_usage.guards.files import read_dropped
 from ai_usage.sources.claude_ai.records import AUDIT_LOG, SPEND
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import ContractError

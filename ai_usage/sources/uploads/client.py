@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from ai_usage.files import oddity, read_dropped
+from ai_usage.guards.files import oddity, read_dropped
 from ai_usage.sources.claude_ai import records as claude_ai
 from ai_usage.sources.cursor import records as cursor
 from ai_usage.sources.endpoint import Endpoint, Window

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ai_usage.files import NotPlainError, read_dropped
+from ai_usage.guards.files import NotPlainError, read_dropped
 from ai_usage.sources.errors import ContractError
 
 Row = dict[str, str | None]
