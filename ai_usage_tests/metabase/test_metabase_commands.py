@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from ai_usage import tables
 from ai_usage.cli.metabase import app, config_of
-from ai_usage.errors import SettingsError
+from ai_usage.errors import PlatformError
 from ai_usage.outputs.postgres import copy_marts
 from ai_usage.settings import Settings, variable
 from ai_usage.warehouse import DuckDBWarehouse, WarehouseError
@@ -94,7 +94,7 @@ def test_plan_apply_verify_and_export_check(call, bigquery: BigQuery, tmp_path: 
 )  # fmt: skip
 def test_a_setting_that_is_missing_or_wrong_is_one_sentence(call, variables: dict[str, str], said: str) -> None:
     result = call("plan", **variables)
-    assert isinstance(result.exception, SettingsError) and said in str(result.exception)
+    assert isinstance(result.exception, PlatformError) and said in str(result.exception)
 
 
 def test_settings_become_a_configuration(tmp_path: Path) -> None:
