@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -294,7 +294,7 @@ class Decoder:
 
     def _check_contract(self, endpoint: Endpoint, walks: Sequence[Spooled]) -> None:
         """Which fields came, which are new, and that every walk has the required ones: a changed day fails alone and in a range alike."""
-        objects = sorted({f.path.rpartition(".")[0] for f in endpoint.fields})
+        objects = sorted({parent for f in endpoint.fields for parent in _parents(f.path)})
         known = {f.path for f in endpoint.fields}
         seen: dict[str, str] = {}  # dotted path -> JSON pointer, which survives keys that hold dots
         twins: dict[str, str] = {}  # a second key of the same dotted path, such as "a.b" beside {"a": {"b": ...}}, under its pointer
@@ -310,8 +310,9 @@ class Decoder:
                     else:
                         seen[name] = pointer
                         sent[number].add(name)
-        seen |= twins
         containers = {parent for parent in objects if parent}
+        known |= {name for name in seen if endpoint.documents(name.split("."))}
+        seen |= twins | self._strangers_inside(endpoint)
         self.unknown_fields = tuple(sorted(seen.keys() - known - containers))
         if len(self.unknown_fields) > _NEW_FIELDS:
             raise ContractError(
@@ -319,7 +320,7 @@ class Decoder:
                 f"{self.unknown_fields[0][:40]!r}, and at most {_NEW_FIELDS} are kept; nothing was stored, so report it to the vendor."
             )
         self._pointers = seen
-        self.absent_fields = tuple(sorted(known - seen.keys()))
+        self.absent_fields = tuple(sorted({f.path for f in endpoint.fields} - seen.keys()))
         for number, walk in enumerate(walks):
             lost = [f.path for f in endpoint.fields if f.required and f.path not in sent[number]]
             # One record that lacks a field is a bad record; many, or one with a field that nobody knows, are a changed contract.
@@ -329,6 +330,17 @@ class Decoder:
                     f"field {', '.join(map(repr, lost))} (fields sent: {', '.join(sorted(sent[number])) or 'none'}); nothing was stored, and "
                     f"either the vendor renamed it or the declaration in sources/{endpoint.source}/records.py must follow."
                 )
+
+    def _strangers_inside(self, endpoint: Endpoint) -> dict[str, str]:
+        """What nobody documents inside the fields that are read whole: its path, and the pointer to it or to the list that holds it."""
+        found: dict[str, str] = {}
+        for path in endpoint.read_whole:
+            asked = f"SELECT DISTINCT json_structure(json_extract(__json, {_text(_json_path(path))})) FROM lines"
+            for (shape,) in self._con.execute(asked).fetchall():
+                for parts in _strangers(endpoint, path.split("."), json.loads(shape or "null")):
+                    into = next((n for n, part in enumerate(parts) if part.endswith("[]")), len(parts))
+                    found[".".join(parts)] = _pointer(*parts[:into], *(part[:-2] for part in parts[into : into + 1]))
+        return found
 
     def _read_fields(self, endpoint: Endpoint, walks: Sequence[Spooled]) -> None:
         """Table `parsed`, in the order of `lines`: the raw table's own columns, the day, and whether every rule holds."""
@@ -485,6 +497,23 @@ def _mend(path: Path, copy: Path) -> Path:
     with pa.OSFile(str(copy), "wb") as out, pa.CompressedOutputStream(out, "zstd") as stream:
         stream.write(mended(text))
     return copy
+
+
+def _parents(path: str) -> list[str]:
+    """The objects that hold a field, from the record itself ("") down."""
+    parts = path.split(".")
+    return [".".join(parts[:n]) for n in range(len(parts))]
+
+
+def _strangers(endpoint: Endpoint, parts: list[str], shape: Any) -> Iterator[list[str]]:
+    """The outermost paths below `parts` that are not documented; `shape` is what json_structure says of the value there."""
+    while isinstance(shape, list) and shape:
+        parts, shape = [*parts[:-1], parts[-1] + "[]"], shape[0]
+    for key, inner in shape.items() if isinstance(shape, dict) else ():
+        if endpoint.documents([*parts, key + "[]" if isinstance(inner, list) else key]) or endpoint.documents([*parts, key]):
+            yield from _strangers(endpoint, [*parts, key], inner)
+        else:
+            yield [*parts, key]
 
 
 def _pointer(*parts: str) -> str:

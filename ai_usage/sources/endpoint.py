@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from ai_usage.tables import texts
@@ -64,6 +65,8 @@ class Endpoint:
     `may_be_unknown`: columns that are NULL where the vendor leaves a part of them out, which is no fault of the record.
     `refusals`: the field in which the reader of a record says why it cannot be used, a JSON text of [{c: column, v: value, r: reason, m: remedy}];
     such a record is rejected for these reasons. `drift_remedy`: what to do about a field that is not declared, where that is not to declare it.
+    `known`: what the vendor documents and no column needs, by path: no news when it comes. `*` stands for any name, `[]` for the parts of a list
+    ("tool_actions.*.accepted", "model_breakdown[].model"). Where it names parts of a field that is read whole, every other part of it is news.
     """
 
     source: str
@@ -84,11 +87,23 @@ class Endpoint:
     without: str | None = None
     may_be_unknown: frozenset[str] = frozenset()
     drift_remedy: str | None = None
+    known: tuple[str, ...] = ()
     remedies: Mapping[Type, str] = field(default_factory=dict, hash=False)
     remedy: str = "Report it to the vendor; the day is read again with the next run, or can be replaced by a dropped .replace.csv file."
 
     def __repr__(self) -> str:
         return f"Endpoint({self.source} {self.name})"
+
+    @property
+    def read_whole(self) -> tuple[str, ...]:
+        """The declared fields whose parts `known` names."""
+        return tuple(f.path for f in self.fields if any(k.startswith((f"{f.path}.", f"{f.path}[]")) for k in self.known))
+
+    def documents(self, parts: Sequence[str]) -> bool:
+        """Whether `known` names this path, or something inside it."""
+        return any(
+            len(parts) <= len(names) and all(map(fnmatchcase, parts, names)) for names in (pattern.split(".") for pattern in self.known)
+        )
 
     @property
     def money_fields(self) -> frozenset[str]:

@@ -100,6 +100,21 @@ _CODE = {
 # Counted by the vendor in ways of their own; known, so that they are no news, and not kept in columns.
 _OTHER_CHAT = ("distinct_shared_artifacts_viewed_count", "connectors_used_count", "shared_conversations_viewed_count")
 _METRICS = ("cowork_metrics", "office_metrics", "design_metrics", "science_metrics")
+_PARTS = {
+    "claude_code_metrics.tool_actions.*": ("accepted_count", "rejected_count"),
+    "cowork_metrics": (
+        "action_count", "artifacts_created_count", "connectors_used_count", "dispatch_turn_count", "distinct_connectors_used_count",
+        "distinct_plugins_used_count", "distinct_session_count", "distinct_skills_used_count", "edit_tool_count", "file_edit_count",
+        "message_count", "multi_edit_tool_count", "notebook_edit_tool_count", "plugins_used_count", "sessions_with_file_edits_count",
+        "skills_used_count", "write_tool_count",
+    ),
+    "design_metrics": ("distinct_projects_created_count", "distinct_projects_used_count", "distinct_session_count", "message_count"),
+    **{f"office_metrics.{app}": (
+        "connectors_used_count", "distinct_connectors_used_count", "distinct_session_count", "distinct_skills_used_count", "message_count",
+        "skills_used_count",
+    ) for app in ("excel", "outlook", "powerpoint", "word")},
+    "science_metrics": ("delegation_count", "distinct_session_count", "message_count", "remote_compute_job_count", "skills_used_count"),
+}  # fmt: skip
 
 ENTERPRISE_USERS = Endpoint(
     source=ENTERPRISE,
@@ -124,6 +139,7 @@ ENTERPRISE_USERS = Endpoint(
         "code_rejected": sum_inside("claude_code_metrics.tool_actions", "$.*.rejected_count", "DOUBLE"),
     },
     usage_date='"date"',
+    known=("rbac_group_*", *(f"{path}.{name}" for path, names in _PARTS.items() for name in names)),
     **_BETA,
 )  # fmt: skip
 

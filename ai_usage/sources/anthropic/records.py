@@ -99,6 +99,11 @@ CLAUDE_CODE = Endpoint(
     ),
     # An estimate that is left out, or in another currency, makes the sum unknown, not smaller.
     may_be_unknown=frozenset({"estimated_usd", "tool_accepted", "tool_rejected"}),
+    known=(
+        "tool_actions.*.accepted", "tool_actions.*.rejected", "model_breakdown[].model",
+        *(f"model_breakdown[].tokens.{name}" for name in ("input", "output", "cache_read", "cache_creation")),
+        "model_breakdown[].estimated_cost.amount", "model_breakdown[].estimated_cost.currency",
+    ),
 )  # fmt: skip
 
 USERS = Endpoint(
@@ -149,6 +154,7 @@ WORKSPACES = Endpoint(
         Field("is_default", "bool"),  # put in by the client: the vendor says it only by leaving the workspace out of its plain list
     ),
     columns={"workspace_id": '"id"', "created_at": _instant("created_at"), "archived_at": _instant("archived_at")},
+    known=tuple(f"data_residency.{name}" for name in ("workspace_geo", "default_inference_geo", "allowed_inference_geos")),
 )  # fmt: skip
 
 WORKSPACE_MEMBERS = Endpoint(
