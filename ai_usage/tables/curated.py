@@ -139,6 +139,15 @@ stg_current_fetches = Table(
         count("unknown_money_count", "Records whose billed amount, currency or day could not be read.", "records"),
     ),
 )
+stg_last_day = Table(
+    name="stg_last_day",
+    layer="staging",
+    description="The last day that any run asked a source for: the end of what has no end of its own.",
+    grain="one row",
+    view=True,
+    columns=(date("last_day", "UTC day; NULL while nothing was ever asked."),),
+)
+
 stg_snapshots = Table(
     name="stg_snapshots",
     layer="staging",
@@ -570,6 +579,7 @@ fct_cost_daily = Table(
 
 STAGING: tuple[Table, ...] = (
     stg_current_fetches,
+    stg_last_day,
     stg_snapshots,
     stg_set_aside,
     stg_billed_days,

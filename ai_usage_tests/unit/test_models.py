@@ -258,3 +258,10 @@ def test_no_file_splices_values() -> None:
     for path in ALL_SQL:
         text = path.read_text(encoding="utf-8")
         assert "{{" not in text and "{%" not in text and "%s" not in text, path
+
+
+def test_no_statement_asks_the_engine_for_the_time() -> None:
+    """A figure follows the day for which it is computed: an engine's clock and zone are its own, and a report as of last month has another today."""
+    for name, text in [(str(p), p.read_text(encoding="utf-8")) for p in ALL_SQL] + list(sheet_models.all_sql().items()):
+        asked = sqlglot.parse_one(text, read="bigquery").find(exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentDatetime, exp.CurrentTime)
+        assert asked is None, f"{name} asks for {asked}; take the day from stg_last_day or from a parameter"

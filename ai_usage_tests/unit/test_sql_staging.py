@@ -254,10 +254,16 @@ def test_seats_multiply_before_the_division(desk: Desk) -> None:
     )
 
 
-def test_an_open_end_is_paid_until_today_and_no_further(desk: Desk) -> None:
-    today = datetime.now(UTC).date()
-    desk.tab("subscriptions", {"platform": "x", "plan": "B", "email": ANA, "price_usd": N(31), "valid_from": today - timedelta(days=3)})
-    assert sorted(daily(desk, today - timedelta(days=9), today + timedelta(days=9))) == [today - timedelta(days=n) for n in (3, 2, 1, 0)]
+def test_an_open_end_is_paid_until_the_last_day_that_was_asked_and_no_further(desk: Desk) -> None:
+    """31 USD a month, 1 USD a day of October, from the 3rd. The sheet was read on the 5th, then again on the 7th; no clock is asked."""
+    row = {"platform": "x", "plan": "B", "email": ANA, "price_usd": N(31), "valid_from": D(2025, 10, 3)}
+    assert daily(desk, D(2025, 1, 1), D(2099, 12, 31)) == {}, "nothing was asked yet"
+    for read_on, days in ((D(2025, 10, 5), range(3, 6)), (D(2025, 10, 7), range(3, 8))):
+        desk.tab("subscriptions", row, day=read_on)
+        assert daily(desk, D(2025, 1, 1), D(2099, 12, 31)) == {D(2025, 10, n): N(1) for n in days}
+    desk.fetch("cursor", "filtered-usage-events", D(2025, 10, 9), state="failed")
+    assert max(daily(desk, D(2025, 1, 1), D(2099, 12, 31))) == D(2025, 10, 9), "a day that was asked in vain is a day"
+    assert max(daily(desk, D(2025, 1, 1), D(2025, 10, 8))) == D(2025, 10, 8)
 
 
 def seats(desk: Desk, day: date, *emails: str, active: bool = False) -> None:

@@ -1,8 +1,8 @@
 -- What the sheet's owner should look at, in the sheet as it is now: rows that could not be used, cells that count as empty, rows that say the same
 -- twice or contradict each other, prices that a later row ended, money without a rate, names that match nothing. is_used says whether the row
 -- counts all the same. Grain: one remark on one row. Inputs: raw_rejects, stg_snapshots, stg_sheet_unread, stg_sheet_repeats,
--- stg_subscription_terms, stg_sheet_fx_rates_rows, raw_sheet_invoices, raw_sheet_budgets, raw_sheet_adjustments, stg_sheet_invoices_rows,
--- stg_sheet_unmatched, vw_identity_issues.
+-- stg_subscription_terms, stg_last_day, stg_sheet_fx_rates_rows, raw_sheet_invoices, raw_sheet_budgets, raw_sheet_adjustments,
+-- stg_sheet_invoices_rows, stg_sheet_unmatched, vw_identity_issues.
 WITH rates AS (
   SELECT
     currency,
@@ -20,7 +20,7 @@ foreign_money AS (
   WHERE currency != ''
 ),
 
--- The first month of each row whose rate is not there. A subscription needs the rates of all its months up to this one.
+-- The first month of each row whose rate is not there. A subscription needs the rates of all its months up to the last day that a run asked for.
 without_rate AS (
   SELECT
     f.tab,
@@ -41,12 +41,13 @@ without_rate AS (
     COUNT(*) AS months
   FROM (
     SELECT
-      sheet_row,
-      currency,
+      p.sheet_row,
+      p.currency,
       month
-    FROM stg_subscription_terms,
-      UNNEST(GENERATE_DATE_ARRAY(DATE_TRUNC(valid_from, MONTH), LEAST(valid_to, CURRENT_DATE()), INTERVAL 1 MONTH)) AS month
-    WHERE currency != ''
+    FROM stg_subscription_terms AS p
+    CROSS JOIN stg_last_day AS l,
+      UNNEST(GENERATE_DATE_ARRAY(DATE_TRUNC(p.valid_from, MONTH), LEAST(p.valid_to, l.last_day), INTERVAL 1 MONTH)) AS month
+    WHERE p.currency != ''
   ) AS t
   LEFT JOIN rates AS x ON t.currency = x.currency AND t.month = x.month
   WHERE x.month IS NULL

@@ -1,11 +1,11 @@
 -- Seats and flat fees. The month's price is spread over all days of the calendar month, in whole 1e-9 USD; what the division leaves over falls
 -- on the month's last day, so that a full month is the price to the last digit. Where a price in another currency has no rate, there is no cost, and
--- sheet_issues names the row.
+-- sheet_issues names the row. A row without an end is paid until the last day that a run asked for, and no further.
 -- A block of seats goes to the accounts that hold one on that day (stg_seats), a seat's price each, at the cost of the person behind the account: who
 -- has three accounts holds three seats. A row of a person's own pays for one of the accounts. Seats that nobody holds stay unattributed. Where more
 -- accounts hold a seat than were bought, they share the block evenly.
 -- Grain: cost_date, platform, user_email, attribution.
--- Inputs: stg_subscription_prices, stg_seats, stg_email_aliases.
+-- Inputs: stg_subscription_prices, stg_last_day, stg_seats, stg_email_aliases.
 WITH days AS (
   SELECT
     r.platform,
@@ -13,8 +13,9 @@ WITH days AS (
     r.seats,
     r.price_usd,
     day
-  FROM stg_subscription_prices AS r,
-    UNNEST(GENERATE_DATE_ARRAY(GREATEST(r.valid_from, @start_date), LEAST(r.valid_to, CURRENT_DATE(), @end_date))) AS day
+  FROM stg_subscription_prices AS r
+  CROSS JOIN stg_last_day AS l,
+    UNNEST(GENERATE_DATE_ARRAY(GREATEST(r.valid_from, @start_date), LEAST(r.valid_to, l.last_day, @end_date))) AS day
 ),
 
 -- NUMERIC, since a price times seats in 1e-9 may not fit 64 bits.
