@@ -318,6 +318,16 @@ stg_anthropic_cost = _staging(
     "stg_anthropic_cost", "Anthropic's bill, split over keys exactly, in the common shape.", STAGING_COST, "cost_date"
 )
 stg_anthropic_keys = _staging("stg_anthropic_keys", "Anthropic's API keys with their creators.", STAGING_KEYS, "seen_on")
+STAGING_BEARERS: tuple[Column, ...] = (
+    string("api_key_id", "The key.", nullable=False),
+    string("api_key_name", "A name that it bears or bore.", nullable=False),
+    date("valid_from", "First UTC day on which it bore the name; NULL where it had the name only while it was switched off."),
+    date("valid_to", "Last day, inclusive; 9999-12-31 is open."),
+)
+stg_key_bearers = _staging("stg_key_bearers", "Which key bears which name, and when.", STAGING_BEARERS, "valid_from")
+stg_anthropic_key_bearers = _staging(
+    "stg_anthropic_key_bearers", "Which of Anthropic's keys bears which name, and when.", STAGING_BEARERS, "valid_from"
+)
 stg_anthropic_key_names = _staging(
     "stg_anthropic_key_names",
     "Which key Claude Code's report means by a key's name on a day.",
@@ -609,6 +619,7 @@ STAGING: tuple[Table, ...] = (
     stg_anthropic_usage,
     stg_anthropic_cost,
     stg_anthropic_keys,
+    stg_anthropic_key_bearers,
     stg_anthropic_key_names,
     stg_anthropic_users,
     stg_anthropic_people,
@@ -620,6 +631,7 @@ STAGING: tuple[Table, ...] = (
     stg_claude_enterprise_usage,
     stg_claude_enterprise_cost,
     stg_keys,
+    stg_key_bearers,
     stg_people,
 )
 CURATED: tuple[Table, ...] = (dim_users, dim_user_assignments, dim_api_keys, fct_usage_daily, fct_cost_daily)

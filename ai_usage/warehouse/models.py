@@ -72,6 +72,13 @@ def all_models() -> dict[str, Model]:
         select = "SELECT DISTINCT" if kind == "seats" else "SELECT"
         sql = "\nUNION ALL\n".join(f"{select} {_padded(union, tables.BY_NAME[part])} FROM {part}{where}" for part in parts)
         found[union.name] = Model(union, sql, f"sql/staging/stg_*_{kind}.sql")
+    # A vendor's report that names keys by their names asks the rule of its own keys: those of others may be learned from every event ever kept.
+    rule, keys = found["stg_key_bearers"], tables.BY_NAME["stg_keys"]
+    for name in sorted(tables.BY_NAME.keys() - found.keys()):
+        if name.endswith("_key_bearers"):
+            part = f"stg_{name.removeprefix('stg_').removesuffix('_key_bearers')}_keys"
+            own = f"FROM (SELECT {_padded(keys, tables.BY_NAME[part])} FROM {part}) AS own"
+            found[name] = Model(tables.BY_NAME[name], rule.sql.replace("FROM stg_keys", own), rule.path)
     return _ordered(found)
 
 

@@ -64,6 +64,44 @@ def owner(key: str, day: date, told: dict[date, dict[str, str]], rows: list[tupl
     return emails.pop() if len(emails) == 1 and all(n == 1 for _, n in claims) else None
 
 
+shown = st.fixed_dictionaries({}, optional={key: st.tuples(st.sampled_from(NAMES), st.booleans()) for key in KEYS})
+
+
+@settings(max_examples=25, deadline=None)
+@given(told=st.lists(shown, min_size=1, max_size=4))
+def test_a_name_means_one_key_whoever_asks(new_desk: Callable[[], Desk], told: list[dict[str, tuple[str, bool]]]) -> None:
+    """Who bears a name on a day is one answer, for the sheet's rows and for a report that names keys by their names: key by key, day by day."""
+    desk, days = new_desk(), {DAYS[n]: keys for n, keys in enumerate(told)}
+    for day, keys in days.items():
+        rows = [{"api_key_id": k, "name": name, "status": "active" if is_on else "inactive"} for k, (name, is_on) in keys.items()]
+        desk.fetch("anthropic", "api_keys", day, "raw_anthropic_api_keys", *rows, window_start=None)
+    asked = [*DAYS, DAYS[-1] + timedelta(days=1)]
+    actor = {"actor_type": "api_actor", "customer_type": "api"}
+    for day in asked:
+        rows = [{**actor, "api_key_name": name} for name in NAMES]
+        desk.fetch("anthropic", "usage_report/claude_code", day, "raw_claude_code_usage", *rows)
+
+    def bears(key: str, name: str, day: date) -> bool:
+        """What the last list that has the key says; a list that says it is off counts from the day after."""
+        until = [days[d][key] for d in sorted(days) if d <= day and key in days[d]]
+        if until and not until[-1][1] and day in days and key in days[day]:
+            until.pop()
+        return bool(until) and until[-1] == (name, True)
+
+    ever = {name: {k for keys in told for k, (n, _) in keys.items() if n == name} for name in NAMES}
+    found = desk.ask("SELECT usage_date, api_key_name, api_key_id, candidates FROM stg_anthropic_key_names")
+    periods = desk.ask("SELECT api_key_id, api_key_name, valid_from, valid_to FROM stg_key_bearers")
+    assert len(found) == len(asked) * len(NAMES)
+    for row in found:
+        day, name = row["usage_date"], row["api_key_name"]
+        bearers = {k for k in KEYS if bears(k, name, day)}
+        meant = bearers or ever[name]
+        assert (row["api_key_id"], row["candidates"]) == (min(meant) if len(meant) == 1 else None, ", ".join(sorted(meant)) or None)
+        assert {
+            p["api_key_id"] for p in periods if p["api_key_name"] == name and p["valid_from"] and p["valid_from"] <= day <= p["valid_to"]
+        } == bearers
+
+
 @settings(max_examples=25, deadline=None)
 @given(told=st.lists(lists, min_size=1, max_size=3), rows=sheet_rows, seed=st.integers(0, 999))
 def test_who_answers_for_a_key_is_the_rule_in_any_order(

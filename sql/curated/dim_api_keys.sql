@@ -1,11 +1,11 @@
 -- API keys and service accounts, and who answers for them when. A row of the sheet names a key by id or by name: the name means the key that
 -- bore it on the day, otherwise the only key that ever bore it. Where the sheet names an owner for a period it wins; elsewhere the vendor's creator
 -- of that day stands. Where a name means several keys, nobody is the owner and candidates names the keys; so it is where two rows of the sheet begin
--- on one day with different owners, unless an owner was read before them, who stands. A key bears its name from one list of keys to the next; one
--- that was switched off, until the list that says so.
+-- on one day with different owners, unless an owner was read before them, who stands. Which key bears a name when stands in stg_key_bearers.
 -- Keys that only the sheet knows are kept under `sheet:` and their name. Every day that is held counts, and every directory that was read, so that no
 -- order of runs matters and a key that a vendor no longer lists stays known.
--- Grain: api_key_id, valid_from. Inputs: stg_sheet_api_keys_rows, stg_sheet_repeats, raw_sheet_api_keys, stg_keys, stg_snapshots, stg_email_aliases.
+-- Grain: api_key_id, valid_from. Inputs: stg_sheet_api_keys_rows, stg_sheet_repeats, raw_sheet_api_keys, stg_keys, stg_key_bearers, stg_snapshots,
+-- stg_email_aliases.
 WITH told AS (
   SELECT
     TRIM(api_key_name) AS key_text,
@@ -69,13 +69,11 @@ days AS (
   SELECT
     *,
     LAG(seen_on) OVER (PARTITION BY api_key_id ORDER BY seen_on) AS before_on,
-    LEAD(seen_on) OVER (PARTITION BY api_key_id ORDER BY seen_on) AS next_on,
-    LEAD(bears) OVER (PARTITION BY api_key_id ORDER BY seen_on) AS next_bears
+    LEAD(seen_on) OVER (PARTITION BY api_key_id ORDER BY seen_on) AS next_on
   FROM (
     SELECT
       api_key_id,
       seen_on,
-      LOGICAL_OR(COALESCE(is_active, TRUE)) AS bears,
       LOGICAL_OR(is_active) AS is_active,
       CASE WHEN COUNT(DISTINCT platform) = 1 THEN MIN(platform) END AS platform,
       CASE WHEN COUNT(DISTINCT COALESCE(workspace_id, '')) = 1 THEN MIN(workspace_id) END AS workspace_id,
@@ -85,43 +83,17 @@ days AS (
   ) AS said
 ),
 
--- Names, creators: runs of days that say the same, so that the joins below see changes and not days.
-named AS (
-  SELECT DISTINCT
-    s.api_key_id,
-    s.api_key_name,
-    s.seen_on,
-    d.before_on,
-    CASE
-      WHEN d.next_on IS NULL THEN DATE '9999-12-31'
-      WHEN d.next_bears THEN DATE_SUB(d.next_on, INTERVAL 1 DAY)
-      ELSE d.next_on
-    END AS until
-  FROM seen AS s
-  INNER JOIN days AS d ON s.api_key_id = d.api_key_id AND s.seen_on = d.seen_on
-  WHERE d.bears AND s.api_key_name IS NOT NULL
-),
-
 borne AS (
   SELECT
     api_key_id,
     api_key_name,
-    MIN(seen_on) AS begins,
-    MAX(until) AS ends
-  FROM (
-    SELECT
-      *,
-      SUM(is_new) OVER (PARTITION BY api_key_id, api_key_name ORDER BY seen_on) AS run
-    FROM (
-      SELECT
-        *,
-        CASE WHEN LAG(seen_on) OVER (PARTITION BY api_key_id, api_key_name ORDER BY seen_on) = before_on THEN 0 ELSE 1 END AS is_new
-      FROM named
-    ) AS marked
-  ) AS numbered
-  GROUP BY api_key_id, api_key_name, run
+    valid_from AS begins,
+    valid_to AS ends
+  FROM stg_key_bearers
+  WHERE valid_from IS NOT NULL
 ),
 
+-- Runs of days that say the same, so that the joins below see changes and not days.
 creators AS (
   SELECT
     api_key_id,
@@ -157,14 +129,13 @@ ever AS (
     s.api_key_name,
     n.bearers,
     n.candidates
-  FROM (SELECT DISTINCT api_key_id, api_key_name FROM seen) AS s
+  FROM (SELECT DISTINCT api_key_id, api_key_name FROM stg_key_bearers) AS s
   INNER JOIN (
     SELECT
       api_key_name,
       COUNT(DISTINCT api_key_id) AS bearers,
       STRING_AGG(DISTINCT api_key_id, ', ' ORDER BY api_key_id) AS candidates
-    FROM seen
-    WHERE api_key_name IS NOT NULL
+    FROM stg_key_bearers
     GROUP BY api_key_name
   ) AS n ON s.api_key_name = n.api_key_name
 ),
