@@ -358,25 +358,43 @@ class Settings(BaseSettings):
 def only_these(variables: Mapping[str, str]) -> None:
     """Make these the only settings of this process: other variables and the `.env` file no longer count."""
     Settings.model_config["env_file"] = None
-    for name in [*map(variable, Settings.model_fields), "DAGSTER_HOME"]:
+    for name in [*map(variable, Settings.model_fields), "DAGSTER_HOME", *(n for n in os.environ if n.upper().startswith("AI_USAGE_"))]:
         os.environ.pop(name, None)
     os.environ.update(variables)
 
 
 def variable(name: str, of: type[Settings] = Settings) -> str:
     """The environment variable of a settings field."""
+    return _variables(name, of)[0]
+
+
+def _variables(name: str, of: type[Settings] = Settings) -> list[str]:
     alias = of.model_fields[name].validation_alias
-    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"AI_USAGE_{name.upper()}"
+    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [f"AI_USAGE_{name.upper()}"]
 
 
-def misspelled() -> dict[str, str]:
-    """{variable: the setting that it nearly names}, given in the environment or the `.env` file and otherwise ignored."""
-    known = [variable(name) for name in Settings.model_fields]
+# What other programs read under our prefixes: the vendors' own tools, Compose, this repository's tests.
+OTHERS = frozenset({
+    "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL", "CURSOR_API_KEY", "METABASE_PORT",
+    "AI_USAGE_CHROMIUM", "AI_USAGE_POSTGRES",
+})  # fmt: skip
+
+
+def misspelled() -> str | None:
+    """One sentence on the first variable, of the environment or the `.env` file, that nobody reads: any other AI_USAGE_…, and what a vendor's or
+    Metabase's setting was nearly called. None where every variable is known."""
+    known = {choice for name in Settings.model_fields for choice in _variables(name)}
     given = {name.upper() for source in (EnvSettingsSource, DotEnvSettingsSource) for name in source(Settings).env_vars}
-    near = {
-        name: difflib.get_close_matches(name, known, 1, 0.8) for name in sorted(given) if name.startswith("AI_USAGE_") and name not in known
-    }
-    return {name: found[0] for name, found in near.items() if found}
+    for name in sorted(given - known - OTHERS):
+        ours = name.startswith("AI_USAGE_") and not name.startswith("AI_USAGE_TEST_")
+        if ours or name.startswith(("CURSOR_", "ANTHROPIC_", "METABASE_")):
+            # Without the prefix, which would make any two alike.
+            near = difflib.get_close_matches(name.removeprefix("AI_USAGE_"), [k.removeprefix("AI_USAGE_") for k in known], 1, 0.75)
+            if near:
+                return f"{name} is not a setting; did you mean {near[0] if near[0] in known else f'AI_USAGE_{near[0]}'}?"
+            if ours:
+                return f"{name} is not a setting; remove it, or take a name from docs/settings.md."
+    return None
 
 
 def is_key(name: str) -> bool:
@@ -385,7 +403,10 @@ def is_key(name: str) -> bool:
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Settings from the environment; `SettingsError` is one sentence for the first value that cannot be used."""
+    """Settings from the environment; `SettingsError` is one sentence for the first variable that nobody reads, or value that cannot be used."""
+    wrong = misspelled()
+    if wrong:
+        raise SettingsError(wrong)
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except SettingsSourceError as error:

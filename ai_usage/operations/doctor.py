@@ -21,7 +21,6 @@ from ai_usage.errors import SettingsError
 from ai_usage.guards.outgoing import guarded
 from ai_usage.runtime import Runtime
 from ai_usage.secrets import Secret, exposed
-from ai_usage.settings import misspelled
 from ai_usage.sources.anthropic import analytics_records
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import SourceError
@@ -40,10 +39,9 @@ class Finding:
 
 
 def examine(runtime: Runtime) -> list[Finding]:
-    """Data folder, warehouse, misspelled settings, where each key comes from, each source (reachable, authorised), the clock."""
+    """Data folder, warehouse, where each key comes from, each source (reachable, authorised), the clock."""
     off = runtime.settings.off()
     findings = [_try("data folder", lambda: _folder(runtime)), _try("warehouse", lambda: _warehouse(runtime))]
-    findings += [Finding("settings", "warn", f"{name} is not a setting; did you mean {near}?") for name, near in misspelled().items()]
     findings += _privileges(runtime)
     findings += [_try(key.setting, lambda key=key: _key(key)) for key in runtime.settings.given_keys()]  # type: ignore[misc]
     if "cursor" in off:

@@ -259,3 +259,38 @@ def test_a_history_has_at_least_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AI_USAGE_HISTORY_DAYS", text)
         with pytest.raises(SettingsError, match=said):
             load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("AI_USAGE_DATADIR", "AI_USAGE_DATA_DIR"),
+        ("CURSOR_ADMIN_KEY", "CURSOR_ADMIN_API_KEY"),
+        ("ANTHROPIC_ADMIN_APIKEY", "ANTHROPIC_ADMIN_API_KEY"),
+        ("METABASE_APIKEY", "METABASE_API_KEY"),
+        ("ai_usage_sheetid", "AI_USAGE_SHEET_ID"),
+        ("AI_USAGE_TURBO", None),
+    ],
+)
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_a_variable_that_nobody_reads_is_refused(
+    name: str, near: str | None, where: str, monkeypatch: pytest.MonkeyPatch, alone: Path
+) -> None:
+    """A misspelled key would turn its source off, a misspelled folder would write into another one."""
+    if where == "file":
+        (alone / ".env").write_text(f"{name}=x\n", encoding="utf-8")
+    else:
+        monkeypatch.setenv(name, "x")
+    remedy = f"did you mean {near}?" if near else "take a name from docs/settings.md"
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value).startswith(f"{name.upper()} is not a setting; ") and remedy in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["ANTHROPIC_API_KEY", "CURSOR_API_KEY", "METABASE_PORT", "AI_USAGE_TEST_PROVE", "CURSOR_TRACE_ID", "PATH_TO_AI_USAGE"]
+)
+def test_what_other_programs_read_is_left_alone(name: str, monkeypatch: pytest.MonkeyPatch, alone: Path) -> None:
+    monkeypatch.setenv(name, "x")
+    (alone / ".env").write_text("POSTGRES_PASSWORD=x\nCOMPOSE_PROJECT_NAME=y\n", encoding="utf-8")
+    load_settings()
