@@ -75,20 +75,26 @@ def damaged_records(where: str, said: str) -> str:
 
 
 def dagster_home(settings: Settings) -> Path:
-    """The settings' home; made, with the repository's dagster.yaml, when it is not there."""
+    """The settings' home; made, with our dagster.yaml, when it is not there."""
     home = settings.dagster_home
     config = home / "dagster.yaml"
-    ours = Path(__file__).resolve().parents[2] / "dagster.yaml"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        if not config.exists() and ours.exists():
-            shutil.copyfile(ours, config)
+        if not config.exists():
+            shutil.copyfile(_our_config(), config)
     except OSError as error:
         raise SettingsError(
             f"{home} cannot be written ({error.strerror}); free space, or set AI_USAGE_DATA_DIR or DAGSTER_HOME elsewhere."
         ) from None
     os.environ["DAGSTER_HOME"] = str(home)
     return home
+
+
+def _our_config() -> Path:
+    """`dagster.yaml`: beside the package in a checkout, inside it when installed."""
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parent / "dagster.yaml"
+    return checkout if checkout.exists() else package / "_dagster.yaml"
 
 
 @contextmanager
