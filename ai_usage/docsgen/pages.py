@@ -62,7 +62,8 @@ def settings_page() -> str:
         f"{MADE}# Settings\n\n"
         "Set them as environment variables or in a file `.env` in the folder where a command is started; a variable of the environment wins "
         "over the file. An empty value counts as absent, "
-        "and a variable named `AI_USAGE_…` that is none of these is refused with the nearest name. Paths are relative to that folder. [`.env.example`](../.env.example) lists them all.\n\n"
+        "and a variable named `AI_USAGE_…` that is none of these is refused with the nearest name. "
+        "Paths are relative to that folder. [`.env.example`](../.env.example) lists them all.\n\n"
         f"{markdown()}\n"
         "A `SecretStr` is a key. It may be given as its value, as a file (`file:///absolute/path`) or as a reference to Google Secret Manager "
         "(`sm://projects/P/secrets/S/versions/V`): [secrets](how-to/secrets.md).\n\n"
@@ -282,7 +283,7 @@ def pages() -> dict[str, str]:
         "docs/scale.md": scale.page(MADE),
         ".env.example": env_example(),
         "ai_usage/tables/lineage.json": _lineage_text(),
-        "sql/staging/stg_cursor_event_versions.sql": kinds.model(),
+        "sql/staging/cursor/stg_cursor_event_versions.sql": kinds.model(),
     }
     return made | {f"docs/templates/{name}": text for name, text in templates()}
 

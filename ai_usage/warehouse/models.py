@@ -51,15 +51,22 @@ def sql_root() -> Path:
     return Path(str(resources.files("ai_usage"))) / "_sql"
 
 
+def files(layer: str) -> list[Path]:
+    """The models of a layer by name; a vendor's staging lies in a folder of its own."""
+    return sorted((sql_root() / layer).rglob("*.sql"), key=lambda path: path.stem)
+
+
 @lru_cache(maxsize=1)
 def all_models() -> dict[str, Model]:
     """Every model by table name, in an order in which each finds its inputs made."""
     found: dict[str, Model] = {}
     for layer in LAYERS:
-        for path in sorted((sql_root() / layer).glob("*.sql")):
+        for path in files(layer):
             if path.stem not in tables.BY_NAME:
                 raise LookupError(f"{path} makes {path.stem}, which ai_usage/tables does not declare; declare it there.")
-            found[path.stem] = Model(tables.BY_NAME[path.stem], path.read_text(encoding="utf-8"), f"sql/{layer}/{path.name}")
+            found[path.stem] = Model(
+                tables.BY_NAME[path.stem], path.read_text(encoding="utf-8"), f"sql/{path.relative_to(sql_root()).as_posix()}"
+            )
     for name, sql in sheet_models.all_sql().items():
         found[name] = Model(tables.BY_NAME[name], sql, "ai_usage/warehouse/sheet_models.py")
     for kind in ("usage", "cost", "seats", "keys", "people"):
@@ -180,7 +187,7 @@ def views() -> list[Model]:
 def fingerprint() -> str:
     """Changes when a declaration, a file under `sql/`, the translation or sqlglot does. Reads text only: parsing costs 0.3 s."""
     said = [repr([(t.name, t.columns, t.view) for t in tables.ALL]), sqlglot.__version__]
-    said += [p.read_text(encoding="utf-8") for layer in LAYERS for p in sorted((sql_root() / layer).glob("*.sql"))]
+    said += [p.read_text(encoding="utf-8") for layer in LAYERS for p in files(layer)]
     said += [Path(p).read_text(encoding="utf-8") for p in (dialect.__file__, sheet_models.__file__, texts.__file__, __file__)]
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 

@@ -191,7 +191,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "idle-seats-dropped",
         "seats that nobody holds stay, unattributed",
-        "sql/staging/stg_sheet_cost.sql",
+        "sql/staging/google_sheets/stg_sheet_cost.sql",
         "attribution, nano_usd FROM idle WHERE nano_usd != 0",
         "attribution, nano_usd FROM idle WHERE nano_usd < 0",
         _unit("sql_staging"),
@@ -282,7 +282,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "null-read-as-zero",
         "unknown is NULL, not 0",
-        "sql/staging/stg_cursor_usage.sql",
+        "sql/staging/cursor/stg_cursor_usage.sql",
         "    CASE WHEN r.tabs_shown IS NOT NULL OR r.applies IS NOT NULL THEN COALESCE(r.tabs_shown, 0) + COALESCE(r.applies, 0) END\n",
         "    COALESCE(r.tabs_shown, 0) + COALESCE(r.applies, 0)\n",
         _unit("sql_staging"),
@@ -365,7 +365,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "default-workspace-dropped",
         "a NULL workspace is the default one",
-        "sql/staging/stg_anthropic_cost.sql",
+        "sql/staging/anthropic/stg_anthropic_cost.sql",
         "LEFT JOIN stg_anthropic_workspaces AS w ON l.workspace_id = w.workspace_id",
         "INNER JOIN stg_anthropic_workspaces AS w ON l.workspace_id = w.workspace_id",
         _unit("sql_anthropic"),
@@ -373,7 +373,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "tiers-mixed",
         "a line is split by usage of its own tier",
-        "sql/staging/stg_anthropic_cost.sql",
+        "sql/staging/anthropic/stg_anthropic_cost.sql",
         "COALESCE(l.tier = c.tier, l.tier IS NOT NULL OR",
         "COALESCE(TRUE, l.tier IS NOT NULL OR",
         _unit("sql_anthropic"),
@@ -381,7 +381,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "usage-used-twice",
         "no usage explains two lines",
-        "sql/staging/stg_anthropic_cost.sql",
+        "sql/staging/anthropic/stg_anthropic_cost.sql",
         "api_key_id, user_email, is_found ORDER BY lacks",
         "api_key_id, user_email, is_found, line ORDER BY lacks",
         _properties("attribution"),
@@ -397,7 +397,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "billed-by-the-flag",
         "Cursor bills by kind",
-        "sql/staging/stg_cursor_cost.sql",
+        "sql/staging/cursor/stg_cursor_cost.sql",
         "  WHERE billing = 'billed'",
         "  WHERE is_chargeable",
         _properties("cursor_billing"),
@@ -421,7 +421,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "remainder-lost",
         "parts of a month's price sum to it",
-        "sql/staging/stg_sheet_cost.sql",
+        "sql/staging/google_sheets/stg_sheet_cost.sql",
         "      WHEN p.is_last_day\n",
         "      WHEN FALSE\n",
         _unit("sql_staging"),
@@ -437,7 +437,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "removed-member-keeps-the-seat",
         "a removed member holds no seat",
-        "sql/staging/stg_cursor_seats.sql",
+        "sql/staging/cursor/stg_cursor_seats.sql",
         "  AND (NOT COALESCE(x.is_removed, FALSE) OR COALESCE(r.is_active, FALSE))",
         "  AND TRUE",
         _unit("sql_identity"),
@@ -542,7 +542,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "deletions-are-use",
         "deleting something is no use of it",
-        "sql/staging/stg_claude_ai_days.sql",
+        "sql/staging/claude_ai/stg_claude_ai_days.sql",
         "    AND NOT REGEXP_CONTAINS(w.event, r'(^|_)(delet|remov)')\n",
         "",
         _unit("claude_ai_exports"),

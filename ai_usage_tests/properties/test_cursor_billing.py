@@ -114,7 +114,9 @@ def test_billed_included_and_neither_part_the_events(new_desk: NewDesk, drawn: l
 
 
 def test_the_model_is_written_from_the_one_rule() -> None:
-    assert (sql_root() / "staging" / "stg_cursor_event_versions.sql").read_text(encoding="utf-8") == kinds.model(), "run `make docs`"
+    assert (sql_root() / "staging" / "cursor" / "stg_cursor_event_versions.sql").read_text(encoding="utf-8") == kinds.model(), (
+        "run `make docs`"
+    )
 
 
 def test_every_bill_is_proved_against_its_own_lines(desk: Desk) -> None:

@@ -786,6 +786,6 @@ def test_the_process_says_where_it_listens_and_ends_cleanly():
 
 
 def test_the_simulator_needs_nothing_but_the_standard_library():
-    source = "\n".join(p.read_text() for p in (Path(__file__).parents[2] / "ai_usage" / "simulator").glob("*.py"))
+    source = "\n".join(p.read_text() for p in (Path(__file__).parents[2] / "ai_usage" / "simulator").rglob("*.py"))
     found = {a or b for a, b in re.findall(r"^\s*(?:from (\w+)[\w.]* import|import (\w+))", source, re.MULTILINE)}
     assert found <= sys.stdlib_module_names | {"__future__"}

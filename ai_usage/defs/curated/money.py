@@ -40,7 +40,7 @@ def _prices(runtime: Runtime, window: Window) -> dg.AssetCheckResult:
     billed, listed = (sum((d[name] for d in days), Decimal(0)) for name in ("billed_usd", "list_usd"))
     return check(
         "prices_explain", not wrong, expected=f"{listed:.2f} at list price", actual=f"{billed:.2f}", sample=wrong,
-        remedy="A price changed or a contract applies: correct sql/staging/stg_anthropic_prices.sql from the vendor's price list, with the day.",
+        remedy="A price changed or a contract applies: correct sql/staging/anthropic/stg_anthropic_prices.sql from the vendor's price list, with the day.",
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Which of Cursor's events are billed: the one place of the rule, as SQL for the decoder and for the warehouse.
 
-Belongs here: the kinds, how their spellings are folded, and the model that `make docs` writes from both (`sql/staging/stg_cursor_event_versions.sql`).
+Belongs here: the kinds, how their spellings are folded, and the model that `make docs` writes from both (`sql/staging/cursor/stg_cursor_event_versions.sql`).
 
 `isChargeable` says that an event has a price, not that it is billed: live accounts send true on "Included in Business". The bill of a live account
 agrees with the kinds (6,746 cents, where the flag alone gives 14,806). The set of kinds is open.
@@ -44,7 +44,7 @@ def decoded(kind: str, chargeable: str) -> str:
 
 
 def model() -> str:
-    """`sql/staging/stg_cursor_event_versions.sql`."""
+    """`sql/staging/cursor/stg_cursor_event_versions.sql`."""
     case = billing("e.folded_kind", "e.is_chargeable", "REGEXP_CONTAINS").replace(" WHEN ", "\n    WHEN ").replace(" ELSE ", "\n    ELSE ").replace(
         " END", "\n  END"
     )  # fmt: skip
