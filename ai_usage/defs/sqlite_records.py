@@ -4,6 +4,8 @@ Dagster makes a new engine for each operation: a run of 1,805 events opened a fi
 log into it each time. Importing this module hands Dagster's three SQLite storages engines that stay. It works with any `dagster.yaml`, and
 every process that loads our launcher or our definitions has it.
 
+Each run has a file of its own, and for each Dagster read the scripts of all its schema's revisions, 0.1 s: they are read once for each process.
+
 Belongs here: how connections to Dagster's SQLite files are made, kept and ended. Does not belong here: what Dagster writes; Postgres.
 """
 
@@ -16,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
@@ -91,5 +95,19 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+_read = ScriptDirectory.from_config
+_scripts: dict[tuple[str | None, ...], ScriptDirectory] = {}
+
+
+def scripts(config: Config) -> ScriptDirectory:
+    """The revisions of a schema, read once; in place of `ScriptDirectory.from_config`."""
+    key = (config.get_main_option("script_location"), config.get_main_option("version_locations"))
+    with _lock:
+        if key not in _scripts:
+            _scripts[key] = _read(config)
+        return _scripts[key]
+
+
+ScriptDirectory.from_config = scripts  # type: ignore[assignment,method-assign]
 for storage in STORAGES:
     storage.create_engine = engine  # type: ignore[attr-defined]

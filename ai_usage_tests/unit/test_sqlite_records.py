@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.sql import check_alembic_revision, get_alembic_config
 from sqlalchemy.pool import NullPool
 
 from ai_usage.defs import sqlite_records
@@ -54,6 +59,18 @@ def test_dagster_makes_its_engines_with_ours() -> None:
         assert storage.create_engine is sqlite_records.engine
         source = Path(str(storage.__file__)).read_text(encoding="utf-8")
         assert source.count("create_engine(") >= 2 and "db.create_engine" not in source, storage.__name__
+
+
+def test_the_revisions_of_a_schema_are_read_once(tmp_path: Path) -> None:
+    """Dagster reads them for the file of each run, through the name that is ours here. Another folder has others."""
+    configs = [get_alembic_config(str(storage.__file__)) for storage in (sqlite_event_log, sqlite_run_storage)]
+    events, runs = (ScriptDirectory.from_config(config) for config in configs)
+    assert events is runs, "Dagster keeps the revisions of all its files in one folder"
+    with sqlalchemy.create_engine("sqlite://").connect() as con:
+        assert check_alembic_revision(configs[0], con) == (None, events.as_revision_number("head"))
+    other = Config()
+    other.set_main_option("script_location", str(tmp_path))
+    assert ScriptDirectory.from_config(other) is not events
 
 
 def test_a_file_is_opened_once_for_many_operations(path: Path) -> None:
