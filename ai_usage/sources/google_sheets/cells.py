@@ -93,7 +93,8 @@ def email(stored: Any, shown: str) -> str:
 
 def addresses(stored: Any, shown: str) -> tuple[list[str], list[str]]:
     """The e-mail addresses of a cell that holds several, and what in it is none."""
-    parts = re.split(r"[;,|\s]+", re.sub(r"[^;,|<>]*<([^<>]*)>", r"\1;", text(stored, shown)))
+    # The name before an address begins after a separator: tried from each of its letters, a cell of 50,000 of them takes 13 s.
+    parts = re.split(r"[;,|\s]+", re.sub(r"(?<![^;,|<>])[^;,|<>]*<([^<>]*)>", r"\1;", text(stored, shown)))
     found = [(part, texts.address(part)) for part in parts if part]
     return [a for _, a in found if a], [part for part, a in found if not a]
 
