@@ -76,19 +76,39 @@ def test_a_wrong_key_and_an_unreachable_host(firm: Company) -> None:
     assert len(firm.sim.log) <= 12
 
 
-def test_a_moved_column_and_a_missing_tab(firm: Company) -> None:
-    """The sheet lost a required column and the required tab: both are named, the other tabs and Cursor are read, no department is lost."""
+def test_a_moved_column_a_missing_tab_and_an_api_that_is_down_with_its_file(firm: Company) -> None:
+    """The sheet lost a required column and the required tab: both are named, the other tabs are read, no department is lost. The events' API answers 500,
+    and somebody dropped the file of a day that it never gave: the fetch fails, the file is read all the same, the exit says that the API failed. (Cursor
+    read while the sheet is down: test_source_down.py.)"""
     before = facts(firm.db)
     firm.world.sheet.rename_column("people", "email", "mail address")
     firm.world.sheet.drop_tab("api_keys")
-    done = firm.run()
+    drop = firm.data / "uploads"
+    drop.mkdir(exist_ok=True)
+    with contextlib.closing(duckdb.connect(str(firm.db))) as con:
+        con.execute("DELETE FROM raw_fetches WHERE endpoint = 'filtered-usage-events' AND usage_date = ?", [DAYS[5]])
+        con.execute("DELETE FROM raw_cursor_events WHERE usage_date = ?", [DAYS[5]])
+        con.execute("DELETE FROM fct_cost_daily WHERE cost_date = ?", [DAYS[5]])
+    lines = ["timestamp,userEmail,isChargeable,chargedCents,model,kind"]
+    lines += [
+        f'{e.ts},{e.email or ""},{str(e.chargeable).lower()},{Decimal(e.charged).scaleb(-6):f},{e.model},"{e.kind}"'
+        for e in firm.world.day(DAYS[5]).events
+    ]
+    (drop / "cursor_events-one-day.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    firm.sim.add_fault(Fault("500", PATHS["filtered-usage-events"], times=None))
+    done = firm.run(AI_USAGE_HTTP_PATIENCE_S="0.5")
     assert_sentence(done, "people", "'email'", "row 1")
     assert_sentence(done, "api_keys", "add it")
+    assert_sentence(done, "failed raw_cursor_events", "500")
     after = facts(firm.db)
     for name in ("dim_user_assignments", "dim_users"):
         assert after[name] == before[name], name
-    assert after["fct_cost_daily"] != before["fct_cost_daily"] and billed(firm.db) == firm.world.truth.billed_usd_by_day()
-    assert rows(firm.db, "SELECT DISTINCT endpoint FROM raw_fetches WHERE state = 'failed' ORDER BY 1") == [("api_keys",), ("people",)]
+    failed = rows(firm.db, "SELECT DISTINCT endpoint FROM raw_fetches WHERE state = 'failed' ORDER BY 1")
+    assert failed == [("api_keys",), ("filtered-usage-events",), ("people",)]
+    assert rows(
+        firm.db, "SELECT origin, row_count FROM stg_current_fetches WHERE endpoint = 'filtered-usage-events' AND usage_date = ?", [DAYS[5]]
+    ) == [("upload", len(lines) - 1)]
+    assert billed(firm.db)[DAYS[5]] == firm.world.truth.billed_usd_by_day()[DAYS[5]], "what the file says counts in the same command"
 
 
 def test_a_locked_database_file(firm: Company) -> None:
@@ -257,28 +277,6 @@ def test_files_stand_in_for_an_api_that_is_down(tmp_path: Path) -> None:
         found.load(DAYS[6], LAST)
         assert_books(found.db, found.world, DAYS[6])
         assert set(rows(found.db, "SELECT origin FROM stg_current_fetches WHERE endpoint = 'filtered-usage-events'")) == {("api",)}
-
-
-def test_the_command_uses_a_dropped_file_while_the_api_is_down(firm: Company) -> None:
-    """The issue's fallback through `ai-usage run`: the fetch fails, the file is read all the same, the exit says that the API failed."""
-    drop = firm.data / "uploads"
-    drop.mkdir(exist_ok=True)
-    with contextlib.closing(duckdb.connect(str(firm.db))) as con:  # the API never gave that day
-        con.execute("DELETE FROM raw_fetches WHERE endpoint = 'filtered-usage-events' AND usage_date = ?", [DAYS[5]])
-        con.execute("DELETE FROM raw_cursor_events WHERE usage_date = ?", [DAYS[5]])
-    lines = ["timestamp,userEmail,isChargeable,chargedCents,model,kind"]
-    lines += [
-        f'{e.ts},{e.email or ""},{str(e.chargeable).lower()},{Decimal(e.charged).scaleb(-6):f},{e.model},"{e.kind}"'
-        for e in firm.world.day(DAYS[5]).events
-    ]
-    (drop / "cursor_events-one-day.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    firm.sim.add_fault(Fault("500", PATHS["filtered-usage-events"], times=None))
-    done = firm.run(AI_USAGE_HTTP_PATIENCE_S="0.5")
-    assert_sentence(done, "failed raw_cursor_events", "500")
-    assert rows(
-        firm.db, "SELECT origin, row_count FROM stg_current_fetches WHERE endpoint = 'filtered-usage-events' AND usage_date = ?", [DAYS[5]]
-    ) == [("upload", len(lines) - 1)]
-    assert billed(firm.db)[DAYS[5]] == firm.world.truth.billed_usd_by_day()[DAYS[5]], "what the file says counts in the same command"
 
 
 def test_demo(tmp_path: Path) -> None:

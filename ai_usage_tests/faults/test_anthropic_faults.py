@@ -108,7 +108,8 @@ class Claude:
     def load(self, name: str) -> LoadReport:
         read = READS[name]
         walks = walk_all(read.window.split(read.days), getattr(self.client, read.method), read.endpoint, 2)
-        return Loader(self.warehouse, "test").load(read.endpoint, walks)
+        with self.warehouse.held():
+            return Loader(self.warehouse, "test").load(read.endpoint, walks)
 
     def struck(self) -> list[str]:
         return [r.fault for r in self.sim.log if r.fault]

@@ -297,7 +297,7 @@ _WILD = st.one_of(
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: e.name)
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_a_row_holds_it_counts_or_is_refused_by_name_and_never_both(
     tmp_path: Path, endpoint: Endpoint, data: st.DataObject
