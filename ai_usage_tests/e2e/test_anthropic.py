@@ -54,6 +54,10 @@ class Firm:
 
     def load(self, window: Window | None = None) -> list[str]:
         """Everything of those days; returns the sentences of what failed."""
+        with self.warehouse.held():
+            return self._load(window)
+
+    def _load(self, window: Window | None) -> list[str]:
         loader = Loader(self.warehouse)
         today = Window(TODAY, TODAY)
         failures = []
@@ -69,7 +73,8 @@ class Firm:
 
     def compute(self, window: Window | None = None) -> None:
         window = window or self.window
-        transform.build(self.warehouse, window.first, window.last, as_of=TODAY)
+        with self.warehouse.held():
+            transform.build(self.warehouse, window.first, window.last, as_of=TODAY)
 
     def money(self, *columns: str) -> dict[tuple[Any, ...], Decimal]:
         by = ", ".join(columns)

@@ -55,7 +55,8 @@ class Both:
             if asked is None:
                 continue
             one, days = (client.people, 1) if endpoint is records.ENTERPRISE_USERS else (client.report(endpoint), 31)
-            report = Loader(self.base.warehouse).load(endpoint, walk_all(asked.split(days), one, endpoint))
+            with self.base.warehouse.held():
+                report = Loader(self.base.warehouse).load(endpoint, walk_all(asked.split(days), one, endpoint))
             assert [str(f.error) for f in report.failures] == []
             assert report.rejected == 0
             assert {f for f in report.unknown_fields if "extra" not in f.lower()} == set()  # the rough vendor adds fields of that name

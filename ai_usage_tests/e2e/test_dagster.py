@@ -242,7 +242,7 @@ def test_the_morning_asks_for_the_utc_days_that_have_ended(morning: datetime, ut
     """The range is that of the tick, also when the daemon makes it later: up to the UTC day before the morning, a settle window long."""
     assert morning.astimezone(UTC).hour == utc_hour
     start = datetime(2025, 1, 1).date()
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_schedule_context(
             instance=instance,
             scheduled_execution_time=morning,
@@ -270,7 +270,7 @@ def test_the_schedule_is_six_in_los_angeles_and_on(tmp_path: Path) -> None:
 
 def test_the_first_morning_does_not_ask_before_the_start_date(tmp_path: Path) -> None:
     now = datetime.now(UTC)
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_schedule_context(
             instance=instance, scheduled_execution_time=now, resources={"runtime": runtime_of(None, tmp_path, settle_days=300)}
         )
@@ -283,7 +283,7 @@ def test_the_first_morning_does_not_ask_before_the_start_date(tmp_path: Path) ->
 
 def tick(sensor: dg.SensorDefinition, runtime: Runtime, cursor: str | None = None) -> tuple[list[dg.RunRequest], str, str | None]:
     """(run requests, what it says when it skips, the new cursor)"""
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"runtime": runtime})
         data = sensor.evaluate_tick(context)
     return list(data.run_requests or ()), data.skip_message or "", data.cursor

@@ -22,6 +22,7 @@ from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage_tests.fixtures.desk import Desk, curated
 from ai_usage_tests.parity.test_models_agree import AS_OF, FIRST, UGLY, simulated, ugly
+from ai_usage_tests.proving import only_in_prove, some
 from ai_usage_tests.unit.test_focus_mart import book
 from ai_usage_tests.unit.test_sql_marts import cost
 
@@ -85,7 +86,7 @@ def exported(desk: Desk, month: date = NOV) -> tuple[Path, Path]:
 
 
 def test_a_company_with_everything_conforms(new_desk, tmp_path: Path, validate: Validate) -> None:
-    """Simulated vendors of every kind with ugly rows laid beside them: CSV and Parquet, both months' rows of it in one file each."""
+    """Simulated vendors of every kind with ugly rows laid beside them, both months' rows of it in one file: as CSV, and when proving as Parquet too."""
     desk = new_desk()
     simulated(desk, tmp_path)
     ugly(desk)
@@ -98,11 +99,12 @@ def test_a_company_with_everything_conforms(new_desk, tmp_path: Path, validate: 
     kinds = {r["k"] for r in desk.ask("SELECT DISTINCT CONCAT(ChargeCategory, ' ', COALESCE(ConsumedUnit, '')) AS k FROM vw_focus")}
     assert {"Usage Tokens", "Usage Requests", "Usage Units", "Purchase ", "Credit ", "Tax ", "Adjustment "} <= kinds
     assert desk.one("SELECT COUNT(*) AS n FROM vw_focus WHERE x_UserEmail IS NULL") > 0, "unattributed cost is there"
-    table, parquet = exported(desk)
-    assert validate(table) == SEATS | NO_INVOICE
-    assert validate(parquet) == SEATS | NO_INVOICE
+    for file in some(exported(desk)[:1], exported(desk)):  # that the Parquet file holds the same: unit/test_focus_files.py
+        assert validate(file) == SEATS | NO_INVOICE
 
 
+# Two that show a defect of the validator alone, with files whose every column the tests above and below judge too.
+@only_in_prove
 def test_without_seats_and_with_invoices_another_rule_fails(desk: Desk, validate: Validate) -> None:
     """Reproduces two defects: no purchase, no complaint about EffectiveCost; every charge invoiced, and InvoiceId had to be null."""
     desk.tab("invoices", {"platform": "cursor", "invoice_month": NOV, "invoice_number": "INV-1", "cost_type": "usage", "amount_usd": N(3)})
@@ -124,6 +126,7 @@ def test_corrections_conform_and_leave_the_month_half_invoiced(desk: Desk, valid
     assert validate(table) == MIXED
 
 
+@only_in_prove
 def test_a_file_without_rows_breaks_rules_on_values_that_are_not_there(desk: Desk, validate: Validate) -> None:
     table, _ = exported(desk)
     assert validate(table) == NO_ROWS
