@@ -18,7 +18,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from .anthropic_books import AnthropicBooks
+from .anthropic.books import AnthropicBooks
 from .cast import Cast, ServiceAccount
 from .catalog import INCLUDED, USAGE
 from .events import Day, work

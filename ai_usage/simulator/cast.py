@@ -2,7 +2,7 @@
 
 Belongs here: people, departments, vendor accounts, the awkward cases every real directory has, and folding
 a vendor's e-mail to its person.
-Does not belong here: what they do (events.py), or how the sheet writes it down (sheet_content.py).
+Does not belong here: what they do (events.py), or how the sheet writes it down (google_sheets/content.py).
 
 Person number i is the same for any size of company. The awkward cases have fixed numbers: 0 the owner, 1
 changes department, 2 has three vendor e-mails, 3 is missing in the people sheet, 4 was removed.

@@ -1,7 +1,7 @@
 """Who owns which API key, as the company's spreadsheet says.
 
 Belongs here: the rows of the api_keys tab, which the books need as well.
-Does not belong here: cells (sheet_content.py), what the vendor knows of a key (anthropic_cast.py).
+Does not belong here: cells (google_sheets/content.py), what the vendor knows of a key (anthropic/cast.py).
 """
 
 from __future__ import annotations

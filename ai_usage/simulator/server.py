@@ -24,9 +24,9 @@ from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from .control import Control
-from .cursor import Cursor
+from .cursor.api import Cursor
 from .faults import PAGE, STATUS, Fault, FaultBook, damage, page_before, script
-from .sheet import SHEET_ID
+from .google_sheets.sheet import SHEET_ID
 from .vendors import VENDORS
 from .wire import Request, Response, Vendor
 from .world import World

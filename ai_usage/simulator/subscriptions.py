@@ -1,7 +1,7 @@
 """Seats and flat fees, and how a monthly price becomes days.
 
 Belongs here: the company's subscriptions and their accrual.
-Does not belong here: usage (events.py), the sheet's cells (sheet_content.py).
+Does not belong here: usage (events.py), the sheet's cells (google_sheets/content.py).
 """
 
 from __future__ import annotations

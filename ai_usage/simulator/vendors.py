@@ -7,9 +7,9 @@ Does not belong here: anything of one vendor.
 
 from __future__ import annotations
 
-from .anthropic import Anthropic
-from .cursor import Cursor
-from .google_sheets import GoogleSheets
+from .anthropic.api import Anthropic
+from .cursor.api import Cursor
+from .google_sheets.api import GoogleSheets
 from .wire import Vendor
 
 VENDORS: tuple[type[Vendor], ...] = (GoogleSheets, Anthropic, Cursor)

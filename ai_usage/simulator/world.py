@@ -12,14 +12,14 @@ from collections import OrderedDict
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 
-from . import claude_ai_exports
-from .anthropic_cast import Org
-from .anthropic_world import Claude
+from .anthropic.cast import Org
+from .anthropic.world import Claude
 from .books import Books, Ledger, keep_books
 from .cast import Cast
+from .claude_ai import exports as claude_ai_exports
 from .events import Day, generate, is_holiday, restated
-from .sheet import Sheet
-from .sheet_content import company_sheet
+from .google_sheets.content import company_sheet
+from .google_sheets.sheet import Sheet
 from .subscriptions import company_subscriptions, days
 
 KINDS = ("up", "down", "empty")

@@ -16,7 +16,7 @@ import pytest
 
 from ai_usage.loading import LoadReport
 from ai_usage.simulator import Fault, script
-from ai_usage.simulator.sheet import Cell
+from ai_usage.simulator.google_sheets.sheet import Cell
 from ai_usage_tests.fixtures.company import (
     CURATED,
     DAYS,

@@ -28,9 +28,9 @@ import requests
 
 from ai_usage.simulator import Fault, Simulator, World
 from ai_usage.simulator.books import AccountDay
-from ai_usage.simulator.cursor import _spend_row
+from ai_usage.simulator.cursor.api import _spend_row
+from ai_usage.simulator.google_sheets.sheet import DOLLARS, Cell
 from ai_usage.simulator.server import RateLimit
-from ai_usage.simulator.sheet import DOLLARS, Cell
 
 EXAMPLES = Path(__file__).parents[1] / "fixtures" / "contracts"
 DAY = 86_400_000

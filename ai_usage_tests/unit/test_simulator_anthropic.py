@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from ai_usage.simulator import Fault, Simulator, World, script
-from ai_usage.simulator.anthropic_catalog import PRICE_CHANGE, PRICES, TOKEN_TYPES
+from ai_usage.simulator.anthropic.catalog import PRICE_CHANGE, PRICES, TOKEN_TYPES
 from ai_usage.simulator.key_owners import key_owners
 
 EXAMPLES = Path(__file__).parents[1] / "fixtures" / "contracts" / "anthropic"

@@ -11,11 +11,11 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
-from .cast import Account, ServiceAccount
-from .catalog import INCLUDED, USAGE
-from .events import DAY_MS, Day, Edit, Event, day_of, day_start, work
-from .subscriptions import days
-from .wire import Problem
+from ..cast import Account, ServiceAccount
+from ..catalog import INCLUDED, USAGE
+from ..events import DAY_MS, Day, Edit, Event, day_of, day_start, work
+from ..subscriptions import days
+from ..wire import Problem
 
 _MAX_RANGE = 30 * DAY_MS
 _COUNTS = [

@@ -2,7 +2,7 @@
 
 Belongs here: usage by every dimension the vendor counts, costs without usage, Claude Code's sessions, corrections of a
 day; drawn from (seed, day, key) alone, whatever the window.
-Does not belong here: adding up (anthropic_books.py), JSON (anthropic_reports.py).
+Does not belong here: adding up (books.py), JSON (reports.py).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import random
 from datetime import date
 from typing import NamedTuple
 
-from . import anthropic_catalog as shop
-from .anthropic_cast import DEFAULT, PRODUCTION, Actor, Key, Org, User, customer_types
-from .anthropic_catalog import BATCH, ESTIMATE, GLOBAL, LONG, NOT_AVAILABLE, OLDER, PRIORITY, SHORT, SONNET, STANDARD, US, prices_on
-from .events import is_holiday
+from ..events import is_holiday
+from . import catalog as shop
+from .cast import DEFAULT, PRODUCTION, Actor, Key, Org, User, customer_types
+from .catalog import BATCH, ESTIMATE, GLOBAL, LONG, NOT_AVAILABLE, OLDER, PRIORITY, SHORT, SONNET, STANDARD, US, prices_on
 
 Tokens = tuple[int, ...]  # in the order of shop.TOKEN_TYPES
 

@@ -1,8 +1,8 @@
 """Cursor's Admin API: authentication, limits, errors, and which handler answers which path.
 
 Belongs here: the contract of the /teams endpoints other than event pages and daily rows.
-Does not belong here: event pages (cursor_events.py), daily rows (cursor_daily.py), billing groups
-(cursor_groups.py).
+Does not belong here: event pages (events.py), daily rows (daily.py), billing groups
+(groups.py).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from .books import AccountDay
-from .cast import OWNER, Account
-from .cursor_daily import daily_usage
-from .cursor_events import EventPages
-from .cursor_groups import group_answer, groups_answer
-from .events import day_start
-from .numbers import cents
-from .subscriptions import days
-from .wire import Problem, Records, Request, Response, Vendor, parse_day
+from ..books import AccountDay
+from ..cast import OWNER, Account
+from ..events import day_start
+from ..numbers import cents
+from ..subscriptions import days
+from ..wire import Problem, Records, Request, Response, Vendor, parse_day
+from .daily import daily_usage
+from .events import EventPages
+from .groups import group_answer, groups_answer
 
 _ERRORS = {
     400: ("Bad Request", "Invalid request"),

@@ -2,7 +2,7 @@
 
 Belongs here: A1 ranges, rendering options, Google's error form, a token exchange that lets a local key file
 work.
-Does not belong here: cells and their display (sheet.py), what the company writes there (sheet_content.py).
+Does not belong here: cells and their display (sheet.py), what the company writes there (content.py).
 Anybody may read: no credentials are checked.
 """
 
@@ -12,8 +12,8 @@ import re
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from ..wire import Problem, Request, Response, Vendor
 from .sheet import DOLLARS, EMPTY, EUROS, FRANCS, Cell, Sheet, Tab
-from .wire import Problem, Request, Response, Vendor
 
 _STATUS = {
     400: ("INVALID_ARGUMENT", "Request contains an invalid argument."),

@@ -1,7 +1,7 @@
 """What the invented Anthropic sells: models, token classes, and the dated price table.
 
 Belongs here: constants of the price list and exact arithmetic on it.
-Does not belong here: who uses what (anthropic_days.py). Names, prices and the change of price are invented.
+Does not belong here: who uses what (days.py). Names, prices and the change of price are invented.
 
 Money is integer nano-USD (1e-9 USD = 1e-7 cents), so that every price per token is a whole number: 3 USD per million
 tokens is 3000. A price that is not whole is an error here, never a rounding.

@@ -1,7 +1,7 @@
 """The Anthropic organization over time: its days, their corrections, bounded caches.
 
 Belongs here: which version of a day is served, and the Enterprise organization beside the Platform one.
-Does not belong here: how a day comes about (anthropic_days.py), HTTP (anthropic.py).
+Does not belong here: how a day comes about (days.py), HTTP (api.py).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections import OrderedDict
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
-from .anthropic_books import AnthropicLedger, keep_books
-from .anthropic_days import EMPTY_DAY, AnthropicDay, corrected, generate
-from .cast import REMOVED
+from ..cast import REMOVED
+from .books import AnthropicLedger, keep_books
+from .days import EMPTY_DAY, AnthropicDay, corrected, generate
 
 if TYPE_CHECKING:
-    from .world import World
+    from ..world import World
 
 _KEEP_ROWS = 400_000  # generated usage rows held in memory
 KEY_SHAPES = ("scope", "legacy", "both")

@@ -1,7 +1,7 @@
 """The company's Anthropic organization: workspaces, users, API keys, and whose they are.
 
 Belongs here: the directory as the vendor keeps it, the awkward keys, the rule that says who owns a key on a day.
-Does not belong here: usage (anthropic_days.py), the JSON of the directory (anthropic_directory.py).
+Does not belong here: usage (days.py), the JSON of the directory (api.py).
 
 A key belongs to one workspace for ever. The first twelve keys are the awkward cases, by name in KEYS; further ones are
 ordinary. Keys of Claude Code are on top of `api_keys`.
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from .anthropic_catalog import HAIKU, OLDER, OPUS, SONNET
-from .cast import MANY_NAMES, REMOVED, SERVICE, Cast, Person
-from .key_owners import KeyOwner
+from ..cast import MANY_NAMES, REMOVED, SERVICE, Cast, Person
+from ..key_owners import KeyOwner
+from .catalog import HAIKU, OLDER, OPUS, SONNET
 
 ORGANIZATION = "dc9f6c26-0000-4000-8000-000000000001"
 ENTERPRISE = "dc9f6c26-0000-4000-8000-000000000002"

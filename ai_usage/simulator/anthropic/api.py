@@ -1,8 +1,8 @@
 """Anthropic's Admin API: authentication, limits, errors, and which handler answers which path.
 
 Belongs here: the contract that all of /v1/organizations shares, and the directory endpoints.
-Does not belong here: reports (anthropic_reports.py), the analytics generation (anthropic_analytics.py), who exists
-(anthropic_cast.py).
+Does not belong here: reports (reports.py), the analytics generation (analytics.py), who exists
+(cast.py).
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from .anthropic_analytics import Analytics
-from .anthropic_cast import ENTERPRISE, ORGANIZATION, WORKSPACES, Key, Workspace
-from .anthropic_engagement import engagement
-from .anthropic_query import only, whole_number
-from .anthropic_reports import Reports
-from .numbers import dumps
-from .wire import Problem, Records, Request, Response, Vendor
+from ..numbers import dumps
+from ..wire import Problem, Records, Request, Response, Vendor
+from .analytics import Analytics
+from .cast import ENTERPRISE, ORGANIZATION, WORKSPACES, Key, Workspace
+from .engagement import engagement
+from .query import only, whole_number
+from .reports import Reports
 
 _ERRORS = {
     400: ("invalid_request_error", "Invalid request"),

@@ -14,13 +14,13 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
-from .cast import UNKNOWN
-from .key_owners import key_owners
+from ..cast import UNKNOWN
+from ..key_owners import key_owners
+from ..subscriptions import months, next_month
 from .sheet import DOLLARS, THOUSANDS, US_DATE, Cell, Sheet
-from .subscriptions import months, next_month
 
 if TYPE_CHECKING:
-    from .world import World
+    from ..world import World
 
 HEADERS = {
     "api_keys": "api_key_name email description valid_from valid_to",

@@ -19,11 +19,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .numbers import plain
-from .subscriptions import days
+from ..numbers import plain
+from ..subscriptions import days
 
 if TYPE_CHECKING:
-    from .world import World
+    from ..world import World
 
 AUDIT_HEADER = (
     "created_at", "actor_info", "event", "event_info", "entity_info", "ip_address", "device_id", "user_agent", "client_platform",

@@ -16,11 +16,11 @@ from datetime import date
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any
 
-from .cast import Account, ServiceAccount
-from .events import Event, day_of, day_start
-from .numbers import cents_text, dumps
-from .subscriptions import days
-from .wire import Problem
+from ..cast import Account, ServiceAccount
+from ..events import Event, day_of, day_start
+from ..numbers import cents_text, dumps
+from ..subscriptions import days
+from ..wire import Problem
 
 _PAGES_BYTES, _DAYS_BYTES = 256 << 20, 64 << 20
 _HOSTING = ("CLOUD", "SELF_HOSTED", "SELF_HOSTED_POOL", "SELF_HOSTED_MACHINE")

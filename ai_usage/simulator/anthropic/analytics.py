@@ -2,7 +2,7 @@
 
 Belongs here: grouping by any dimension, rows and their order, cursors bound to query and refresh, for the Platform
 organization and the Enterprise one.
-Does not belong here: who may ask (anthropic.py), engagement (anthropic_engagement.py).
+Does not belong here: who may ask (api.py), engagement (engagement.py).
 
 Priority Tier has usage and no cost, as in the legacy reports. The list amount is a quarter above the amount.
 """
@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from .anthropic_cast import CLAUDE_CODE, DEFAULT, ENTERPRISE, ORGANIZATION, Actor, user_id
-from .anthropic_catalog import BATCH, TOKEN_TYPES, WEB_SEARCH, cents_text
-from .anthropic_query import chosen, cursor, fingerprint, instant, only, required, stamp, uncursor, whole_number
-from .cursor_events import Bounded
-from .numbers import dumps
-from .subscriptions import days
-from .wire import Problem, Request, Response
+from ..cursor.events import Bounded
+from ..numbers import dumps
+from ..subscriptions import days
+from ..wire import Problem, Request, Response
+from .cast import CLAUDE_CODE, DEFAULT, ENTERPRISE, ORGANIZATION, Actor, user_id
+from .catalog import BATCH, TOKEN_TYPES, WEB_SEARCH, cents_text
+from .query import chosen, cursor, fingerprint, instant, only, required, stamp, uncursor, whole_number
 
 BETA = "analytics-usage-cost-2026-08-24"
 EARLIEST = date(2026, 1, 1)

@@ -1,7 +1,7 @@
 """A spreadsheet: tabs of typed cells, and what Google displays for each.
 
 Belongs here: cells, display formats of locale en_US, the edits that tests make.
-Does not belong here: what the company writes into it (sheet_content.py), A1 ranges and HTTP
+Does not belong here: what the company writes into it (content.py), A1 ranges and HTTP
 (google_sheets.py).
 
 Row numbers are those a person sees: the header is row 1, the first record row 2.

@@ -11,7 +11,7 @@ import binascii
 import zlib
 from datetime import UTC, date, datetime
 
-from .wire import Problem, Request
+from ..wire import Problem, Request
 
 
 def only(request: Request, *known: str) -> None:

@@ -17,14 +17,14 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from .anthropic_cast import CLAUDE_CODE
-from .anthropic_catalog import PRIORITY, TOKEN_TYPES, WEB_SEARCH, prices_on, usd
-from .anthropic_days import AnthropicDay, CodeRow
-from .key_owners import KeyOwner, key_owners
-from .subscriptions import days
+from ..key_owners import KeyOwner, key_owners
+from ..subscriptions import days
+from .cast import CLAUDE_CODE
+from .catalog import PRIORITY, TOKEN_TYPES, WEB_SEARCH, prices_on, usd
+from .days import AnthropicDay, CodeRow
 
 if TYPE_CHECKING:
-    from .world import World
+    from ..world import World
 
 # (workspace_id, cost_type, model, token_type, service_tier, context_window, inference_geo)
 Line = tuple[str | None, str, str | None, str | None, str | None, str | None, str | None]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from .anthropic_query import cursor, fingerprint, only, uncursor, whole_number
-from .wire import Problem, Request, parse_day
+from ..wire import Problem, Request, parse_day
+from .query import cursor, fingerprint, only, uncursor, whole_number
 
 EARLIEST = date(2026, 1, 1)
 _TOOLS = ("edit_tool", "multi_edit_tool", "notebook_edit_tool", "write_tool")

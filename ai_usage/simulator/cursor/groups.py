@@ -11,9 +11,9 @@ from collections import defaultdict
 from datetime import date
 from typing import Any
 
-from .cast import Account
-from .numbers import cents
-from .subscriptions import days, next_month
+from ..cast import Account
+from ..numbers import cents
+from ..subscriptions import days, next_month
 
 UNASSIGNED = "Unassigned"
 _CREATED, _UPDATED = "2026-01-15T10:30:00.000Z", "2026-01-20T14:22:00.000Z"

@@ -1,7 +1,7 @@
 """Anthropic's legacy reports: usage, cost, Claude Code.
 
 Belongs here: buckets, grouping, filters, paging, and the JSON text, rendered once per day and kept in bounded memory.
-Does not belong here: authentication (anthropic.py), the numbers themselves (anthropic_days.py, anthropic_books.py).
+Does not belong here: authentication (api.py), the numbers themselves (days.py, books.py).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from datetime import date, timedelta
 from json.encoder import encode_basestring_ascii as quote
 from operator import itemgetter
 
-from .anthropic_cast import ORGANIZATION
-from .anthropic_catalog import cents_text, description
-from .anthropic_days import CodeRow, Usage
-from .anthropic_query import chosen, cursor, fingerprint, instant, only, required, stamp, uncursor, whole_number
-from .cursor_events import Bounded
-from .numbers import dumps
-from .subscriptions import days
-from .wire import Problem, Request, Response, parse_day
+from ..cursor.events import Bounded
+from ..numbers import dumps
+from ..subscriptions import days
+from ..wire import Problem, Request, Response, parse_day
+from .cast import ORGANIZATION
+from .catalog import cents_text, description
+from .days import CodeRow, Usage
+from .query import chosen, cursor, fingerprint, instant, only, required, stamp, uncursor, whole_number
 
 _KEPT_BYTES = 256 << 20
 DIMENSIONS = Usage._fields[:9]

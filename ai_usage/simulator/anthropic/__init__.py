@@ -1,0 +1,1 @@
+"""Anthropic on localhost: its organization, its days, its books, and the endpoints that show them."""

@@ -1,0 +1,1 @@
+"""What claude.ai's console lets people download."""

@@ -1,0 +1,1 @@
+"""Cursor on localhost: event pages, daily rows, groups."""

@@ -1,0 +1,1 @@
+"""Google Sheets on localhost, and what finance keeps in one."""
