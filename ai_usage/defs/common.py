@@ -112,9 +112,19 @@ def table_metadata(table: Table) -> dict[str, Any]:
     return metadata
 
 
-def usd(value: Decimal | None) -> dg.MetadataValue:
-    """Money in metadata: text, since a float would round it."""
-    return dg.MetadataValue.text("unknown" if value is None else f"{value:f}")
+def usd(value: Decimal | None, name: str = "cost_usd") -> dict[str, Any]:
+    """Money in metadata: a number for Dagster's plots, which is a float and rounded, and beside it the exact decimal as text."""
+    if value is None:
+        return {f"{name}_exact": "unknown"}
+    return {name: float(value), f"{name}_exact": f"{value:f}"}
+
+
+def tell_days(context: dg.AssetExecutionContext, days: Mapping[date, Mapping[str, Any]], absent: Mapping[str, Any]) -> None:
+    """Give each partition of the run its own numbers beside the step's; `absent` is said of a day that has none."""
+    if not (context.has_partition_key or context.has_partition_key_range):
+        return
+    for key in context.partition_keys:
+        context.add_asset_metadata(days.get(date.fromisoformat(key), absent), partition_key=key)
 
 
 def load_metadata(report: LoadReport, settle_days: int, lines: Sequence[Line] = ()) -> dict[str, Any]:
@@ -134,7 +144,7 @@ def load_metadata(report: LoadReport, settle_days: int, lines: Sequence[Line] = 
             "response_p95_s": round(quantile(lines, 0.95) or 0.0, 3),
         }
     if report.vendor_total_usd is not None:
-        metadata["cost_usd"] = usd(report.vendor_total_usd)
+        metadata |= usd(report.vendor_total_usd)
     if report.unknown_fields:
         metadata["unknown_fields"] = sorted(report.unknown_fields)
     if report.skipped:
@@ -209,11 +219,19 @@ def asset_key(table: Table) -> dg.AssetKey:
     return dg.AssetKey(table.name)
 
 
-def load_result(endpoint: Endpoint, report: LoadReport, runtime: Runtime, checks: Iterator[dg.AssetCheckResult]) -> dg.MaterializeResult:
+def load_result(
+    context: dg.AssetExecutionContext, endpoint: Endpoint, report: LoadReport, runtime: Runtime, checks: Iterator[dg.AssetCheckResult]
+) -> dg.MaterializeResult:
     """The end of every raw asset: raise for failed windows (what could be read is published), else metadata and checks."""
     error = report.error()
     if error is not None:
         raise failed(error)
+    numbers = {
+        day: {"dagster/row_count": held.rows, "rejected": held.rejected, "unknown_money_records": held.unknown_money}
+        | ({} if held.vendor_total_usd is None else usd(held.vendor_total_usd))
+        for day, held in report.by_day.items()
+    }
+    tell_days(context, numbers, {"dagster/row_count": 0})
     settle = runtime.settings.settle_days if endpoint.usage_date else 0
     lines = [line for line in runtime.traffic.lines() if (line.source, line.endpoint) == (endpoint.source, endpoint.name)]
     results = list(checks)

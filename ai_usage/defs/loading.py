@@ -48,18 +48,18 @@ def load_days(
         dg.Failure: a window failed, or was refused although the endpoint bills or answered before; what could be read is published.
     """
     if left_out(runtime, endpoint):
-        return nothing(endpoint, window, runtime, f"AI_USAGE_LEAVE_OUT leaves {endpoint.source}/{endpoint.name} out.")
+        return nothing(context, endpoint, window, runtime, f"AI_USAGE_LEAVE_OUT leaves {endpoint.source}/{endpoint.name} out.")
     walks = walk_all(window.split(days), one, endpoint, runtime.settings.windows_in_flight)
     report = runtime.loader(context.run.run_id).load(endpoint, walks)
     found = checks.raw_checks(runtime.warehouse, endpoint, window, report)
-    return load_result(endpoint, report, runtime, itertools.chain(found, more()))
+    return load_result(context, endpoint, report, runtime, itertools.chain(found, more()))
 
 
-def nothing(endpoint: Endpoint, window: Window, runtime: Runtime, why: str) -> dg.MaterializeResult:
+def nothing(context: dg.AssetExecutionContext, endpoint: Endpoint, window: Window, runtime: Runtime, why: str) -> dg.MaterializeResult:
     """An endpoint that was not asked: nothing is known of its days, so none is empty and none failed."""
     runtime.warehouse.ensure()
     report = LoadReport(skipped=[why])
-    return load_result(endpoint, report, runtime, checks.raw_checks(runtime.warehouse, endpoint, window, report, asked=[]))
+    return load_result(context, endpoint, report, runtime, checks.raw_checks(runtime.warehouse, endpoint, window, report, asked=[]))
 
 
 def left_out(runtime: Runtime, endpoint: Endpoint) -> bool:

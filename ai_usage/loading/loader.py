@@ -38,6 +38,8 @@ REASONS = 20  # sentences about rows of one file
 class LoadReport:
     """What one load did, in numbers that materialization metadata show."""
 
+    by_day: dict[date, Day] = field(default_factory=dict)
+    """What each day holds, where the endpoint has days."""
     days: int = 0
     days_empty: int = 0
     days_unchanged: int = 0
@@ -400,6 +402,7 @@ def _changed_by(before: _Current | None, endpoint: Endpoint, day: Day, again: bo
 
 
 def _count(report: LoadReport, day: Day, changed: bool) -> None:
+    report.by_day[day.usage_date] = day
     report.days += 1
     report.days_empty += day.records == 0
     report.days_unchanged += not changed

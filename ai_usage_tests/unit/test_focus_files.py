@@ -248,7 +248,7 @@ def test_the_daily_asset_writes_this_month_and_the_one_before(desk: Desk) -> Non
     desk.lay("fct_cost_daily", *(cost(month, "1.5") for month in months))
     done = dg.materialize([focus_export], resources={"runtime": held})
     (made,) = done.asset_materializations_for_node("focus_export")
-    assert [made.metadata[f"{month:%Y-%m}/cost_usd"].value for month in months] == ["1.500000000"] * 2
+    assert [made.metadata[f"{month:%Y-%m}/cost_usd_exact"].value for month in months] == ["1.500000000"] * 2
     names = {p.name for p in (desk.folder / "data/exports/focus").iterdir()}
     assert names == {f"focus-1.2-{month:%Y-%m}.{kind}" for month in months for kind in ("csv", "parquet", "json")}
     line = {"platform": "cursor", "is_correction": False, "cost_date": months[0], "booked_on": months[0], "cost_usd": N(1)}

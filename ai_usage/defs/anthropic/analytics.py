@@ -27,7 +27,9 @@ def _asset(endpoint: Endpoint) -> dg.AssetsDefinition:
     )  # fmt: skip
     def report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
         if left_out(runtime, endpoint):
-            return nothing(endpoint, day_range(context), runtime, f"AI_USAGE_LEAVE_OUT leaves {endpoint.source}/{endpoint.name} out.")
+            return nothing(
+                context, endpoint, day_range(context), runtime, f"AI_USAGE_LEAVE_OUT leaves {endpoint.source}/{endpoint.name} out."
+            )
         runtime.warehouse.ensure()
         client = runtime.claude_enterprise if enterprise else runtime.anthropic_analytics
         try:
@@ -62,13 +64,13 @@ def _load(
     if window is None:
         why = reach.refused or reach.note or f"Anthropic {endpoint.name} has none of these days."
         context.log.info(why)
-        return nothing(endpoint, day_range(context), runtime, why)
+        return nothing(context, endpoint, day_range(context), runtime, why)
     one, days = (client.people, 1) if endpoint is records.ENTERPRISE_USERS else (client.report(endpoint), SPAN)
     walks = walk_all(window.split(days), one, endpoint, runtime.settings.windows_in_flight)
     report = runtime.loader(context.run.run_id).load(endpoint, walks)
     if reach.note:
         report.skipped.append(reach.note)
-    return load_result(endpoint, report, runtime, checks.raw_checks(runtime.warehouse, endpoint, window, report))
+    return load_result(context, endpoint, report, runtime, checks.raw_checks(runtime.warehouse, endpoint, window, report))
 
 
 assets: list[Any] = [_asset(endpoint) for endpoint in records.ENDPOINTS]

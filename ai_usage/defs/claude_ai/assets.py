@@ -81,7 +81,7 @@ def _loaded(context: dg.AssetExecutionContext, runtime: Runtime, kind: str) -> d
         "rejected": held["rejected"] or 0, "held": f"{held['first_day']} to {held['last_day']}",
     }  # fmt: skip
     if endpoint.vendor_total:
-        metadata["cost_usd"] = usd(held["cost_usd"] or Decimal(0))
+        metadata |= usd(held["cost_usd"] or Decimal(0))
     return dg.MaterializeResult(metadata=metadata, check_results=results)
 
 

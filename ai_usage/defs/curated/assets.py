@@ -10,7 +10,20 @@ import dagster as dg
 
 from ai_usage import transform
 from ai_usage.defs import checks
-from ai_usage.defs.common import DAYS, OWNERS, RANGES, SAMPLE, check, failed, run_parameters, spent, table_metadata, upstream, usd
+from ai_usage.defs.common import (
+    DAYS,
+    OWNERS,
+    RANGES,
+    SAMPLE,
+    check,
+    failed,
+    run_parameters,
+    spent,
+    table_metadata,
+    tell_days,
+    upstream,
+    usd,
+)
 from ai_usage.defs.curated import money
 from ai_usage.defs.curated.frozen import stand
 from ai_usage.finance import closing
@@ -18,6 +31,7 @@ from ai_usage.operations import completeness
 from ai_usage.runtime import Runtime
 from ai_usage.sources import registry
 from ai_usage.sources.endpoint import Window
+from ai_usage.tables.schema import Table
 from ai_usage.transform import totals
 from ai_usage.transform.invariants import FACTS
 from ai_usage.warehouse import WarehouseError, models
@@ -75,7 +89,21 @@ def _run_days(
         sample=[{"first_day": first, "last_day": last, "why": why} for first, last, why in found.left_out],
         remedy="These days stand as they were before; all others are written. " + "; ".join(f"{f} to {t}: {why}" for f, t, why in found.left_out[:3]),
     )  # fmt: skip
+    _tell_days(context, runtime, models.model(name).table, window)
     return window, found, {"dagster/row_count": found.rows, "model": models.model(name).path}, proved
+
+
+def _tell_days(context: dg.AssetExecutionContext, runtime: Runtime, table: Table, window: Window) -> None:
+    """Each partition has the rows and the cost of its day, not the range's."""
+    costs = "cost_usd" in table.column_names
+    asked = f"SELECT {table.date_column} AS day, COUNT(*) AS row_count{', SUM(cost_usd) AS cost_usd' if costs else ''} FROM {table.name}"
+    rows = runtime.warehouse.select(
+        f"{asked} WHERE {table.date_column} BETWEEN @start_date AND @end_date GROUP BY 1",
+        {"start_date": window.first, "end_date": window.last},
+    ).to_pylist()
+    none = usd(Decimal(0)) if costs else {}
+    days = {row["day"]: {"dagster/row_count": row["row_count"]} | (usd(row["cost_usd"]) if costs else {}) for row in rows}
+    tell_days(context, days, {"dagster/row_count": 0} | none)
 
 
 def _lost_days(runtime: Runtime, name: str, window: Window) -> list[tuple[date, date, str]]:
@@ -155,7 +183,7 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
 def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window, written, metadata, proved = _run_days(context, runtime, "fct_cost_daily")
     totals = _cost_totals(runtime, written)
-    metadata |= {"cost_usd": usd(totals["fact_usd"]), "settle_state": ", ".join(sorted(totals["states"])) or "none"}
+    metadata |= usd(totals["fact_usd"]) | {"settle_state": ", ".join(sorted(totals["states"])) or "none"}
     results = [
         checks.grain(runtime.warehouse, checks.declared("fct_cost_daily"), window),
         proved,

@@ -69,7 +69,7 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         if table.name in CONSERVED:
             result, total = _conserved(table, shown) if shown else _stored(runtime)
             results.append(result)
-            metadata["cost_usd"] = usd(total)
+            metadata |= usd(total)
         elif table.name == "vw_focus":
             results.append(_focus(runtime))
         elif issues is not None:

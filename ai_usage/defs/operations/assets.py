@@ -72,7 +72,7 @@ def focus_export(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
             written = focus.export(runtime, month)
             metadata |= {
                 f"{month:%Y-%m}/path": dg.MetadataValue.path(str(written.files[0])), f"{month:%Y-%m}/rows": written.rows,
-                f"{month:%Y-%m}/cost_usd": usd(written.billed_usd), f"{month:%Y-%m}/sha256": focus.sha256(written.files[0]),
+                **usd(written.billed_usd, f"{month:%Y-%m}/cost_usd"), f"{month:%Y-%m}/sha256": focus.sha256(written.files[0]),
             }  # fmt: skip
     except WarehouseError as error:
         raise failed(error) from None

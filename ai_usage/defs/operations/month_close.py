@@ -67,7 +67,7 @@ def closed_month(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Ru
         raise failed(error) from None
     metadata = {
         "month": f"{month:%Y-%m}", "months_closed": ", ".join(f"{m:%Y-%m}" for m in to_close),
-        "dagster/row_count": closed.rows, "cost_usd": usd(closed.cost_usd), "sha256": closed.sha256, "author": config["author"],
+        "dagster/row_count": closed.rows, **usd(closed.cost_usd), "sha256": closed.sha256, "author": config["author"],
     }  # fmt: skip
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=[result])
 

@@ -48,7 +48,7 @@ def chargeback(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     )  # fmt: skip
     metadata = {
         "path": dg.MetadataValue.path(str(months[-1].files[0].parent)), "files": [f.name for m in months for f in m.files],
-        "dagster/row_count": sum(m.rows for m in months), "cost_usd": usd(written),
+        "dagster/row_count": sum(m.rows for m in months), **usd(written),
     }  # fmt: skip
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=[result])
 

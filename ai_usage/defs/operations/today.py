@@ -55,4 +55,4 @@ def today(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime])
         raise failed(error) from None
     if errors:  # what could be read is shown; the next hour tries again
         raise failed(errors[0])
-    return dg.MaterializeResult(metadata={"day": str(window.first), "cost_usd": usd(billed or Decimal(0))} | spent(runtime))
+    return dg.MaterializeResult(metadata={"day": str(window.first), **usd(billed or Decimal(0))} | spent(runtime))

@@ -32,7 +32,7 @@ def _tab(endpoint: Endpoint) -> dg.AssetsDefinition:
         today = Window(runtime.today, runtime.today)
         walk = _of_this_run(context, runtime).tab(endpoint)
         report = runtime.loader(context.run.run_id).load(endpoint, [walk])
-        return load_result(endpoint, report, runtime, checks.raw_checks(runtime.warehouse, endpoint, today, report))
+        return load_result(context, endpoint, report, runtime, checks.raw_checks(runtime.warehouse, endpoint, today, report))
 
     return tab
 
