@@ -6,9 +6,9 @@ be moved without changing the answer. Does not belong here: bytes and prices (`s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
@@ -29,36 +29,28 @@ class Scan:
     bounded: bool
 
 
-def inlined(sql: str) -> str:
-    """The statement with every view that it reads in front of it: what BigQuery makes of it. Its own ranged staging CTEs stay as they are."""
-    wanted: set[str] = set()
-
-    def collect(text: str) -> None:
-        for name in dialect.references(text) & models.all_models().keys():
-            if tables.BY_NAME[name].view and name not in wanted:
-                wanted.add(name)
-                collect(models.all_models()[name].sql)
-
-    collect(sql)
-    made = [m for m in models.all_models().values() if m.table.name in wanted]
-    parts = ",\n".join(f"{m.table.name} AS (\n{models.view_sql(m).strip().rstrip(';')}\n)" for m in made)
-    body = re.sub(r"\A(?:--[^\n]*\n)+", "", sql.strip().rstrip(";").lstrip())
-    if not parts:
-        return body
-    if re.match(r"WITH\b", body, re.IGNORECASE):
-        return f"WITH {parts},\n{body[4:]}"
-    return f"WITH {parts}\n{body}"
-
-
 def scans(sql: str) -> list[Scan]:
-    """Every read of a table by a statement in BigQuery's dialect, as the statement is sent: expand a model first."""
-    schema = {t.name: {c.name: c.type.value for c in t.columns} for t in tables.ALL if not t.view}
+    """Every read of a table by a statement in BigQuery's dialect, as the statement is sent: expand a model first. A view that it reads counts as what
+    the view reads, for the columns and days that the statement wants of it; the statement's own ranged staging CTEs stay as they are.
+    """
+    return list(_walk(_scope(sql), None, frozenset()))
+
+
+@lru_cache(maxsize=512)
+def _scope(sql: str) -> Scope:
+    schema = {t.name: {c.name: c.type.value for c in t.columns} for t in tables.ALL}
     tree = qualify(
-        dialect.parse(inlined(sql)), schema=schema, dialect="bigquery", quote_identifiers=False, identify=False, validate_qualify_columns=False,
+        dialect.parse(sql), schema=schema, dialect="bigquery", quote_identifiers=False, identify=False, validate_qualify_columns=False,
     )  # fmt: skip
     root = build_scope(tree)
     assert root is not None, "a statement that reads has a scope"
-    return list(_walk(root, None, frozenset()))
+    return root
+
+
+@lru_cache(maxsize=4096)
+def _scans_of_view(name: str, needed: frozenset[str] | None, bounded: frozenset[str]) -> tuple[Scan, ...]:
+    """A dashboard's cards read some forty views through each other: each is followed once for each use of it."""
+    return tuple(_walk(_scope(models.view_sql(models.model(name))), needed, bounded))
 
 
 def _walk(scope: Scope, needed: frozenset[str] | None, bounded: frozenset[str]) -> Iterable[Scan]:
@@ -86,6 +78,8 @@ def _walk(scope: Scope, needed: frozenset[str] | None, bounded: frozenset[str]) 
             if source.is_udtf:
                 continue
             yield from _walk(source, columns, days if _may_move(select, node) else frozenset())
+        elif source.name in tables.BY_NAME and tables.BY_NAME[source.name].view:
+            yield from _scans_of_view(source.name, columns, days if _may_move(select, node) else frozenset())
         elif source.name in tables.BY_NAME:
             day = tables.BY_NAME[source.name].date_column
             yield Scan(source.name, columns | ({day} & days if day else frozenset()), day is not None and day in days)
