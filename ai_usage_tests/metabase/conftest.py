@@ -11,7 +11,7 @@ import pytest
 from ai_usage import tables
 from ai_usage.outputs.postgres import copy_marts
 from ai_usage.warehouse import DuckDBWarehouse
-from ai_usage_tests.fixtures.desk import NOON, Desk
+from ai_usage_tests.fixtures.desk import NOON, Desk, rows_for_views
 from ai_usage_tests.fixtures.postgres import postgres as running_postgres
 from ai_usage_tests.metabase.engines import BigQuery, Postgres
 
@@ -59,6 +59,7 @@ def company_warehouse(new_desk: Callable[[], Desk]) -> DuckDBWarehouse:
     company(desk)
     desk.total()
     assert NOON.date() > LAST_DAY
+    rows_for_views(desk.warehouse)  # what is proved here is what Metabase makes of a view's rows
     return desk.warehouse
 
 

@@ -17,6 +17,7 @@ from ai_usage.dashboards.metabase.native import native
 from ai_usage.dashboards.query import card_query
 from ai_usage.dashboards.spec import SpecError, load_dashboards
 from ai_usage.warehouse.postgres_dialect import to_postgres
+from ai_usage_tests.fixtures.desk import rows_for_views
 from ai_usage_tests.metabase.engines import BigQuery
 from ai_usage_tests.metabase.scene import apply, prove
 from ai_usage_tests.metabase.standin import StandIn
@@ -217,6 +218,7 @@ def test_a_filter_on_an_aliased_table_fails_on_bigquery(bigquery: BigQuery) -> N
 
 
 def test_a_card_without_data_is_unproved_and_not_called_good(desk, empty_file) -> None:
+    rows_for_views(desk.warehouse)
     with StandIn(BigQuery(desk.warehouse, "ai_usage")) as metabase:
         apply(metabase)
         states = {(p.state) for p in prove(metabase) if p.filter}

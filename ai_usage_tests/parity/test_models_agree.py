@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import pytest
@@ -24,6 +25,7 @@ from ai_usage.dashboards.query import FilterValues, card_query, compared_period
 from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.loading import Loader, loader
 from ai_usage.simulator import Simulator, World
+from ai_usage.sources import spool
 from ai_usage.sources.anthropic import analytics as analytics_client
 from ai_usage.sources.anthropic import analytics_records as analytics
 from ai_usage.sources.anthropic import records as anthropic
@@ -39,10 +41,11 @@ from ai_usage.sources.walk import walk_all
 from ai_usage.transform import totals
 from ai_usage.transform.invariants import FACTS
 from ai_usage.warehouse import dialect, models
-from ai_usage_tests.fixtures.desk import Desk
+from ai_usage_tests.fixtures.desk import Desk, rows_for_views
 from ai_usage_tests.parity import googlesql
 from ai_usage_tests.parity.answers import KeptAnswers
-from ai_usage_tests.parity.witness import Disagreement, Witnessed
+from ai_usage_tests.parity.witness import Disagreement, Stepped, Witnessed
+from ai_usage_tests.proving import PROVE, only_in_prove
 
 D, N = date, Decimal
 # A month's end inside: seats divide by 31 and by 30, and the remainder falls on the last day.
@@ -111,8 +114,9 @@ class NoonToday(datetime, metaclass=_Plain):
 
 
 def simulated(desk: Desk, folder: Path) -> None:
-    """Four days of a small company, read through the real clients, in fetches that have the same names and times whenever they are read."""
-    ticks = itertools.count()
+    """Four days of a small company, read through the real clients, in fetches that have the same names, times and order whenever they are read: what
+    is not the same is a new question."""
+    ticks, walks = itertools.count(), itertools.count()
 
     class Ticking(NoonToday):
         @classmethod
@@ -122,6 +126,7 @@ def simulated(desk: Desk, folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loader, "datetime", Ticking)
         patch.setattr(loader, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{next(ticks):032x}")))
+        patch.setattr(spool, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=f"{next(walks):012x}")))
         for module in (sheets_client, analytics_client):
             patch.setattr(module, "datetime", Ticking)
         read(desk, folder)
@@ -150,19 +155,19 @@ def read(desk: Desk, folder: Path) -> None:
             (cursor.EVENTS, editor.events, 1), (cursor.DAILY_USAGE, editor.daily_usage, 30), (anthropic.USAGE, claude.usage, 31),
             (anthropic.COST, claude.cost, 31), (anthropic.CLAUDE_CODE, claude.claude_code, 1),
         ):  # fmt: skip
-            assert not loader.load(endpoint, walk_all(days.split(step), fetch, endpoint)).failures
+            assert not loader.load(endpoint, walk_all(days.split(step), fetch, endpoint, in_flight=1)).failures
         for endpoint, fetch in (
             (cursor.MEMBERS, editor.members), (cursor.SPEND, editor.spend), (anthropic.USERS, claude.users), (anthropic.API_KEYS, claude.api_keys),
             (anthropic.WORKSPACES, claude.workspaces), (anthropic.WORKSPACE_MEMBERS, claude.workspace_members),
         ):  # fmt: skip
-            assert not loader.load(endpoint, walk_all([today], fetch, endpoint)).failures
+            assert not loader.load(endpoint, walk_all([today], fetch, endpoint, in_flight=1)).failures
         # The two generations of Anthropic's reports stand side by side: the newer one counts on the second half of the days.
         later = Window(FIRST + timedelta(days=2), LAST - timedelta(days=1))
         for endpoint in analytics.ENDPOINTS:
             key = "simulator-analytics" if endpoint.source == analytics.ENTERPRISE else "key"
             client = AnalyticsClient(sim.url, key, folder, rate_factor=0, **quick)
             fetch, step = (client.people, 1) if endpoint is analytics.ENTERPRISE_USERS else (client.report(endpoint), 31)
-            assert not loader.load(endpoint, walk_all(later.split(step), fetch, endpoint)).failures
+            assert not loader.load(endpoint, walk_all(later.split(step), fetch, endpoint, in_flight=1)).failures
         for endpoint in sheets.ENDPOINTS:
             loader.load(endpoint, [sheet.tab(endpoint)])
 
@@ -367,10 +372,42 @@ def nothing(new_desk) -> Desk:
     return desk
 
 
-def test_the_rows_are_rich(built: Desk) -> None:
+def in_steps(whole: Desk, google: KeptAnswers, folder: Path) -> Desk:
+    shutil.copyfile(whole.path, folder / "w.duckdb")
+    desk = Desk(Stepped(folder / "w.duckdb", google), folder)
+    rows_for_views(desk.warehouse)
+    desk.keep_open()
+    return desk
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who is asked: the rows of views in `make test`, each proved in its turn by `test_a_view_agrees`; in `make prove` also the statement with all
+    of its views in front, as BigQuery gets it."""
+
+    built: list[Desk]
+    nothing: list[Desk]
+
+    def of_all(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The answer over the days that were built."""
+        first, *others = (desk.ask(sql, **parameters) for desk in self.built)
+        assert all(other == first or sorted(map(repr, other)) == sorted(map(repr, first)) for other in others)
+        return first
+
+    def of_nothing(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        return [row for desk in self.nothing for row in desk.ask(sql, **parameters)]
+
+
+@pytest.fixture(scope="module")
+def asked(built: Desk, nothing: Desk, google: KeptAnswers, tmp_path_factory: pytest.TempPathFactory) -> Asked:
+    steps = [[in_steps(desk, google, tmp_path_factory.mktemp("steps"))] + ([desk] if PROVE else []) for desk in (built, nothing)]
+    return Asked(*steps)
+
+
+def test_the_rows_are_rich(asked: Asked) -> None:
     """Else the rest proves little: no table that a model reads is empty, and money is negative, tiny, huge, split, seated and unowned."""
     read = {name for model in MODELS for name in model.inputs if not tables.BY_NAME[name].view}
-    with duckdb.connect(str(built.path), read_only=True) as con:
+    with asked.built[0].warehouse._reading() as con:
         empty = [n for n in sorted(read | {v.name for v in VIEWS}) if con.execute(f"SELECT COUNT(*) FROM {n}").fetchone()[0] == 0]
         assert empty == []
         said = con.execute(
@@ -386,8 +423,17 @@ def test_the_curated_models_agree(built: Desk, nothing: Desk) -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda t: t.name)
-def test_a_view_agrees(built: Desk, nothing: Desk, view) -> None:
-    """All days, with the view's declared types; and over no rows."""
+def test_a_view_agrees(asked: Asked, view) -> None:
+    """All days, with the view's declared types; and over no rows. What DuckDB answers through all views below is what GoogleSQL answers over the
+    rows of what the view reads itself."""
+    assert asked.built[0].warehouse.confirm(view) > 0
+    assert asked.nothing[0].warehouse.confirm(view) == 0 or view.name in WRITTEN
+
+
+@only_in_prove
+@pytest.mark.parametrize("view", VIEWS, ids=lambda t: t.name)
+def test_a_view_agrees_with_all_views_below_in_one_statement(built: Desk, nothing: Desk, view) -> None:
+    """In `make test`: `test_a_view_agrees`, one view at a time."""
     columns = ", ".join(view.column_names)
     assert built.ask(f"SELECT {columns} FROM {view.name}")
     assert nothing.ask(f"SELECT {columns} FROM {view.name}") == [] or view.name in WRITTEN
@@ -402,7 +448,7 @@ def test_a_ranged_read_of_staging_agrees(built: Desk, name: str) -> None:
 
 
 @pytest.mark.parametrize(("dashboard", "card"), CARDS, ids=lambda x: x.key)
-def test_a_card_agrees(built: Desk, nothing: Desk, dashboard, card) -> None:
+def test_a_card_agrees(asked: Asked, dashboard, card) -> None:
     """The question it stands for: over everything, over a period and the one before it, by every grain, and with each filter set."""
     period = FilterValues(FIRST + timedelta(days=2), LAST)
     chosen = {
@@ -410,32 +456,32 @@ def test_a_card_agrees(built: Desk, nothing: Desk, dashboard, card) -> None:
         "platform": ["cursor", "claude_api"],
         "user": ["ana@example.com", "(unattributed)"],
     }
-    asked = [
+    questions = [
         card_query(card),
         card_query(card, period, grain="week"),
         card_query(card, FilterValues(UGLY, UGLY, chosen), grain="month", pivot=False),
     ]
     if card.compare:
-        asked.append(card_query(card, compared_period(period)))
-    for query in asked:
-        built.ask(query.sql, **query.params)
-    nothing.ask(asked[0].sql, **asked[0].params)
+        questions.append(card_query(card, compared_period(period)))
+    for query in questions:
+        asked.of_all(query.sql, **query.params)
+    asked.of_nothing(questions[0].sql, **questions[0].params)
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda a: a.name)
-def test_an_alert_agrees(built: Desk, nothing: Desk, alert) -> None:
+def test_an_alert_agrees(asked: Asked, alert) -> None:
     """On the day after the ugly one, so that it is judged; and on nothing."""
     today = UGLY + timedelta(days=1)
-    built.ask(alert.sql, **bound(alert, today, NOON, SOURCES))
+    asked.of_all(alert.sql, **bound(alert, today, NOON, SOURCES))
     loose = {name: type(value)(0) if name not in ("hours", "factor") else value for name, value in alert.parameters.items()}
-    built.ask(alert.sql, **bound(replace(alert, parameters=loose), today, NOON, SOURCES))
-    assert nothing.ask(alert.sql, **bound(alert, today, NOON, SOURCES)) == []
+    asked.of_all(alert.sql, **bound(replace(alert, parameters=loose), today, NOON, SOURCES))
+    assert asked.of_nothing(alert.sql, **bound(alert, today, NOON, SOURCES)) == []
 
 
 @pytest.mark.parametrize("text", sorted({card.source.text for _, card in CARDS}), ids=lambda text: text.split("FROM ")[-1].split()[0])
-def test_the_rows_behind_cards_agree(built: Desk, nothing: Desk, text: str) -> None:
-    assert built.ask(text)
-    assert nothing.ask(text) == []
+def test_the_rows_behind_cards_agree(asked: Asked, text: str) -> None:
+    assert asked.of_all(text)
+    assert asked.of_nothing(text) == []
 
 
 def test_the_witness_sees_one_changed_nano(built: Desk, google: KeptAnswers, tmp_path: Path) -> None:
@@ -448,3 +494,12 @@ def test_the_witness_sees_one_changed_nano(built: Desk, google: KeptAnswers, tmp
         con.execute(f"CREATE VIEW vw_monthly_finance AS SELECT * REPLACE ({more} AS cost_usd) FROM kept")
     with pytest.raises(Disagreement):
         other.select("SELECT * FROM vw_monthly_finance")
+
+
+def test_the_witness_sees_one_changed_nano_in_a_step(asked: Asked, google: KeptAnswers, tmp_path: Path) -> None:
+    shutil.copyfile(asked.built[0].path, tmp_path / "w.duckdb")
+    other = Stepped(tmp_path / "w.duckdb", google)
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as con:
+        con.execute("UPDATE vw_monthly_finance SET cost_usd = cost_usd + CAST('0.000000001' AS DECIMAL(38, 9))")
+    with pytest.raises(Disagreement):
+        other.confirm(tables.BY_NAME["vw_monthly_finance"])
