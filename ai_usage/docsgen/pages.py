@@ -21,6 +21,7 @@ from sqlglot import exp
 from sqlglot.lineage import lineage
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
+from sqlglot.schema import MappingSchema
 
 from ai_usage import tables
 from ai_usage.docsgen import scale
@@ -255,15 +256,16 @@ def column_lineage() -> dict[str, dict[str, list[list[str]]]]:
     Immediate inputs: a staging view is an input, not what lies behind it. Columns that only filter or join are not inputs. A model
     that reads its own table has it among them. A column without inputs is a constant, a count of rows or a parameter.
     """
-    schema: Any = {t.name: {c.name: c.type.value for c in t.columns} for t in tables.ALL}
+    schema = MappingSchema({t.name: {c.name: c.type.value for c in t.columns} for t in tables.ALL}, dialect="bigquery")
     found: dict[str, dict[str, list[list[str]]]] = {}
     for name, model in sorted(models.all_models().items()):
         parsed = sqlglot.parse_one(model.sql, read="bigquery")
         tree = qualify(parsed, schema=schema, dialect="bigquery", validate_qualify_columns=False, identify=False)
         scope = build_scope(tree)
+        roots: Any = lineage(None, tree, schema, scope=scope, dialect="bigquery", trim_selects=False, copy=False)
         found[name] = {}
         for column in model.table.column_names:
-            root = lineage(column, tree, schema, scope=scope, dialect="bigquery", trim_selects=False)
+            root = roots[column.lower()]  # BigQuery's columns have no case
             leaves = {
                 (n.source.name, n.name.split(".")[-1].strip("`"))
                 for n in root.walk()

@@ -13,6 +13,7 @@ from functools import lru_cache
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
+from sqlglot.schema import MappingSchema
 
 from ai_usage import tables
 from ai_usage.warehouse import dialect, models
@@ -36,11 +37,16 @@ def scans(sql: str) -> list[Scan]:
     return list(_walk(_scope(sql), None, frozenset()))
 
 
+@lru_cache(maxsize=1)
+def _schema() -> MappingSchema:
+    """Made once: sqlglot would put a thousand columns into its own words for each statement."""
+    return MappingSchema({t.name: {c.name: c.type.value for c in t.columns} for t in tables.ALL}, dialect="bigquery")
+
+
 @lru_cache(maxsize=512)
 def _scope(sql: str) -> Scope:
-    schema = {t.name: {c.name: c.type.value for c in t.columns} for t in tables.ALL}
     tree = qualify(
-        dialect.parse(sql), schema=schema, dialect="bigquery", quote_identifiers=False, identify=False, validate_qualify_columns=False,
+        dialect.parse(sql), schema=_schema(), dialect="bigquery", quote_identifiers=False, identify=False, validate_qualify_columns=False,
     )  # fmt: skip
     root = build_scope(tree)
     assert root is not None, "a statement that reads has a scope"
