@@ -54,7 +54,7 @@ UGLY = D(2026, 11, 3)
 AS_OF = D(2026, 11, 20)
 PARAMETERS = {"start_date": "DATE", "end_date": "DATE", "as_of_date": "DATE", "processed_at": "TIMESTAMP"}
 # Their rows stand in the file itself, and a state is one row also when it is empty.
-WRITTEN = ("stg_anthropic_prices", "stg_bill_sources", "stg_cost_basis", "vw_days")
+WRITTEN = ("stg_anthropic_prices", "stg_bill_sources", "stg_cost_basis", "stg_last_day", "vw_days")
 MODELS = list(models.all_models().values())
 VIEWS = [m.table for m in MODELS if m.table.view]
 CARDS = [(d, c) for d in load_dashboards() for c in d.cards if c.kind != "note"]
