@@ -133,8 +133,8 @@ def test_metabase_reads_the_warehouses_dataset_unless_told_otherwise(
 # The serving copy ---------------------------------------------------------------------------------------------
 
 
-def test_publish_copies_every_mart_to_the_last_digit(call, postgres_url: str, company_warehouse: DuckDBWarehouse) -> None:
-    result = call("publish", AI_USAGE_SERVING_URL=f"{postgres_url}?schema=served", AI_USAGE_DUCKDB_PATH=str(company_warehouse.path))
+def test_publish_copies_every_mart_to_the_last_digit(call, postgres_url: str, company_file: Path) -> None:
+    result = call("publish", AI_USAGE_SERVING_URL=f"{postgres_url}?schema=served", AI_USAGE_DUCKDB_PATH=str(company_file))
     assert result.exit_code == 0, result.output
     with psycopg.connect(postgres_url) as con:
         for table in tables.MARTS:

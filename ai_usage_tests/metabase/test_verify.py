@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ai_usage import tables
 from ai_usage.dashboards.metabase import DatabaseConfig, MetabaseConfig
 from ai_usage.dashboards.metabase.identity import entity_id
 from ai_usage.dashboards.metabase.native import native
@@ -218,7 +219,7 @@ def test_a_filter_on_an_aliased_table_fails_on_bigquery(bigquery: BigQuery) -> N
 
 
 def test_a_card_without_data_is_unproved_and_not_called_good(desk, empty_file) -> None:
-    rows_for_views(desk.warehouse)
+    rows_for_views(desk.warehouse, tables.MARTS)
     with StandIn(BigQuery(desk.warehouse, "ai_usage")) as metabase:
         apply(metabase)
         states = {(p.state) for p in prove(metabase) if p.filter}
