@@ -120,8 +120,9 @@ def usd(value: Decimal | None, name: str = "cost_usd") -> dict[str, Any]:
 
 
 def tell_days(context: dg.AssetExecutionContext, days: Mapping[date, Mapping[str, Any]], absent: Mapping[str, Any]) -> None:
-    """Give each partition of the run its own numbers beside the step's; `absent` is said of a day that has none."""
-    if not (context.has_partition_key or context.has_partition_key_range):
+    """Give each partition of the run its own numbers beside the step's; `absent` is said of a day that has none. A snapshot in a run of days has no
+    partitions, and tells none."""
+    if context.assets_def.partitions_def is None or not (context.has_partition_key or context.has_partition_key_range):
         return
     for key in context.partition_keys:
         context.add_asset_metadata(days.get(date.fromisoformat(key), absent), partition_key=key)

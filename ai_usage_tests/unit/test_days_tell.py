@@ -36,3 +36,16 @@ def test_a_range_writes_each_days_own_rows_and_money(first: date, tmp_path: Path
                 assert Decimal(said["cost_usd_exact"].text) == usd, f"{asset} of {day}"
                 assert said["cost_usd"].value == pytest.approx(float(usd)), "a number, so that Dagster draws it"
                 assert (said["dagster/row_count"].value > 0) == (usd > 0)
+
+
+def test_a_snapshot_in_a_run_of_days_has_no_partitions_and_is_read(tmp_path: Path) -> None:
+    world = World(seed=3, people=4, first_day=FIRST, last_day=LAST)
+    with Simulator(world, cursor_key="simulator") as sim, dg.DagsterInstance.ephemeral() as instance:
+        settings = Settings(
+            data_dir=tmp_path, start_date=FIRST, cursor_base_url=sim.url, cursor_admin_api_key="simulator", cursor_rate_factor=0
+        )  # type: ignore[call-arg]
+        job = build_defs(runtime=Runtime(settings)).resolve_implicit_global_asset_job_def()
+        members = dg.AssetKey("raw_cursor_members")
+        done = job.execute_in_process(instance=instance, asset_selection=[members], tags=range_tags(str(FIRST), str(LAST)))
+        [event] = done.get_asset_materialization_events()
+        assert (event.asset_key, event.partition) == (members, None)
