@@ -8,7 +8,7 @@ warehouse.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -220,60 +220,56 @@ class Card(Strict):
 
     @model_validator(mode="after")
     def _shape(self) -> Card:
-        if self.band and not set(self.band) <= {m.key for m in self.measures}:
-            raise ValueError(f"band names {' and '.join(self.band)}, which are not both measures; declare them")
-        if self.band and self.kind not in ("kpi", "line"):
-            raise ValueError("`band` needs kind kpi or line; a table shows the ends as columns")
-        groups, measures = len(self.group_by), len(self.shown_measures)
-        if not set(self.unset) <= set(self.filters) - {"date"}:
-            raise ValueError("`unset` names filters of the card that choose values; map them under `filters`")
-        if self.kind == "note":
-            if not self.text or self.sql or self.group_by or self.measures or self.filters:
-                raise ValueError("a note has `text` and no sql, filters, group_by or measures")
-            return self
-        if self.text is not None:
-            raise ValueError("only a note has `text`; use `description`")
-        if not self.sql:
-            raise ValueError("`sql` is missing; name the card's SQL file, for example cost_lines.sql")
-        rules = {
-            "kpi": (groups == 0 and measures in (1, 2), "a kpi has one measure, at most one more as detail, and no group_by"),
-            "line": (
-                (groups == 1 and measures >= 1) or (groups == 2 and measures == 1 and not self.band),
-                "a line has one measure and one or two group_by columns, or several measures and one group_by column",
-            ),
-            "bar": (
-                groups in (1, 2) and measures == 1,
-                "a bar has one measure and one or two group_by columns",
-            ),
-            "stacked_bar": (
-                groups == 2 and measures == 1,
-                "a stacked_bar has one measure and two group_by columns",
-            ),
-            "heatmap": (groups == 2 and measures == 1, "a heatmap has one measure and two group_by columns"),
-            "table": (
-                groups >= 1 and measures >= 1,
-                "a table has at least one group_by column and one measure",
-            ),
-        }
-        holds, rule = rules[self.kind]
-        if not holds:
-            raise ValueError(rule)
-        if self.kind == "line" and self.group_by[0].grain is None:
-            raise ValueError("a line runs over time; give its first group_by column a `grain`")
-        if self.kind == "stacked_bar" and self.measures[0].sum is None:
-            raise ValueError("only sums can be stacked; use `sum`, or kind line or bar")
-        if self.pivot and (self.kind != "table" or self.measures[0].sum is None):
-            raise ValueError("`pivot` spreads the first measure of a table, which must be a `sum`")
-        if self.compare and (self.kind not in ("kpi", "table") or "date" not in self.filters):
-            raise ValueError("`compare` needs a kpi or a table whose filters include `date`")
-        if self.compare and self.kind == "table" and self.measures[0].sum is None:
-            raise ValueError("`compare` on a table compares its first measure, which must be a `sum`")
-        names = [m.key for m in self.measures] + [d.column for d in self.group_by]
-        if len(set(names)) != len(names):
-            raise ValueError("measure keys and group_by columns need different names")
-        if self.sort and self.sort.by not in names:
-            raise ValueError(f"sort.by `{self.sort.by}` is neither a measure key nor a group_by column")
+        """The first rule that does not hold is the error; a later group may lean on the one before it."""
+        groups = (self._parts, self._note) if self.kind == "note" else (self._parts, self._question, self._kind, self._columns)
+        for rules in groups:
+            for holds, rule in rules():
+                if not holds:
+                    raise ValueError(rule)
         return self
+
+    def _parts(self) -> Iterator[tuple[bool, str]]:
+        keys = {m.key for m in self.measures}
+        yield set(self.band or ()) <= keys, f"band names {' and '.join(self.band or ())}, which are not both measures; declare them"
+        yield not self.band or self.kind in ("kpi", "line"), "`band` needs kind kpi or line; a table shows the ends as columns"
+        known = set(self.filters) - {"date"}
+        yield set(self.unset) <= known, "`unset` names filters of the card that choose values; map them under `filters`"
+
+    def _note(self) -> Iterator[tuple[bool, str]]:
+        bare = not (self.sql or self.group_by or self.measures or self.filters)
+        yield bool(self.text) and bare, "a note has `text` and no sql, filters, group_by or measures"
+
+    def _question(self) -> Iterator[tuple[bool, str]]:
+        yield self.text is None, "only a note has `text`; use `description`"
+        yield bool(self.sql), "`sql` is missing; name the card's SQL file, for example cost_lines.sql"
+
+    def _kind(self) -> Iterator[tuple[bool, str]]:
+        groups, measures = len(self.group_by), len(self.shown_measures)
+        over_time = (groups == 1 and measures >= 1) or (groups == 2 and measures == 1 and not self.band)
+        several = "a line has one measure and one or two group_by columns, or several measures and one group_by column"
+        yield {
+            "kpi": (groups == 0 and measures in (1, 2), "a kpi has one measure, at most one more as detail, and no group_by"),
+            "line": (over_time, several),
+            "bar": (groups in (1, 2) and measures == 1, "a bar has one measure and one or two group_by columns"),
+            "stacked_bar": (groups == 2 and measures == 1, "a stacked_bar has one measure and two group_by columns"),
+            "heatmap": (groups == 2 and measures == 1, "a heatmap has one measure and two group_by columns"),
+            "table": (groups >= 1 and measures >= 1, "a table has at least one group_by column and one measure"),
+        }[self.kind]
+
+    def _columns(self) -> Iterator[tuple[bool, str]]:
+        is_sum = self.measures[0].sum is not None
+        dated = self.kind != "line" or self.group_by[0].grain is not None
+        yield dated, "a line runs over time; give its first group_by column a `grain`"
+        yield self.kind != "stacked_bar" or is_sum, "only sums can be stacked; use `sum`, or kind line or bar"
+        spread = self.kind == "table" and is_sum
+        yield not self.pivot or spread, "`pivot` spreads the first measure of a table, which must be a `sum`"
+        compared = self.kind in ("kpi", "table") and "date" in self.filters
+        yield not self.compare or compared, "`compare` needs a kpi or a table whose filters include `date`"
+        yield not self.compare or self.kind != "table" or is_sum, "`compare` on a table compares its first measure, which must be a `sum`"
+        names = [m.key for m in self.measures] + [d.column for d in self.group_by]
+        yield len(set(names)) == len(names), "measure keys and group_by columns need different names"
+        by = self.sort.by if self.sort else names[0]
+        yield by in names, f"sort.by `{by}` is neither a measure key nor a group_by column"
 
 
 class Dashboard(Strict):

@@ -162,11 +162,16 @@ def damage(response: Response, fault: Fault, shapes: tuple[Records, ...], reques
         del page[shape.key][middle : middle + 1]
     elif fault.kind == "cents_as_dollars":
         _hundredths(page)
+    _damage_records(page, fault, shape)
+    return Response(200, dumps(page).encode())
+
+
+def _damage_records(page: dict[str, Any], fault: Fault, shape: Records) -> None:
     lists = [page[shape.key]] if shape.inside is None else [part[shape.inside] for part in page[shape.key]]
     records = [r for found in lists for r in found if isinstance(r, dict)]
     if fault.kind == "moving_total":
         for holder in (page, page.get("pagination", {})):
-            if shape.total in holder:
+            if shape.total is not None and shape.total in holder:
                 holder[shape.total] += 1
     elif fault.kind == "malformed_record" and records:
         records[len(records) // 2][fault.field or shape.number] = "n/a"
@@ -181,7 +186,6 @@ def damage(response: Response, fault: Fault, shapes: tuple[Records, ...], reques
         names = {name for record in records for name in record} | {"extraNull"}
         for record in records:
             record.update((name, None) for name in sorted(names) if name not in record)
-    return Response(200, dumps(page).encode())
 
 
 def _damage_cursor(page: dict[str, Any], fault: Fault, request: Request) -> None:
