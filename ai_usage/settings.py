@@ -10,10 +10,12 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
@@ -183,6 +185,19 @@ class Settings(BaseSettings):
         '"anthropic/cost_report": 400}`, by source or source/endpoint.',
     )
     history_warn_days: int = Field(30, ge=1, description="A day that is not held is warned of so many days before its vendor forgets it.")
+    schedule_at: str = Field(
+        "06:00",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="When the schedule `every_morning` reads the sources, HH:MM in AI_USAGE_SCHEDULE_ZONE. Vendors have aggregated a UTC day some hours "
+        "after its end.",
+    )
+    schedule_zone: str = Field(
+        "America/Los_Angeles", description="The time zone of AI_USAGE_SCHEDULE_AT, as the tz database names it. Days stay UTC days."
+    )
+    owners: list[str] = Field(
+        ["team:data-platform"],
+        description='Who owns the assets in Dagster\'s pages, as JSON: e-mail addresses and teams, `["team:finance-data"]`.',
+    )
     hourly_refresh: bool = Field(False, description="True: the schedule `every_hour`, once it is started, reads today so far.")
     repair_after_minutes: int = Field(
         65,
@@ -244,6 +259,21 @@ class Settings(BaseSettings):
         if wrong:
             raise ValueError(wrong)
         return value.rstrip("/")
+
+    @field_validator("schedule_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("is no time zone; write one like Europe/Berlin or UTC")
+        return value
+
+    @field_validator("owners")
+    @classmethod
+    def _are_owners(cls, value: list[str]) -> list[str]:
+        wrong = next((o for o in value if not re.fullmatch(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+", o)), None)
+        if wrong is not None:
+            raise ValueError(f"{wrong!r} is neither an e-mail address nor a team; write team:NAME")
+        return value
 
     @field_validator("history_days")
     @classmethod
@@ -411,9 +441,11 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except SettingsSourceError as error:
         named = next((f for f in Settings.model_fields if f'"{f}"' in str(error)), "")
-        raise SettingsError(
-            f'{variable(named) if named else "a setting"} is no JSON; write an object, for example {{"finance": "Finance"}}.'
-        ) from None
+        is_list = bool(named) and str(Settings.model_fields[named].annotation).startswith("list")
+        form = 'a list, for example ["finance"]' if is_list else 'an object, for example {"finance": "Finance"}'
+        given = {k.upper(): v for source in (DotEnvSettingsSource, EnvSettingsSource) for k, v in source(Settings).env_vars.items()}
+        value = f" is set to {given.get(variable(named))!r}, which" if named else ""
+        raise SettingsError(f"{variable(named) if named else 'a setting'}{value} is no JSON; write {form}.") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""

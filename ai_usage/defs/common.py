@@ -29,9 +29,10 @@ from ai_usage.sources.uploads import client as uploads
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import models
 
-OWNERS = ["team:data-platform"]
+GIVEN = load_settings()  # Dagster wants to know these before a run brings its own
+OWNERS = GIVEN.owners
 SAMPLE = 20  # rows that a failed check shows at most
-DAYS = dg.DailyPartitionsDefinition(start_date=load_settings().start_date.isoformat(), timezone="UTC", end_offset=0)
+DAYS = dg.DailyPartitionsDefinition(start_date=GIVEN.start_date.isoformat(), timezone="UTC", end_offset=0)
 RANGES = dg.BackfillPolicy.multi_run(max_partitions_per_run=30)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -69,6 +71,9 @@ GOOD = {
     "AI_USAGE_LEAVE_OUT": ("leave_out", '["anthropic/users"]', ["anthropic/users"]),
     "AI_USAGE_HISTORY_DAYS": ("history_days", '{"cursor": 90}', {"cursor": 90}),
     "AI_USAGE_HISTORY_WARN_DAYS": ("history_warn_days", "14", 14),
+    "AI_USAGE_SCHEDULE_AT": ("schedule_at", "22:30", "22:30"),
+    "AI_USAGE_SCHEDULE_ZONE": ("schedule_zone", "Europe/Berlin", "Europe/Berlin"),
+    "AI_USAGE_OWNERS": ("owners", '["team:finance", "ana@example.com"]', ["team:finance", "ana@example.com"]),
     "AI_USAGE_HOURLY_REFRESH": ("hourly_refresh", "true", True),
     "AI_USAGE_REPAIR_AFTER_MINUTES": ("repair_after_minutes", "0", 0),
     "AI_USAGE_CATCH_UP_RUNS": ("catch_up_runs", "2", 2),
@@ -114,6 +119,9 @@ WRONG = {
     "AI_USAGE_METABASE_PATIENCE_S": ["0"],
     "AI_USAGE_ALERTS_LINK": ["reports.example.com"],
     "AI_USAGE_HISTORY_WARN_DAYS": ["0"],
+    "AI_USAGE_SCHEDULE_AT": ["6", "24:00", "6:00", "06:60"],
+    "AI_USAGE_SCHEDULE_ZONE": ["Berlin", "PST", "+02:00"],
+    "AI_USAGE_OWNERS": ["ana"],
     "AI_USAGE_HOURLY_REFRESH": ["hourly"],
     "AI_USAGE_REPAIR_AFTER_MINUTES": ["-1"],
     "AI_USAGE_CATCH_UP_RUNS": ["-1", "51"],
@@ -158,6 +166,23 @@ def test_a_wrong_value_is_named_with_its_variable_and_a_remedy(name: str, text: 
     said = str(caught.value)
     assert said.startswith(name) and repr(text) in said and "\n" not in said
     assert len(said) > len(f"{name} is set to {text!r}: ") + 15, "and what is expected"
+
+
+def test_a_setting_that_is_no_json_says_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text, form in (("AI_USAGE_LEAVE_OUT", "anthropic/users", "a list"), ("AI_USAGE_HISTORY_DAYS", "cursor=90", "an object")):
+        with (
+            monkeypatch.context() as patch,
+            pytest.raises(SettingsError, match=f"{name} is set to '{text}', which is no JSON; write {form}"),
+        ):
+            patch.setenv(name, text)
+            load_settings()
+
+
+@pytest.mark.parametrize("owner", ["the team", "team:", "ana", "ana@example", "ana@b@example.com"])
+def test_an_owner_is_an_address_or_a_team(owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AI_USAGE_OWNERS", f'["team:finance", "{owner}"]')
+    with pytest.raises(SettingsError, match=f"'{owner}' is neither an e-mail address nor a team; write team:NAME"):
+        load_settings()
 
 
 ADDRESSES = [name for name, texts in WRONG.items() if "http://x.example" in texts]
@@ -294,3 +319,19 @@ def test_what_other_programs_read_is_left_alone(name: str, monkeypatch: pytest.M
     monkeypatch.setenv(name, "x")
     (alone / ".env").write_text("POSTGRES_PASSWORD=x\nCOMPOSE_PROJECT_NAME=y\n", encoding="utf-8")
     load_settings()
+
+
+def test_hour_zone_and_owners_reach_dagster(tmp_path: Path) -> None:
+    """They are fixed when the definitions are made, so this asks a process of its own."""
+    ask = (
+        "from ai_usage.definitions import build_defs; d = build_defs().get_repository_def(); s = d.get_schedule_def('every_morning'); "
+        "print(s.cron_schedule, s.execution_timezone, sorted(o for n in d.asset_graph.asset_nodes for o in n.owners)[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=tmp_path,
+        env={
+            "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "AI_USAGE_SCHEDULE_AT": "22:30", "AI_USAGE_SCHEDULE_ZONE": "Europe/Berlin",
+            "AI_USAGE_OWNERS": '["team:finance"]',
+        },
+    )  # fmt: skip
+    assert done.stdout.split() == ["30", "22", "*", "*", "*", "Europe/Berlin", "team:finance"]

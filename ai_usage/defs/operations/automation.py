@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
+from ai_usage.defs.common import GIVEN
 from ai_usage.defs.operations.alerts import alerts_hourly, alerts_job, run_failed
 from ai_usage.defs.operations.batches import settle_window, sources_ended
 from ai_usage.defs.operations.jobs import BY_HAND, LOGS, UPLOADS, daily, hourly, on, rebuild, source_runs, sources
@@ -29,12 +30,18 @@ close_month = dg.define_asset_job(
 )
 
 
+HOUR, MINUTE = map(int, GIVEN.schedule_at.split(":"))
+
+
 @dg.schedule(
-    job=sources, cron_schedule="0 6 * * *", execution_timezone="America/Los_Angeles", default_status=dg.DefaultScheduleStatus.RUNNING
+    job=sources,
+    cron_schedule=f"{MINUTE} {HOUR} * * *",
+    execution_timezone=GIVEN.schedule_zone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def every_morning(context: dg.ScheduleEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> list[dg.RunRequest]:
-    """06:00 in Los Angeles: the UTC day has ended and the vendors have aggregated it. Each source is read by a run of its own. Forgotten days follow,
-    oldest first, behind the window."""
+    """At `AI_USAGE_SCHEDULE_AT`, by default 06:00 in Los Angeles: the UTC day has ended and the vendors have aggregated it. Each source is read by a run of
+    its own. Forgotten days follow, oldest first, behind the window."""
     at = context.scheduled_execution_time
     first, last = settle_window(runtime, at)
     settings = runtime.settings
