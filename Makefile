@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help demo check test prove mutants coverage soak test-bigquery test-metabase setup dev lint lint-python lint-types lint-imports lint-sql format docs lock chromium postgres bench infra audit licences clean
+.PHONY: help demo check test prove mutants coverage soak test-bigquery test-metabase setup dev lint lint-python lint-types lint-imports lint-sql format docs lock chromium postgres bench infra audit licences sbom clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -86,6 +86,9 @@ infra: setup ## Linters of Dockerfile, Compose and Terraform, each fetched in on
 
 audit: setup ## Known vulnerabilities of the locked packages; needs the network of the vulnerability service
 	@scripts/audit
+
+sbom: setup ## The parts of the wheel as CycloneDX, dist/ai-usage-analytics.cdx.json: versions and hashes as locked
+	@mkdir -p dist && scripts/sbom --output-file dist/ai-usage-analytics.cdx.json
 
 licences: setup ## The licence of every package that the product installs, against the list of allowed ones
 	@$(BIN)/python scripts/licences.py
