@@ -307,6 +307,21 @@ def test_aliases_lead_to_their_end_and_a_circle_is_listed(desk: Desk) -> None:
     assert [tuple(i.values()) for i in issues] == [(8, "aliases", "c1@x.com"), (9, "aliases", "c0@x.com")]
 
 
+def test_two_rows_that_say_another_kind_of_one_person_are_listed(desk: Desk) -> None:
+    """Ana's rows agree in all but the kind. Cy's later row is an answer, and Dee's empty kind says nothing."""
+    rows = [
+        {"email": ANA, "department": "IT", "kind": "person"}, {"email": ANA, "department": "IT", "kind": " Service"},
+        {"email": "cy@example.com", "kind": "person"}, {"email": "cy@example.com", "kind": "service", "valid_from": D(2026, 7, 1)},
+        {"email": "dee@example.com", "kind": "service"}, {"email": "dee@example.com", "department": "IT"},
+    ]  # fmt: skip
+    desk.tab("people", *rows, day=day(1))
+    build(desk)
+    asked = "SELECT sheet_row, value, reason FROM sheet_issues WHERE tab = 'people' AND column_name = 'kind' ORDER BY sheet_row"
+    found = [(f["sheet_row"], f["value"], f["reason"].split(",")[0]) for f in desk.ask(asked)]
+    pairs = [(2, "person", 3), (3, "service", 2)]
+    assert found == [(row, kind, f"is contradicted by row {other}") for row, kind, other in pairs]
+
+
 def test_an_alias_and_a_row_that_follow_each_other_and_an_answered_kind_are_no_doubt(desk: Desk) -> None:
     """Until June old@ was Ana's, since July it is somebody's own. The machine's kind stands in one of its rows; the other one leaves it empty."""
     bot = {"email": "ci-bot@example.com", "department": "IT"}

@@ -1,5 +1,5 @@
 -- Rows of the sheet, as it is now, that leave open who is meant: a name that several keys bear, an address that two people claim, aliases that lead
--- in a circle, a kind that is none; and addresses that look like a machine's and count as people. Names that match nothing and rows that contradict
+-- in a circle, a kind that is none or that another row of the person and day contradicts; and addresses that look like a machine's and count as people. Names that match nothing and rows that contradict
 -- each other are in sheet_issues.
 -- Nothing of it is decided: the rows that are clear count. Grain: one doubt of one row.
 -- Inputs: raw_sheet_api_keys, raw_sheet_people, stg_snapshots, stg_email_aliases, dim_api_keys, dim_users.
@@ -52,9 +52,14 @@ aliases AS (
   FROM people_rows, UNNEST(SPLIT(aliases, ';')) AS alias
 ),
 
--- Whose kind some row says, whichever of a person's rows and addresses it is.
-answered AS (
-  SELECT DISTINCT COALESCE(a.email, r.email) AS email
+-- What rows say of a person's kind, whichever of the person's rows and addresses it is.
+kinds AS (
+  SELECT
+    r.sheet_row,
+    COALESCE(a.email, r.email) AS email,
+    LOWER(TRIM(r.kind)) AS kind,
+    r.valid_from,
+    r.fetched_at
   FROM people_rows AS r
   LEFT JOIN stg_email_aliases AS a ON r.email = a.alias
   WHERE LOWER(TRIM(r.kind)) IN ('person', 'service')
@@ -106,12 +111,19 @@ doubts AS (
   FROM people_rows
   WHERE kind IS NOT NULL AND LOWER(TRIM(kind)) NOT IN ('person', 'service')
   UNION ALL
+  SELECT DISTINCT
+    'people', k.sheet_row, 'kind', k.kind,
+    CONCAT('is contradicted by row ', CAST(o.sheet_row AS STRING), ', which says ', o.kind, ' of the same person and begins on the same day'),
+    'Say the same in both rows, or give the later one its own valid_from; until then neither counts.', k.fetched_at
+  FROM kinds AS k
+  INNER JOIN kinds AS o ON k.email = o.email AND k.valid_from = o.valid_from AND k.kind != o.kind
+  UNION ALL
   SELECT
     'people', r.sheet_row, 'email', u.email, 'looks like the address of a machine and counts as a person',
     'Write service or person into the column kind of this address, in a row of its own if it has none.', u.updated_at
   FROM dim_users AS u
   LEFT JOIN (SELECT email, MIN(sheet_row) AS sheet_row FROM people_rows GROUP BY email) AS r ON u.email = r.email
-  LEFT JOIN answered AS k ON u.email = k.email
+  LEFT JOIN (SELECT DISTINCT email FROM kinds) AS k ON u.email = k.email
   WHERE
     u.kind = 'person'
     AND k.email IS NULL
