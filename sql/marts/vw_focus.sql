@@ -21,18 +21,18 @@ measures AS (
     m.cost_source,
     COALESCE(m.workspace_id, '') AS workspace_id,
     COALESCE(m.api_key_id, '') AS api_key_id,
-    COALESCE(a.email, NULLIF(REGEXP_REPLACE(LOWER(TRIM(m.user_email)), r'\+[^@]*@', '@'), ''), k.email, '') AS user_email,
+    COALESCE(a.email, m.user_email, k.email, '') AS user_email,
     COALESCE(m.model, '') AS model,
     COALESCE(m.token_type, '') AS token_type,
     MAX(m.unit) AS unit,
     SUM(m.quantity) AS quantity,
     CASE WHEN COUNT(*) = COUNT(m.list_usd) THEN SUM(m.list_usd) END AS list_usd
   FROM stg_charge_measures AS m
-  LEFT JOIN stg_email_aliases AS a ON REGEXP_REPLACE(LOWER(TRIM(m.user_email)), r'\+[^@]*@', '@') = a.alias
+  LEFT JOIN stg_email_aliases AS a ON m.user_email = a.alias
   LEFT JOIN dim_api_keys AS k ON m.api_key_id = k.api_key_id AND m.usage_date BETWEEN k.valid_from AND k.valid_to
   GROUP BY
     m.usage_date, m.platform, m.cost_source, COALESCE(m.workspace_id, ''), COALESCE(m.api_key_id, ''),
-    COALESCE(a.email, NULLIF(REGEXP_REPLACE(LOWER(TRIM(m.user_email)), r'\+[^@]*@', '@'), ''), k.email, ''), COALESCE(m.model, ''),
+    COALESCE(a.email, m.user_email, k.email, ''), COALESCE(m.model, ''),
     COALESCE(m.token_type, '')
 ),
 
