@@ -73,6 +73,14 @@ QUESTIONS: tuple[Question, ...] = (
         "cursor: {events} events of the unknown kind {kind!r} are booked as billed, {cost_usd:f} USD.",
     ),
 )
+# A platform without a line is frozen with 0, so that an invoice that comes later is a line of a later month.
+_INVOICES = """
+    INSERT INTO closed_invoices (closing_id, month, corrects_month, platform, vendor, booked_usd)
+    SELECT
+      @closing_id, month, corrects_month, platform, MAX(vendor),
+      SUM(CASE WHEN cost_type = 'invoice_difference' THEN booked_usd ELSE CAST(0 AS NUMERIC) END)
+    FROM vw_chargeback WHERE month = @first_day GROUP BY month, corrects_month, platform
+"""
 ANSWERS = (UNREAD, *(q.name for q in QUESTIONS))
 """What `--accept` may name."""
 
@@ -300,13 +308,16 @@ def close(
     closing_id = uuid.uuid4().hex
     scope = _scope(month)
     # Rows of an attempt that ended before its ledger row.
-    warehouse.execute(f"DELETE FROM closed_cost WHERE {BOOKED} AND closing_id NOT IN (SELECT closing_id FROM month_closings)", scope)
+    unfinished = "closing_id NOT IN (SELECT closing_id FROM month_closings)"
+    warehouse.execute(f"DELETE FROM closed_cost WHERE {BOOKED} AND {unfinished}", scope)
+    warehouse.execute(f"DELETE FROM closed_invoices WHERE {unfinished}")
     columns = ", ".join(FROZEN)
     expected = warehouse.select(f"SELECT COUNT(*) AS n, SUM(cost_usd) AS usd FROM vw_cost_booked WHERE {BOOKED}", scope).to_pylist()[0]
     warehouse.execute(
         f"INSERT INTO closed_cost (closing_id, {columns}) SELECT @closing_id, {columns} FROM vw_cost_booked WHERE {BOOKED}",
         {"closing_id": closing_id, **scope},
     )
+    warehouse.execute(_INVOICES, {"closing_id": closing_id, "first_day": month})
     rows, cost_usd, sha256 = frozen(warehouse, closing_id, month)
     if (rows, cost_usd) != (expected["n"], expected["usd"]):
         raise ClosingError(
@@ -348,11 +359,19 @@ def correct(warehouse: Warehouse, also: date | None = None) -> None:
 
 def _hashes(where: str) -> str:
     """SQL: rows, USD and SHA-256 of each closing whose rows `where` names."""
-    columns = ", '|', ".join(_text(c) for c in tables.BY_NAME["closed_cost"] if c.name != "closing_id")
+
+    def line(table: str) -> str:
+        return ", '|', ".join(_text(c) for c in tables.BY_NAME[table].columns if c.name != "closing_id")
+
     return f"""
-        WITH lines AS (SELECT closing_id, booked_on, cost_usd, CONCAT({columns}) AS line FROM closed_cost WHERE {where}),
+        WITH lines AS (
+          SELECT closing_id, booked_on, cost_usd, 1 AS n, CONCAT({line("closed_cost")}) AS line FROM closed_cost WHERE {where}
+          UNION ALL
+          SELECT closing_id, month, CAST(0 AS NUMERIC), 0, CONCAT('invoice|', {line("closed_invoices")})
+          FROM (SELECT *, month AS booked_on FROM closed_invoices) AS i WHERE {where}
+        ),
         days AS (
-          SELECT closing_id, booked_on, COUNT(*) AS n, SUM(cost_usd) AS usd, TO_HEX(SHA256(STRING_AGG(line, '\\n' ORDER BY line))) AS hash
+          SELECT closing_id, booked_on, SUM(n) AS n, SUM(cost_usd) AS usd, TO_HEX(SHA256(STRING_AGG(line, '\\n' ORDER BY line))) AS hash
           FROM lines GROUP BY closing_id, booked_on
         )
         SELECT
@@ -378,7 +397,7 @@ def damaged(warehouse: Warehouse, months: Sequence[date] | None = None) -> list[
         if (rows, cost_usd, sha256) != (was.rows, was.cost_usd, was.sha256):
             said.append(
                 f"{month:%Y-%m} was closed with {was.rows} rows and {was.cost_usd:f} USD and holds {rows} rows and {cost_usd:f} USD with "
-                f"{'the same' if sha256 == was.sha256 else 'another'} hash; somebody changed closed_cost by hand, so restore it from backup."
+                f"{'the same' if sha256 == was.sha256 else 'another'} hash; somebody changed closed_cost or closed_invoices by hand, so restore it from backup."
             )
     return said
 

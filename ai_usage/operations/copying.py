@@ -105,7 +105,7 @@ def move_raw(
 
 def move_books(source: Warehouse, target: Warehouse, *, until: datetime | None = None) -> None:
     """Bring the target's closed months to those of the source, decided until then: the frozen rows first, the ledger that makes them count last."""
-    ledger, frozen = tables.BY_NAME["month_closings"], tables.BY_NAME["closed_cost"]
+    ledger, frozen, invoices = (tables.BY_NAME[name] for name in ("month_closings", "closed_cost", "closed_invoices"))
     decided = "WHERE decided_at <= @until" if until else ""
     scope: dict[str, Any] = {"until": until} if until else {}
     decisions = source.select(f"SELECT {', '.join(ledger.column_names)} FROM month_closings {decided}", scope)
@@ -115,12 +115,17 @@ def move_books(source: Warehouse, target: Warehouse, *, until: datetime | None =
         return
     no_fetches = tables.BY_NAME["raw_fetches"].arrow_schema().empty_table()
     target.execute(f"DELETE FROM closed_cost WHERE {every_day('booked_on')} AND closing_id NOT IN (SELECT closing_id FROM month_closings)")
+    target.execute("DELETE FROM closed_invoices WHERE closing_id NOT IN (SELECT closing_id FROM month_closings)")
     ids = sorted({decisions["closing_id"][i].as_py() for i in new} - {closing for closing, _, _ in there})
     if ids:
         columns = ", ".join(frozen.column_names)
         asked = f"SELECT {columns} FROM closed_cost WHERE {every_day('booked_on')} AND closing_id IN UNNEST(@ids)"
         for piece in _pieces(source.stream(asked, {"ids": ids}), target.publish_bytes):
             target.publish({frozen: _marked(frozen, piece)}, no_fetches)
+        lines = source.select(
+            f"SELECT {', '.join(invoices.column_names)} FROM closed_invoices WHERE closing_id IN UNNEST(@ids)", {"ids": ids}
+        )
+        target.publish({invoices: _marked(invoices, lines)}, no_fetches)
     target.publish({ledger: _marked(ledger, decisions.take(new))}, no_fetches)
 
 

@@ -38,7 +38,7 @@ month_closings = Table(
         timestamp("as_of", "What the platform had fetched by then is what the month was closed on.", nullable=False),
         count("row_count", "Frozen rows.", "rows", nullable=False),
         usd("cost_usd", "What was booked to the month.", nullable=False),
-        string("sha256", "Hash over the frozen rows, hexadecimal.", nullable=False),
+        string("sha256", "Hash over the frozen rows and the lines of invoices, hexadecimal.", nullable=False),
         string("version", "Version of this platform.", nullable=False),
         string("accepted", "What the month was closed without, in words: days that could not be read, records of unknown money. NULL is nothing."),
     ),
@@ -52,6 +52,22 @@ closed_cost = Table(
     cluster_by=("platform", "user_email"),
     columns=(_CLOSING, *BOOKED),
     do_not="add it to `fct_cost_daily`: `vw_cost_booked` puts the two together.",
+)
+closed_invoices = Table(
+    name="closed_invoices",
+    layer="books",
+    description="What received invoices said beyond the lines of a month when it was closed, 0 included. Rows of a closing that `month_closings` "
+    "does not name were never closed.",
+    grain="one platform and corrected month of a closing",
+    key=("closing_id", "platform", "corrects_month"),
+    columns=(
+        _CLOSING,
+        date("month", "First day of the month that was closed.", nullable=False),
+        date("corrects_month", "First day of the month that the line is of, closed before; NULL is the month itself."),
+        string("platform", "Platform.", nullable=False),
+        string("vendor", "Who sends the invoice.", nullable=False),
+        usd("booked_usd", "The line, in whole cents.", nullable=False),
+    ),
 )
 stg_closed_months = Table(
     name="stg_closed_months",
@@ -151,5 +167,5 @@ vw_adjustments = Table(
     date_column="adjustment_date",
 )
 
-BOOKS: tuple[Table, ...] = (month_closings, closed_cost)
+BOOKS: tuple[Table, ...] = (month_closings, closed_cost, closed_invoices)
 STAGING: tuple[Table, ...] = (stg_closed_months, stg_closing_fetches)

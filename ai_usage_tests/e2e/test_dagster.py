@@ -103,7 +103,7 @@ BEFORE = {
     "vw_data_health": {"fct_usage_daily", "fct_cost_daily"},
 }  # fmt: skip
 LEDGER = {"raw_fetches", "raw_rejects"}
-NO_ASSETS = LEDGER | {"forgotten_people", "forget_log", "vendor_requests", "month_closings", "closed_cost"}
+NO_ASSETS = LEDGER | {"forgotten_people", "forget_log", "vendor_requests", "month_closings", "closed_cost", "closed_invoices"}
 
 
 def runtime_of(firm: Company | None, folder: Path, **changes: object) -> Runtime:

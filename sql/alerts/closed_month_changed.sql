@@ -45,7 +45,7 @@ SELECT
   figure,
   usual,
   'USD' AS unit,
-  'Somebody changed closed_cost by hand: no run does.' AS likely_reason,
+  'Somebody changed closed_cost or closed_invoices by hand: no run does.' AS likely_reason,
   month AS since,
   month AS first_day,
   LAST_DAY(month) AS last_day,

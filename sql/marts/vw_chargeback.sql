@@ -3,9 +3,11 @@
 -- and open until the month's last day is held: else a line that is booked as settled would grow.
 -- booked_usd is the line in whole cents: a vendor's month is rounded once, and what its lines rounded down lack goes, a cent each, to those with
 -- the largest rests. So cents sum to the whole. An invoice that was received adds a line of what it says beyond the lines booked for its month,
--- in whichever month they are booked; it has no cost. It is provisional while a line may move, and while usage or seats have cost and no line of the
+-- in whichever month they are booked; it has no cost. A closed month keeps the line that it was closed with (closed_invoices); what an invoice or a
+-- correction says of it later is a line of the first open month that names it. A month that was closed before these lines were frozen follows its
+-- invoice still. A line is provisional while a line may move, and while usage or seats have cost and no line of the
 -- invoice (a line without a type is of both): what is missing there is an invoice that has not come, and no cost that was not charged.
--- Grain: the view's key. Inputs: vw_cost_months, stg_sheet_invoices_rows.
+-- Grain: the view's key. Inputs: vw_cost_months, stg_sheet_invoices_rows, closed_invoices, stg_closed_months.
 WITH lines AS (
   SELECT
     month,
@@ -87,6 +89,63 @@ booked AS (
   GROUP BY COALESCE(corrects_month, month), platform
 ),
 
+frozen AS (
+  SELECT
+    k.month,
+    c.corrects_month,
+    COALESCE(c.corrects_month, k.month) AS of_month,
+    c.platform,
+    c.vendor,
+    c.booked_usd
+  FROM closed_invoices AS c
+  INNER JOIN stg_closed_months AS k ON c.closing_id = k.closing_id
+),
+
+kept AS (
+  SELECT DISTINCT month FROM frozen
+),
+
+first_open AS (
+  SELECT DATE_ADD(MAX(month), INTERVAL 1 MONTH) AS month FROM stg_closed_months
+),
+
+-- What each month's invoices say beyond its lines, less what closed months carry of it. An invoice that was taken back leaves nothing to say.
+beyond AS (
+  SELECT
+    COALESCE(i.month, h.of_month) AS month,
+    COALESCE(i.platform, h.platform) AS platform,
+    CASE WHEN i.month IS NULL THEN CAST(0 AS NUMERIC) ELSE i.invoice_usd - COALESCE(b.booked_usd, CAST(0 AS NUMERIC)) END
+    - COALESCE(h.booked_usd, CAST(0 AS NUMERIC)) AS booked_usd,
+    CASE
+      WHEN b.is_moving OR (b.has_usage AND NOT i.has_usage) OR (b.has_seats AND NOT i.has_seats) THEN 'provisional'
+      ELSE 'settled'
+    END AS settle_state
+  FROM invoiced AS i
+  FULL OUTER JOIN (SELECT of_month, platform, SUM(booked_usd) AS booked_usd FROM frozen GROUP BY of_month, platform) AS h
+    ON i.month = h.of_month AND i.platform = h.platform
+  LEFT JOIN booked AS b ON COALESCE(i.month, h.of_month) = b.month AND COALESCE(i.platform, h.platform) = b.platform
+),
+
+invoice_lines AS (
+  SELECT
+    month,
+    platform,
+    'closed' AS settle_state,
+    corrects_month,
+    booked_usd
+  FROM frozen
+  UNION ALL
+  SELECT
+    CASE WHEN k.month IS NOT NULL THEN o.month ELSE n.month END AS month,
+    n.platform,
+    n.settle_state,
+    k.month AS corrects_month,
+    n.booked_usd
+  FROM beyond AS n
+  LEFT JOIN kept AS k ON n.month = k.month
+  CROSS JOIN first_open AS o
+),
+
 vendors AS (
   SELECT
     platform,
@@ -124,14 +183,10 @@ SELECT
     ELSE i.platform
   END AS vendor,
   'invoice_difference' AS cost_type,
-  CASE
-    WHEN b.is_moving OR (b.has_usage AND NOT i.has_usage) OR (b.has_seats AND NOT i.has_seats) THEN 'provisional'
-    ELSE 'settled'
-  END AS settle_state,
-  CAST(NULL AS DATE) AS corrects_month,
+  i.settle_state,
+  i.corrects_month,
   CAST(0 AS NUMERIC) AS cost_usd,
-  i.invoice_usd - COALESCE(b.booked_usd, CAST(0 AS NUMERIC)) AS booked_usd
-FROM invoiced AS i
-LEFT JOIN booked AS b ON i.month = b.month AND i.platform = b.platform
+  i.booked_usd
+FROM invoice_lines AS i
 LEFT JOIN vendors AS v ON i.platform = v.platform
-WHERE i.invoice_usd != COALESCE(b.booked_usd, CAST(0 AS NUMERIC))
+WHERE i.booked_usd != 0

@@ -1,6 +1,6 @@
 -- Rows of the sheet, as it is now, that leave open who is meant: a name that several keys bear, an address that two people claim, aliases that lead
--- in a circle, a kind that is none or that another row of the person and day contradicts; and addresses that look like a machine's and count as people. Names that match nothing and rows that contradict
--- each other are in sheet_issues.
+-- in a circle, a kind that is none or that another row of the person and day contradicts; and addresses that look like a machine's and count as
+-- people. Names that match nothing and rows that contradict each other in what else they say are in sheet_issues.
 -- Nothing of it is decided: the rows that are clear count. Grain: one doubt of one row.
 -- Inputs: raw_sheet_api_keys, raw_sheet_people, stg_snapshots, stg_email_aliases, dim_api_keys, dim_users.
 WITH key_rows AS (

@@ -15,5 +15,5 @@ def stand(runtime: Runtime, months: list[date], name: str) -> dg.AssetCheckResul
     return check(
         name, not broken, expected=f"{len(months)} closed months as they were closed", actual=f"{len(broken)} changed",
         sample=[{"month": said} for said in broken], blocking=True,
-        remedy="Somebody changed closed_cost by hand: restore it from backup (docs/runbook.md).",
+        remedy="Somebody changed closed_cost or closed_invoices by hand: restore it from backup (docs/runbook.md).",
     )  # fmt: skip
