@@ -6,7 +6,7 @@ caller's `query`. Does not belong here: the checks themselves, clocks, HTML.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -71,13 +71,15 @@ class SourceFreshness:
 
 @dataclass(frozen=True)
 class Held:
-    """From when to when a source was asked for days, and the days between that it did not tell whole: of its bill, and of any report."""
+    """From when to when a source was asked for days, and the days between that it did not tell whole: of its bill, and of any report. `platforms` are
+    those that it tells of; none: any."""
 
     source: str
     first_day: date
     last_day: date
     cost_gaps: tuple[tuple[date, date], ...] = ()
     gaps: tuple[tuple[date, date], ...] = ()
+    platforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,9 @@ def meta_from_marts(
     version: str = "",
     note: str = "",
     not_read: Sequence[NotRead] = (),
+    platforms: Mapping[str, Sequence[str]] | None = None,
 ) -> ReportMeta:
-    """ReportMeta read from `vw_data_health` and `vw_cost_allocation`."""
+    """ReportMeta read from `vw_data_health` and `vw_cost_allocation`. `platforms`: of which platforms each source tells."""
     sources = tuple(
         SourceFreshness(
             source=row["source"],
@@ -163,7 +166,7 @@ def meta_from_marts(
         as_of=max(fetched, default=generated_at),
         data_through=min(max(days), generated_at.astimezone(UTC).date()) if days else None,
         sources=sources,
-        held=_held(query(HELD_SQL).to_pylist()),
+        held=_held(query(HELD_SQL).to_pylist(), platforms or {}),
         not_read=tuple(not_read),
         checks=checks or Checks(),
         settled_share=sum((r["cost_usd"] or Decimal(0) for r in final), Decimal(0)) / total if total else None,
@@ -173,7 +176,7 @@ def meta_from_marts(
     )
 
 
-def _held(rows: list[dict[str, Any]]) -> tuple[Held, ...]:
+def _held(rows: list[dict[str, Any]], platforms: Mapping[str, Sequence[str]]) -> tuple[Held, ...]:
     """A source that is known by files alone claims only the days that it holds: none of its days is missing."""
     found = []
     for source, group in groupby(rows, key=lambda row: row["source"]):
@@ -183,7 +186,7 @@ def _held(rows: list[dict[str, Any]]) -> tuple[Held, ...]:
         bills = any(d["is_billed"] for d in days)
         unbilled = _ranges([d["usage_date"] for d in days if bills and not d["is_billed"]])
         gaps = _ranges([d["usage_date"] for d in days if d["is_lacking"]])
-        found.append(Held(source, days[0]["usage_date"], days[-1]["usage_date"], unbilled, gaps))
+        found.append(Held(source, days[0]["usage_date"], days[-1]["usage_date"], unbilled, gaps, tuple(platforms.get(source, ()))))
     return tuple(found)
 
 

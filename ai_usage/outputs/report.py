@@ -12,6 +12,7 @@ from pathlib import Path
 from ai_usage import __version__
 from ai_usage.dashboards import html, meta, spec
 from ai_usage.dashboards.meta import Checks
+from ai_usage.sources import registry
 from ai_usage.warehouse import Warehouse, WarehouseError, models
 
 
@@ -19,7 +20,9 @@ def write(
     target: Path, warehouse: Warehouse, at: datetime, checks: Checks | None, note: str, not_read: Sequence[meta.NotRead] = ()
 ) -> tuple[Path, int]:
     query = warehouse.select
-    facts = meta.meta_from_marts(query, generated_at=at, checks=checks, version=__version__, note=note, not_read=not_read)
+    facts = meta.meta_from_marts(
+        query, generated_at=at, checks=checks, version=__version__, note=note, not_read=not_read, platforms=registry.PLATFORMS
+    )
     try:
         html.write_report(target, spec.load_dashboards(models.sql_root() / "dashboards"), query, facts)
     except OSError as error:

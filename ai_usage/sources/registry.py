@@ -20,6 +20,11 @@ ASKED: tuple[Endpoint, ...] = (*records.ENDPOINTS, *analytics_records.ENDPOINTS,
 
 ENDPOINTS: dict[tuple[str, str], Endpoint] = {(e.source, e.name): e for e in (*ASKED, *claude_ai.ENDPOINTS.values())}
 
+PLATFORMS: dict[str, tuple[str, ...]] = {
+    "anthropic": ("claude_api", "claude_code"), "claude_enterprise": ("claude_ai", "claude_code"), "claude_ai": ("claude_ai",), "cursor": ("cursor",),
+}  # fmt: skip
+"""Of which platforms each source tells cost and use: a day that it lacks is missing from these and from no other."""
+
 
 def left_out(endpoint: Endpoint, names: Collection[str]) -> bool:
     """Whether the names, each a source/endpoint such as anthropic/usage_report/claude_code, leave the endpoint out."""

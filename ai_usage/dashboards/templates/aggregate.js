@@ -144,7 +144,8 @@ AIU.evaluate = (card, data, state) => {
   const grain = wanted && from && to && from <= to ? AIU.grain(wanted, from, to) : "day";
   // What a card with `compare` stands beside: the groups of the other period, where both hold every day.
   const other = card.compare ? AIU.compared(state.range) : null;
-  const lacking = other && AIU.lacking(card, span, [state.range, other], { held: AIU.meta.held, through: AIU.through });
+  const platforms = (card.filters.platform && state.chosen.platform) || [];
+  const lacking = other && AIU.lacking(card, span, [state.range, other], { held: AIU.meta.held, through: AIU.through, platforms });
   const before = other && !lacking ? AIU.rowsFor(card, data, state, other) : null;
   return {
     empty: rows.length === 0,

@@ -47,13 +47,15 @@ AIU.compared = ({ from, to }) => {
 
 // Why two periods cannot be compared, or null: both must hold every day. Days may be to come, added up by month (see html.py), before the first record,
 // or not held by a source: `held` says from when to when each was asked and its gaps, those of its bill for cards of cost, else those of any report.
-AIU.lacking = (card, span, sides, { held, through }) => {
+// Of the platforms that are chosen alone, days that other sources lack are not missing.
+AIU.lacking = (card, span, sides, { held, through, platforms = [] }) => {
+  const told = held.filter((one) => !platforms.length || !one.platforms?.length || one.platforms.some((p) => platforms.includes(p)));
   for (const { from, to } of sides) {
     if (to > through) return { ahead: AIU.addDays(through, 1) };
     if (!span || from < span.first) return { begins: span?.first ?? null };
     const folded = card.monthly_before;
     if (folded && ((from < folded && from !== monthStart(from)) || (to < folded && to !== monthEnd(to)))) return { folded };
-    for (const one of held) {
+    for (const one of told) {
       const inside = [[from, AIU.addDays(one.first_day, -1)], ...one[card.of_cost ? "cost_gaps" : "gaps"], [AIU.addDays(one.last_day, 1), to]]
         .map(([first, last]) => [first > from ? first : from, last < to ? last : to]).filter(([first, last]) => first <= last);
       if (inside.length) return { source: one.source, days: inside };
