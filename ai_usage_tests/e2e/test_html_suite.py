@@ -177,21 +177,26 @@ def test_nothing_is_compared_where_a_day_is_not_held(opened: Opened) -> None:
     opened.page.goto("about:blank")
     script = (TEMPLATES / "periods.js").read_text(encoding="utf-8")
     held = [{"source": "cursor", "first_day": "2026-09-05", "last_day": "2026-10-31", "cost_gaps": [["2026-10-03", "2026-10-03"]],
-             "gaps": [["2026-10-03", "2026-10-03"], ["2026-10-09", "2026-10-12"]]}]  # fmt: skip
+             "gaps": [["2026-10-03", "2026-10-03"], ["2026-10-09", "2026-10-12"]], "platforms": ["cursor"]}]  # fmt: skip
 
     def lacking(
-        *sides: tuple[str, str], of_cost: bool = True, folded: str | None = None, first: str = "2026-09-01"
+        *sides: tuple[str, str], of_cost: bool = True, folded: str | None = None, first: str = "2026-09-01", platforms: tuple[str, ...] = ()
     ) -> dict[str, Any] | None:
         return opened.page.evaluate(
             f"([card, span, sides, rest]) => {{ const AIU = {{}};\n{script}\nreturn AIU.lacking(card, span, sides, rest); }}",
             [{"of_cost": of_cost, "monthly_before": folded}, {"first": first, "last": "2026-10-31"},
-             [{"from": a, "to": b} for a, b in sides], {"held": held, "through": "2026-10-31"}],
+             [{"from": a, "to": b} for a, b in sides], {"held": held, "through": "2026-10-31", "platforms": platforms}],
         )  # fmt: skip
 
     late, early = ("2026-10-18", "2026-10-31"), ("2026-10-04", "2026-10-17")
     assert lacking(late, early) is None, "the bill of all of these days is held"
     assert lacking(late, early, of_cost=False) == {"source": "cursor", "days": [["2026-10-09", "2026-10-12"]]}
     assert lacking(early, ("2026-09-20", "2026-10-03")) == {"source": "cursor", "days": [["2026-10-03", "2026-10-03"]]}
+    missing = (early, ("2026-09-20", "2026-10-03"))
+    assert lacking(*missing, platforms=("claude_api", "claude_code")) is None, "Cursor's days are no days of Claude"
+    assert (
+        lacking(*missing, platforms=("cursor",)) == lacking(*missing, platforms=("claude_api", "cursor")) == lacking(*missing) is not None
+    )
     assert lacking(("2026-09-09", "2026-09-16"), ("2026-09-01", "2026-09-08")) == {
         "source": "cursor",
         "days": [["2026-09-01", "2026-09-04"]],
@@ -216,6 +221,27 @@ def test_tables_show_the_change_and_keep_what_is_gone(opened: Opened, report: Pa
         assert (line[3] == "") == (email not in now)
     total = opened.page.locator("[data-card=cost_by_person] tfoot td").nth(3).get_attribute("title")
     assert exact(total) == sum(now.values()) - sum(before.values())
+
+
+@every_dashboard
+def test_a_file_gives_what_each_ratio_was_divided_from(opened: Opened, report: Path, key: str) -> None:
+    """Each ratio of each file is its numerator over its denominator, which stand beside it, to half of its ninth decimal."""
+    opened.open(report, f"#{key}?date=all")
+    for card in DASHBOARDS[key].cards:
+        ratios = [m for m in card.measures if m.ratio]
+        if card.kind in ("kpi", "note") or not ratios or opened.page.locator(f"[data-card={card.key}] .empty").count():
+            continue
+        text = saved(opened, card.key, "Download CSV").decode("utf-8-sig")
+        head, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        for measure in ratios:
+            (top,), (bottom,) = (
+                [n for n, name in enumerate(head) if name == f"{measure.label}, {term}"] for term in ("numerator", "denominator")
+            )
+            assert head[top - 1].startswith(measure.label) and bottom == top + 1
+            for line in lines:
+                if line[top - 1]:
+                    again = Decimal(line[top]) * measure.per / Decimal(line[bottom])
+                    assert abs(again - Decimal(line[top - 1])) <= Decimal("5e-10"), (card.key, line)
 
 
 def test_an_xlsx_file_has_typed_cells(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:

@@ -143,7 +143,7 @@ AIU.card = (dashboard, card) => {
       const { result, state } = latest;
       const table = AIU.table(dashboard, card, result);
       if (held?.table?.sorted) AIU.sortTable(table, held.table.sorted.index, held.table.sorted.order);
-      AIU.download(fileName(dashboard, card, state, ending), write(table, state));
+      AIU.download(fileName(dashboard, card, state, ending), write(AIU.withTerms(card, table), state));
       AIU.announce(`Downloaded ${AIU.plural(table.rows.length, "row")}`);
     };
     tools.append(tool("csv", "Download CSV", save(".csv", (table) => AIU.csv(table))),

@@ -90,7 +90,8 @@ AIU.ratio = (num, numScale, den, denScale, per = 1) => {
   const bottom = den * 10n ** BigInt(numScale);
   const a = top < 0n ? -top : top;
   const of = `${decimal(num, numScale)} / ${decimal(den, denScale)}${per === 1 ? "" : ` × ${per.toLocaleString("en-US")}`}`;
-  return { ...AIU.figure((top < 0n ? -1n : 1n) * ((2n * a + bottom) / (2n * bottom)), 9), of };
+  const terms = [AIU.figure(num, numScale), AIU.figure(den, denScale)];
+  return { ...AIU.figure((top < 0n ? -1n : 1n) * ((2n * a + bottom) / (2n * bottom)), 9), of, terms };
 };
 
 function decimal(units, scale) {

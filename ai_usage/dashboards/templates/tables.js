@@ -48,6 +48,18 @@ AIU.table = (dashboard, card, result) => {
   return table;
 };
 
+// The table as a file has it: beside each ratio what was divided by what, so that it can be worked out again.
+AIU.withTerms = (card, table) => {
+  const ratios = new Set(card.measures.filter((m) => m.ratio).map((m) => m.key));
+  const term = (c, name) => ({ ...c, key: `${c.key}:${name}`, unit: "term", csv: `${c.label}, ${name}` });
+  const parted = (cell, i) => (ratios.has(table.columns[i].key) ? [cell, ...(cell?.terms ?? [null, null])] : [cell]);
+  return {
+    ...table,
+    columns: table.columns.flatMap((c) => (ratios.has(c.key) ? [c, term(c, "numerator"), term(c, "denominator")] : [c])),
+    rows: table.rows.map((row) => ({ ...row, cells: row.cells.flatMap(parted) })),
+  };
+};
+
 // The change of the first measure against the period before, after it. A group that is gone keeps a row: its cost is what changed.
 function addChange(card, result, columns, rows, total) {
   const [measure] = card.measures;

@@ -50,7 +50,7 @@ const FORMATS = "http://schemas.openxmlformats.org";
 // What XML 1.0 cannot hold is replaced; a cell holds 32,767 characters.
 const safe = (text) => String(text).slice(0, 32767).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd")
   .replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
-const STYLE = { head: 1, money: 2, pct: 3, date: 4, timestamp: 5, count: 6, fine: 7 };
+const STYLE = { head: 1, money: 2, pct: 3, date: 4, timestamp: 5, count: 6, fine: 7, term: 0 };
 const styleOf = (unit) => {
   if (unit in STYLE) return STYLE[unit];
   if (unit.startsWith("usd")) return unit === "usd" || unit === "usd_per_person" ? STYLE.money : STYLE.fine;
