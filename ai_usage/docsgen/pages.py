@@ -157,27 +157,19 @@ def assets_page() -> str:
     for schedule in defs.schedules or []:
         lines.append(
             f"| `{schedule.name}` | `{schedule.job_name}` | `{schedule.cron_schedule}` in {schedule.execution_timezone} | "
-            f"{_starts(schedule.default_status)} | {_said(schedule)} |"
+            f"{_starts(schedule.default_status)} | {schedule.description} |"
         )
     lines += ["", "## Sensors\n", "| sensor | job | at least every | starts | meaning |", "|---|---|---|---|---|"]
     for sensor in defs.sensors or []:
         jobs = ", ".join(f"`{target.job_name}`" for target in sensor.targets)
         lines.append(
-            f"| `{sensor.name}` | {jobs} | {sensor.minimum_interval_seconds} s | {_starts(sensor.default_status)} | {_said(sensor)} |"
+            f"| `{sensor.name}` | {jobs} | {sensor.minimum_interval_seconds} s | {_starts(sensor.default_status)} | {sensor.description} |"
         )
     return "\n".join(lines) + "\n"
 
 
 def _starts(status: Any) -> str:
     return "by itself" if status.value == "RUNNING" else "when switched on"
-
-
-def _said(definition: Any) -> str:
-    """The description, or the docstring of the function behind a schedule or sensor."""
-    from ai_usage.defs.operations import automation
-
-    found = definition.description or getattr(getattr(automation, definition.name, None), "__doc__", None) or ""
-    return " ".join(found.split())
 
 
 def commands_page() -> str:

@@ -140,6 +140,10 @@ def test_the_definitions_load_and_are_whole(tmp_path: Path) -> None:
     assert {s.name for s in repository.sensor_defs} == {
         "sources_ended", "sheet_changed", "file_dropped", "failed_runs", "alerts_hourly", "run_failed",
     }  # fmt: skip
+    for each in (*repository.schedule_defs, *repository.sensor_defs):
+        assert each.description and "Args:" not in each.description, (
+            f"{each.name} says in Dagster's pages what it does, not what the library's class does"
+        )
     assert {"sources", "daily", "rebuild", "hourly", "close_month", "alerts"} <= {j.name for j in repository.get_all_jobs()}
 
 

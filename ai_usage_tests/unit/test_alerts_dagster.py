@@ -77,9 +77,19 @@ def test_a_source_that_could_not_be_read_is_named_until_it_is_read(instance: dg.
     assert named() == ["__ASSET_JOB"]
     read("daily", good, "fct_cost_daily")
     assert named() == []
+    read("hourly", bad, "today")
+    read("close_month", bad, "closed_month")
+    assert named() == ["hourly", "close_month"]
+    read("hourly", good, "today")
+    assert named() == ["close_month"]
+    read("daily", good, "fct_cost_daily")
+    assert named() == []
 
 
-@pytest.mark.parametrize(("name", "asks"), [("daily", True), ("__ASSET_JOB", True), ("sources", False), ("alerts", False)])
+@pytest.mark.parametrize(
+    ("name", "asks"),
+    [("daily", True), ("hourly", True), ("close_month", True), ("__ASSET_JOB", True), ("sources", False), ("alerts", False)],
+)
 def test_a_failed_run_asks_for_a_pass_of_its_own_and_a_failed_pass_for_none(instance: dg.DagsterInstance, name: str, asks: bool) -> None:
     """Else a pass that fails would ask for another one for ever."""
     result = job(name, "broken.").execute_in_process(instance=instance, raise_on_error=False)

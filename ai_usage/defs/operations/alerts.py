@@ -14,14 +14,15 @@ from ai_usage.alerts import passes
 from ai_usage.alerts.conditions import Cause
 from ai_usage.defs.common import OWNERS, check, spent, table_metadata
 from ai_usage.defs.operations.batches import ASSET_JOB, reads_only
-from ai_usage.defs.operations.jobs import RAW, SOURCES, daily, rebuild, sources
+from ai_usage.defs.operations.jobs import RAW, SOURCES, close_month, daily, hourly, rebuild, sources
 from ai_usage.defs.operations.outputs import remember
 from ai_usage.errors import SettingsError
 from ai_usage.runtime import Runtime
 from ai_usage.tables import BY_NAME, MARTS
 from ai_usage.warehouse import WarehouseError
 
-WATCHED = (sources.name, daily.name, rebuild.name, ASSET_JOB)
+# All but the alerts' own: a pass that failed would ask for another one for ever.
+WATCHED = (sources.name, daily.name, rebuild.name, hourly.name, close_month.name, ASSET_JOB)
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 RECENT = 50  # finished runs of a job among which the last of each source is looked for
 SHOWN_STEPS = 3
@@ -76,9 +77,11 @@ def failed_runs(instance: dg.DagsterInstance) -> list[Cause]:
     causes = [_cause(instance, name, _first(reading, name), {a for a, source in RAW.items() if source == name}) for name in SOURCES]
     for job in (daily.name, rebuild.name):
         causes.append(_cause(instance, job, next(iter(recent[job]), None)))
-    by_hand = next((r for r in recent[ASSET_JOB] if not reads_only(r.dagster_run)), None)
-    if by_hand and not any(r.dagster_run.is_success and r.create_timestamp > by_hand.create_timestamp for r in recent[daily.name]):
-        causes.append(_cause(instance, ASSET_JOB, by_hand))
+    # What a person starts may never be started again: the next morning that goes well ends the alert.
+    for job in (hourly.name, close_month.name, ASSET_JOB):
+        last = next((r for r in recent[job] if not reads_only(r.dagster_run)), None)
+        if last and not any(r.dagster_run.is_success and r.create_timestamp > last.create_timestamp for r in recent[daily.name]):
+            causes.append(_cause(instance, job, last))
     return [cause for cause in causes if cause]
 
 
@@ -126,9 +129,13 @@ alerts_job = dg.define_asset_job(
 )
 
 
-@dg.sensor(job=alerts_job, minimum_interval_seconds=3600, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job=alerts_job,
+    minimum_interval_seconds=3600,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="A pass of the alerts when the data changed, a source has been silent too long, or something waits to be told.",
+)
 def alerts_hourly(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.SensorResult | dg.SkipReason:
-    """Every hour two small questions: did the data change, is a source silent too long, does something wait to be told. Else nothing runs."""
     try:
         why, mark = passes.needed(runtime, context.cursor)
     except (WarehouseError, SettingsError) as error:
@@ -138,10 +145,14 @@ def alerts_hourly(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam
     return dg.SensorResult(run_requests=[dg.RunRequest(tags={"ai_usage/why": why[:200]})], cursor=mark)
 
 
-@dg.run_failure_sensor(request_job=alerts_job, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=60)
+@dg.run_failure_sensor(
+    request_job=alerts_job,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=60,
+    description="A run that fails skips the alerts that come after it: they get a run of their own.",
+)
 def run_failed(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
-    """A run that fails skips what comes after the step that failed, the alerts among it: they get a run of their own. After runs of sources `daily`
-    tells them."""
+    """After runs of sources `daily` tells them."""
     if context.dagster_run.job_name not in WATCHED or reads_only(context.dagster_run):
         return dg.SkipReason(f"After {context.dagster_run.job_name} no alerts are missing.")
     return dg.RunRequest(run_key=context.dagster_run.run_id)

@@ -13,7 +13,7 @@ import dagster as dg
 from ai_usage.defs.common import GIVEN
 from ai_usage.defs.operations.alerts import alerts_hourly, alerts_job, run_failed
 from ai_usage.defs.operations.batches import settle_window, sources_ended
-from ai_usage.defs.operations.jobs import BY_HAND, LOGS, UPLOADS, daily, hourly, on, rebuild, source_runs, sources
+from ai_usage.defs.operations.jobs import UPLOADS, close_month, daily, hourly, on, rebuild, source_runs, sources
 from ai_usage.defs.operations.repair import failed_runs
 from ai_usage.errors import SettingsError
 from ai_usage.operations import completeness
@@ -21,14 +21,6 @@ from ai_usage.runtime import Runtime
 from ai_usage.sources.errors import SourceError
 from ai_usage.sources.uploads import client as uploads
 from ai_usage.warehouse import WarehouseError
-
-close_month = dg.define_asset_job(
-    "close_month",
-    config=LOGS,
-    selection=dg.AssetSelection.groups("curated", "marts") | BY_HAND,
-    description="A month's facts and marts once more, then the month is frozen. Give it the month's days as range and month and author as config.",
-)
-
 
 HOUR, MINUTE = map(int, GIVEN.schedule_at.split(":"))
 
@@ -38,10 +30,10 @@ HOUR, MINUTE = map(int, GIVEN.schedule_at.split(":"))
     cron_schedule=f"{MINUTE} {HOUR} * * *",
     execution_timezone=GIVEN.schedule_zone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Reads each source in a run of its own, at AI_USAGE_SCHEDULE_AT, by default 06:00 in Los Angeles: the UTC "
+    "day has ended and the vendors have aggregated it. Forgotten days follow, oldest first.",
 )
 def every_morning(context: dg.ScheduleEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> list[dg.RunRequest]:
-    """At `AI_USAGE_SCHEDULE_AT`, by default 06:00 in Los Angeles: the UTC day has ended and the vendors have aggregated it. Each source is read by a run of
-    its own. Forgotten days follow, oldest first, behind the window."""
     at = context.scheduled_execution_time
     first, last = settle_window(runtime, at)
     settings = runtime.settings
@@ -64,9 +56,14 @@ UNFINISHED = [
 ]  # fmt: skip
 
 
-@dg.schedule(job=hourly, cron_schedule="30 * * * *", execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.STOPPED)
+@dg.schedule(
+    job=hourly,
+    cron_schedule="30 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Half past each hour, where AI_USAGE_HOURLY_REFRESH is true: today so far. It gives way to every other run.",
+)
 def every_hour(context: dg.ScheduleEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.RunRequest | dg.SkipReason:
-    """Half past each hour, where `AI_USAGE_HOURLY_REFRESH` is true: today so far. It gives way to every other run."""
     if not runtime.settings.hourly_refresh:
         return dg.SkipReason("AI_USAGE_HOURLY_REFRESH is not set to true.")
     busy = context.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1)
@@ -81,10 +78,14 @@ def _all_days(runtime: Runtime, source: str, batch: str) -> list[dg.RunRequest]:
     return source_runs(runtime.settings, [source], batch, first, last, then=rebuild.name)
 
 
-@dg.sensor(job=sources, minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job=sources,
+    minimum_interval_seconds=600,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="A changed sheet may move owners and departments on any day: reads its tabs, then rebuilds all days from raw.",
+)
 def sheet_changed(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.SensorResult | dg.SkipReason:
-    """A changed sheet may move owners and departments on any day: publish its tabs, then rebuild all days from raw. The cursor moves with
-    the request, so a change makes one run."""
+    """The cursor moves with the request, so a change makes one run."""
     if not runtime.settings.sheet_is_on:
         return dg.SkipReason(runtime.settings.off()["google_sheets"])
     try:
@@ -98,9 +99,14 @@ def sheet_changed(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam
     return dg.SensorResult(run_requests=_all_days(runtime, "google_sheets", f"sheet {datetime.now(UTC).isoformat()}"), cursor=seen)
 
 
-@dg.sensor(job=sources, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job=sources,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Loads a file that has not changed for ten seconds, then rebuilds all days from raw.",
+)
 def file_dropped(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.SensorResult | dg.SkipReason:
-    """A file that has not changed for ten seconds is complete; its name, size and time make the run's key."""
+    """Name, size and time of the files make the run's key."""
     waiting = [d.path for d in uploads.dropped(runtime.settings.uploads) if uploads.is_quiet(d.path)]
     if not waiting:
         return dg.SkipReason("No file waits in the drop folder.")

@@ -56,10 +56,15 @@ def dagster_would_retry(run: dg.DagsterRun) -> bool:
     return str(run.tags.get(WILL_RETRY, "")).lower() == "true"
 
 
-@dg.sensor(jobs=[daily, rebuild], minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    jobs=[daily, rebuild],
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="When the runs of a batch have ended, or the time to wait for them is over: one run "
+    "of what follows. A source that comes later leads to another one.",
+)
 def sources_ended(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.SensorResult:
-    """When the runs of a batch have ended, or the time to wait for them is over: one run of what follows. A source that comes later leads to
-    another one. The cursor holds for each batch until when its ended runs have been used."""
+    """The cursor holds for each batch until when its ended runs have been used."""
     now = datetime.now(UTC)
     used: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
     batches: dict[str, list[dg.RunRecord]] = {}

@@ -81,6 +81,12 @@ hourly = dg.define_asset_job(
     selection=dg.AssetSelection.assets("today"),
     description="Today so far: usage and cost of the day that has not ended.",
 )
+close_month = dg.define_asset_job(
+    "close_month",
+    config=LOGS,
+    selection=dg.AssetSelection.groups("curated", "marts") | BY_HAND,
+    description="A month's facts and marts once more, then the month is frozen. Give it the month's days as range and month and author as config.",
+)
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:

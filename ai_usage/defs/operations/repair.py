@@ -25,7 +25,12 @@ TOO_LONG = "DagsterExecutionInterruptedError"  # a failed run that was interrupt
 FULL = ("[Errno 28]", "[Errno 122]")  # no space left, quota used up: somebody makes room, and nobody tells us
 
 
-@dg.sensor(jobs=[sources, daily], minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    jobs=[sources, daily],
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Repairs a failed run once, some time after its end: what failed of that source, or of daily, and what comes after it.",
+)
 def failed_runs(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.SensorResult:
     """At most one repair a look. The cursor holds the failed runs of the last day that were judged, so that each is judged once."""
     now = datetime.now(UTC)
