@@ -121,10 +121,10 @@ def test_jobs_carry_asset_run_and_partition_and_assets_what_they_cost(firms: Fir
     monkeypatch.setenv("DAGSTER_HOME", str(firms.there.home))
     with DagsterInstance.get() as instance:
         runs = {record.dagster_run.run_id for record in instance.get_run_records()}  # each source's, and what comes after them
-        for asset in ("fct_cost_daily", "raw_cursor_events", "raw_sheet_people", "vw_cost_allocation"):
+        for asset, jobs in {"fct_cost_daily": 3, "raw_cursor_events": 3, "raw_sheet_people": 3, "vw_cost_allocation": 2}.items():
             event = instance.get_latest_materialization_event(AssetKey(asset))
             assert event is not None and event.asset_materialization is not None
-            assert int(event.asset_materialization.metadata["jobs"].value) >= 3, asset  # type: ignore[call-overload]
+            assert int(event.asset_materialization.metadata["jobs"].value) >= jobs, asset  # type: ignore[call-overload]
     labels = [job.labels for job in firms.place.client.list_jobs(max_results=3000) if job.labels.get("run") in runs]
     assert len(labels) > 100 and all(found["asset"] and found["managed_by"] == "ai_usage" for found in labels)
     ranged = {found.get("partition") for found in labels if found["asset"] in ("fct_cost_daily", "raw_cursor_events")}
