@@ -22,10 +22,12 @@ def _days(days: int) -> tuple[date, date]:
 
 def dagster(days: int) -> None:
     """`ai-usage run`, in this process."""
+    from ai_usage.defs.operations.jobs import on
     from ai_usage.runs.execution import execute
     from ai_usage.runtime import Runtime
 
-    outcome = execute(Runtime(), *_days(days))
+    runtime = Runtime()
+    outcome = execute(runtime, *_days(days), read=on(runtime.settings))
     if not outcome.success:
         raise SystemExit(f"the run failed: {outcome.failures}")
     answer(cpu_s=cpu_s(), imports_s=0, assets=len(outcome.materialized), checks=len(outcome.checks))
@@ -45,18 +47,19 @@ def bare(days: int) -> None:
     runtime = Runtime()
     meter = Meter()
     window, today = Window(*_days(days)), Window(runtime.today, runtime.today)
-    loader = runtime.loader()
-    loader.load(cursor.EVENTS, walk_all(window.split(1), runtime.cursor.events, cursor.EVENTS))
-    loader.load(cursor.DAILY_USAGE, walk_all(window.split(30), runtime.cursor.daily_usage, cursor.DAILY_USAGE))
-    loader.load(cursor.MEMBERS, [runtime.cursor.members(today)])
-    loader.load(cursor.SPEND, [runtime.cursor.spend(today)])
-    for endpoint in sheet.ENDPOINTS:
-        loader.load(endpoint, [runtime.sheets.tab(endpoint)])
-    for endpoint, method, split in (*DAILY, *((*d, 0) for d in DIRECTORIES)):
-        windows = window.split(split) if split else [today]
-        loader.load(endpoint, walk_all(windows, getattr(runtime.anthropic, method), endpoint))
-    transform.build(runtime.warehouse, window.first, window.last, as_of=runtime.today)
-    write_html_report(runtime)
+    with runtime.held():  # as in a run
+        loader = runtime.loader()
+        loader.load(cursor.EVENTS, walk_all(window.split(1), runtime.cursor.events, cursor.EVENTS))
+        loader.load(cursor.DAILY_USAGE, walk_all(window.split(30), runtime.cursor.daily_usage, cursor.DAILY_USAGE))
+        loader.load(cursor.MEMBERS, [runtime.cursor.members(today)])
+        loader.load(cursor.SPEND, [runtime.cursor.spend(today)])
+        for endpoint in sheet.ENDPOINTS:
+            loader.load(endpoint, [runtime.sheets.tab(endpoint)])
+        for endpoint, method, split in (*DAILY, *((*d, 0) for d in DIRECTORIES)):
+            windows = window.split(split) if split else [today]
+            loader.load(endpoint, walk_all(windows, getattr(runtime.anthropic, method), endpoint))
+        transform.build(runtime.warehouse, window.first, window.last, as_of=runtime.today)
+        write_html_report(runtime)
     answer(**meter.read())
 
 
