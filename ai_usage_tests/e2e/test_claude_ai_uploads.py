@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from ai_usage.defs.checks import money_readable
 from ai_usage.operations.uploads import FileOutcome, load_uploads
+from ai_usage.sources.claude_ai.records import SPEND
 from ai_usage.sources.endpoint import Window
 from ai_usage_tests.fixtures.company import DAYS, FIRST, LAST, Company, Prepared, assert_sentence, build, company, plain, rows
 
@@ -97,7 +99,7 @@ def test_an_overlapping_range_is_refused_and_the_money_stands(firm: Company) -> 
 
 def loaded(firm: Company, within: Window | None = None) -> list[FileOutcome]:
     """What a run does with the drop folder and the facts, without starting a command for it."""
-    with firm.runtime() as runtime:
+    with firm.runtime() as runtime, runtime.held():
         outcomes = load_uploads(runtime, within=within)
         build(runtime, FIRST, LAST)
     return outcomes
@@ -124,16 +126,19 @@ def test_an_export_waits_for_a_run_that_rebuilds_its_days(firm: Company) -> None
 
 
 def test_money_that_cannot_be_read_is_named_and_the_rest_counts(firm: Company) -> None:
-    """The row is a reject and named, the other rows count, and a corrected file mends it."""
+    """The row is a reject and named, the other rows count, and a corrected file mends it. (A command that says so: test_failures.py, of lost rows.)"""
     good = firm.world.export_spend(FIRST, LAST)
     row = r"(?m)^(ana[^\n]*?,Chat,(?:[^,\n]*,){5})([^,\n]*),"
     bad, lost = re.sub(row, r"\g<1>many,", good, count=1), re.search(row, good)
     assert bad != good and lost is not None
-    file = downloaded(firm, "bad.csv", bad)
-    done = firm.cli("upload", str(file), "--from", str(FIRST), "--to", str(LAST))
-    assert_sentence(done, "raw_claude_ai_spend/money_readable")
+    waiting = firm.data / "uploads" / f"claude_ai_spend.{FIRST}_{LAST}.csv"
+    waiting.write_text(bad)
+    assert [o.reason for o in loaded(firm)] == [None]
+    with firm.runtime() as runtime:
+        found = money_readable(runtime.warehouse, SPEND, Window(FIRST, LAST))
+    assert not found.passed and found.severity.value == "ERROR" and found.metadata["actual"].value == "1", found.metadata
     assert_claude_ai_overage(firm, lacks=Decimal(lost[2]))
-    (firm.data / "uploads" / f"claude_ai_spend.{FIRST}_{LAST}.csv").write_text(good)
+    waiting.write_text(good)
     loaded(firm)
     assert_claude_ai(firm)
 

@@ -104,7 +104,7 @@ def ages(firm: Company) -> dict[Path, int]:
 
 
 def act(firm: Company, really: bool = True, who: str = WHO) -> Outcome:
-    with firm.runtime() as runtime:
+    with firm.runtime() as runtime, runtime.held():  # as the command does
         return forget(runtime, who, really=really)
 
 
