@@ -95,7 +95,9 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-_read = ScriptDirectory.from_config
+_read = getattr(
+    ScriptDirectory.from_config, "in_place_of", ScriptDirectory.from_config
+)  # Dagster's own, also when this module is loaded again
 _scripts: dict[tuple[str | None, ...], ScriptDirectory] = {}
 
 
@@ -108,6 +110,7 @@ def scripts(config: Config) -> ScriptDirectory:
         return _scripts[key]
 
 
+scripts.in_place_of = _read  # type: ignore[attr-defined]
 ScriptDirectory.from_config = scripts  # type: ignore[assignment,method-assign]
 for storage in STORAGES:
     storage.create_engine = engine  # type: ignore[attr-defined]
