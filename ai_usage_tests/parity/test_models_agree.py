@@ -248,6 +248,11 @@ def books(desk: Desk) -> None:
         {**row, "closing_id": "september", "cost_usd": N(7)},
         {**row, "closing_id": "unfinished", "cost_usd": N(8)},
     )
+    line = {"closing_id": "october", "month": D(2026, 10, 1), "platform": "cursor", "vendor": "Cursor"}
+    desk.lay(
+        "closed_invoices", {**line, "booked_usd": N("-0.01")}, {**line, "corrects_month": D(2026, 8, 1), "booked_usd": N("12.34")},
+        {**line, "closing_id": "unfinished", "booked_usd": N(8)},
+    )  # fmt: skip
     now = NOON
     given = {"platform": "cursor", "author": "Controlling", "reason": "r"}
     desk.tab(
