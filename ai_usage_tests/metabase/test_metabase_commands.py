@@ -88,7 +88,7 @@ def test_plan_apply_verify_and_export_check(call, bigquery: BigQuery, tmp_path: 
             "AI_USAGE_METABASE_BIGQUERY_CREDENTIALS is not set",
         ),
         ({"METABASE_URL": "m"}, "must begin with http"),
-        ({"METABASE_URL": "https://m", "AI_USAGE_METABASE_GROUPS": "Finance"}, "AI_USAGE_METABASE_GROUPS is no JSON"),
+        ({"METABASE_URL": "https://m", "AI_USAGE_METABASE_GROUPS": "Finance"}, "which is no JSON; write an object"),
         ({"METABASE_URL": "https://m", "METABASE_POSTGRES_URL": "postgresql://u@h/d", "AI_USAGE_METABASE_PERSONAL": "boss"}, "names the audience 'boss'"),
     ],
 )  # fmt: skip
