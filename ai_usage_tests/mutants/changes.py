@@ -200,10 +200,10 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "case-makes-two-people",
         "e-mails are folded before they are compared",
-        "sql/curated/fct_cost_daily.sql",
-        "NULLIF(REGEXP_REPLACE(LOWER(TRIM(user_email)), r'\\+[^@]*@', '@'), '') AS written_email",
-        "NULLIF(user_email, '') AS written_email",
-        _unit("sql_curated"),
+        "ai_usage/warehouse/models.py",
+        "    if column in _EMAILS:\n        return texts.fold_sql(column)",
+        "    if column in _EMAILS:\n        return column",
+        _unit("sql_identity"),
     ),
     Change(
         "owner-of-today",
@@ -341,8 +341,8 @@ CHANGES: tuple[Change, ...] = (
         "budget-scopes-mixed",
         "a budget speaks for its own scope",
         "sql/marts/vw_budget_variance.sql",
-        "  ON p.month = s.month AND p.budget_scope = s.budget_scope AND",
-        "  ON p.month = s.month AND",
+        "p.department = s.department AND p.platform = s.platform\nLEFT JOIN unplaced",
+        "p.department = s.department\nLEFT JOIN unplaced",
         _unit("sql_marts_finance"),
     ),
     Change(

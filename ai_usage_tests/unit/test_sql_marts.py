@@ -89,9 +89,9 @@ def test_productivity_keeps_unknown_unknown_and_repeats_nothing(desk: Desk) -> N
     desk.lay(
         "fct_usage_daily",
         {**day, "user_email": ANA, "loc_accepted": 7, "loc_added": 9},
-        {**day, "user_email": ANA, "model": "m", "requests": 2, "input_tokens": 5},
+        {**day, "user_email": ANA, "model": "m", "requests": 2, "input_tokens": 5, "included_usd": Decimal("0.5"), "list_usd": Decimal(3)},
         {**day, "user_email": ANA, "model": "n", "requests": 3},
-        {**day, "user_email": "idle@example.com", "loc_added": 0, "requests": None},
+        {**day, "user_email": "idle@example.com", "loc_added": 0, "requests": None, "included_usd": Decimal(7)},
     )
     rows = {(r["usage_date"], r["user_email"]): r for r in desk.ask("SELECT * FROM vw_productivity_metrics")}
     ana = rows[D(2026, 10, 16), ANA]
@@ -104,7 +104,8 @@ def test_productivity_keeps_unknown_unknown_and_repeats_nothing(desk: Desk) -> N
         14,
         True,
     ]
-    assert [ana[c] for c in ("commits", "pull_requests", "sessions", "messages", "output_tokens", "included_usd", "list_usd")] == [None] * 7
+    assert [ana[c] for c in ("commits", "pull_requests", "sessions", "messages", "output_tokens")] == [None] * 5
+    assert (ana["included_usd"], ana["list_usd"]) == (Decimal("0.5"), 3), "beside the 14 USD that were billed, and no part of them"
     idle = rows[D(2026, 10, 16), "idle@example.com"]
     assert idle["is_active"] is False and idle["cost_usd"] is None and idle["department"] == "(no department)"
     assert rows[D(2026, 11, 1), "(unattributed)"]["cost_usd"] == 32, "the 64 of seats are not usage"

@@ -53,6 +53,15 @@ def test_a_budget_speaks_for_its_own_scope(desk: Desk) -> None:
     assert all((r["cost_with_budget_usd"] is None) == (r["budget_usd"] is None) for r in rows)
 
 
+def test_a_budget_of_a_platform_holds_that_platforms_cost_and_no_other(desk: Desk) -> None:
+    usage(desk, D(2026, 10, 3), "31")
+    usage(desk, D(2026, 10, 3), "5", platform="claude_api")
+    usage(desk, D(2026, 10, 4), "2", platform="claude_api")
+    desk.tab("budgets", *({"month": D(2026, 10, 1), "budget_usd": N(usd), "platform": p} for p, usd in (("cursor", 40), ("claude_api", 6))))
+    rows = desk.ask("SELECT platform, budget_usd, cost_usd FROM vw_budget_variance WHERE budget_scope = 'platform' ORDER BY platform")
+    assert [tuple(r.values()) for r in rows] == [("claude_api", 6, 7), ("cursor", 40, 31)]
+
+
 def test_each_full_scope_of_the_budget_holds_all_cost(desk: Desk) -> None:
     company(desk)
     rows = desk.ask("SELECT budget_scope, SUM(cost_usd) AS usd FROM vw_budget_variance GROUP BY budget_scope ORDER BY budget_scope")
