@@ -161,7 +161,7 @@ class Settings(BaseSettings):
     )
     metabase_groups: dict[str, str] = Field(
         {"finance": "Finance", "managers": "Managers", "engineers": "Engineers"},
-        description="Audience to the name of its permission group, as JSON.",
+        description='Audience to the name of its permission group, as JSON: `{"finance": "Finance"}`.',
     )
     metabase_personal: str = Field("finance", description="Audiences, by comma, that may open dashboards which show single people.")
     metabase_explorers: str = Field("", description="Audiences, by comma, that may use the query builder, and so see the whole connection.")
@@ -169,7 +169,7 @@ class Settings(BaseSettings):
         5, ge=3, description="Where people are shown as groups, Metabase shows none of fewer people than this."
     )
     metabase_recipients: dict[str, list[str]] = Field(
-        {}, description="Audience to the e-mail addresses of its subscriptions and alerts, as JSON."
+        {}, description='Audience to the e-mail addresses of its subscriptions and alerts, as JSON: `{"finance": ["ana@example.com"]}`.'
     )
     metabase_dedicated: bool = Field(
         True, description="False when others use this Metabase too: its instance-wide cache is then left alone."
@@ -442,10 +442,10 @@ def load_settings(**overrides: object) -> Settings:
     except SettingsSourceError as error:
         named = next((f for f in Settings.model_fields if f'"{f}"' in str(error)), "")
         is_list = bool(named) and str(Settings.model_fields[named].annotation).startswith("list")
-        form = 'a list, for example ["finance"]' if is_list else 'an object, for example {"finance": "Finance"}'
+        form, meaning = "a list" if is_list else "an object", Settings.model_fields[named].description if named else ""
         given = {k.upper(): v for source in (DotEnvSettingsSource, EnvSettingsSource) for k, v in source(Settings).env_vars.items()}
         value = f" is set to {given.get(variable(named))!r}, which" if named else ""
-        raise SettingsError(f"{variable(named) if named else 'a setting'}{value} is no JSON; write {form}.") from None
+        raise SettingsError(f"{variable(named) if named else 'a setting'}{value} is no JSON; write {form}. {meaning}".strip()) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""

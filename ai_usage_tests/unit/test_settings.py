@@ -169,7 +169,11 @@ def test_a_wrong_value_is_named_with_its_variable_and_a_remedy(name: str, text: 
 
 
 def test_a_setting_that_is_no_json_says_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, text, form in (("AI_USAGE_LEAVE_OUT", "anthropic/users", "a list"), ("AI_USAGE_HISTORY_DAYS", "cursor=90", "an object")):
+    for name, text, form in (
+        ("AI_USAGE_LEAVE_OUT", "anthropic/users", 'a list. .*"anthropic/usage_report/claude_code"'),
+        ("AI_USAGE_HISTORY_DAYS", "cursor=90", 'an object. .*"cursor": 90'),
+        ("AI_USAGE_METABASE_GROUPS", "Finance", 'an object. .*"finance": "Finance"'),
+    ):
         with (
             monkeypatch.context() as patch,
             pytest.raises(SettingsError, match=f"{name} is set to '{text}', which is no JSON; write {form}"),
