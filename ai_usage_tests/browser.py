@@ -98,7 +98,7 @@ def chromium_page(
             opened = Opened(context.new_page())
             opened.page.on("request", lambda request: opened.requests.append(request.url))
             opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
-            opened.page.on("console", lambda m: opened.errors.append(m.text) if m.type == "error" else None)
+            opened.page.on("console", lambda m: opened.errors.append(m.text) if m.type in ("error", "warning") else None)
             yield opened
         finally:
             browser.close()

@@ -109,7 +109,8 @@ function timeSpec(card, shape, width, height) {
     const figure = at(bucket, one);
     if (figure || card.kind === "line") rows.push({ bucket, name: one.label, order, value: figure ? figure.value : null });
   }));
-  const x = { field: "bucket", type: "ordinal", scale: { domain: buckets, paddingInner: 0.22, paddingOuter: 0.1 }, axis: timeAxis(buckets, grain, width) };
+  const gap = card.kind === "line" ? {} : { paddingInner: 0.22 }; // points have no width
+  const x = { field: "bucket", type: "ordinal", scale: { domain: buckets, ...gap, paddingOuter: 0.1 }, axis: timeAxis(buckets, grain, width) };
   const y = {
     field: "value", type: "quantitative", stack: card.kind === "stacked_bar" ? "zero" : null, scale: { zero: true, nice: 4 },
     axis: {
