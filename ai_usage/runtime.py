@@ -11,24 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ai_usage.errors import SettingsError
-from ai_usage.guards.outgoing import is_loopback
-from ai_usage.settings import Settings, load_settings, variable
-from ai_usage.sources.errors import PermanentError
+from ai_usage.settings import Settings, load_settings
 from ai_usage.sources.traffic import Traffic
 from ai_usage.warehouse import DuckDBWarehouse, Warehouse
 
 if TYPE_CHECKING:
     from ai_usage.loading import Forgotten, Loader
-    from ai_usage.sources.anthropic.analytics import AnalyticsClient
-    from ai_usage.sources.anthropic.client import AnthropicClient
-    from ai_usage.sources.cursor.client import CursorClient
-    from ai_usage.sources.google_sheets.client import SheetsClient
-
-A = TypeVar("A", bound="AnthropicClient")
+    from ai_usage.sources.vendor import Client, Link, Maker
 
 
 class Runtime:
@@ -40,6 +32,7 @@ class Runtime:
         """What BigQuery's jobs are labelled with; Dagster's definitions put asset, run and partition here."""
         self.traffic = Traffic()
         """What the vendors were asked since it was last taken: all clients of this process count here."""
+        self._clients: dict[tuple[str, Maker], Client] = {}
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -85,77 +78,33 @@ class Runtime:
             str(settings.bigquery_project), settings.bigquery_location, settings.bigquery_endpoint, settings.google_application_credentials
         )
 
-    @cached_property
-    def cursor(self) -> CursorClient:
-        from ai_usage.sources.cursor.client import CursorClient
+    def client(self, source: str, maker: Maker | None = None) -> Client:
+        """The client of a source, made when first asked for; `maker`: the declared one that makes it, where a source has several.
+
+        Raises `SettingsError` where the source is off or its settings do not fit together.
+        """
+        from ai_usage.sources.registry import SOURCES
+
+        make = maker or SOURCES[source].client
+        if (source, make) not in self._clients:
+            self._clients[source, make] = make(self.settings, self._link(source))
+        return self._clients[source, make]
+
+    def fresh(self, source: str) -> Client:
+        """A client of that source that has read nothing yet: one for each run, so that all that it answers is of one moment."""
+        for key in [key for key in self._clients if key[0] == source]:
+            self._clients.pop(key).close()
+        return self.client(source)
+
+    def _link(self, source: str) -> Link:
+        from ai_usage.sources.vendor import Link
 
         settings = self.settings
-        if settings.cursor_admin_api_key is None:
-            raise PermanentError(settings.off()["cursor"])
-        return CursorClient(
-            settings.cursor_base_url, settings.cursor_admin_api_key.get_secret_value(), settings.spool_dir,
-            rate_factor=settings.cursor_rate_factor, patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
-            connections=settings.windows_in_flight, source="cursor", traffic=self.traffic, bounds=settings.http_bounds,
-        )  # fmt: skip
-
-    @cached_property
-    def anthropic(self) -> AnthropicClient:
-        from ai_usage.sources.anthropic.client import AnthropicClient
-
-        return self._anthropic(AnthropicClient, "anthropic")
-
-    @cached_property
-    def anthropic_analytics(self) -> AnalyticsClient:
-        """The analytics endpoints of the organisation whose Admin key is set."""
-        from ai_usage.sources.anthropic.analytics import AnalyticsClient
-
-        return self._anthropic(AnalyticsClient, "anthropic")
-
-    @cached_property
-    def claude_enterprise(self) -> AnalyticsClient:
-        from ai_usage.sources.anthropic.analytics import AnalyticsClient
-
-        return self._anthropic(AnalyticsClient, "claude_enterprise")
-
-    def _anthropic(self, kind: type[A], source: str) -> A:
-        settings = self.settings
-        name = "anthropic_admin_api_key" if source == "anthropic" else "anthropic_analytics_api_key"
-        key = getattr(settings, name)
-        if key is None:
-            raise PermanentError(settings.off()[source])
-        return kind(
-            settings.anthropic_base_url, key.get_secret_value(), settings.spool_dir, key_setting=variable(name),
-            rate_factor=settings.anthropic_rate_factor, patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s,
-            connections=settings.windows_in_flight, source=source, traffic=self.traffic, bounds=settings.http_bounds,
-        )  # fmt: skip
-
-    @cached_property
-    def sheets(self) -> SheetsClient:
-        from ai_usage.sources.google_sheets.client import SheetsClient
-
-        settings = self.settings
-        if settings.sheet_id is None:
-            raise PermanentError(settings.off()["google_sheets"])
-        local = is_loopback(settings.sheets_base_url)
-        given: Path | str | None = settings.google_application_credentials
-        if settings.sheet_credentials is not None:
-            given = settings.sheet_credentials.get_secret_value()
-        if given is None and not local:
-            raise PermanentError(
-                "the Google Sheet cannot be read without GOOGLE_APPLICATION_CREDENTIALS; set it to a service account's JSON key file."
-            )
-        return SheetsClient(
-            settings.sheets_base_url, settings.sheet_id, given, settings.spool_dir,
-            patience_s=settings.http_patience_s, backoff_s=settings.http_backoff_s, source="google_sheets", traffic=self.traffic,
-            bounds=settings.http_bounds,
-        )  # fmt: skip
-
-    def fresh_sheets(self) -> SheetsClient:
-        """A client that has read nothing yet: one for each run, so that all tabs of a run are of one moment."""
-        if "sheets" in self.__dict__:
-            self.sheets.close()
-            del self.__dict__["sheets"]
-        return self.sheets
+        http = {
+            "patience_s": settings.http_patience_s, "backoff_s": settings.http_backoff_s, "source": source, "traffic": self.traffic,
+            "bounds": settings.http_bounds,
+        }  # fmt: skip
+        return Link(source, settings.spool_dir, http, settings.windows_in_flight, settings.google_application_credentials)
 
     @cached_property
     def forgotten(self) -> Forgotten:
@@ -184,6 +133,5 @@ class Runtime:
         return self.today - timedelta(days=1)
 
     def close(self) -> None:
-        for name in ("cursor", "anthropic", "anthropic_analytics", "claude_enterprise", "sheets"):
-            if name in self.__dict__:
-                self.__dict__.pop(name).close()
+        while self._clients:
+            self._clients.popitem()[1].close()

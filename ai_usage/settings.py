@@ -8,36 +8,31 @@ reference to Secret Manager (`secrets.py`).
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as SettingsSourceError
 
+from ai_usage import vendors
 from ai_usage.errors import SettingsError
 from ai_usage.guards.bounds import Bounds
-from ai_usage.guards.outgoing import in_clear, names, without_login
+from ai_usage.guards.outgoing import names, without_login
 from ai_usage.secrets import SECRET_MANAGER_URL, Secret, malformed
+from ai_usage.sources.given import Address, Switch, VendorSettings, plain
 
-CURSOR_URL = "https://api.cursor.com"
-SHEETS_URL = "https://sheets.googleapis.com"
-ANTHROPIC_URL = "https://api.anthropic.com"
+VENDORS: tuple[type[VendorSettings], ...] = tuple(module.SETTINGS for module in vendors.parts("settings"))
 WITH_LINES = frozenset({"sheet_credentials", "alert_urls"})  # a JSON file, a list of addresses: every other key is one line
 
 
-def _plain(name: str) -> AliasChoices:
-    return AliasChoices(name)
-
-
-class Settings(BaseSettings):
-    """The platform's settings. Paths that are not set lie below `AI_USAGE_DATA_DIR`."""
+class Common(BaseSettings):
+    """The settings of no vendor. Paths that are not set lie below `AI_USAGE_DATA_DIR`."""
 
     model_config = SettingsConfigDict(
         env_prefix="AI_USAGE_", env_file=".env", extra="ignore", env_ignore_empty=True, populate_by_name=True,
@@ -59,7 +54,7 @@ class Settings(BaseSettings):
     bigquery_project: str | None = Field(None, description="The Google Cloud project whose BigQuery holds the dataset and is billed.")
     bigquery_dataset: str = Field("ai_usage", description="The dataset that holds every table; it must be there.")
     bigquery_location: str = Field("US", description="Where the dataset lies: US, EU or a region.")
-    bigquery_endpoint: str | None = Field(
+    bigquery_endpoint: Address | None = Field(
         None, description="Another address of BigQuery's API, such as an emulator's; with http:// no credentials are sent."
     )
     bigquery_max_bytes_billed: int = Field(
@@ -80,39 +75,14 @@ class Settings(BaseSettings):
     check_keep_days: int = Field(400, ge=1, description="How long the results of checks are kept in `check_results`, in days.")
     spool_keep_days: int = Field(400, ge=1, description="How long the vendors' bytes are kept as evidence, in days.")
 
-    cursor_base_url: str = Field(CURSOR_URL, description="Cursor's Admin API.")
-    cursor_admin_api_key: SecretStr | None = Field(
-        None, validation_alias=_plain("CURSOR_ADMIN_API_KEY"), description="Cursor Admin API key. Absent: Cursor is off."
-    )
-    cursor_rate_factor: float = Field(
-        1.0, ge=0, description="Multiplies Cursor's documented request limits (60 a minute for events, 20 else); 0 lifts them."
-    )
     windows_in_flight: int = Field(4, ge=1, le=32, description="How many windows of an endpoint are read at once.")
 
-    sheets_base_url: str = Field(SHEETS_URL, description="Google Sheets' API.")
-    sheet_id: str | None = Field(None, description="The id in the sheet's URL. Absent: the sheet is off.")
     google_application_credentials: Path | None = Field(
         None,
-        validation_alias=_plain("GOOGLE_APPLICATION_CREDENTIALS"),
+        validation_alias=plain("GOOGLE_APPLICATION_CREDENTIALS"),
         description="A service account's JSON key file. Absent with a local base URL: anonymous.",
     )
-    sheet_credentials: SecretStr | None = Field(
-        None, description="The service account's JSON key itself, or a reference to it. Wins over GOOGLE_APPLICATION_CREDENTIALS."
-    )
-
-    anthropic_base_url: str = Field(ANTHROPIC_URL, description="Anthropic's Admin API.")
-    anthropic_admin_api_key: SecretStr | None = Field(
-        None, validation_alias=_plain("ANTHROPIC_ADMIN_API_KEY"), description="Anthropic Admin API key. Absent: Claude is off."
-    )
-    anthropic_rate_factor: float = Field(
-        1.0, ge=0, description="Multiplies Anthropic's documented requests a minute (100; 60 for analytics); 0 lifts the limits."
-    )
-    anthropic_analytics_api_key: SecretStr | None = Field(
-        None,
-        validation_alias=_plain("ANTHROPIC_ANALYTICS_API_KEY"),
-        description="Key of a Claude Enterprise organisation with the scope read:analytics. Absent: Claude Enterprise is off.",
-    )
-    secret_manager_base_url: str = Field(SECRET_MANAGER_URL, description="Google Secret Manager's API, for keys given as sm://.")
+    secret_manager_base_url: Address = Field(SECRET_MANAGER_URL, description="Google Secret Manager's API, for keys given as sm://.")
     http_patience_s: float = Field(300, gt=0, description="Seconds after which a request that keeps failing is given up.")
     http_backoff_s: float = Field(1.0, gt=0, description="First pause between tries in seconds; it doubles each time.")
     http_max_mb: int = Field(
@@ -127,23 +97,25 @@ class Settings(BaseSettings):
     http_max_depth: int = Field(Bounds.depth, ge=8, description="Most levels of nesting in an answer.")
     http_max_values: int = Field(Bounds.values, ge=1000, description="Most values in an answer; they cost memory beside its bytes.")
     http_max_text: int = Field(Bounds.text, ge=1000, description="Longest text in an answer, in bytes.")
-    metabase_url: str | None = Field(None, validation_alias=_plain("METABASE_URL"), description="Metabase's address. Absent: no Metabase.")
+    metabase_url: Address | None = Field(
+        None, validation_alias=plain("METABASE_URL"), description="Metabase's address. Absent: no Metabase."
+    )
     metabase_api_key: SecretStr | None = Field(
-        None, validation_alias=_plain("METABASE_API_KEY"), description="An API key of Metabase whose group is Administrators."
+        None, validation_alias=plain("METABASE_API_KEY"), description="An API key of Metabase whose group is Administrators."
     )
     metabase_user: str | None = Field(
         None,
-        validation_alias=_plain("METABASE_USER"),
+        validation_alias=plain("METABASE_USER"),
         description="An administrator's e-mail, instead of a key; an empty Metabase gets this account.",
     )
-    metabase_password: SecretStr | None = Field(None, validation_alias=_plain("METABASE_PASSWORD"), description="That account's password.")
+    metabase_password: SecretStr | None = Field(None, validation_alias=plain("METABASE_PASSWORD"), description="That account's password.")
     metabase_engine: Literal["postgres", "bigquery"] = Field("postgres", description="Which database Metabase reads the marts from.")
     metabase_database: str = Field(
         "AI Usage", min_length=1, description="The connection's name in Metabase; `apply` owns the connection of this name."
     )
     metabase_postgres_url: SecretStr | None = Field(
         None,
-        validation_alias=_plain("METABASE_POSTGRES_URL"),
+        validation_alias=plain("METABASE_POSTGRES_URL"),
         description="Where Metabase finds the serving copy: `postgresql://reader:password@host:5432/database?schema=ai_usage`.",
     )
     serving_url: SecretStr | None = Field(
@@ -236,29 +208,13 @@ class Settings(BaseSettings):
     )
     demo: bool = Field(False, description="True in the demo: pages say that the people in them do not exist.")
 
-    @field_validator(
-        "cursor_base_url",
-        "sheets_base_url",
-        "anthropic_base_url",
-        "secret_manager_base_url",
-        "metabase_url",
-        "bigquery_endpoint",
-        "alerts_link",
-    )
+    @field_validator("alerts_link")
     @classmethod
-    def _is_url(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None:
-            return None
-        if not value.startswith(("http://", "https://")):
+    def _is_link(cls, value: str | None) -> str | None:
+        """People follow it; nothing is sent there."""
+        if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
-        if info.field_name == "alerts_link":  # people follow it; nothing is sent there
-            return value.rstrip("/")
-        if "@" in value:
-            raise ValueError("must hold no user and no password; remove what stands before the @, since each key has a setting of its own")
-        wrong = in_clear(value, names(info.data.get("plaintext_hosts", "")))
-        if wrong:
-            raise ValueError(wrong)
-        return value.rstrip("/")
+        return value and value.rstrip("/")
 
     @field_validator("schedule_zone")
     @classmethod
@@ -352,37 +308,34 @@ class Settings(BaseSettings):
         return Path(os.environ.get("DAGSTER_HOME") or self.data_dir / "dagster").resolve()
 
     @property
-    def cursor_is_on(self) -> bool:
-        return self.cursor_admin_api_key is not None
-
-    @property
-    def anthropic_is_on(self) -> bool:
-        return self.anthropic_admin_api_key is not None
-
-    @property
-    def enterprise_is_on(self) -> bool:
-        return self.anthropic_analytics_api_key is not None
-
-    @property
-    def sheet_is_on(self) -> bool:
-        return self.sheet_id is not None
-
-    @property
     def any_source_is_on(self) -> bool:
-        return self.cursor_is_on or self.anthropic_is_on or self.enterprise_is_on or self.sheet_is_on
+        return len(self.off()) < len(SWITCHES)
+
+    def is_on(self, source: str) -> bool:
+        """Whether that source's key or id is given."""
+        return source not in self.off()
 
     def off(self) -> dict[str, str]:
         """{source: the sentence that says why it is off}."""
-        reasons = {}
-        if not self.cursor_is_on:
-            reasons["cursor"] = "Cursor is off: CURSOR_ADMIN_API_KEY is not set."
-        if not self.anthropic_is_on:
-            reasons["anthropic"] = "Claude is off: ANTHROPIC_ADMIN_API_KEY is not set."
-        if not self.enterprise_is_on:
-            reasons["claude_enterprise"] = "Claude Enterprise is off: ANTHROPIC_ANALYTICS_API_KEY is not set."
-        if not self.sheet_is_on:
-            reasons["google_sheets"] = "The Google Sheet is off: AI_USAGE_SHEET_ID is not set."
-        return reasons
+        return {
+            switch.source: f"{switch.subject or switch.title} is off: {variable(switch.setting)} is not set."
+            for switch in SWITCHES
+            if getattr(self, switch.setting) is None
+        }
+
+
+SWITCHES: tuple[Switch, ...] = tuple(switch for vendor in VENDORS for switch in vendor.switches)
+"""What turns each source on, in the order in which sources are named everywhere."""
+
+if TYPE_CHECKING:
+
+    class Settings(Common):
+        """The platform's settings; a vendor's own are for its own code, which knows its class."""
+else:
+    # The vendors' fields follow ours: an address is checked against AI_USAGE_PLAINTEXT_HOSTS, which must be read by then.
+    Settings = type(
+        "Settings", (*reversed(VENDORS), Common), {"__doc__": "The platform's settings and every vendor's.", "__module__": __name__}
+    )
 
 
 def only_these(variables: Mapping[str, str]) -> None:
@@ -393,31 +346,29 @@ def only_these(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
-def variable(name: str, of: type[Settings] = Settings) -> str:
+def variable(name: str, of: type[BaseSettings] = Settings) -> str:
     """The environment variable of a settings field."""
     return _variables(name, of)[0]
 
 
-def _variables(name: str, of: type[Settings] = Settings) -> list[str]:
+def _variables(name: str, of: type[BaseSettings] = Settings) -> list[str]:
     alias = of.model_fields[name].validation_alias
     return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [f"AI_USAGE_{name.upper()}"]
 
 
 # What other programs read under our prefixes: the vendors' own tools, Compose, this repository's tests.
-OTHERS = frozenset({
-    "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL", "CURSOR_API_KEY", "METABASE_PORT",
-    "AI_USAGE_CHROMIUM", "AI_USAGE_POSTGRES",
-})  # fmt: skip
+OTHERS = frozenset({"METABASE_PORT", "AI_USAGE_CHROMIUM", "AI_USAGE_POSTGRES", *(name for vendor in VENDORS for name in vendor.foreign)})
 
 
 def misspelled() -> str | None:
     """One sentence on the first variable, of the environment or the `.env` file, that nobody reads: any other AI_USAGE_…, and what a vendor's or
     Metabase's setting was nearly called. None where every variable is known."""
     known = {choice for name in Settings.model_fields for choice in _variables(name)}
+    beginnings = tuple({name.partition("_")[0] + "_" for name in known if not name.startswith("AI_USAGE_")} - {"GOOGLE_"})
     given = {name.upper() for source in (EnvSettingsSource, DotEnvSettingsSource) for name in source(Settings).env_vars}
     for name in sorted(given - known - OTHERS):
         ours = name.startswith("AI_USAGE_") and not name.startswith("AI_USAGE_TEST_")
-        if ours or name.startswith(("CURSOR_", "ANTHROPIC_", "METABASE_")):
+        if ours or name.startswith(beginnings):
             # Without the prefix, which would make any two alike.
             near = difflib.get_close_matches(name.removeprefix("AI_USAGE_"), [k.removeprefix("AI_USAGE_") for k in known], 1, 0.75)
             if near:
@@ -459,23 +410,3 @@ def load_settings(**overrides: object) -> Settings:
 def _shown(field: str, value: object) -> object:
     """A value in an error: of an address without the login that somebody wrote into it."""
     return without_login(value) if isinstance(value, str) and field.endswith(("url", "endpoint")) else value
-
-
-def markdown() -> str:
-    """The table of `docs/settings.md`."""
-    lines = ["| variable | type | default | meaning |", "|---|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        kind = str(field.annotation).replace("typing.", "").replace("pathlib._local.", "").replace("pathlib.", "").replace("datetime.", "")
-        kind = (
-            kind.removeprefix("<class '")
-            .removesuffix("'>")
-            .replace("pydantic.types.", "")
-            .replace("Literal", "")
-            .strip("[]")
-            .replace("', '", "' or '")
-        )
-        kind = "JSON object" if kind.startswith("dict") else kind
-        shown = json.dumps(field.default) if isinstance(field.default, dict) else field.default
-        default = "" if field.default in (None, "") or field.default_factory else f"`{shown}`"
-        lines.append(f"| `{variable(name)}` | {kind.replace(' | None', '').replace('|', 'or')} | {default} | {field.description} |")
-    return "\n".join(lines) + "\n"

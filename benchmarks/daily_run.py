@@ -11,6 +11,7 @@ import argparse
 import os
 import tempfile
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 from common import Meter, answer, child, cpu_s, median, save, simulator, table
 
@@ -36,12 +37,10 @@ def dagster(days: int) -> None:
 def bare(days: int) -> None:
     """The data work alone."""
     from ai_usage import transform
-    from ai_usage.defs.anthropic.assets import DAILY, DIRECTORIES
     from ai_usage.operations.report import write_html_report
     from ai_usage.runtime import Runtime
-    from ai_usage.sources.cursor import records as cursor
     from ai_usage.sources.endpoint import Window
-    from ai_usage.sources.google_sheets import records as sheet
+    from ai_usage.sources.registry import SOURCES
     from ai_usage.sources.walk import walk_all
 
     runtime = Runtime()
@@ -49,15 +48,11 @@ def bare(days: int) -> None:
     window, today = Window(*_days(days)), Window(runtime.today, runtime.today)
     with runtime.held():  # as in a run
         loader = runtime.loader()
-        loader.load(cursor.EVENTS, walk_all(window.split(1), runtime.cursor.events, cursor.EVENTS))
-        loader.load(cursor.DAILY_USAGE, walk_all(window.split(30), runtime.cursor.daily_usage, cursor.DAILY_USAGE))
-        loader.load(cursor.MEMBERS, [runtime.cursor.members(today)])
-        loader.load(cursor.SPEND, [runtime.cursor.spend(today)])
-        for endpoint in sheet.ENDPOINTS:
-            loader.load(endpoint, [runtime.sheets.tab(endpoint)])
-        for endpoint, method, split in (*DAILY, *((*d, 0) for d in DIRECTORIES)):
-            windows = window.split(split) if split else [today]
-            loader.load(endpoint, walk_all(windows, getattr(runtime.anthropic, method), endpoint))
+        for source in (s for s in SOURCES.values() if runtime.settings.is_on(s.name)):
+            for question in (q for q in source.questions if q.reach is None):
+                windows = window.split(question.walk_days) if question.endpoint.usage_date else [today]
+                client = runtime.client(source.name, question.client)
+                loader.load(question.endpoint, walk_all(windows, partial(question.ask, client), question.endpoint))
         transform.build(runtime.warehouse, window.first, window.last, as_of=runtime.today)
         write_html_report(runtime)
     answer(**meter.read())

@@ -25,6 +25,7 @@ from ai_usage.alerts.delivery import Destination, Sender
 from ai_usage.alerts.plan import Due, Event
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
+from ai_usage.sources.registry import EXPORTED, SOURCES
 from ai_usage.warehouse import Warehouse, WarehouseError
 
 LOG = tables.BY_NAME["alert_log"]
@@ -61,9 +62,9 @@ def configured(settings: Settings) -> tuple[Config, list[Destination]]:
 
 
 def sources_on(settings: Settings) -> list[str]:
-    """Sources whose silence and failures count: those that are on, and the files of claude.ai."""
+    """Sources whose silence and failures count: those that are on, and those that are files alone."""
     off = settings.off()
-    return [name for name in ("cursor", "anthropic", "claude_enterprise", "google_sheets") if name not in off] + ["claude_ai"]
+    return [*(name for name in SOURCES if name not in off), *EXPORTED]
 
 
 def preview(runtime: Runtime, failed_runs: Iterable[Cause] | None = None, now: datetime | None = None) -> Outcome:

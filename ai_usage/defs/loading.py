@@ -6,7 +6,7 @@ Belongs here: what every endpoint's asset does. Does not belong here: what a ven
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import dagster as dg
 
@@ -18,7 +18,7 @@ from ai_usage.sources import registry
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import PermanentError
 from ai_usage.sources.spool import Spooled
-from ai_usage.sources.walk import walk_all
+from ai_usage.sources.walk import FailedWalk, walk_all
 
 
 def load_days(
@@ -26,9 +26,10 @@ def load_days(
     runtime: Runtime,
     endpoint: Endpoint,
     window: Window,
-    one: Callable[[Window], Spooled],
+    one: Callable[[Window], Spooled | FailedWalk],
     days: int = 1,
-    more: Callable[[], Sequence[dg.AssetCheckResult]] = tuple,
+    more: Callable[[], Iterable[dg.AssetCheckResult]] = tuple,
+    notes: Sequence[str] = (),
 ) -> dg.MaterializeResult:
     """Read an endpoint and publish its days.
 
@@ -40,6 +41,7 @@ def load_days(
         one: reads one window into the spool.
         days: how many days one window may hold.
         more: checks of the endpoint's own, made after it was read.
+        notes: why days of the run are not in the window.
 
     Returns:
         Metadata of the load, and the results of the checks.
@@ -47,10 +49,9 @@ def load_days(
     Raises:
         dg.Failure: a window failed, or was refused although the endpoint bills or answered before; what could be read is published.
     """
-    if left_out(runtime, endpoint):
-        return nothing(context, endpoint, window, runtime, f"AI_USAGE_LEAVE_OUT leaves {endpoint.source}/{endpoint.name} out.")
     walks = walk_all(window.split(days), one, endpoint, runtime.settings.windows_in_flight)
     report = runtime.loader(context.run.run_id).load(endpoint, walks)
+    report.skipped.extend(notes)
     found = checks.raw_checks(runtime.warehouse, endpoint, window, report)
     return load_result(context, endpoint, report, runtime, itertools.chain(found, more()))
 

@@ -25,7 +25,7 @@ from sqlglot.schema import MappingSchema
 
 from ai_usage import tables
 from ai_usage.docsgen import scale
-from ai_usage.settings import Settings, markdown, only_these, variable
+from ai_usage.settings import SWITCHES, Settings, only_these, variable
 from ai_usage.sources.cursor import kinds
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import models
@@ -65,7 +65,7 @@ def settings_page() -> str:
         "over the file. An empty value counts as absent, "
         "and a variable named `AI_USAGE_…` that is none of these is refused with the nearest name. "
         "Paths are relative to that folder. [`.env.example`](../.env.example) lists them all.\n\n"
-        f"{markdown()}\n"
+        f"{settings_table()}\n"
         "A `SecretStr` is a key. It may be given as its value, as a file (`file:///absolute/path`) or as a reference to Google Secret Manager "
         "(`sm://projects/P/secrets/S/versions/V`): [secrets](how-to/secrets.md).\n\n"
         "One more variable is Dagster's own and is read from the environment only, not from `.env`:\n\n"
@@ -73,6 +73,26 @@ def settings_page() -> str:
         "| `DAGSTER_HOME` | `dagster` in the data folder | Dagster's records of runs, checks and schedules. "
         "It gets the repository's `dagster.yaml` when it has none. |\n"
     )
+
+
+def settings_table() -> str:
+    """The table in `docs/settings.md`."""
+    lines = ["| variable | type | default | meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        kind = str(field.annotation).replace("typing.", "").replace("pathlib._local.", "").replace("pathlib.", "").replace("datetime.", "")
+        kind = (
+            kind.removeprefix("<class '")
+            .removesuffix("'>")
+            .replace("pydantic.types.", "")
+            .replace("Literal", "")
+            .strip("[]")
+            .replace("', '", "' or '")
+        )
+        kind = "JSON object" if kind.startswith("dict") else kind
+        shown = json.dumps(field.default) if isinstance(field.default, dict) else field.default
+        default = "" if field.default in (None, "") or field.default_factory else f"`{shown}`"
+        lines.append(f"| `{variable(name)}` | {kind.replace(' | None', '').replace('|', 'or')} | {default} | {field.description} |")
+    return "\n".join(lines) + "\n"
 
 
 def env_example() -> str:
@@ -293,14 +313,7 @@ def _lineage_text() -> str:
 
 def _alone() -> None:
     """Settings under which the definitions are complete, whatever the environment says. The values are never used."""
-    only_these(
-        {
-            "CURSOR_ADMIN_API_KEY": "unused",
-            "ANTHROPIC_ADMIN_API_KEY": "unused",
-            "AI_USAGE_SHEET_ID": "unused",
-            "AI_USAGE_SERVING_URL": "unused",
-        }
-    )
+    only_these({variable(switch.setting): "unused" for switch in SWITCHES} | {"AI_USAGE_SERVING_URL": "unused"})
 
 
 def main(arguments: list[str] | None = None) -> int:

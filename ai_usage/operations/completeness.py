@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from ai_usage.runtime import Runtime
-from ai_usage.settings import Settings
+from ai_usage.settings import SWITCHES, Settings
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.registry import ASKED, history, left_out
 
@@ -162,9 +162,7 @@ def plan(days: Sequence[Day], settings: Settings) -> list[str]:
 # Freshness ----------------------------------------------------------------------------------------------------
 
 
-NAMES = {
-    "cursor": "Cursor", "anthropic": "Claude", "claude_enterprise": "Claude Enterprise", "google_sheets": "Google Sheet", "uploads": "dropped files",
-}  # fmt: skip
+NAMES = {switch.source: switch.title for switch in SWITCHES} | {"uploads": "dropped files"}
 """{source: what people call it}."""
 
 

@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal
@@ -21,9 +20,9 @@ from ai_usage.errors import SettingsError
 from ai_usage.guards.outgoing import guarded
 from ai_usage.runtime import Runtime
 from ai_usage.secrets import Secret, exposed
-from ai_usage.sources.anthropic import analytics_records
-from ai_usage.sources.endpoint import Window
+from ai_usage.settings import SWITCHES
 from ai_usage.sources.errors import SourceError
+from ai_usage.sources.registry import SOURCES
 from ai_usage.warehouse import WarehouseError
 
 CLOCK_TOLERANCE_S = 120
@@ -44,22 +43,11 @@ def examine(runtime: Runtime) -> list[Finding]:
     findings = [_try("data folder", lambda: _folder(runtime)), _try("warehouse", lambda: _warehouse(runtime))]
     findings += _privileges(runtime)
     findings += [_try(key.setting, lambda key=key: _key(key)) for key in runtime.settings.given_keys()]  # type: ignore[misc]
-    if "cursor" in off:
-        findings.append(Finding("Cursor", "off", off["cursor"]))
-    else:
-        findings.append(_try("Cursor", lambda: _cursor(runtime)))
-    if "anthropic" in off:
-        findings.append(Finding("Claude", "off", off["anthropic"]))
-    else:
-        findings.append(_try("Claude", lambda: _anthropic(runtime)))
-    if "claude_enterprise" in off:
-        findings.append(Finding("Claude Enterprise", "off", off["claude_enterprise"]))
-    else:
-        findings.append(_try("Claude Enterprise", lambda: _enterprise(runtime)))
-    if "google_sheets" in off:
-        findings.append(Finding("Google Sheet", "off", off["google_sheets"]))
-    else:
-        findings.append(_try("Google Sheet", lambda: _sheet(runtime)))
+    for switch in SWITCHES:
+        if switch.source in off:
+            findings.append(Finding(switch.title, "off", off[switch.source]))
+        else:
+            findings.append(_try(switch.title, lambda source=switch.source: _probe(runtime, source)))  # type: ignore[misc]
     if runtime.settings.any_source_is_on:
         findings.append(_try("clock", lambda: _clock(runtime)))
     return findings
@@ -112,46 +100,17 @@ def _privileges(runtime: Runtime) -> list[Finding]:
     return found
 
 
-def _cursor(runtime: Runtime) -> str:
-    count = runtime.cursor.probe()
-    return f"{runtime.settings.cursor_base_url} accepts CURSOR_ADMIN_API_KEY for one team, of {count} members; other teams need keys of their own."
-
-
-def _anthropic(runtime: Runtime) -> str:
-    name = runtime.anthropic.organization()
-    reach = runtime.anthropic_analytics.reach(analytics_records.COST, Window(runtime.yesterday, runtime.yesterday))
-    generation = (
-        "the usage and cost reports (analytics is not for this key)" if reach.refused else "analytics, beside the usage and cost reports"
-    )
-    return f"{runtime.settings.anthropic_base_url} accepts ANTHROPIC_ADMIN_API_KEY for '{name}'; cost comes from {generation}."
-
-
-def _enterprise(runtime: Runtime) -> str:
-    day = runtime.today - timedelta(days=3)  # engagement is aggregated a day later, in older answers three days
-    refused = [r for e in analytics_records.ENTERPRISE_ENDPOINTS if (r := runtime.claude_enterprise.reach(e, Window(day, day)).refused)]
-    if refused:
-        raise SettingsError(refused[0])
-    return f"{runtime.settings.anthropic_base_url} accepts ANTHROPIC_ANALYTICS_API_KEY for cost, usage and engagement."
-
-
-def _sheet(runtime: Runtime) -> str:
-    client = runtime.fresh_sheets()
-    tabs = client.read()
-    if problems := client.problems():
-        raise SettingsError(
-            f"the sheet opens, tabs: {', '.join(tabs) or 'none known'}. " + " ".join(p[0].upper() + p[1:] for p in problems)
-        )
-    return f"'{client.title()}' opens; tabs: {', '.join(tabs)}."
+def _probe(runtime: Runtime, name: str) -> str:
+    source = SOURCES[name]
+    if source.one_moment:
+        runtime.fresh(name)
+    return source.probe(runtime.settings, lambda maker: runtime.client(name, maker), runtime.today)
 
 
 def _clock(runtime: Runtime) -> str:
     """This machine's clock against a vendor's Date header: a wrong one shifts which day is yesterday. Any source that is on will do."""
-    settings, off = runtime.settings, runtime.settings.off()
-    addresses = {
-        "cursor": settings.cursor_base_url, "anthropic": settings.anthropic_base_url, "claude_enterprise": settings.anthropic_base_url,
-        "google_sheets": settings.sheets_base_url,
-    }  # fmt: skip
-    for address in dict.fromkeys(url for source, url in addresses.items() if source not in off):
+    off = runtime.settings.off()
+    for address in dict.fromkeys(getattr(runtime.settings, s.url) for s in SWITCHES if s.source not in off):
         try:
             answer = guarded(requests.Session()).get(address, timeout=10, stream=True)
         except requests.RequestException:

@@ -21,7 +21,7 @@ def write(
 ) -> tuple[Path, int]:
     query = warehouse.select
     facts = meta.meta_from_marts(
-        query, generated_at=at, checks=checks, version=__version__, note=note, not_read=not_read, platforms=registry.PLATFORMS
+        query, generated_at=at, checks=checks, version=__version__, note=note, not_read=not_read, platforms=registry.TELLS
     )
     try:
         html.write_report(target, spec.load_dashboards(models.sql_root() / "dashboards"), query, facts)

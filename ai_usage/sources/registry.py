@@ -1,6 +1,6 @@
-"""Every endpoint that the platform reads, by the folder of the spool in which its records lie.
+"""Every vendor, source and endpoint that there is, from the vendors' declarations.
 
-Belongs here: the list. Does not belong here: declarations (each vendor's `records.py`).
+Belongs here: the set, and what can be asked of all. Does not belong here: declarations (each vendor's `vendor.py`), finding them (`ai_usage/vendors.py`).
 """
 
 from __future__ import annotations
@@ -8,26 +8,43 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping
 
-from ai_usage.sources.anthropic import analytics_records, records
-from ai_usage.sources.claude_ai import records as claude_ai
-from ai_usage.sources.cursor import records as cursor
+from ai_usage import vendors
 from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.errors import PermanentError
-from ai_usage.sources.google_sheets import records as google_sheets
+from ai_usage.sources.vendor import Platform, Source, Upload, Vendor
 
-ASKED: tuple[Endpoint, ...] = (*records.ENDPOINTS, *analytics_records.ENDPOINTS, *cursor.ENDPOINTS, *google_sheets.ENDPOINTS)
+VENDORS: tuple[Vendor, ...] = tuple(module.VENDOR for module in vendors.parts("vendor"))
+
+SOURCES: dict[str, Source] = {source.name: source for vendor in VENDORS for source in vendor.sources}
+"""What a key opens, by name."""
+
+VENDOR_OF: dict[str, Vendor] = {source.name: vendor for vendor in VENDORS for source in vendor.sources}
+
+STANDS_IN: dict[str, Upload] = {kind: upload for vendor in VENDORS for kind, upload in vendor.stands_in.items()}
+"""Files that stand in for what an API did not give, by the beginning of their names."""
+
+EXPORTS: dict[str, Upload] = {kind: upload for vendor in VENDORS for kind, upload in vendor.exports.items()}
+"""Files behind which no API stands, by the beginning of their names."""
+
+ASKED: tuple[Endpoint, ...] = tuple(question.endpoint for vendor in VENDORS for question in vendor.questions)
 """Those that a run asks; the others are files that somebody drops."""
 
-ENDPOINTS: dict[tuple[str, str], Endpoint] = {(e.source, e.name): e for e in (*ASKED, *claude_ai.ENDPOINTS.values())}
+ENDPOINTS: dict[tuple[str, str], Endpoint] = {(e.source, e.name): e for e in (*ASKED, *(upload.endpoint for upload in EXPORTS.values()))}
 
-PLATFORMS: dict[str, tuple[str, ...]] = {
-    "anthropic": ("claude_api", "claude_code"), "claude_enterprise": ("claude_ai", "claude_code"), "claude_ai": ("claude_ai",), "cursor": ("cursor",),
-}  # fmt: skip
+EXPORTED: tuple[str, ...] = tuple(dict.fromkeys(upload.endpoint.source for upload in EXPORTS.values()))
+"""Sources that are files alone: they are always on."""
+
+PLATFORMS: tuple[Platform, ...] = tuple(sorted((p for vendor in VENDORS for p in vendor.platforms), key=lambda p: (p.colour, p.key)))
+"""Every platform, in the order of colours."""
+
+TELLS: dict[str, tuple[str, ...]] = {name: source.platforms for name, source in SOURCES.items() if source.platforms} | {
+    upload.endpoint.source: tuple(p.key for p in vendor.platforms) for vendor in VENDORS for upload in vendor.exports.values()
+}
 """Of which platforms each source tells cost and use: a day that it lacks is missing from these and from no other."""
 
 
 def left_out(endpoint: Endpoint, names: Collection[str]) -> bool:
-    """Whether the names, each a source/endpoint such as anthropic/usage_report/claude_code, leave the endpoint out."""
+    """Whether the names, each a source/endpoint such as SOURCE/usage, leave the endpoint out."""
     return f"{endpoint.source}/{endpoint.name}" in names
 
 

@@ -61,7 +61,7 @@ def walk(spool: Path, endpoint: Endpoint, window: Window, pages: Callable[[Stats
 
 
 def walk_all(
-    windows: Sequence[Window], one: Callable[[Window], Spooled], endpoint: Endpoint, in_flight: int = 4
+    windows: Sequence[Window], one: Callable[[Window], Spooled | FailedWalk], endpoint: Endpoint, in_flight: int = 4
 ) -> Iterator[Spooled | FailedWalk]:
     """Walk each window, `in_flight` at once; yields as they end.
 

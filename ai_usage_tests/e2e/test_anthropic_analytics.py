@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from ai_usage.defs.anthropic.analytics import assets as analytics_assets
+from ai_usage.defs import sources
 from ai_usage.loading import Loader
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
@@ -26,6 +26,7 @@ from ai_usage.sources.anthropic.analytics import AnalyticsClient
 from ai_usage.sources.anthropic.client import AnthropicClient
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import PermanentError
+from ai_usage.sources.registry import SOURCES
 from ai_usage.sources.walk import FailedWalk, walk_all
 from ai_usage.transform.invariants import FACTS
 from ai_usage.warehouse import WarehouseError, models
@@ -340,9 +341,8 @@ def test_an_estimate_among_the_bills_is_refused(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_refused_key_that_once_could_read_is_an_error(tmp_path: Path) -> None:
-    """Days held would stand still and nobody would know: see defs/anthropic/analytics.py."""
-    from ai_usage.defs.anthropic.analytics import _reach
-
+    """Days held would stand still and nobody would know: see defs/sources.py."""
+    [question] = [q for q in SOURCES["anthropic"].questions if q.endpoint is records.COST]
     for found in both(tmp_path, days=3):
         found.base.load()
         found.load(records.COST)
@@ -352,7 +352,7 @@ def test_a_refused_key_that_once_could_read_is_an_error(tmp_path: Path) -> None:
             warehouse = found.base.warehouse
 
         with pytest.raises(PermanentError, match="give the key its access back"):
-            _reach(Stub(), found.platform, records.COST, found.base.window)  # type: ignore[arg-type]
+            sources._reach(Stub(), found.platform, question, found.base.window)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("access", ["allowed", "forbidden"])
@@ -364,7 +364,7 @@ def test_the_assets_say_where_cost_comes_from(tmp_path: Path, access: str) -> No
             anthropic_admin_api_key=SecretStr("simulator"), anthropic_rate_factor=0, anthropic_analytics_api_key=None,
         )  # fmt: skip
         runtime = Runtime(settings)
-        [asset] = [a for a in analytics_assets if a.key == dg.AssetKey("raw_anthropic_analytics_cost")]
+        [asset] = [a for a in sources.assets if a.key == dg.AssetKey("raw_anthropic_analytics_cost")]
         result = dg.materialize(
             [asset],
             resources={"runtime": runtime},

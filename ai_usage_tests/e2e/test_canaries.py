@@ -26,6 +26,7 @@ from ai_usage.operations import doctor
 from ai_usage.runtime import Runtime
 from ai_usage.settings import WITH_LINES, Settings, is_key, load_settings, variable
 from ai_usage.sources.anthropic import analytics_records
+from ai_usage.sources.anthropic.vendor import analytics
 from ai_usage.sources.cursor.records import MEMBERS
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import SourceError
@@ -159,10 +160,11 @@ def test_no_client_says_what_a_vendor_repeats(
     monkeypatch.chdir(tmp_path)
     parrot.mode = mode
     runtime, day = Runtime(), Window(LAST, LAST)
+    cursor, anthropic = runtime.client("cursor"), runtime.client("anthropic")
     asked = (
-        runtime.cursor.events, runtime.cursor.daily_usage, runtime.cursor.members, runtime.cursor.spend, runtime.anthropic.usage,
-        runtime.anthropic.cost, runtime.anthropic.users, runtime.anthropic.api_keys, runtime.anthropic_analytics.report(analytics_records.COST),
-        runtime.claude_enterprise.people,
+        cursor.events, cursor.daily_usage, cursor.members, cursor.spend, anthropic.usage, anthropic.cost, anthropic.users, anthropic.api_keys,
+        runtime.client("anthropic", analytics).report(analytics_records.COST),
+        runtime.client("claude_enterprise").people,
     )  # fmt: skip
     said = []
     for ask in asked:
@@ -171,11 +173,11 @@ def test_no_client_says_what_a_vendor_repeats(
         except SourceError as error:
             said.append("".join(traceback.format_exception(error)) + repr(vars(error)) + str(error.__cause__) + str(error.__context__))
     assert len(said) == len(asked) or (mode == "echo" and said)
-    said += [repr(vars(client)) for client in (runtime.cursor.http.stats, runtime.anthropic.http.stats)]
+    said += [repr(vars(client)) for client in (cursor.http.stats, anthropic.http.stats)]
     said += [repr(finding) for finding in doctor.examine(runtime)]
     if mode == "echo":  # what came was good: it is stored, and its evidence kept
         today = Window(runtime.today, runtime.today)
-        report = runtime.loader("run").load(MEMBERS, [runtime.cursor.members(today)])
+        report = runtime.loader("run").load(MEMBERS, [cursor.members(today)])
         assert report.rows_written == 1 and report.unknown_fields == {"debug"}
         [extra] = runtime.warehouse.select("SELECT extra FROM raw_cursor_members")["extra"].to_pylist()
         assert "***" in extra

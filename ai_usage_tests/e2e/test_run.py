@@ -300,7 +300,7 @@ def test_a_settled_sheet_rebuild_needs_no_vendor(prepared: Prepared, tmp_path: P
 
         with found.runtime() as runtime:
             for endpoint in records.ENDPOINTS:
-                runtime.loader().load(endpoint, [runtime.sheets.tab(endpoint)])
+                runtime.loader().load(endpoint, [runtime.client("google_sheets").tab(endpoint)])
             build(runtime, FIRST, LAST)
         assert not [r for r in found.sim.log[asked:] if r.path.startswith("/teams")]
         shown = dict(

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ai_usage.defs.cursor.assets import raw_cursor_members
+from ai_usage.defs.sources import assets
 from ai_usage.runs import execution
 from ai_usage.simulator import Fault, Simulator
 from ai_usage_tests.fixtures.company import KEY, LAST, PATHS, Company, Prepared, assert_sentence, company, new_world, plain, rows
@@ -132,6 +132,7 @@ def test_a_process_that_logs_for_a_collector_shows_no_key(prepared: Prepared) ->
 
 def test_a_key_whose_file_is_not_there_fails_its_assets_in_a_sentence(firm: Company) -> None:
     with firm.runtime(cursor_admin_api_key="file:///no/such/key") as runtime, dg.DagsterInstance.ephemeral() as instance:
-        done = dg.materialize([raw_cursor_members], resources={"runtime": runtime}, instance=instance, raise_on_error=False)
+        [members] = [a for a in assets if a.key == dg.AssetKey("raw_cursor_members")]
+        done = dg.materialize([members], resources={"runtime": runtime}, instance=instance, raise_on_error=False)
     said = execution._outcome(done).failures["raw_cursor_members"]  # what the command prints
     assert said.startswith("CURSOR_ADMIN_API_KEY: there is no file /no/such/key"), said

@@ -75,7 +75,7 @@ def take(firm: Company, prepared: Prepared) -> dict[str, list[str]]:
 
 def events(firm: Company, first: date = FIRST, last: date = LAST):
     with firm.runtime() as runtime, runtime.held():
-        walks = walk_all(Window(first, last).split(1), runtime.cursor.events, cursor.EVENTS, 4)
+        walks = walk_all(Window(first, last).split(1), runtime.client("cursor").events, cursor.EVENTS, 4)
         return runtime.loader("test").load(cursor.EVENTS, walks)
 
 
@@ -266,7 +266,7 @@ def test_two_loads_of_the_same_days_at_the_same_moment(firm: Company) -> None:
 
     with firm.runtime() as runtime:
         runtime.__dict__["warehouse"] = Late(firm.db)
-        walks = walk_all(Window(FIRST, LAST).split(1), runtime.cursor.events, cursor.EVENTS, 4)
+        walks = walk_all(Window(FIRST, LAST).split(1), runtime.client("cursor").events, cursor.EVENTS, 4)
         runtime.loader("first").load(cursor.EVENTS, walks)
     firm.load()
     assert_books(firm.db, firm.world)

@@ -11,11 +11,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from ai_usage.defs import sources
 from ai_usage.defs.curated import assets as curated
-from ai_usage.defs.cursor import assets
 from ai_usage.loading import Loader
 from ai_usage.settings import Settings
 from ai_usage.sources.anthropic.records import COST
+from ai_usage.sources.cursor.checks import KINDS_KNOWN, SPEND_AGREES
 from ai_usage.sources.cursor.records import EVENTS, SPEND
 from ai_usage.sources.endpoint import Window
 from ai_usage_tests.fixtures.desk import Desk, event, spooled
@@ -45,6 +46,10 @@ def metadata(result: dg.AssetCheckResult) -> dict[str, str]:
     return {k: str(getattr(v, "value", v)) for k, v in result.metadata.items()}
 
 
+def agrees(desk: Desk) -> dg.AssetCheckResult:
+    return sources.judged(desk.warehouse, SPEND_AGREES, Window(READ_ON, READ_ON))
+
+
 DAYS = [START + timedelta(days=n) for n in range(4)]
 PAID, PLAN = "Usage-based", "Included in Business"
 
@@ -55,7 +60,7 @@ def test_events_above_the_vendors_total_are_wrong_whatever_is_held(desk: Desk, h
     for day in held:
         used(desk, day, *([("ana", PAID, 200, True), ("ana", "Gift Card", 300, True)] if day == DAYS[2] else []), ("ben", PLAN, 900, True))
     spent(desk, ana=200, ben=0)
-    result = assets.spend_agrees(desk.warehouse)
+    result = agrees(desk)
     assert not result.passed
     assert "3.0" in str(result.description) and "'Gift Card'" in str(result.description), result.description
     assert metadata(result)["sample"].splitlines()[2].startswith("| Gift Card | billed | 1 |")
@@ -69,7 +74,7 @@ def test_the_tolerance_above(desk: Desk, ana: float, passes: bool) -> None:
     for day in DAYS:
         used(desk, day, *([("ana", PAID, 200, True)] if day == DAYS[1] else []))
     spent(desk, ana=ana)
-    assert assets.spend_agrees(desk.warehouse).passed is passes
+    assert agrees(desk).passed is passes
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,7 @@ def test_events_below_may_lack_days_that_are_not_held(desk: Desk, held: list[dat
     for day in held:
         used(desk, day, *([("ana", PAID, 200, True)] if day == DAYS[1] else []))
     spent(desk, ana=ana)
-    assert assets.spend_agrees(desk.warehouse).passed is passes
+    assert agrees(desk).passed is passes
 
 
 def test_what_happened_after_the_vendors_total_was_read_is_not_compared(desk: Desk) -> None:
@@ -92,21 +97,21 @@ def test_what_happened_after_the_vendors_total_was_read_is_not_compared(desk: De
         *({"user_email": "ana@example.com", "charged_usd": N(7), "event_at": datetime(2026, 11, 5, h, tzinfo=UTC)} for h in (5, 12)),
     )
     spent(desk, ana=500)
-    assert assets.spend_agrees(desk.warehouse).passed
+    assert agrees(desk).passed
 
 
 def test_only_listed_members_are_compared_and_events_that_name_nobody_explain_a_lack(desk: Desk) -> None:
     for day in DAYS:
         used(desk, day, *([("agent", PAID, 99999, True), ("ana", PAID, 200, True), (None, PAID, 5000, True)] if day == DAYS[1] else []))
     spent(desk, ana=5200)
-    assert assets.spend_agrees(desk.warehouse).passed
+    assert agrees(desk).passed
 
 
 def test_a_member_above_is_not_hidden_by_another_one_below(desk: Desk) -> None:
     for day in DAYS:
         used(desk, day, *([("ana", PAID, 200, True), ("ben", PAID, 100, True)] if day == DAYS[1] else []))
     spent(desk, ana=100, ben=200)
-    assert not assets.spend_agrees(desk.warehouse).passed
+    assert not agrees(desk).passed
 
 
 def test_unknown_kinds_are_named_with_their_events_and_usd(desk: Desk) -> None:
@@ -119,7 +124,7 @@ def test_unknown_kinds_are_named_with_their_events_and_usd(desk: Desk) -> None:
         ("ana", "New", 9, False),
         ("ana", "Free", 0, False),
     )
-    result = assets.kinds_known(desk.warehouse, Window(DAYS[0], DAYS[0]))
+    result = sources.judged(desk.warehouse, KINDS_KNOWN, Window(DAYS[0], DAYS[0]))
     assert not result.passed and result.severity == dg.AssetCheckSeverity.WARN
     assert re.sub(r"0+ USD", " USD", metadata(result)["actual"]) == (
         "Custom Subscription: 2 events, 1.5 USD; New, not billed: 1 events, 0.09 USD"
@@ -141,13 +146,15 @@ def test_a_day_with_one_bad_record_stops_nothing(desk: Desk) -> None:
     desk.load_day(
         COST, day, [{"starting_at": f"{day}T00:00:00Z", "amount": "1200", "currency": "USD", "cost_type": "tokens", "model": "m"}]
     )
+    client = SimpleNamespace(events=lambda window: spooled(desk.spool, EVENTS, window.first, window.last, bad))
     runtime: Any = SimpleNamespace(
         warehouse=desk.warehouse, today=READ_ON, yesterday=DAYS[-1], settings=Settings(_env_file=None),
         traffic=SimpleNamespace(lines=list), loader=lambda run_id: Loader(desk.warehouse, run_id),
-        cursor=SimpleNamespace(events=lambda window: spooled(desk.spool, EVENTS, window.first, window.last, bad)),
+        client=lambda source, maker: client,
     )  # fmt: skip
     facts = [curated.dim_api_keys, curated.fct_cost_daily]
-    done = dg.materialize([assets.raw_cursor_events, *facts], resources={"runtime": runtime}, partition_key=str(day), raise_on_error=False)
+    [events] = [a for a in sources.assets if a.key == dg.AssetKey("raw_cursor_events")]
+    done = dg.materialize([events, *facts], resources={"runtime": runtime}, partition_key=str(day), raise_on_error=False)
     assert done.success
     checks = {e.check_name: e for e in done.get_asset_check_evaluations() if e.asset_key.to_user_string() == "raw_cursor_events"}
     assert checks["conservation"].passed and not checks["money_readable"].passed

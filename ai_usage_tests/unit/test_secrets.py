@@ -16,9 +16,10 @@ import pytest
 from pydantic import SecretStr
 
 from ai_usage import secrets
+from ai_usage.docsgen.pages import settings_table
 from ai_usage.errors import SettingsError
 from ai_usage.secrets import Secret
-from ai_usage.settings import Settings, is_key, load_settings, markdown, variable
+from ai_usage.settings import Settings, is_key, load_settings, variable
 from ai_usage_tests.fixtures.secret_manager import SecretManager, crc32c
 
 PLANTED = "canary-9f2c-never-shown"
@@ -102,7 +103,7 @@ def test_a_reference_without_the_form_is_refused_at_once(text: str, monkeypatch:
 def test_nothing_is_read_before_it_is_used(manager: SecretManager, monkeypatch: pytest.MonkeyPatch) -> None:
     key = given(monkeypatch, manager.hold("cursor", PLANTED))
     found = load_settings()
-    assert found.cursor_is_on and "cursor" not in found.off()
+    assert found.is_on("cursor") and "cursor" not in found.off()
     assert f"{key!r}{key}{found!r}" and key == given(monkeypatch, manager.hold("cursor", PLANTED)) and hash(key) and len(key)
     assert not manager.asked
     assert key.get_secret_value() == PLANTED
@@ -266,7 +267,7 @@ def test_a_key_is_in_no_text_that_the_settings_can_make(
         str(settings),
         repr(settings.model_dump()),
         settings.model_dump_json(),
-        markdown(),
+        settings_table(),
     ]
     shown += [key.whence(), caplog.text, repr([vars(r) for r in caplog.records]), repr(settings.given_keys()), repr(secrets.__dict__)]
     if form != "value":

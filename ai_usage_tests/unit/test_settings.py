@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ai_usage.docsgen.pages import settings_table
 from ai_usage.errors import SettingsError
-from ai_usage.settings import Settings, load_settings, markdown, variable
+from ai_usage.settings import Settings, load_settings, variable
 
 GOOD = {
     "AI_USAGE_WAREHOUSE": ("warehouse", "duckdb", "duckdb"),
@@ -228,7 +229,7 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
     for name in GOOD:
         monkeypatch.setenv(name, "")
     found = load_settings()
-    assert not found.cursor_is_on and not found.sheet_is_on and found.data_dir == Path("data")
+    assert not found.is_on("cursor") and not found.is_on("google_sheets") and found.data_dir == Path("data")
 
 
 def test_a_source_without_its_key_is_off_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +259,7 @@ def test_secrets_never_print(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CURSOR_ADMIN_API_KEY", "ANTHROPIC_ADMIN_API_KEY"):
         monkeypatch.setenv(name, "s3cret-value")
     s = load_settings()
-    assert "s3cret" not in f"{s!r} {s} {s.model_dump()} {s.model_dump_json()} {markdown()}"
+    assert "s3cret" not in f"{s!r} {s} {s.model_dump()} {s.model_dump_json()} {settings_table()}"
 
 
 def test_a_wrong_setting_beside_a_secret_does_not_print_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +279,7 @@ def test_a_dotenv_file_counts_and_the_environment_wins(monkeypatch: pytest.Monke
 
 
 def test_the_table_of_settings_is_complete() -> None:
-    table = markdown()
+    table = settings_table()
     for name in GOOD:
         assert f"| `{name}` |" in table
 

@@ -86,10 +86,10 @@ def _all_days(runtime: Runtime, source: str, batch: str) -> list[dg.RunRequest]:
 )
 def sheet_changed(context: dg.SensorEvaluationContext, runtime: dg.ResourceParam[Runtime]) -> dg.SensorResult | dg.SkipReason:
     """The cursor moves with the request, so a change makes one run."""
-    if not runtime.settings.sheet_is_on:
+    if not runtime.settings.is_on("google_sheets"):
         return dg.SkipReason(runtime.settings.off()["google_sheets"])
     try:
-        tabs = runtime.fresh_sheets().read()
+        tabs = runtime.fresh("google_sheets").read()
     except (SourceError, SettingsError) as error:
         return dg.SkipReason(str(error))
     seen = hashlib.sha256(json.dumps(tabs, sort_keys=True, default=str).encode()).hexdigest()

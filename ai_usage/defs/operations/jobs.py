@@ -15,10 +15,12 @@ from ai_usage.settings import Settings, load_settings
 from ai_usage.sources import registry
 
 UPLOADS = "uploads"
-RAW = {e.table.name: UPLOADS if e.source == "claude_ai" else e.source for e in registry.ENDPOINTS.values()} | {"uploaded_files": UPLOADS}
+RAW = {e.table.name: UPLOADS if e.source in registry.EXPORTED else e.source for e in registry.ENDPOINTS.values()} | {
+    "uploaded_files": UPLOADS
+}
 """{asset: its source}, of every asset that reads one."""
 # Files of the drop folder come last: they stand in for what a vendor did not give.
-SOURCES = (*dict.fromkeys(name for name in RAW.values() if name != UPLOADS), UPLOADS)
+SOURCES = (*registry.SOURCES, UPLOADS)
 SERVING = dg.AssetSelection.assets("serving_copy")
 _SQL = dg.AssetSelection.groups("curated", "marts") | dg.AssetSelection.assets("html_report", "chargeback", "check_results")
 SQL = _SQL if load_settings().serving_url is None else _SQL | SERVING

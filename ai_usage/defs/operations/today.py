@@ -7,16 +7,16 @@ before their day ends; the next morning replaces them, and `vw_certificate` call
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from ai_usage.defs.anthropic.assets import DAILY
 from ai_usage.defs.common import OWNERS, failed, spent, usd
 from ai_usage.runtime import Runtime
-from ai_usage.sources.cursor import records as cursor
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import SourceError
+from ai_usage.sources.registry import SOURCES
 from ai_usage.sources.walk import walk_all
 from ai_usage.transform import build
 from ai_usage.warehouse import WarehouseError
@@ -25,13 +25,11 @@ FACTS = ("fct_usage_daily", "fct_cost_daily")
 
 
 def _sources(runtime: Runtime) -> Iterator[tuple[Endpoint, Callable[[Window], Any]]]:
-    """Endpoints that answer about a day that has not ended. The analytics endpoints do not: they have finished days only."""
-    if runtime.settings.cursor_is_on:
-        yield cursor.EVENTS, runtime.cursor.events
-        yield cursor.DAILY_USAGE, runtime.cursor.daily_usage
-    if runtime.settings.anthropic_is_on:
-        for endpoint, method, _ in DAILY:
-            yield endpoint, getattr(runtime.anthropic, method)
+    """Endpoints that answer about a day that has not ended."""
+    for source in SOURCES.values():
+        for question in source.questions if runtime.settings.is_on(source.name) else ():
+            if question.answers_today:
+                yield question.endpoint, partial(question.ask, runtime.client(source.name, question.client))
 
 
 @dg.asset(

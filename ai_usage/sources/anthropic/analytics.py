@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -22,6 +21,7 @@ from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import MovingSetError, SourceError
 from ai_usage.sources.http import Stats
 from ai_usage.sources.spool import Spooled
+from ai_usage.sources.vendor import Reach
 from ai_usage.sources.walk import Page, walk
 
 EARLIEST = date(2026, 1, 1)  # the vendor has nothing before
@@ -82,21 +82,6 @@ def _add(sums: dict[str, Decimal], rows: list[msgspec.Raw]) -> None:
             sums[measured.starting_at[:10]] += measured.usage.total_tokens or 0
 
 
-@dataclass(frozen=True)
-class Reach:
-    """What this key can read of an endpoint: nothing, with the sentence why, or the days from `first` to `last`; `note` says why no further."""
-
-    refused: str | None = None
-    first: date = EARLIEST
-    last: date = date.max
-    note: str | None = None
-
-    def of(self, window: Window) -> Window | None:
-        """The part of the window that can be asked."""
-        first, last = max(window.first, self.first), min(window.last, self.last)
-        return None if self.refused or last < first else Window(first, last)
-
-
 class AnalyticsClient(AnthropicClient):
     """Reads the analytics endpoints into the spool: 60 requests a minute, the beta's header on each."""
 
@@ -114,12 +99,12 @@ class AnalyticsClient(AnthropicClient):
         """
         first = max(EARLIEST, datetime.now(UTC).date() - timedelta(days=records.HISTORY - 1))
         if window.last < first:
-            return Reach(refused=f"Anthropic {endpoint.name} has nothing before {first}.")
+            return Reach(refused=f"Anthropic {endpoint.name} has nothing before {first}.", first=first)
         try:
             return self._reach(endpoint, window.last, first)
         except SourceError as error:
             if error.status in {403, 404} or (error.status == 400 and "hipaa" in str(error).lower()):
-                return Reach(refused=f"Anthropic {endpoint.name} is not for this key ({error}).")
+                return Reach(refused=f"Anthropic {endpoint.name} is not for this key ({error}).", first=EARLIEST)
             if error.status != 400:
                 raise
             latest = _latest(str(error))

@@ -19,29 +19,19 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from ai_usage.guards.files import oddity, read_dropped
-from ai_usage.sources.claude_ai import records as claude_ai
-from ai_usage.sources.cursor import records as cursor
+from ai_usage.sources import registry
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import ContractError
+from ai_usage.sources.registry import STANDS_IN
 from ai_usage.sources.spool import Spooled
 from ai_usage.sources.uploads.csv_file import encoding, read_csv
 from ai_usage.sources.walk import Page, walk
 
-KINDS: dict[str, Endpoint] = {
-    "cursor_events": cursor.EVENTS,
-    "cursor_daily_usage": cursor.DAILY_USAGE,
-    "cursor_members": cursor.MEMBERS,
-}
-# Exports of claude.ai's console: no API stands behind them, `loading/exports.py` brings them in.
-EXPORTS: dict[str, Endpoint] = claude_ai.ENDPOINTS
+KINDS: dict[str, Endpoint] = {kind: upload.endpoint for kind, upload in STANDS_IN.items()}
+# No API stands behind them: `loading/exports.py` brings them in.
+EXPORTS: dict[str, Endpoint] = {kind: upload.endpoint for kind, upload in registry.EXPORTS.items()}
 _PAGE = 5_000
 SHORTENED = re.compile(r"-?\d(?:[.,]\d+)?[eE]\+?\d+")  # 1.79585E+12: whole milliseconds lose up to hours so
-_EXAMPLES = {
-    "timestamp": "1793613600123", "userEmail": "name@example.com", "isChargeable": "true", "chargedCents": "21.36232",
-    "model": "claude-5-sonnet", "kind": "Usage-based", "tokenUsage.inputTokens": "126", "tokenUsage.outputTokens": "450",
-    "userId": "user_1", "day": "2026-11-01", "email": "name@example.com", "isActive": "true", "totalLinesAdded": "120",
-    "acceptedLinesAdded": "80", "id": "user_1", "name": "First Last", "role": "member", "isRemoved": "false",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,29 +42,13 @@ class Dropped:
     kind: str | None
 
 
-_EXPORT_EXAMPLES: dict[str, dict[str, str]] = {
-    "claude_ai_audit_log": {
-        "created_at": "2026-11-01T09:12:03.120000+00:00",
-        "actor_info": "{'name': 'First Last', 'uuid': 'person-1', 'metadata': {'email_address': 'name@example.com'}}",
-        "event": "conversation_created", "event_info": "{}",
-        "entity_info": "{'type': 'chat_conversation', 'uuid': 'conversation-1', 'name': None, 'metadata': {'project_uuid': None}}",
-        "ip_address": "", "device_id": "", "user_agent": "", "client_platform": "web_claude_ai",
-    },
-    "claude_ai_spend": {
-        "user_email": "name@example.com", "account_uuid": "person-1", "product": "Chat", "model": "claude-sonnet-5", "total_requests": "4",
-        "total_prompt_tokens": "1203", "total_completion_tokens": "877", "total_net_spend_usd": "0.0151", "total_gross_spend_usd": "0.0167",
-        "user_id": "user-1", "total_uncached_input_tokens": "1003", "total_cache_read_tokens": "200", "total_cache_write_5m_tokens": "0",
-        "total_cache_write_1h_tokens": "0", "total_web_search_count": "0", "slack_channel_id": "", "teams_channel_id": "",
-    },
-}  # fmt: skip
-
-
 def template(kind: str) -> str:
     """The CSV template of a kind: header and one example row."""
-    if kind in _EXPORT_EXAMPLES:
-        return _written(list(_EXPORT_EXAMPLES[kind]), list(_EXPORT_EXAMPLES[kind].values()))
+    if kind in registry.EXPORTS:
+        example = registry.EXPORTS[kind].example
+        return _written(list(example), list(example.values()))
     fields = [f.path for f in KINDS[kind].fields]
-    return _written(fields, [_EXAMPLES.get(name, "") for name in fields])
+    return _written(fields, [STANDS_IN[kind].example.get(name, "") for name in fields])
 
 
 def _written(*rows: list[str]) -> str:
@@ -93,8 +67,8 @@ def dropped(folder: Path) -> list[Dropped]:
 
 
 def kind_of(name: str) -> str | None:
-    """What a file is, by the beginning of its name: ours, or the one that claude.ai gives a spend report."""
-    named = {kind: kind for kind in (*KINDS, *EXPORTS)} | {"spend-report": "claude_ai_spend"}
+    """What a file is, by the beginning of its name: ours, or the one that its vendor gives it."""
+    named = {kind: kind for kind in (*KINDS, *EXPORTS)} | {upload.named: kind for kind, upload in registry.EXPORTS.items() if upload.named}
     return next((kind for begin, kind in named.items() if name.lower().startswith(begin)), None)
 
 
@@ -102,9 +76,7 @@ def kind_by_header(path: Path) -> str | None:
     """What a file is by its first row, for the exports, whose downloads have names of their own."""
     raw = read_dropped(path)
     first = raw.decode(encoding(raw), errors="replace").lstrip().partition("\n")[0].lower()
-    if "actor_info" in first and "created_at" in first:
-        return "claude_ai_audit_log"
-    return "claude_ai_spend" if "net_spend" in first else None
+    return next((kind for kind, upload in registry.EXPORTS.items() if upload.header and all(word in first for word in upload.header)), None)
 
 
 def spool_file(path: Path, kind: str, spool: Path) -> Spooled:

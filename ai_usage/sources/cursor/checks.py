@@ -1,48 +1,20 @@
-"""Cursor: one asset for each raw table. What is fetched and how is in ai_usage/sources/cursor/README.md."""
+"""What is asked of Cursor's tables alone: kinds that nobody has classed, and the vendor's own running total beside the events.
+
+Belongs here: questions to the warehouse and how their answers are judged. Does not belong here: what every raw table is asked (`defs/checks.py`).
+"""
+
+from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import dagster as dg
-
-from ai_usage.defs import checks
-from ai_usage.defs.common import DAYS, OWNERS, RANGES, check, day_range, table_metadata
-from ai_usage.defs.loading import load_days
-from ai_usage.runtime import Runtime
-from ai_usage.sources.cursor import records
-from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.warehouse import Warehouse
-
-SHARED: dict[str, Any] = {"group_name": "cursor", "owners": OWNERS, "kinds": {"python", "cursor"}}
+from ai_usage.sources.endpoint import Window
+from ai_usage.sources.vendor import Asks, Check, Verdict
 
 
-def _declared(endpoint: Endpoint) -> dict[str, Any]:
-    """What the declarations say of an asset, so that nothing is written twice."""
-    table = endpoint.table
-    return {
-        "name": table.name, "description": table.description, "metadata": table_metadata(table), "code_version": endpoint.parser_version,
-        "check_specs": checks.raw_specs(endpoint), **SHARED,
-    }  # fmt: skip
-
-
-EVENTS = _declared(records.EVENTS)
-EVENTS["check_specs"] = [
-    *EVENTS["check_specs"],
-    dg.AssetCheckSpec(
-        "kinds_known", asset="raw_cursor_events", description="Every kind of an event with a price is one that somebody has classed."
-    ),
-]
-
-
-@dg.asset(**EVENTS, partitions_def=DAYS, backfill_policy=RANGES)
-def raw_cursor_events(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    window = day_range(context)
-    return load_days(context, runtime, records.EVENTS, window, runtime.cursor.events, more=lambda: [kinds_known(runtime.warehouse, window)])
-
-
-def kinds_known(warehouse: Warehouse, window: Window) -> dg.AssetCheckResult:
+def kinds_known(warehouse: Asks, window: Window) -> Verdict:
     """Names each unknown kind with its events and USD: chargeable, they are billed until somebody says otherwise."""
     unknown = warehouse.select(
         """
@@ -59,40 +31,12 @@ def kinds_known(warehouse: Warehouse, window: Window) -> dg.AssetCheckResult:
         for row in unknown
         if row["unbilled_events"]
     ]
-    return check(
-        "kinds_known", not unknown, expected="no unknown kind", actual="; ".join(told) or "none", sample=unknown,
+    return Verdict(
+        not unknown, expected="no unknown kind", actual="; ".join(told) or "none", sample=unknown,
         remedy="They count as billed where Cursor calls them chargeable. Compare with Cursor's dashboard or invoice (spend_agrees says whether they make a "
         "difference), and class the kind in ai_usage/sources/cursor/kinds.py, then `make docs` and `ai-usage upgrade`; until then the month "
         "closes with a name and a reason.",
     )  # fmt: skip
-
-
-@dg.asset(**_declared(records.DAILY_USAGE), partitions_def=DAYS, backfill_policy=RANGES)
-def raw_cursor_usage(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    return load_days(context, runtime, records.DAILY_USAGE, day_range(context), runtime.cursor.daily_usage, 30)
-
-
-@dg.asset(**_declared(records.MEMBERS))
-def raw_cursor_members(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    return load_days(context, runtime, records.MEMBERS, Window(runtime.today, runtime.today), runtime.cursor.members)
-
-
-SPEND = _declared(records.SPEND)
-SPEND["check_specs"] = [
-    *SPEND["check_specs"],
-    dg.AssetCheckSpec(
-        "spend_agrees",
-        asset="raw_cursor_spend",
-        description="The cycle's billed events agree with Cursor's own running total, from both sides.",
-    ),
-]
-
-
-# After the events where one run reads both, since it is compared with them; no dependency, so that events that cannot be read do not hold it back.
-@dg.asset(**SPEND, op_tags={"dagster/priority": "-1"})
-def raw_cursor_spend(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    today = Window(runtime.today, runtime.today)
-    return load_days(context, runtime, records.SPEND, today, runtime.cursor.spend, more=lambda: [spend_agrees(runtime.warehouse)])
 
 
 # Cursor aggregates hourly, so its running total may not hold the last two hours; events of closed days still move a little.
@@ -100,7 +44,7 @@ STILL_MOVING = timedelta(hours=2)
 ABOVE_USD, ABOVE_SHARE = Decimal("0.01"), Decimal("0.01")
 
 
-def spend_agrees(warehouse: Warehouse) -> dg.AssetCheckResult:
+def spend_agrees(warehouse: Asks, window: Window) -> Verdict:
     """Billed events of the members that /teams/spend lists against their running totals there, which Cursor computes on its own, up to the moment at
     which they were read.
 
@@ -116,7 +60,7 @@ def spend_agrees(warehouse: Warehouse) -> dg.AssetCheckResult:
         """
     ).to_pylist()
     if not spend:
-        return check("spend_agrees", True, expected=0, actual=0, remedy="", description="Not compared: /teams/spend lists nobody.")
+        return Verdict(True, expected=0, actual=0, remedy="", description="Not compared: /teams/spend lists nobody.")
     started, read = max(row["started_at"] for row in spend), max(row["read_at"] for row in spend)
     cycle = {"start_date": started.date(), "end_date": read.date(), "started_at": started, "until": read}
     events = warehouse.select(
@@ -136,7 +80,7 @@ def spend_agrees(warehouse: Warehouse) -> dg.AssetCheckResult:
     return _agreement(spend, events, whole=held == (read.date() - started.date()).days)
 
 
-def _agreement(spend: list[dict[str, Any]], events: list[dict[str, Any]], *, whole: bool) -> dg.AssetCheckResult:
+def _agreement(spend: list[dict[str, Any]], events: list[dict[str, Any]], *, whole: bool) -> Verdict:
     totals = {row["email"]: row["spend_usd"] for row in spend if row["email"] is not None}
     mine = [e for e in events if e["email"] in totals]
     billed = [e for e in mine if e["billing"] == "billed"]
@@ -166,9 +110,13 @@ def _agreement(spend: list[dict[str, Any]], events: list[dict[str, Any]], *, who
     )
     nearest = f"; nearest explanation: the kind {sample[0]['kind']!r} ({sample[0]['billing']}, {sample[0]['usd']:f} USD)" if sample else ""
     partly = "" if whole else "Not the whole billing cycle is held: only events above Cursor's total were judged. "
-    return check(
-        "spend_agrees", not above and not below, expected=expected, actual=actual, difference=expected - actual, sample=sample,
+    return Verdict(
+        not above and not below, expected=expected, actual=actual, difference=expected - actual, sample=sample,
         remedy="If one kind makes the difference, class it in ai_usage/sources/cursor/kinds.py; otherwise run the days of this billing cycle again, and if it "
         "stays, events are missing or doubled and Cursor must be asked.",
         description=f"{partly}{said}{nearest}." if above or below else partly.strip() or None,
     )  # fmt: skip
+
+
+KINDS_KNOWN = Check("kinds_known", "Every kind of an event with a price is one that somebody has classed.", kinds_known)
+SPEND_AGREES = Check("spend_agrees", "The cycle's billed events agree with Cursor's own running total, from both sides.", spend_agrees)

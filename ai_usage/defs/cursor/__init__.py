@@ -1,1 +1,0 @@
-"""Cursor's raw tables."""

@@ -1,1 +1,0 @@
-"""The Google Sheet's raw tables and the sensor that watches it."""
