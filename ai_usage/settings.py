@@ -47,9 +47,11 @@ class Common(BaseSettings):
     data_dir: Path = Field(Path("data"), description="Everything the platform writes lies below it.")
     duckdb_path: Path | None = Field(None, description="The DuckDB file. Default: `ai_usage.duckdb` in the data folder.")
     duckdb_lock_wait_s: float = Field(60, ge=0, description="Seconds to wait for another process that holds the DuckDB file.")
-    query_timeout_s: float = Field(300, gt=0, description="Seconds after which `ai-usage query` gives a question to DuckDB up.")
+    query_timeout_s: float = Field(300, gt=0, description="Seconds after which `ai-usage query` gives a question up.")
     query_memory_mb: int = Field(
-        2000, ge=100, description="Megabytes of memory, and as many of disk, that DuckDB may use for a question of `ai-usage query`."
+        2000,
+        ge=100,
+        description="Megabytes of memory, and as many of disk, that DuckDB may use for a question of `ai-usage query`; on Linux the system keeps it.",
     )
     bigquery_project: str | None = Field(None, description="The Google Cloud project whose BigQuery holds the dataset and is billed.")
     bigquery_dataset: str = Field("ai_usage", description="The dataset that holds every table; it must be there.")

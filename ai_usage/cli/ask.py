@@ -19,11 +19,13 @@ import typer
 
 from ai_usage.cli.console import err, opened, out, plain, write
 from ai_usage.errors import SettingsError
+from ai_usage.guards.memory import limit_memory
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 GRID_ROWS = 10_000
+_INTERRUPTED = "interrupted; the query was ended, nothing was changed."
 _C1 = re.compile("[\x7f-\x9f]")  # JSON lets them stand, terminals act on them
 
 
@@ -40,20 +42,23 @@ def query(
     if exact and format_ != "csv":
         raise SettingsError(f"--exact is about csv, and --format is {format_!r}; leave it out.")
     from ai_usage.remembered import unrecorded
-    from ai_usage.warehouse import DuckDBWarehouse
 
     sql = os.fsencode(sql).decode("utf-8", errors="replace")  # in an ASCII locale other letters came as broken halves
     with opened() as runtime, unrecorded():
-        warehouse, settings = runtime.warehouse, runtime.settings
-        if isinstance(warehouse, DuckDBWarehouse):
-            answer = warehouse.ask(sql, seconds=settings.query_timeout_s, memory_mb=settings.query_memory_mb)
-        else:
-            answer = iter([warehouse.select(sql)])
+        settings = runtime.settings
+        limit_memory(settings.query_memory_mb)
+        answer = runtime.warehouse.ask(sql, seconds=settings.query_timeout_s, memory_mb=settings.query_memory_mb, stuck=_end)
         try:
             show(answer, format_, exact)
         except KeyboardInterrupt:  # Typer would end without a word
-            err.print("interrupted; the query was ended, nothing was changed.", soft_wrap=True)
+            err.print(_INTERRUPTED, soft_wrap=True)
             raise typer.Exit(130) from None
+
+
+def _end(sentence: str | None) -> None:
+    """End this process, since the engine does not end its work: a thread that computes cannot be taken away."""
+    err.print(f"[red]error[/red]: {plain(sentence)}" if sentence else _INTERRUPTED, soft_wrap=True, highlight=False)
+    os._exit(1 if sentence else 130)
 
 
 def show(answer: Iterator[pa.Table], format_: str, exact: bool = False) -> None:

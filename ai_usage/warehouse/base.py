@@ -7,7 +7,7 @@ pandas would turn NUMERIC into float.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -21,6 +21,8 @@ from ai_usage.tables.schema import Table
 
 Value = str | int | bool | Decimal | date | datetime | Sequence[str] | None
 Parameters = Mapping[str, Value]
+Stuck = Callable[[str | None], object]
+"""Called with the sentence of a question that was told to end and does not; None where the caller was interrupted."""
 
 
 class WarehouseError(PlatformError):
@@ -80,6 +82,12 @@ class Warehouse(Protocol):
 
     def stream(self, sql: str, parameters: Parameters | None = None) -> Iterator[pa.Table]:
         """The answer in pieces of at most some ten megabytes, for tables that memory need not hold; read it to the end."""
+
+    def ask(self, sql: str, *, seconds: float, memory_mb: int, stuck: Stuck = lambda sentence: None) -> Iterator[pa.Table]:
+        """A person's question, within bounds: batches, at least one. `guard.check` says what may be asked.
+
+        It ends at once on Ctrl-C, and with an error after `seconds`, waiting included. Where the engine does not let go of it, `stuck` may end the process:
+        nothing is being written."""
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> int:
         """Run one data-changing statement, for cleaners; returns the rows changed, -1 where the engine does not say."""

@@ -28,8 +28,8 @@ from ai_usage import tables
 from ai_usage.guards.outgoing import guarded
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import bigquery_sql as sql_for
-from ai_usage.warehouse import dialect, models
-from ai_usage.warehouse.base import Fact, Parameters, ProofError, WarehouseError, not_the_same, used
+from ai_usage.warehouse import dialect, guard, models
+from ai_usage.warehouse.base import Fact, Parameters, ProofError, Stuck, WarehouseError, not_the_same, used
 from ai_usage.warehouse.bigquery_jobs import PATIENT, Jobs
 
 STAMP = "ai_usage_schema"  # a label of raw_fetches: what is deployed
@@ -142,7 +142,18 @@ class BigQueryWarehouse:
             return _plain(job.result(page_size=PAGE).to_arrow(create_bqstorage_client=False))
 
     def stream(self, sql: str, parameters: Parameters | None = None) -> Iterator[pa.Table]:
-        job = self._question(sql, parameters)
+        yield from self._pieces(self._question(sql, parameters))
+
+    def ask(self, sql: str, *, seconds: float, memory_mb: int, stuck: Stuck = lambda sentence: None) -> Iterator[pa.Table]:
+        guard.check(sql)
+        job = self._jobs.query(models.question(sql, None), [], writes=False, seconds=seconds)
+        pieces = self._pieces(job)
+        first = next(pieces, None)
+        with self._jobs.words():
+            yield _plain(job.result(max_results=1).to_arrow(create_bqstorage_client=False)) if first is None else first
+        yield from pieces
+
+    def _pieces(self, job: bigquery.QueryJob) -> Iterator[pa.Table]:
         with self._jobs.words():
             for batch in job.result(page_size=PAGE).to_arrow_iterable():
                 yield _plain(pa.Table.from_batches([batch]))

@@ -44,15 +44,16 @@ class Jobs:
         self._spent: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def query(self, sql: str, parameters: list[Any], *, writes: bool, once: str = "") -> bigquery.QueryJob:
+    def query(self, sql: str, parameters: list[Any], *, writes: bool, once: str = "", seconds: float | None = None) -> bigquery.QueryJob:
         """Run a statement or a script to its end. What writes carries an id, so that repeating a lost request finds the job of the first.
 
         `once` names the call, as the time of a replacement does: another process that makes the same call finds the same job. Without it the
         id is of this call alone, since the same words are meant each time they are said: a DELETE, a view's DDL, a model without parameters.
+        After `seconds` BigQuery ends the job itself.
         """
         config = bigquery.QueryJobConfig(
             default_dataset=self.place, query_parameters=parameters, maximum_bytes_billed=self._max_bytes, labels=self.labels(),
-            use_query_cache=not writes,
+            use_query_cache=not writes, job_timeout_ms=seconds and int(seconds * 1000),
         )  # fmt: skip
         asked = f"{sql}\n{[p.to_api_repr() for p in parameters]}\n{once or uuid.uuid4()}"
         return self._run(
@@ -182,6 +183,8 @@ def worded(error: Exception, place: str, location: str) -> WarehouseError:
         )
     if isinstance(error, api.NotFound):
         return WarehouseError(f"BigQuery has no such thing: {said}; run `ai-usage run` first, or correct the name.")
+    if "timed out" in said.lower():
+        return WarehouseError(f"the query took too long ({said}); ask for fewer days or rows, or raise AI_USAGE_QUERY_TIMEOUT_S.")
     if "bytes billed" in said.lower() or reason(error) == "bytesBilledLimitExceeded":
         return WarehouseError(f"the question would scan too much ({said}); name fewer days, or raise AI_USAGE_BIGQUERY_MAX_BYTES_BILLED.")
     return WarehouseError(f"BigQuery said: {said}")

@@ -6,6 +6,7 @@ Belongs here: one repair per difference that was measured against GoogleSQL's re
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,7 @@ from ai_usage.tables import texts
 from ai_usage.tables.schema import Type
 from ai_usage.warehouse.base import WarehouseError
 
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # that a text is no query is our sentence to say
 _TYPES = {Type.NUMERIC: "DECIMAL(38, 9)", Type.INT64: "BIGINT", Type.BOOL: "BOOLEAN"}
 
 
@@ -240,8 +242,20 @@ def _read(sql: str) -> tuple[list[str], list[list[Any]], bool, list[str]]:
         sorted({p.name for p in tree.find_all(exp.Parameter)}),
         [[t.name, t.this.meta.get("start"), t.this.meta.get("end"), bool(t.db)] for t in found],
         isinstance(tree, exp.Query),
-        [t.this.name or t.this.key for t in tree.find_all(exp.Table) if isinstance(t.this, exp.Func)],
+        [_function(source) for source in _sources(tree) if not isinstance(source, exp.Subquery | exp.Unnest | exp.Paren | exp.Identifier)],
     )
+
+
+def _sources(tree: exp.Expression) -> list[exp.Expression]:
+    """All that stands where tables do: after FROM, a comma, JOIN or LATERAL, and in brackets there."""
+    found = [node.this for node in tree.find_all(exp.From, exp.Join, exp.Lateral)]
+    return [(source.this if isinstance(source, exp.Table) else source).unalias() for source in found] + [
+        table.this for table in tree.find_all(exp.Table)
+    ]
+
+
+def _function(source: exp.Expression) -> str:
+    return (source.this.name if isinstance(source.this, exp.Func) else source.name) or source.key
 
 
 def parameters(sql: str) -> frozenset[str]:

@@ -246,12 +246,14 @@ class Lost:
     def __init__(self, client: bigquery.Client, *errors: Exception, made: bool) -> None:
         self._client, self._errors, self._made = client, list(errors), made
         self.ids: list[str] = []
+        self.configs: list[bigquery.QueryJobConfig] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
     def query(self, sql: str, job_id: str | None, **more: Any) -> Any:
         self.ids.append(job_id or "")
+        self.configs.append(more["job_config"])
         if self._errors:
             if self._made:
                 self._client.query(sql, job_id=job_id, **more).result()
@@ -370,6 +372,7 @@ def test_a_dataset_elsewhere_is_told(bigquery_place: Place, bare: str) -> None:
         (failing(api.BadRequest, "bytesBilledLimitExceeded", "Query exceeded limit for bytes billed: 1."), ["AI_USAGE_BIGQUERY_MAX_BYTES_BILLED", "fewer days"]),
         (failing(api.NotFound, "notFound", "Not found: Dataset p:d was not found in location EU"), ["bq --location=EU mk --dataset p:d"]),
         (failing(api.NotFound, "notFound", "Not found: Table p:d.x"), ["p:d.x", "ai-usage run"]),
+        (failing(api.BadRequest, "stopped", "Job execution was cancelled: Job timed out after 5s"), ["AI_USAGE_QUERY_TIMEOUT_S"]),
         (auth.DefaultCredentialsError("none"), ["GOOGLE_APPLICATION_CREDENTIALS", "gcloud auth"]),
         (auth.RefreshError("invalid_grant"), ["invalid_grant", "GOOGLE_APPLICATION_CREDENTIALS"]),
         (api.RetryError("Timeout of 60.0s exceeded", cause=requests.ConnectionError("refused")), ["cannot be reached (refused)"]),
@@ -404,3 +407,14 @@ def test_a_stream_is_the_answer_in_pieces(bigquery_desk: BigQueryDesk) -> None:
     sql = "SELECT n FROM UNNEST(GENERATE_ARRAY(1, 25000)) AS n ORDER BY n"
     parts = [part["n"].to_pylist() for part in bigquery_desk.warehouse.stream(sql)]
     assert len(parts) >= 3 and [n for part in parts for n in part] == list(range(1, 25_001))
+
+
+def test_a_persons_question_is_bounded_and_names_declared_tables(bigquery_place: Place, bigquery_desk: BigQueryDesk) -> None:
+    warehouse, client = lost(bigquery_place, bigquery_desk)
+    asked = [p.to_pylist() for p in warehouse.ask("SELECT n FROM UNNEST([1, 2]) AS n ORDER BY n", seconds=9.5, memory_mb=100)]
+    assert [row for part in asked for row in part] == [{"n": 1}, {"n": 2}]
+    nothing = list(warehouse.ask("SELECT fetch_id FROM raw_fetches WHERE FALSE", seconds=9.5, memory_mb=100))
+    assert [p.column_names for p in nothing] == [["fetch_id"]]
+    assert {(int(c.job_timeout_ms or 0), c.maximum_bytes_billed) for c in client.configs} == {(9500, 100_000_000_000)}
+    with pytest.raises(WarehouseError, match=r"no table other\.people"):
+        list(warehouse.ask("SELECT * FROM other.people", seconds=9, memory_mb=100))

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from ai_usage.warehouse import DuckDBWarehouse, WarehouseError
-from ai_usage.warehouse import duckdb as engine
+from ai_usage.warehouse import duckdb_file as engine
 from ai_usage_tests.fixtures.company import wait_until
 from ai_usage_tests.fixtures.desk import Desk
 

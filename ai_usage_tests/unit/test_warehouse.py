@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import signal
 import subprocess
 import sys
 import threading
@@ -55,7 +53,6 @@ def test_the_wait_for_the_lock_is_bounded_and_its_end_names_the_holder(desk: Des
 
 
 def test_a_lock_that_is_let_go_in_time_costs_nothing_but_the_wait(desk: Desk, holder: subprocess.Popen) -> None:
-    import threading
 
     patient = DuckDBWarehouse(desk.path, lock_wait_s=30)
     answers: list = []
@@ -315,84 +312,3 @@ def test_a_full_disk_is_named_and_the_same_call_succeeds_when_there_is_room(desk
         assert warehouse.select("SELECT COUNT(*) AS n FROM dim_users")["n"].to_pylist() == [200_000]
     finally:
         subprocess.run(["umount", str(disk)], check=False)
-
-
-# A person's question ------------------------------------------------------------------------------------------
-
-FOREVER = "SELECT COUNT(*) AS n FROM " + ", ".join(f"UNNEST(GENERATE_ARRAY(1, 100000)) AS {x}" for x in "abc") + " WHERE a * b + c = 7"
-
-
-def asked(desk: Desk, sql: str, seconds: float = 60, memory_mb: int = 500) -> list[dict]:
-    return [row for batch in desk.warehouse.ask(sql, seconds=seconds, memory_mb=memory_mb) for row in batch.to_pylist()]
-
-
-def test_a_question_ends_by_its_time_and_its_memory(desk: Desk) -> None:
-    began = time.monotonic()
-    with pytest.raises(WarehouseError, match="within 1 s; .*AI_USAGE_QUERY_TIMEOUT_S"):
-        asked(desk, FOREVER, seconds=1)
-    assert time.monotonic() - began < 20
-    hungry = "SELECT STRING_AGG(CAST(a AS STRING) || '-' || CAST(b AS STRING)) AS s FROM UNNEST(GENERATE_ARRAY(1, 9000)) AS a, UNNEST(GENERATE_ARRAY(1, 9000)) AS b"
-    with pytest.raises(WarehouseError, match="more than 100 MB of memory; .*AI_USAGE_QUERY_MEMORY_MB"):
-        asked(desk, hungry, memory_mb=100)
-    assert asked(desk, "SELECT 1 AS a") == [{"a": 1}], "and the next one is answered"
-
-
-def test_ctrl_c_ends_a_question_at_once(desk: Desk) -> None:
-    threading.Timer(1, signal.raise_signal, [signal.SIGINT]).start()
-    began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        asked(desk, FOREVER)
-    assert time.monotonic() - began < 20
-
-
-def test_a_large_answer_comes_in_batches_and_none_is_a_batch_too(desk: Desk) -> None:
-    batches = desk.warehouse.ask(
-        "SELECT a, b FROM UNNEST(GENERATE_ARRAY(1, 100000)) AS a, UNNEST(GENERATE_ARRAY(1, 100000)) AS b", seconds=60, memory_mb=500
-    )
-    assert next(batches).num_rows == 0 and next(batches).num_rows > 0
-    batches.close()
-    assert [b.column_names for b in desk.warehouse.ask("SELECT 1 AS a FROM raw_fetches WHERE FALSE", seconds=60, memory_mb=500)] == [["a"]]
-
-
-@pytest.mark.parametrize(
-    "source",
-    ["read_blob('{}')", "read_text('{}')", "read_csv('{}')", "glob('{}')", "duckdb_settings()", "query('SELECT 1')", "query_table('raw_fetches')", "pragma_version()",
-     "(SELECT * FROM read_blob('{}'))"],
-)  # fmt: skip
-def test_no_function_reads_as_a_table_and_not_the_warehouses_own_file(desk: Desk, source: str) -> None:
-    for ask in (desk.warehouse.select, lambda sql: asked(desk, sql)):
-        with pytest.raises(WarehouseError, match="is no table|cannot be read"):
-            ask(f"SELECT * FROM {source.format(desk.warehouse.path)}")
-    with pytest.raises(WarehouseError):
-        asked(desk, f"SELECT * FROM `{desk.warehouse.path}`")
-
-
-@pytest.mark.parametrize(
-    "sql", ["SELECT " + "(" * 3000 + "1" + ")" * 3000, "SELECT " + "1 + " * 5000 + "1", "SELECT " + "NOT " * 3000 + "TRUE"]
-)
-def test_deep_nesting_is_one_sentence(desk: Desk, sql: str) -> None:
-    with pytest.raises(WarehouseError, match="nested too deeply"):
-        desk.warehouse.select(sql)
-
-
-@pytest.mark.parametrize("place", ["information_schema", "INFORMATION_SCHEMA"])
-def test_tables_and_columns_are_listed(desk: Desk, place: str) -> None:
-    found = asked(
-        desk,
-        f"SELECT c.table_name FROM {place}.columns AS c INNER JOIN {place}.TABLES AS t ON c.table_name = t.table_name WHERE c.column_name = 'fetch_id'",
-    )
-    assert "raw_fetches" in {row["table_name"] for row in found}
-
-
-@pytest.mark.parametrize(
-    ("sql", "near"),
-    [
-        ("SELECT 1 FROM raw_fetchs", "no table raw_fetchs here; did you mean raw_fetches"),
-        ("SELECT fetchid FROM raw_fetches", "no column fetchid here; did you mean fetch_id"),
-        ("SELECT f.fetchid FROM raw_fetches AS f", "no column fetchid here; did you mean fetch_id"),
-        ("SELECT zzzzzz FROM raw_fetches", "no column zzzzzz here; SELECT table_name"),
-    ],
-)
-def test_an_unknown_name_is_told_with_the_nearest(desk: Desk, sql: str, near: str) -> None:
-    with pytest.raises(WarehouseError, match=re.escape(near)):
-        asked(desk, sql)
