@@ -25,7 +25,7 @@ from ai_usage.errors import SettingsError
 from ai_usage.guards.bounds import Bounds
 from ai_usage.guards.outgoing import names, without_login
 from ai_usage.secrets import SECRET_MANAGER_URL, Secret, malformed
-from ai_usage.sources.given import Address, Switch, VendorSettings, plain
+from ai_usage.sources.given import Address, MaybeAddress, Switch, VendorSettings, plain
 
 VENDORS: tuple[type[VendorSettings], ...] = tuple(module.SETTINGS for module in vendors.parts("settings"))
 WITH_LINES = frozenset({"sheet_credentials", "alert_urls"})  # a JSON file, a list of addresses: every other key is one line
@@ -56,7 +56,7 @@ class Common(BaseSettings):
     bigquery_project: str | None = Field(None, description="The Google Cloud project whose BigQuery holds the dataset and is billed.")
     bigquery_dataset: str = Field("ai_usage", description="The dataset that holds every table; it must be there.")
     bigquery_location: str = Field("US", description="Where the dataset lies: US, EU or a region.")
-    bigquery_endpoint: Address | None = Field(
+    bigquery_endpoint: MaybeAddress = Field(
         None, description="Another address of BigQuery's API, such as an emulator's; with http:// no credentials are sent."
     )
     bigquery_max_bytes_billed: int = Field(
@@ -99,9 +99,7 @@ class Common(BaseSettings):
     http_max_depth: int = Field(Bounds.depth, ge=8, description="Most levels of nesting in an answer.")
     http_max_values: int = Field(Bounds.values, ge=1000, description="Most values in an answer; they cost memory beside its bytes.")
     http_max_text: int = Field(Bounds.text, ge=1000, description="Longest text in an answer, in bytes.")
-    metabase_url: Address | None = Field(
-        None, validation_alias=plain("METABASE_URL"), description="Metabase's address. Absent: no Metabase."
-    )
+    metabase_url: MaybeAddress = Field(None, validation_alias=plain("METABASE_URL"), description="Metabase's address. Absent: no Metabase.")
     metabase_api_key: SecretStr | None = Field(
         None, validation_alias=plain("METABASE_API_KEY"), description="An API key of Metabase whose group is Administrators."
     )

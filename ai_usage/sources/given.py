@@ -28,6 +28,9 @@ def _address(value: str, info: ValidationInfo) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 """Where a credential goes: with TLS, or to this machine or a host of AI_USAGE_PLAINTEXT_HOSTS; no login inside."""
 
+MaybeAddress = Annotated[str | None, AfterValidator(lambda value, info: None if value is None else _address(value, info))]
+"""The same, or nowhere."""
+
 
 def plain(name: str) -> AliasChoices:
     """The variable of a setting that has no AI_USAGE_ before its name: a key, by the name that its vendor gives it."""

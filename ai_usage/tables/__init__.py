@@ -1,19 +1,46 @@
-"""One declaration per table. DDL, Arrow and pandera schemas, Dagster metadata and `docs/tables.md` are made from it."""
+"""One declaration per table. DDL, Arrow and pandera schemas, Dagster metadata and `docs/tables.md` are made from it.
+
+A vendor's tables lie in its own folder (`sources/<vendor>/tables.py`) and are read when the sets of this module are first asked for: that folder builds
+on what lies here.
+"""
 
 from __future__ import annotations
 
-from ai_usage.tables import alerts, books, checks, claude_ai, curated, focus, forgetting, marts, operations, raw, sheet, totals
-from ai_usage.tables.books import BOOKS
-from ai_usage.tables.checks import CHECKS
-from ai_usage.tables.raw_analytics import ANALYTICS
+from ai_usage import vendors
 from ai_usage.tables.schema import Column, Personal, Table, Type
 
-STAGING: tuple[Table, ...] = (*sheet.STAGING, *curated.STAGING, *books.STAGING, focus.stg_charge_measures, totals.stg_cost_basis)
-CURATED: tuple[Table, ...] = (*curated.CURATED, books.fct_cost_corrections, *totals.CURATED)
-RAW: tuple[Table, ...] = (*raw.RAW, *claude_ai.RAW, *ANALYTICS)
-MARTS: tuple[Table, ...] = (*marts.MARTS, *checks.MARTS, operations.vw_certificate, alerts.vw_alerts)
-OPERATIONS: tuple[Table, ...] = (*forgetting.OPERATIONS, *operations.OPERATIONS, *alerts.ALERTS)
-ALL: tuple[Table, ...] = (*RAW, *CHECKS, *STAGING, *CURATED, *BOOKS, *OPERATIONS, *MARTS)
-BY_NAME: dict[str, Table] = {table.name: table for table in ALL}
+RAW: tuple[Table, ...]
+STAGING: tuple[Table, ...]
+CURATED: tuple[Table, ...]
+BOOKS: tuple[Table, ...]
+CHECKS: tuple[Table, ...]
+MARTS: tuple[Table, ...]
+OPERATIONS: tuple[Table, ...]
+ALL: tuple[Table, ...]
+BY_NAME: dict[str, Table]
 
 __all__ = ["ALL", "BOOKS", "BY_NAME", "CHECKS", "CURATED", "MARTS", "OPERATIONS", "RAW", "STAGING", "Column", "Personal", "Table", "Type"]
+
+
+def __getattr__(name: str) -> object:
+    """The sets of tables, made of every module that declares some."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ai_usage.tables import alerts, books, checks, curated, focus, forgetting, marts, operations, raw, sheet, staging, tabs, totals
+
+    own = list(vendors.parts("tables"))
+    made: dict[str, tuple[Table, ...]] = {
+        "RAW": (*raw.RAW, *tabs.RAW, *(table for module in own for table in module.RAW)),
+        "CHECKS": checks.CHECKS,
+        "STAGING": (
+            *sheet.STAGING, *staging.STAGING, *tabs.STAGING, *(table for module in own for table in module.STAGING), *books.STAGING,
+            focus.stg_charge_measures, totals.stg_cost_basis,
+        ),
+        "CURATED": (*curated.CURATED, books.fct_cost_corrections, *totals.CURATED),
+        "BOOKS": books.BOOKS,
+        "OPERATIONS": (*forgetting.OPERATIONS, *operations.OPERATIONS, *alerts.ALERTS),
+        "MARTS": (*marts.MARTS, *checks.MARTS, operations.vw_certificate, alerts.vw_alerts),
+    }  # fmt: skip
+    found = tuple(table for tables in made.values() for table in tables)
+    globals().update(made, ALL=found, BY_NAME={table.name: table for table in found})
+    return globals()[name]

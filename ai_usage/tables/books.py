@@ -6,7 +6,7 @@ belong here: facts as the vendors tell them (`curated.py`).
 
 from __future__ import annotations
 
-from ai_usage.tables import curated
+from ai_usage.tables import curated, staging
 from ai_usage.tables.schema import Column, Table, boolean, count, date, email, integer, string, timestamp, usd
 
 ACTIONS = ("close", "reopen", "rewrite")
@@ -118,7 +118,7 @@ vw_cost_booked = Table(
         *BOOKED[:1],
         date("booked_month", "First day of the month that books it.", nullable=False),
         *BOOKED[1:-2],
-        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=curated.SETTLE_STATES),
+        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=staging.SETTLE_STATES),
         *BOOKED[-2:],
         string("note", "What a correction corrects."),
     ),
@@ -133,7 +133,7 @@ vw_month_close = Table(
     columns=(
         date("month", "First day of the month.", nullable=False),
         string(
-            "settle_state", "The least final state of the month's cost; closed by finance.", nullable=False, allowed=curated.SETTLE_STATES
+            "settle_state", "The least final state of the month's cost; closed by finance.", nullable=False, allowed=staging.SETTLE_STATES
         ),
         usd("booked_usd", "What is booked to the month.", nullable=False),
         usd("corrections_usd", "The part of it that corrects months closed before.", nullable=False),

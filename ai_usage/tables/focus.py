@@ -6,8 +6,8 @@ belong here: what stands in them (`sql/marts/vw_focus.sql`) and how files are wr
 
 from __future__ import annotations
 
-from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
 from ai_usage.tables.schema import Column, Table, count, date, email, numeric, string, timestamp, usd
+from ai_usage.tables.staging import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
 
 CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 TAG_PREFIX = "ai_usage/"  # of the tags that this platform makes; the others are the company's own words

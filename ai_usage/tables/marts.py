@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from ai_usage.tables import use
 from ai_usage.tables.books import vw_adjustments, vw_cost_booked, vw_month_close
-from ai_usage.tables.curated import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES, TIMINGS
 from ai_usage.tables.focus import vw_focus
 from ai_usage.tables.schema import Table, boolean, count, date, integer, numeric, string, timestamp, usd
 from ai_usage.tables.shape import DEPARTMENT, PLATFORM, USER, USER_KIND, mart
+from ai_usage.tables.staging import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES, TIMINGS
 
 BUDGET_SCOPES = ("company", "department", "platform", "department_platform")
 RECONCILIATION_REASONS = (

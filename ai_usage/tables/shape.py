@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ai_usage.tables.curated import USER_KINDS
 from ai_usage.tables.schema import Column, Table, email, string
+from ai_usage.tables.staging import USER_KINDS
 
 PLATFORM = string("platform", "Platform.", nullable=False)
 DEPARTMENT = string("department", "Department on that day; '(no department)' when nobody said.", nullable=False)

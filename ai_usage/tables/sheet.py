@@ -6,7 +6,8 @@ of a tab has a business key; the order of rows decides nothing.
 
 from __future__ import annotations
 
-from ai_usage.tables import raw
+from ai_usage.tables import tabs
+from ai_usage.tables.raw import LINEAGE
 from ai_usage.tables.schema import Table, boolean, date, email, integer, numeric, string, usd
 
 _TAB = string("tab", "Sheet tab.", nullable=False)
@@ -23,7 +24,7 @@ MONTHS = {
 
 def _rows(table: Table) -> Table:
     tab = table.name.removeprefix("raw_sheet_")
-    own = tuple(c for c in table.columns if c not in raw.LINEAGE)
+    own = tuple(c for c in table.columns if c not in LINEAGE)
     return Table(
         name=f"stg_sheet_{tab}_rows",
         layer="staging",
@@ -33,11 +34,11 @@ def _rows(table: Table) -> Table:
         ),
         grain="one business key of the tab",
         view=True,
-        columns=(raw.LINEAGE[0], *own, *((RATE,) if tab in MONTHS else ())),
+        columns=(LINEAGE[0], *own, *((RATE,) if tab in MONTHS else ())),
     )
 
 
-TABS = {t.name.removeprefix("raw_sheet_"): t for t in raw.RAW if t.name.startswith("raw_sheet_")}
+TABS = {t.name.removeprefix("raw_sheet_"): t for t in tabs.RAW}
 ROWS = {tab: _rows(table) for tab, table in TABS.items()}
 
 stg_sheet_repeats = Table(

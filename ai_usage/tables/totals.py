@@ -5,7 +5,7 @@ Belongs here: the declarations. They hold nothing that facts do not, and `ai_usa
 
 from __future__ import annotations
 
-from ai_usage.tables import curated
+from ai_usage.tables import staging
 from ai_usage.tables.schema import Table, boolean, date, email, integer, string, timestamp, usd
 
 _PLATFORM = string("platform", "Platform.", nullable=False)
@@ -35,7 +35,7 @@ agg_person_days = Table(
         _USER,
         boolean("is_active", "Whether the platform was used at all.", nullable=False),
         boolean("has_activity", "Whether the platform tells anything about activity, if only that there was none.", nullable=False),
-        *curated.USAGE_MEASURES,
+        *staging.USAGE_MEASURES,
         _PROCESSED_AT,
     ),
 )
@@ -90,13 +90,13 @@ agg_cost_days = Table(
         date("cost_date", "UTC day.", nullable=False),
         _PLATFORM,
         string("vendor", "Who sends the invoice.", nullable=False),
-        string("cost_type", "What kind of charge.", nullable=False, allowed=curated.COST_TYPES),
-        string("attribution", "How the cost found its owner.", nullable=False, allowed=curated.ATTRIBUTIONS),
-        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=curated.SETTLE_STATES),
+        string("cost_type", "What kind of charge.", nullable=False, allowed=staging.COST_TYPES),
+        string("attribution", "How the cost found its owner.", nullable=False, allowed=staging.ATTRIBUTIONS),
+        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=staging.SETTLE_STATES),
         string("source", "The staging model that the cost came through.", nullable=False),
         usd("cost_usd", "Billed money only.", nullable=False),
         _PROCESSED_AT,
-        string("timing", "Whether it was charged on its day or is spread over a range of days; NULL is day.", allowed=curated.TIMINGS),
+        string("timing", "Whether it was charged on its day or is spread over a range of days; NULL is day.", allowed=staging.TIMINGS),
     ),
     do_not="add it to `fct_cost_daily`: it is the same money.",
 )
@@ -117,9 +117,9 @@ agg_cost_months = Table(
         string("department", "Department on the day of the cost; NULL is unknown."),
         string("cost_center", "Cost center on that day."),
         _USER,
-        string("cost_type", "What kind of charge.", nullable=False, allowed=curated.COST_TYPES),
-        string("attribution", "How the cost found its owner.", nullable=False, allowed=curated.ATTRIBUTIONS),
-        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=curated.SETTLE_STATES),
+        string("cost_type", "What kind of charge.", nullable=False, allowed=staging.COST_TYPES),
+        string("attribution", "How the cost found its owner.", nullable=False, allowed=staging.ATTRIBUTIONS),
+        string("settle_state", "Whether the figure may still move.", nullable=False, allowed=staging.SETTLE_STATES),
         date("corrects_month", "First day of the closed month that the row corrects; NULL for the month's own cost."),
         date("first_day", "The first UTC day that is booked so.", nullable=False),
         date("last_day", "The last one.", nullable=False),

@@ -405,9 +405,9 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "spend-compared-from-one-side",
         "events above the vendor's own total are wrong",
-        "ai_usage/defs/cursor/assets.py",
-        '        "spend_agrees", not above and not below,',
-        '        "spend_agrees", not below,',
+        "ai_usage/sources/cursor/checks.py",
+        "        not above and not below,",
+        "        not below,",
         _unit("cursor_checks"),
     ),
     Change(

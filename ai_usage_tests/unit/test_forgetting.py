@@ -21,7 +21,7 @@ from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources import redaction
 from ai_usage.sources.cursor.records import MEMBERS
-from ai_usage.tables.raw import raw_sheet_people
+from ai_usage.tables.tabs import raw_sheet_people
 from ai_usage.warehouse import DuckDBWarehouse, WarehouseError
 from ai_usage_tests.fixtures.desk import Desk, assert_totals, contents, curated, filled
 

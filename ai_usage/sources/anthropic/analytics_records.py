@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ai_usage.sources.anthropic import analytics_tables
 from ai_usage.sources.anthropic.records import SOURCE, cents, sum_inside
 from ai_usage.sources.endpoint import Endpoint, Field, Rule
-from ai_usage.tables import raw_analytics
 
 ENTERPRISE = "claude_enterprise"
 HISTORY = 365  # days back, at most
@@ -71,19 +71,19 @@ _WHOLE = (
 )
 
 COST = Endpoint(
-    source=SOURCE, name="analytics/cost", table=raw_analytics.raw_anthropic_analytics_cost, fields=_COST_FIELDS, columns=_WHO | _PLACE | _COST,
+    source=SOURCE, name="analytics/cost", table=analytics_tables.raw_anthropic_analytics_cost, fields=_COST_FIELDS, columns=_WHO | _PLACE | _COST,
     usage_date=_DAY, vendor_total=_BILLED, staged_as="anthropic_analytics_cost", **_BETA,
 )  # fmt: skip
 USAGE = Endpoint(
-    source=SOURCE, name="analytics/usage", table=raw_analytics.raw_anthropic_analytics_usage, fields=_USAGE_FIELDS,
+    source=SOURCE, name="analytics/usage", table=analytics_tables.raw_anthropic_analytics_usage, fields=_USAGE_FIELDS,
     columns=_WHO | _PLACE | _TOKENS, usage_date=_DAY, rules=_WHOLE, **_BETA,
 )  # fmt: skip
 ENTERPRISE_COST = Endpoint(
-    source=ENTERPRISE, name="analytics/cost", table=raw_analytics.raw_claude_enterprise_cost, fields=_COST_FIELDS, columns=_WHO | _COST,
+    source=ENTERPRISE, name="analytics/cost", table=analytics_tables.raw_claude_enterprise_cost, fields=_COST_FIELDS, columns=_WHO | _COST,
     usage_date=_DAY, vendor_total=_BILLED, staged_as="claude_enterprise_cost", **_BETA,
 )  # fmt: skip
 ENTERPRISE_USAGE = Endpoint(
-    source=ENTERPRISE, name="analytics/usage", table=raw_analytics.raw_claude_enterprise_usage, fields=_USAGE_FIELDS, columns=_WHO | _TOKENS,
+    source=ENTERPRISE, name="analytics/usage", table=analytics_tables.raw_claude_enterprise_usage, fields=_USAGE_FIELDS, columns=_WHO | _TOKENS,
     usage_date=_DAY, rules=_WHOLE, **_BETA,
 )  # fmt: skip
 
@@ -119,7 +119,7 @@ _PARTS = {
 ENTERPRISE_USERS = Endpoint(
     source=ENTERPRISE,
     name="analytics/users",
-    table=raw_analytics.raw_claude_enterprise_users,
+    table=analytics_tables.raw_claude_enterprise_users,
     fields=(
         # The day stands in the question only; the client puts it into each record.
         Field("date", required=True), Field("user.id"), Field("user.email_address", "email"), Field("user.type"), Field("user.email", "email"),

@@ -6,8 +6,8 @@ added in 2026 are optional: an answer without them is an older one, not a wrong 
 
 from __future__ import annotations
 
+from ai_usage.sources.anthropic import tables
 from ai_usage.sources.endpoint import Endpoint, Field, Rule, ids
-from ai_usage.tables import raw
 
 SOURCE = "anthropic"
 _DAY = 'substr("starting_at", 1, 10)'
@@ -33,7 +33,7 @@ USAGE = Endpoint(
     source=SOURCE,
     name="usage_report/messages",
     without="tokens and requests of the API are unknown, and its cost has no owner",
-    table=raw.raw_anthropic_usage,
+    table=tables.raw_anthropic_usage,
     fields=(
         Field("starting_at", required=True), *ids("api_key_id", "account_id", "service_account_id", "workspace_id", "model"),
         Field("service_tier"), Field("context_window"), Field("inference_geo"), Field("speed"),
@@ -51,7 +51,7 @@ USAGE = Endpoint(
 COST = Endpoint(
     source=SOURCE,
     name="cost_report",
-    table=raw.raw_anthropic_cost,
+    table=tables.raw_anthropic_cost,
     fields=(
         Field("starting_at", required=True), Field("amount", "cents", required=True), Field("currency", required=True), Field("cost_type"),
         Field("description"), Field("model", "id"), Field("token_type"), Field("service_tier"), Field("context_window"), Field("inference_geo"),
@@ -66,7 +66,7 @@ COST = Endpoint(
 CLAUDE_CODE = Endpoint(
     source=SOURCE,
     name="usage_report/claude_code",
-    table=raw.raw_claude_code_usage,
+    table=tables.raw_claude_code_usage,
     fields=(
         Field("date", required=True), Field("actor.type"), Field("actor.email_address", "email"), *ids("actor.api_key_name", "organization_id"),
         Field("customer_type", required=True), Field("subscription_type"), Field("terminal_type"), Field("is_remote", "bool"),
@@ -110,7 +110,7 @@ USERS = Endpoint(
     source=SOURCE,
     name="users",
     without="people who are known by an id alone have no e-mail address",
-    table=raw.raw_anthropic_users,
+    table=tables.raw_anthropic_users,
     fields=(
         Field("id", "id", required=True),
         Field("type"),
@@ -126,7 +126,7 @@ API_KEYS = Endpoint(
     source=SOURCE,
     name="api_keys",
     without="keys have no names and no creators, so that the sheet cannot give them owners",
-    table=raw.raw_anthropic_api_keys,
+    table=tables.raw_anthropic_api_keys,
     fields=(
         Field("id", required=True), Field("type"), Field("name", required=True), Field("status", required=True), Field("partial_key_hint"), Field("created_at"),
         Field("created_by.id"), Field("created_by.type"), Field("expires_at"),
@@ -147,7 +147,7 @@ WORKSPACES = Endpoint(
     source=SOURCE,
     name="workspaces",
     without="workspaces have no names, and Claude Code's cost stands with the API's",
-    table=raw.raw_anthropic_workspaces,
+    table=tables.raw_anthropic_workspaces,
     fields=(
         Field("id", required=True), Field("type"), Field("name", required=True), Field("created_at"), Field("archived_at"), Field("display_color"),
         Field("compartment_id"), Field("external_key_id"), Field("user_profile_id"), Field("tags"), Field("data_residency"),
@@ -161,7 +161,7 @@ WORKSPACE_MEMBERS = Endpoint(
     source=SOURCE,
     name="workspace_members",
     without="who belongs to a workspace is unknown",
-    table=raw.raw_anthropic_workspace_members,
+    table=tables.raw_anthropic_workspace_members,
     fields=(Field("type"), Field("user_id", required=True), Field("workspace_id", required=True), Field("workspace_role")),
     columns={},
 )

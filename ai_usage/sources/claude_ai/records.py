@@ -6,8 +6,8 @@ centre on audit logs and on the spend report; field by field in README.md.
 
 from __future__ import annotations
 
+from ai_usage.sources.claude_ai import tables
 from ai_usage.sources.endpoint import Endpoint, Field, Rule
-from ai_usage.tables import claude_ai
 from ai_usage.tables.schema import Type
 
 SOURCE = "claude_ai"
@@ -19,7 +19,7 @@ _INSTANT = r"""CASE WHEN regexp_full_match("created_at", '\d{4}-\d\d-\d\dT\d\d:\
 AUDIT_LOG = Endpoint(
     source=SOURCE,
     name="audit_log",
-    table=claude_ai.raw_claude_ai_audit_log,
+    table=tables.raw_claude_ai_audit_log,
     fields=(
         Field("created_at", required=True), Field("event", required=True), Field("actor_uuid"), Field("actor_type"), Field("actor_email", "email"), Field("entity_type"),
         Field("entity_uuid"), Field("project_uuid"), Field("is_private", "bool"), Field("client_platform"), Field("event_info"), Field("unreadable"),
@@ -50,7 +50,7 @@ _COUNTS = {
 SPEND = Endpoint(
     source=SOURCE,
     name="spend",
-    table=claude_ai.raw_claude_ai_spend,
+    table=tables.raw_claude_ai_spend,
     fields=(
         Field("period_start", required=True), Field("period_end", required=True), Field("email", "email", required=True), Field("account_uuid"),
         Field("user_id"), Field("product"), Field("model"), Field("model_family"), Field("slack_channel_id"), Field("teams_channel_id"),

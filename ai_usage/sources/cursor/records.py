@@ -5,9 +5,8 @@ Belongs here: declarations only. Source: cursor.com/docs/account/teams/admin-api
 
 from __future__ import annotations
 
-from ai_usage.sources.cursor import kinds
+from ai_usage.sources.cursor import kinds, tables
 from ai_usage.sources.endpoint import Endpoint, Field, Rule, ids
-from ai_usage.tables import raw
 
 SOURCE = "cursor"
 
@@ -28,7 +27,7 @@ MEMBERS = Endpoint(
     source=SOURCE,
     name="members",
     without="who holds a seat is unknown, so seats stay without an owner",
-    table=raw.raw_cursor_members,
+    table=tables.raw_cursor_members,
     fields=(
         Field("id", "id", required=True), Field("name", "id"), Field("email", "email", required=True), Field("role"), Field("isRemoved", "bool"),
     ),
@@ -39,7 +38,7 @@ DAILY_USAGE = Endpoint(
     source=SOURCE,
     name="daily-usage-data",
     without="lines and suggestions of Cursor are unknown; its cost is not",
-    table=raw.raw_cursor_usage,
+    table=tables.raw_cursor_usage,
     fields=(
         Field("userId", "id", required=True), Field("day", required=True), Field("date", "int"), Field("email", "email"), Field("isActive", "bool"),
         Field("totalLinesAdded", "int", required=True), Field("totalLinesDeleted", "int"),
@@ -72,7 +71,7 @@ DAILY_USAGE = Endpoint(
 EVENTS = Endpoint(
     source=SOURCE,
     name="filtered-usage-events",
-    table=raw.raw_cursor_events,
+    table=tables.raw_cursor_events,
     fields=(
         Field("timestamp", "int", required=True),
         Field("userEmail", "email"), *ids("serviceAccountId", "serviceAccountName", "cloudAgentId", "automationId", "conversationId", "model"),
@@ -109,7 +108,7 @@ SPEND = Endpoint(
     source=SOURCE,
     name="spend",
     without="Cursor's own running total is unknown, so the events are not compared with it",
-    table=raw.raw_cursor_spend,
+    table=tables.raw_cursor_spend,
     fields=(
         Field("userId", "id", required=True), Field("name", "id"), Field("email", "email"), Field("role"),
         Field("subscriptionCycleStart", "int", required=True), Field("spendCents", "cents"),

@@ -17,9 +17,10 @@ from ai_usage.sources.errors import ContractError
 from ai_usage.sources.google_sheets import cells
 from ai_usage.sources.google_sheets.cells import Unread
 from ai_usage.sources.uploads.csv_file import is_total
-from ai_usage.tables import raw
-from ai_usage.tables.curated import COST_TYPES
+from ai_usage.tables import tabs
+from ai_usage.tables.raw import LINEAGE
 from ai_usage.tables.schema import Personal, Type
+from ai_usage.tables.staging import COST_TYPES
 
 SOURCE = "google_sheets"
 OTHER = "other"  # the platform of money whose platform cannot be read
@@ -59,13 +60,13 @@ _MINE = frozenset({"sheet_row", "unread", "written_amount"})  # columns of the t
 
 
 def _tab(name: str) -> Endpoint:
-    table = next(t for t in raw.RAW if t.name == f"raw_sheet_{name}")
-    own = [c for c in table.columns if c not in raw.LINEAGE]
+    table = next(t for t in tabs.RAW if t.name == f"raw_sheet_{name}")
+    own = [c for c in table.columns if c not in LINEAGE]
     return Endpoint(
         source=SOURCE,
         name=name,
         table=table,
-        fields=(*(Field(c.name, "int" if c is raw.SHEET_ROW else "string") for c in own), Field("refusals")),
+        fields=(*(Field(c.name, "int" if c is tabs.SHEET_ROW else "string") for c in own), Field("refusals")),
         columns={},
         record_number='"sheet_row"',
         refusals="refusals",
@@ -83,7 +84,7 @@ TABS = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
 def columns(tab: str) -> dict[str, Any]:
     """{name: declaration} of the columns that a person may write in that tab, required ones included."""
-    return {c.name: c for c in TABS[tab].table.columns if c not in raw.LINEAGE and c.name not in _MINE}
+    return {c.name: c for c in TABS[tab].table.columns if c not in LINEAGE and c.name not in _MINE}
 
 
 def name_of(cell: Any) -> str:
@@ -171,7 +172,7 @@ class _Row:
         self._together(said)
         texts = {n: (format(v, "f") if isinstance(v, Decimal) else v if v is None else str(v)) for n, v in said.items()}
         extra = {n: shown for n, (_, shown) in self._row.items() if n not in known and n not in ("refusals", *_MINE)}
-        own = {c.name: None for c in self._endpoint.table.columns if c not in raw.LINEAGE}
+        own = {c.name: None for c in self._endpoint.table.columns if c not in LINEAGE}
         return {
             **own, **texts, **extra, "sheet_row": self._number,
             "unread": json.dumps(self._unread, ensure_ascii=False) if self._unread else None,

@@ -1,13 +1,14 @@
-"""The raw layer of Anthropic's analytics endpoints: cost and usage of both kinds of organisation, and engagement.
+"""What Anthropic's analytics endpoints say, typed and versioned like every raw table, and its common shapes.
 
-Belongs here: their declarations. The Platform (Console) organisation and the Claude Enterprise organisation are two organisations with
-two bills, so each has tables of its own, of one shape.
+Belongs here: the tables of one organisation of Anthropic's API and of one Claude Enterprise organisation, which may be two.
+Does not belong here: tables of the older reports (`tables.py`).
 """
 
 from __future__ import annotations
 
 from ai_usage.tables.raw import raw_table
 from ai_usage.tables.schema import Column, Table, boolean, count, email, string, usd
+from ai_usage.tables.staging import STAGING_COST, STAGING_USAGE, staging
 
 _GROUP: tuple[Column, ...] = (
     string("actor_type", "user_actor, service_account_actor, api_actor, federated_actor; NULL is nobody in particular."),
@@ -19,10 +20,12 @@ _GROUP: tuple[Column, ...] = (
     string("model", "Model; NULL for charges that are not tokens."),
     string("product", "messages_api, message_batches_api, claude_code, claude_console, chat, cowork, … or NULL."),
 )
+
 _PLACE: tuple[Column, ...] = (
     string("api_key_id", "API key; NULL is none."),
     string("workspace_id", "Workspace; the default workspace stands with its own id here."),
 )
+
 _MONEY: tuple[Column, ...] = (
     string("cost_type", "tokens, web_search, code_execution, session_usage, or newer."),
     string("token_type", "Which tokens the line charges; NULL for other charges."),
@@ -30,6 +33,7 @@ _MONEY: tuple[Column, ...] = (
     usd("list_usd", "cost.list_amount / 100: at list price; not billed."),
     string("currency", "USD.", nullable=False, allowed=("USD",)),
 )
+
 _TOKENS: tuple[Column, ...] = (
     count("uncached_input_tokens", "Input tokens that no cache served.", "tokens"),
     count("cache_read_tokens", "cache_read_input_tokens.", "tokens"),
@@ -47,6 +51,7 @@ raw_anthropic_analytics_cost = raw_table(
     (*_GROUP, *_PLACE, *_MONEY),
     do_not="add it to `raw_anthropic_cost`: both report the same bill. `stg_set_aside` says which of the two counts on a day.",
 )
+
 raw_anthropic_analytics_usage = raw_table(
     "raw_anthropic_analytics_usage",
     "Anthropic's analytics/usage of the Platform organisation by actor, key, workspace, model and product. No money.",
@@ -54,6 +59,7 @@ raw_anthropic_analytics_usage = raw_table(
     (*_GROUP, *_PLACE, *_TOKENS),
     do_not="add it to `raw_anthropic_usage`: both report the same tokens. `stg_set_aside` says which of the two counts on a day.",
 )
+
 raw_claude_enterprise_cost = raw_table(
     "raw_claude_enterprise_cost",
     "analytics/cost of the Claude Enterprise organisation by actor, model and product: what is billed beyond seats.",
@@ -61,12 +67,14 @@ raw_claude_enterprise_cost = raw_table(
     (*_GROUP, *_MONEY),
     do_not="look for seat fees in it: on seat-based plans it holds overage only. Seats stand in the sheet.",
 )
+
 raw_claude_enterprise_usage = raw_table(
     "raw_claude_enterprise_usage",
     "analytics/usage of the Claude Enterprise organisation by actor, model and product. No money.",
     "one group of one UTC day of one fetch",
     (*_GROUP, *_TOKENS),
 )
+
 raw_claude_enterprise_users = raw_table(
     "raw_claude_enterprise_users",
     "analytics/users of the Claude Enterprise organisation: each person's day in claude.ai and Claude Code.",
@@ -99,10 +107,33 @@ raw_claude_enterprise_users = raw_table(
     do_not="add distinct counts over days: a conversation that runs on is counted on each of its days.",
 )
 
-ANALYTICS: tuple[Table, ...] = (
+stg_anthropic_analytics_usage = staging(
+    "stg_anthropic_analytics_usage", "Anthropic's usage by actor and key (analytics), in the common shape.", STAGING_USAGE, "usage_date"
+)
+
+stg_anthropic_analytics_cost = staging(
+    "stg_anthropic_analytics_cost", "Anthropic's bill by actor and key (analytics), in the common shape.", STAGING_COST, "cost_date"
+)
+
+stg_claude_enterprise_usage = staging(
+    "stg_claude_enterprise_usage", "Claude Enterprise's usage and engagement in the common shape.", STAGING_USAGE, "usage_date"
+)
+
+stg_claude_enterprise_cost = staging(
+    "stg_claude_enterprise_cost", "What Claude Enterprise bills beyond seats, in the common shape.", STAGING_COST, "cost_date"
+)
+
+RAW: tuple[Table, ...] = (
     raw_anthropic_analytics_cost,
     raw_anthropic_analytics_usage,
     raw_claude_enterprise_cost,
     raw_claude_enterprise_usage,
     raw_claude_enterprise_users,
+)
+
+STAGING: tuple[Table, ...] = (
+    stg_anthropic_analytics_usage,
+    stg_anthropic_analytics_cost,
+    stg_claude_enterprise_usage,
+    stg_claude_enterprise_cost,
 )

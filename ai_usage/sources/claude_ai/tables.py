@@ -1,12 +1,13 @@
-"""What claude.ai's console exports as CSV, typed and versioned like every raw table.
+"""What claude.ai's console exports as CSV, typed and versioned like every raw table, and how that becomes the common shapes.
 
-Belongs here: the raw tables of the two exports. Does not belong here: the sheet's tab `claude_ai_usage` (raw.py), anything of an API.
+Belongs here: the tables of the two exports. Does not belong here: the sheet's tab `claude_ai_usage`, anything of an API.
 """
 
 from __future__ import annotations
 
 from ai_usage.tables.raw import raw_table
 from ai_usage.tables.schema import Table, boolean, count, date, email, string, timestamp, usd
+from ai_usage.tables.staging import SOURCE, SPREAD_COST, STAGING_USAGE, TIMINGS, staging
 
 raw_claude_ai_audit_log = raw_table(
     "raw_claude_ai_audit_log",
@@ -58,4 +59,78 @@ raw_claude_ai_spend = raw_table(
     "days matter.",
 )
 
-RAW: tuple[Table, ...] = (raw_claude_ai_audit_log, raw_claude_ai_spend)
+stg_claude_ai_usage = staging(
+    "stg_claude_ai_usage", "claude.ai's two exports as usage: conversations of the audit log, list price of the spend report.",
+    STAGING_USAGE, "usage_date",
+)  # fmt: skip
+
+stg_claude_ai_cost = staging("stg_claude_ai_cost", "claude.ai's spend report export in the common shape.", SPREAD_COST, "cost_date")
+
+stg_claude_ai_ranges = Table(
+    name="stg_claude_ai_ranges",
+    layer="staging",
+    description="The ranges of days that claude.ai's spend report sums, as they count now.",
+    grain="one range, named by its last day",
+    key=("last_day",),
+    view=True,
+    columns=(
+        string("version_fetch_id", "The fetch whose rows hold the content.", nullable=False),
+        date("last_day", "Last UTC day of the range.", nullable=False),
+        date("first_day", "Its first UTC day.", nullable=False),
+        usd("net_usd", "What was spent in it."),
+    ),
+)
+
+stg_claude_ai_spend_days = staging(
+    "stg_claude_ai_spend_days",
+    "Every version of claude.ai's spend report by day: a range of days is spread evenly over them.",
+    (
+        string("fetch_id", "The version.", nullable=False),
+        date("last_day", "Last UTC day of its range.", nullable=False),
+        date("cost_date", "UTC day.", nullable=False),
+        string("timing", "day: the range is one day. spread: a part of a longer one.", nullable=False, allowed=TIMINGS),
+        email("user_email", "The person; NULL where the row is the organisation's."),
+        string("model", "Model."),
+        usd("net_usd", "Billed."),
+        usd("gross_usd", "The same at list price."),
+        *(
+            count(name, f"{what} of a report of one day; NULL of a longer one.", unit)
+            for name, what, unit in (
+                ("requests", "Requests", "requests"), ("uncached_input_tokens", "Uncached input tokens", "tokens"),
+                ("cache_read_tokens", "Tokens read from cache", "tokens"), ("cache_write_5m_tokens", "Tokens written to cache for 5 minutes", "tokens"),
+                ("cache_write_1h_tokens", "Tokens written to cache for an hour", "tokens"), ("output_tokens", "Output tokens", "tokens"),
+                ("web_searches", "Web searches", "requests"),
+            )
+        ),
+    ),
+    "cost_date",
+)  # fmt: skip
+
+stg_claude_ai_days = staging(
+    "stg_claude_ai_days",
+    "What each person did in claude.ai on each UTC day, by Claude Enterprise's count or else the audit log.",
+    (
+        date("usage_date", "UTC day.", nullable=False),
+        email("user_email", "The person's canonical e-mail; NULL is nobody known."),
+        count("conversations", "Different conversations; NULL where the log names none.", "conversations"),
+        count("messages", "Messages; NULL where the log has none.", "messages"),
+        count("projects", "Different projects.", "projects"),
+        count("files", "Different files uploaded.", "files"),
+        count("web_searches", "Web searches; NULL in the log.", "requests"),
+        SOURCE,
+    ),
+    "usage_date",
+)
+
+RAW: tuple[Table, ...] = (
+    raw_claude_ai_audit_log,
+    raw_claude_ai_spend,
+)
+
+STAGING: tuple[Table, ...] = (
+    stg_claude_ai_usage,
+    stg_claude_ai_cost,
+    stg_claude_ai_ranges,
+    stg_claude_ai_spend_days,
+    stg_claude_ai_days,
+)
