@@ -43,7 +43,7 @@ def restore(folder: Annotated[Path, typer.Argument(help="A folder ai-usage-… t
 def upgrade() -> None:
     """After a new version of the platform: read what is held by today's rules and rebuild what follows from it. Asks no vendor; idempotent."""
     from ai_usage.loading.again import read_again
-    from ai_usage.transform import MAX_DAYS, build
+    from ai_usage.transform import MAX_DAYS, HeldBack, build
 
     with opened() as runtime:
         warehouse = runtime.existing()
@@ -52,9 +52,10 @@ def upgrade() -> None:
             "SELECT MIN(usage_date) AS first_day, MAX(usage_date) AS last_day FROM raw_fetches WHERE window_start IS NOT NULL AND state IN ('complete', 'empty')"
         ).to_pylist()[0]
         first, last = held["first_day"], held["last_day"]
+        back: list[HeldBack] = []
         while first is not None and first <= last:  # always: an upgrade that was stopped after reading has not built yet
             end = min(last, first + timedelta(days=MAX_DAYS - 1))
-            build(warehouse, first, end, as_of=runtime.today)
+            back += build(warehouse, first, end, as_of=runtime.today, hold_back=True)
             first = end + timedelta(days=1)
     for source, endpoint in sorted({(m.source, m.endpoint) for m in done.moved}):
         mine = [m for m in done.moved if (m.source, m.endpoint) == (source, endpoint)]
@@ -70,7 +71,7 @@ def upgrade() -> None:
         "unknown money. vw_restatements lists what moved, changed_by rule; closed months stay, and what moved in them is a correction in the open month.",
         soft_wrap=True, highlight=False,
     )  # fmt: skip
-    for failure in done.failures:
+    for failure in (*done.failures, *(f"{', '.join(h.sources)}, {h.first} to {h.last}: {h.why}" for h in back)):
         err.print(failure, style="yellow", soft_wrap=True, highlight=False)
 
 

@@ -199,7 +199,7 @@ def spent(runtime: Runtime) -> dict[str, Any]:
 
 # Every raw asset writes the ledger of fetches; no asset writes the others: who was erased, and how vendors answered.
 _LEDGER = frozenset({"raw_fetches", "raw_rejects"})
-_NO_ASSETS = _LEDGER | {"forgotten_people", "forget_log", "vendor_requests"}
+_NO_ASSETS = _LEDGER | {"forgotten_people", "forget_log", "vendor_requests", "held_back"}
 
 
 def upstream(name: str) -> list[str]:

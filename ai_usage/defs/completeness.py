@@ -43,7 +43,7 @@ def history_is_safe(runtime: Runtime) -> dg.AssetCheckResult:
     found = list(completeness.leaving(runtime, runtime.settings.history_warn_days))
     gone = [_row(f, day, "gone") for f in found for day in f.gone]
     soon = [_row(f, day, "leaves soon") for f in found for day in f.soon]
-    commands = completeness.ranges(day for f in found for day in f.soon)
+    commands = completeness.in_runs(day for f in found for day in f.soon)
     remedy = "; ".join(f"ai-usage run --from {w.first} --to {w.last}" for w in commands[:5])
     if gone:
         remedy = (

@@ -13,7 +13,7 @@ from typing import Any
 
 from ai_usage.runtime import Runtime
 from ai_usage.settings import SWITCHES, Settings
-from ai_usage.sources.endpoint import Endpoint, Window
+from ai_usage.sources.endpoint import Endpoint, Window, ranges
 from ai_usage.sources.registry import ASKED, history, left_out
 
 HELD = ("complete", "empty")
@@ -140,22 +140,16 @@ def _first_asked(runtime: Runtime) -> dict[str, date]:
     return {row["source"]: row["first_day"] for row in found.to_pylist()}
 
 
-def ranges(days: Iterable[date], longest: int = RANGE_DAYS) -> list[Window]:
-    """Consecutive days as windows of at most so many days, oldest first."""
-    found: list[Window] = []
-    for day in sorted(set(days)):
-        if found and day == found[-1].last + ONE_DAY and len(found[-1].days) < longest:
-            found[-1] = Window(found[-1].first, day)
-        else:
-            found.append(Window(day, day))
-    return found
+def in_runs(days: Iterable[date]) -> list[Window]:
+    """Days as windows that one run each reads."""
+    return ranges(days, RANGE_DAYS)
 
 
 def plan(days: Sequence[Day], settings: Settings) -> list[str]:
     """The commands that would close the gaps, oldest first; a sentence for each source that is off."""
     off = settings.off()
     gaps = [d for d in days if d.is_gap]
-    commands = [f"ai-usage run --from {w.first} --to {w.last}" for w in ranges(d.usage_date for d in gaps if d.source not in off)]
+    commands = [f"ai-usage run --from {w.first} --to {w.last}" for w in in_runs(d.usage_date for d in gaps if d.source not in off)]
     return commands + [off[source] for source in sorted({d.source for d in gaps} & off.keys())]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
@@ -161,3 +161,14 @@ class Window:
         """Consecutive windows of at most that many days."""
         starts = range(0, (self.last - self.first).days + 1, days)
         return [Window(self.first + timedelta(days=n), min(self.last, self.first + timedelta(days=n + days - 1))) for n in starts]
+
+
+def ranges(days: Iterable[date], longest: int | None = None) -> list[Window]:
+    """Consecutive days as windows, oldest first; of at most `longest` days where it is given."""
+    found: list[Window] = []
+    for day in sorted(set(days)):
+        if found and day == found[-1].last + timedelta(days=1) and (longest is None or len(found[-1].days) < longest):
+            found[-1] = Window(found[-1].first, day)
+        else:
+            found.append(Window(day, day))
+    return found

@@ -25,6 +25,22 @@ vendor_requests = Table(
     ),
 )
 
+held_back = Table(
+    name="held_back",
+    layer="operations",
+    description="Days of a source that could not be proved when they were computed last: its figures in that fact stand as they were.",
+    grain="one fact, source, endpoint and UTC day",
+    key=("table_name", "source", "endpoint", "usage_date"),
+    columns=(
+        string("table_name", "The fact: fct_cost_daily or fct_usage_daily.", nullable=False),
+        string("source", "Source.", nullable=False),
+        string("endpoint", "Endpoint.", nullable=False),
+        date("usage_date", "UTC day.", nullable=False),
+        string("reason", "What does not hold, and the remedy.", nullable=False),
+        timestamp("found_at", "When it was computed.", nullable=False),
+    ),
+)
+
 vw_certificate = Table(
     name="vw_certificate",
     layer="mart",
@@ -37,8 +53,8 @@ vw_certificate = Table(
         date("usage_date", "UTC day.", nullable=False),
         string(
             "state",
-            "complete and empty are held. open: read before the day ended. failed: every attempt failed. refused: the vendor does not let this key "
-            "read the endpoint. missing: nobody asked.",
+            "complete and empty are held. open: read before the day ended. failed: every attempt failed, or what was read could not be proved "
+            "(`held_back`). refused: the vendor does not let this key read the endpoint. missing: nobody asked.",
             nullable=False,
             allowed=("complete", "empty", "open", "failed", "refused", "missing"),
         ),
@@ -58,4 +74,4 @@ vw_certificate = Table(
     date_column="usage_date",
 )
 
-OPERATIONS: tuple[Table, ...] = (vendor_requests,)
+OPERATIONS: tuple[Table, ...] = (vendor_requests, held_back)

@@ -1,21 +1,22 @@
 """Compute dimensions, facts and stored totals for a range of days: what a run's assets do one by one, as one call.
 
 Belongs here: the order of the curated models, taken from what their SQL reads. Does not belong here: what a model says (`sql/`), what must hold of it
-(`proofs.py`), Dagster.
+(`invariants.py`), which of a
+fact's days stand where it does not (`days.py`), Dagster.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from ai_usage.transform import totals
+from ai_usage.transform.days import HeldBack, write_days
 from ai_usage.transform.invariants import FACTS
-from ai_usage.warehouse import ProofError, Warehouse, models
-from ai_usage.warehouse.base import Parameters
+from ai_usage.warehouse import Warehouse, models
 
+BY_SOURCE = ("fct_usage_daily", "fct_cost_daily")
 MAX_DAYS = 366  # BigQuery changes at most 4,000 partitions in one statement
 
 
@@ -26,8 +27,9 @@ def order() -> tuple[str, ...]:
 
 
 def build(
-    warehouse: Warehouse, first: date, last: date, *, as_of: date, processed_at: datetime | None = None, only: Collection[str] | None = None
-) -> None:
+    warehouse: Warehouse, first: date, last: date, *, as_of: date, processed_at: datetime | None = None, only: Collection[str] | None = None,
+    hold_back: bool = False,
+) -> list[HeldBack]:  # fmt: skip
     """Compute everything after raw for these UTC days, as a run on the day `as_of` would; with a range that was billed as one all its days.
 
     Args:
@@ -37,52 +39,23 @@ def build(
         as_of: the UTC day that counts as today for what may still change.
         processed_at: the instant written into the rows; now by default.
         only: names of dimensions and facts, where not all are needed; stored totals are always written.
+        hold_back: leave a source's days that cannot be proved as they were and write all others, where otherwise the first one is an error.
+
+    Returns:
+        What is held back.
 
     Raises:
         WarehouseError: an invariant does not hold; the table that it is of stays as it was.
     """
     first, last = totals.whole_ranges(warehouse, first, last)
+    held: list[HeldBack] = []
     parameters = {"start_date": first, "end_date": last, "as_of_date": as_of, "processed_at": processed_at or datetime.now(UTC)}
     for name in order():
         if only is None or name in only:
             model = models.model(name)
-            warehouse.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
+            if hold_back and name in BY_SOURCE:
+                held += write_days(warehouse, name, first, last, parameters).held
+            else:
+                warehouse.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
     totals.write_all(warehouse, parameters)
-
-
-@dataclass
-class Written:
-    """What was written of a range of days: ranges, both days inclusive, and the rows; `left_out` are those that could not be proved, with the reason. They
-    stand as they were."""
-
-    rows: int = 0
-    days: list[tuple[date, date]] = field(default_factory=list)
-    left_out: list[tuple[date, date, str]] = field(default_factory=list)
-
-
-def write_days(warehouse: Warehouse, name: str, first: date, last: date, parameters: Parameters) -> Written:
-    """Write a fact for whole ranges of days: all days that can be proved, so that a day of one source which cannot holds no other day back.
-
-    Raises `WarehouseError` for anything else.
-    """
-    model = models.model(name)
-    try:
-        rows = warehouse.replace(model.table, model.sql, {**parameters, "start_date": first, "end_date": last}, FACTS[name])
-    except ProofError as error:
-        halves = _halves(warehouse, first, last)
-        if not halves:
-            return Written(left_out=[(first, last, str(error))])
-        parts = [write_days(warehouse, name, *half, parameters) for half in halves]
-        return Written(sum(p.rows for p in parts), [d for p in parts for d in p.days], [d for p in parts for d in p.left_out])
-    return Written(rows, [(first, last)])
-
-
-def _halves(warehouse: Warehouse, first: date, last: date) -> list[tuple[date, date]]:
-    """Two parts of a range that cut through nothing that was billed as one; none where there are none."""
-    one = timedelta(days=1)
-    middle = first + (last - first) // 2
-    _, until = totals.whole_ranges(warehouse, first, middle)
-    if until >= last:
-        begins, _ = totals.whole_ranges(warehouse, last, last)
-        until = begins - one
-    return [(first, until), (until + one, last)] if first <= until < last else []
+    return held

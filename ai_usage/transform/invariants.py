@@ -6,17 +6,21 @@ how an engine proves (`warehouse/`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from ai_usage.warehouse import Fact
 
+# True of every row. Where a source's day cannot be proved, `facts_of` puts a condition on sources in its place, and the others are proved alone.
+ANY_SOURCE, THESE_SOURCES = "source IS NOT NULL", "source IN UNNEST(@sources)"
+
 # Where both are known, what a day's tokens were billed and what they cost at list price.
-BILLED_BY_LIST = """
+BILLED_BY_LIST = f"""
   SELECT b.cost_date, b.billed_usd, l.list_usd
   FROM (
     SELECT c.cost_date, SUM(c.cost_usd) AS billed_usd FROM stg_cost AS c
     INNER JOIN stg_anthropic_list_value AS v ON c.cost_date = v.usage_date AND c.platform = v.platform AND c.model = v.model
-    WHERE c.source IN ('anthropic_cost_report', 'anthropic_analytics_cost') AND c.cost_date BETWEEN @start_date AND @end_date
+    WHERE c.{ANY_SOURCE} AND c.source IN ('anthropic_cost_report', 'anthropic_analytics_cost') AND c.cost_date BETWEEN @start_date AND @end_date
     GROUP BY c.cost_date
   ) AS b
   INNER JOIN (
@@ -62,12 +66,12 @@ CLAUDE_AI_ONCE = """
 COST_FACTS = (
     Fact(
         "staged cost = fct_cost_daily, per day",
-        """
+        f"""
         SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
           SELECT cost_date, SUM(cost_usd) AS difference FROM (
-            SELECT cost_date, cost_usd FROM stg_cost WHERE cost_date BETWEEN @start_date AND @end_date
+            SELECT cost_date, cost_usd FROM stg_cost WHERE {ANY_SOURCE} AND cost_date BETWEEN @start_date AND @end_date
             UNION ALL
-            SELECT cost_date, -cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date
+            SELECT cost_date, -cost_usd FROM fct_cost_daily WHERE {ANY_SOURCE} AND cost_date BETWEEN @start_date AND @end_date
           ) GROUP BY cost_date
         )
         """,
@@ -75,7 +79,7 @@ COST_FACTS = (
     ),
     Fact(
         "each vendor's own total counts once, no estimate and no second report beside it, per source and day",
-        """
+        f"""
         SELECT COALESCE(SUM(ABS(difference)), 0) FROM (
           SELECT usage_date, cost_source, SUM(usd) AS difference FROM (
             SELECT f.usage_date, COALESCE(b.cost_source, f.endpoint) AS cost_source, f.vendor_total_usd AS usd FROM stg_current_fetches AS f
@@ -91,7 +95,7 @@ COST_FACTS = (
             SELECT cost_date, source, -cost_usd FROM fct_cost_daily
             WHERE cost_date BETWEEN @start_date AND @end_date
               AND source NOT IN ('sheet_subscriptions', 'sheet_adjustments', 'claude_ai_spend', 'claude_enterprise_cost')
-          ) GROUP BY usage_date, cost_source
+          ) WHERE cost_{ANY_SOURCE} GROUP BY usage_date, cost_source
         )
         """,
         "A staging model adds money that no vendor's bill holds, or two reports of one bill count: see sql/staging/stg_set_aside.sql. After an upgrade of "
@@ -123,20 +127,20 @@ COST_FACTS = (
 USAGE_FACTS = (
     Fact(
         "every token, request and accepted line of staging stands in fct_usage_daily once",
-        """
+        f"""
         SELECT s.requests - f.requests, s.input_tokens - f.input_tokens, s.output_tokens - f.output_tokens, s.loc_accepted - f.loc_accepted,
           s.included_usd - f.included_usd
         FROM (
           SELECT COALESCE(SUM(requests), 0) AS requests, COALESCE(SUM(input_tokens), 0) AS input_tokens,
             COALESCE(SUM(output_tokens), 0) AS output_tokens, COALESCE(SUM(loc_accepted), 0) AS loc_accepted,
             COALESCE(SUM(included_usd), 0) AS included_usd
-          FROM stg_usage WHERE usage_date BETWEEN @start_date AND @end_date
+          FROM stg_usage WHERE {ANY_SOURCE} AND usage_date BETWEEN @start_date AND @end_date
         ) AS s
         CROSS JOIN (
           SELECT COALESCE(SUM(requests), 0) AS requests, COALESCE(SUM(input_tokens), 0) AS input_tokens,
             COALESCE(SUM(output_tokens), 0) AS output_tokens, COALESCE(SUM(loc_accepted), 0) AS loc_accepted,
             COALESCE(SUM(included_usd), 0) AS included_usd
-          FROM fct_usage_daily WHERE usage_date BETWEEN @start_date AND @end_date
+          FROM fct_usage_daily WHERE {ANY_SOURCE} AND usage_date BETWEEN @start_date AND @end_date
         ) AS f
         """,
         "Look for a join in sql/curated/fct_usage_daily.sql that repeats or drops rows: two owners of a key or alias on a day.",
@@ -264,3 +268,19 @@ FACTS: Mapping[str, tuple[Fact, ...]] = {
     "agg_cost_days": COST_DAY_FACTS, "agg_cost_months": COST_MONTH_FACTS,
 }  # fmt: skip
 """By the table that they are of; no other model has any."""
+
+CLAUDE_AI = ("claude_ai_spend", "claude_enterprise_cost")
+
+
+def facts_of(name: str, sources: Collection[str]) -> tuple[Fact, ...]:
+    """The facts of a table, of some sources' rows alone.
+
+    Args:
+        name: `fct_usage_daily` or `fct_cost_daily`.
+        sources: names in the column `source` of staging and of the table, which become the parameter `@sources` too.
+
+    Returns:
+        Facts that say nothing of any other source.
+    """
+    mine = [f for f in FACTS[name] if f.difference_sql != CLAUDE_AI_ONCE or any(source in CLAUDE_AI for source in sources)]
+    return tuple(replace(f, difference_sql=f.difference_sql.replace(ANY_SOURCE, THESE_SOURCES)) for f in mine)

@@ -387,7 +387,7 @@ def test_an_address_that_two_people_claim_is_named(desk: Desk, second: dict[str,
 # Days that cannot be proved ----------------------------------------------------------------------------------------------
 
 
-def test_a_day_that_cannot_be_proved_holds_no_other_day_back(desk: Desk) -> None:
+def test_a_day_that_cannot_be_proved_stands_and_is_told_until_it_is_proved(desk: Desk) -> None:
     """Seven days of one dollar. The vendor says a tenth of a cent more of the fourth than its records hold: that day alone stays as it was."""
     first, last, bad = date(2026, 11, 1), date(2026, 11, 7), date(2026, 11, 4)
     for n in range(7):
@@ -398,11 +398,26 @@ def test_a_day_that_cannot_be_proved_holds_no_other_day_back(desk: Desk) -> None
         "fct_cost_daily", {**OLD, "cost_date": bad, "cost_usd": Decimal("0.4")}, {**OLD, "cost_date": last, "cost_usd": Decimal("0.7")}
     )
     found = transform.write_days(desk.warehouse, "fct_cost_daily", first, last, clock)
-    [(begins, ends, why)] = found.left_out
-    assert (begins, ends) == (bad, bad) and "vendor's own total counts once" in why and "0.001" in why
-    assert sorted(found.days)[0][0] == first and found.rows == 6
-    held = {r["cost_date"]: r["usd"] for r in desk.ask("SELECT cost_date, SUM(cost_usd) AS usd FROM fct_cost_daily GROUP BY cost_date")}
-    assert held == {first + timedelta(days=n): Decimal(1) for n in range(7)} | {bad: Decimal("0.4")}
+    [held] = found.held
+    assert (
+        (held.first, held.last, held.sources) == (bad, bad, ("cursor",))
+        and "vendor's own total counts once" in held.why
+        and "0.001" in held.why
+    )
+    assert found.rows == 7, "the one that stands among them"
+    usd = {r["cost_date"]: r["usd"] for r in desk.ask("SELECT cost_date, SUM(cost_usd) AS usd FROM fct_cost_daily GROUP BY cost_date")}
+    assert usd == {first + timedelta(days=n): Decimal(1) for n in range(7)} | {bad: Decimal("0.4")}
+    told = desk.ask("SELECT table_name, source, endpoint, usage_date, reason FROM held_back")
+    assert told == [
+        {"table_name": "fct_cost_daily", "source": "cursor", "endpoint": "filtered-usage-events", "usage_date": bad, "reason": held.why}
+    ]
+    states = {r["usage_date"]: (r["state"], r["error"]) for r in desk.ask("SELECT usage_date, state, error FROM vw_certificate")}
+    assert states[bad] == ("failed", held.why) and states[last] == ("complete", None)
+    # The vendor corrects its total: the day is written, and nothing is held back any more.
+    desk.events(bad, {"charged_usd": Decimal(1)}, vendor_total_usd=Decimal(1), at=NOON + timedelta(hours=1))
+    assert transform.write_days(desk.warehouse, "fct_cost_daily", first, last, clock).held == []
+    assert desk.ask("SELECT * FROM held_back") == []
+    assert desk.one("SELECT SUM(cost_usd) FROM fct_cost_daily") == 7
 
 
 def test_days_that_were_billed_as_one_are_left_out_as_one(desk: Desk) -> None:
@@ -413,9 +428,12 @@ def test_days_that_were_billed_as_one_are_left_out_as_one(desk: Desk) -> None:
     spent = {"period_start": date(2026, 11, 3), "period_end": date(2026, 11, 5), "user_email": "ana@example.com", "net_usd": Decimal(3)}
     desk.fetch("claude_ai", "spend", date(2026, 11, 5), "raw_claude_ai_spend", spent, origin="upload", vendor_total_usd=Decimal(4))
     found = transform.write_days(desk.warehouse, "fct_cost_daily", first, last, {"as_of_date": date(2026, 11, 22), "processed_at": NOON})
-    assert [(begins, ends) for begins, ends, _ in found.left_out] == [(date(2026, 11, 3), date(2026, 11, 5))]
-    held = [r["cost_date"] for r in desk.ask("SELECT cost_date FROM fct_cost_daily ORDER BY cost_date")]
-    assert held == [first, last]
+    [held] = found.held
+    assert (held.first, held.last, held.sources) == (date(2026, 11, 3), date(2026, 11, 5), ("claude_ai", "claude_enterprise"))
+    told = [(r["cost_date"], r["source"]) for r in desk.ask("SELECT cost_date, source FROM fct_cost_daily ORDER BY cost_date")]
+    assert told == [(day, "cursor_events") for day in (first, date(2026, 11, 4), last)], (
+        "the range stands between, and holds no day of Cursor's back"
+    )
 
 
 OLD = {

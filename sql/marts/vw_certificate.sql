@@ -1,6 +1,7 @@
 -- For each endpoint that is asked about days, and each UTC day since its source's first: what is held, or why nothing is.
--- A day that was read before it ended is open: a part of it is held, and the whole must still be read. Files claim only the days that they hold.
--- Grain: source, endpoint, usage_date. Inputs: raw_fetches, stg_current_fetches.
+-- A day that was read before it ended is open: a part of it is held, and the whole must still be read. A day that could not be proved is failed,
+-- whatever is held of it. Files claim only the days that they hold.
+-- Grain: source, endpoint, usage_date. Inputs: raw_fetches, stg_current_fetches, held_back.
 WITH asked AS (
   SELECT
     source,
@@ -61,6 +62,17 @@ failures AS (
   FROM raw_fetches
   WHERE state IN ('failed', 'refused')
   QUALIFY ROW_NUMBER() OVER (PARTITION BY source, endpoint, usage_date ORDER BY fetched_at DESC, fetch_id DESC) = 1
+),
+
+unproved AS (
+  SELECT
+    source,
+    endpoint,
+    usage_date,
+    MAX(found_at) AS found_at,
+    MIN(reason) AS reason
+  FROM held_back
+  GROUP BY source, endpoint, usage_date
 )
 
 SELECT
@@ -70,6 +82,7 @@ SELECT
   CASE
     WHEN h.fetch_id IS NULL AND f.fetched_at IS NULL THEN 'missing'
     WHEN h.fetch_id IS NULL THEN f.state
+    WHEN b.reason IS NOT NULL THEN 'failed'
     WHEN h.origin = 'api' AND DATE(h.told_at) <= d.usage_date THEN 'open'
     ELSE h.state
   END AS state,
@@ -82,9 +95,10 @@ SELECT
   h.fetch_id,
   h.version_fetch_id,
   h.fetched_at,
-  CASE WHEN h.fetch_id IS NULL OR f.fetched_at > h.told_at THEN f.fetched_at END AS failed_at,
-  CASE WHEN h.fetch_id IS NULL OR f.fetched_at > h.told_at THEN f.error END AS error
+  CASE WHEN h.fetch_id IS NULL OR f.fetched_at > h.told_at THEN f.fetched_at ELSE b.found_at END AS failed_at,
+  CASE WHEN h.fetch_id IS NULL OR f.fetched_at > h.told_at THEN f.error ELSE b.reason END AS error
 FROM days AS d
 LEFT JOIN stg_current_fetches AS h ON d.source = h.source AND d.endpoint = h.endpoint AND d.usage_date = h.usage_date
 LEFT JOIN raw_fetches AS r ON h.fetch_id = r.fetch_id AND h.usage_date = r.usage_date
 LEFT JOIN failures AS f ON d.source = f.source AND d.endpoint = f.endpoint AND d.usage_date = f.usage_date
+LEFT JOIN unproved AS b ON d.source = b.source AND d.endpoint = b.endpoint AND d.usage_date = b.usage_date

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -27,7 +26,6 @@ from ai_usage.defs.common import (
 from ai_usage.defs.curated import money
 from ai_usage.defs.curated.frozen import stand
 from ai_usage.finance import closing
-from ai_usage.operations import completeness
 from ai_usage.runtime import Runtime
 from ai_usage.sources import registry
 from ai_usage.sources.endpoint import Window
@@ -71,23 +69,21 @@ def _run(context: dg.AssetExecutionContext, runtime: Runtime, name: str) -> tupl
 def _run_days(
     context: dg.AssetExecutionContext, runtime: Runtime, name: str
 ) -> tuple[Window, transform.Written, dict[str, Any], dg.AssetCheckResult]:
-    """All days of the run that hold: one whose raw rows are gone, or whose totals are not the vendor's, stays as it was and is named, and the others
-    are written."""
+    """Each source's days of the run that hold: one whose raw rows are gone, or whose totals are not the vendor's, stands as it was and is named. All other
+    sources and days are written."""
     parameters = run_parameters(context, runtime)
     try:
         window = Window(*totals.whole_ranges(runtime.warehouse, parameters["start_date"], parameters["end_date"]))
-        lost = _lost_days(runtime, name, window)
-        parts = [transform.write_days(runtime.warehouse, name, w.first, w.last, parameters) for w in _without(window, lost)]
+        found = transform.write_days(runtime.warehouse, name, window.first, window.last, parameters, _lost_days(runtime, name, window))
     except WarehouseError as error:
         raise failed(error) from None
-    unproved = [(first, last, f"{why} {_unlike(runtime, Window(first, last))}".strip()) for p in parts for first, last, why in p.left_out]
-    found = transform.Written(sum(p.rows for p in parts), [d for p in parts for d in p.days], sorted([*lost, *unproved]))
     days = len(window.days)
-    left = sum(len(Window(first, last).days) for first, last, _ in found.left_out)
+    left = len({day for one in found.held for day in Window(one.first, one.last).days})
+    said = [{"source": ", ".join(h.sources), "first_day": h.first, "last_day": h.last, "why": h.why} for h in found.held]
     proved = check(
-        "days_proved", not left, expected=days, actual=days - left, severe=True,
-        sample=[{"first_day": first, "last_day": last, "why": why} for first, last, why in found.left_out],
-        remedy="These days stand as they were before; all others are written. " + "; ".join(f"{f} to {t}: {why}" for f, t, why in found.left_out[:3]),
+        "days_proved", not left, expected=days, actual=days - left, severe=True, sample=said,
+        remedy="These sources' days stand as they were before; all others are written. "
+        + "; ".join(f"{h['source']}, {h['first_day']} to {h['last_day']}: {h['why']}" for h in said[:3]),
     )  # fmt: skip
     _tell_days(context, runtime, models.model(name).table, window)
     return window, found, {"dagster/row_count": found.rows, "model": models.model(name).path}, proved
@@ -106,12 +102,12 @@ def _tell_days(context: dg.AssetExecutionContext, runtime: Runtime, table: Table
     tell_days(context, days, {"dagster/row_count": 0} | none)
 
 
-def _lost_days(runtime: Runtime, name: str, window: Window) -> list[tuple[date, date, str]]:
-    """The days of which a version that the model reads has lost rows, with what was billed together with them. A snapshot that has lost rows is of no
-    day: nothing can be made of it, and that is a failure."""
+def _lost_days(runtime: Runtime, name: str, window: Window) -> list[transform.HeldBack]:
+    """The sources' days of which a version that the model reads has lost rows, with what was billed together with them. A snapshot that has lost rows is of
+    no day: nothing can be made of it, and that is a failure."""
     read = upstream(name)
     endpoints = [e for e in registry.ENDPOINTS.values() if e.table.name in read]
-    days: dict[tuple[date, date], list[str]] = {}
+    found = []
     for row in checks.lost_rows(runtime.warehouse, endpoints, window) if endpoints else ():
         endpoint = registry.ENDPOINTS[row["source"], row["endpoint"]]
         why = (
@@ -121,24 +117,11 @@ def _lost_days(runtime: Runtime, name: str, window: Window) -> list[tuple[date, 
         if not endpoint.usage_date:
             raise dg.Failure(f"{why} Nothing was written.", metadata={"kind": "permanent"}, allow_retries=False)
         if models.model(name).table.date_column:
-            days.setdefault(totals.whole_ranges(runtime.warehouse, row["usage_date"], row["usage_date"]), []).append(why)
-    return [(first, last, " ".join(why)) for (first, last), why in days.items()]
-
-
-def _unlike(runtime: Runtime, window: Window) -> str:
-    """Whose bill of these days is not what staging holds of it: asked only when a proof failed, to name the source."""
-    billing = [e for e in registry.ENDPOINTS.values() if e.vendor_total]
-    found = {f"{e.source}/{e.name}": checks.conservation(runtime.warehouse, e, window) for e in billing}
-    return " ".join(
-        f"{name}: the vendor's total is {r.metadata['expected'].value}, staging holds {r.metadata['actual'].value}."
-        for name, r in found.items()
-        if not r.passed
-    )
-
-
-def _without(window: Window, lost: Sequence[tuple[date, date, str]]) -> list[Window]:
-    left = {day for first, last, _ in lost for day in Window(first, last).days}
-    return completeness.ranges((day for day in window.days if day not in left), len(window.days))
+            days = (row["usage_date"], row["usage_date"])
+            if endpoint.source in transform.ONE_BILL:
+                days = totals.whole_ranges(runtime.warehouse, *days)
+            found.append(transform.HeldBack(*days, (endpoint.source,), why, endpoint.name))
+    return found
 
 
 @dg.asset(
@@ -182,7 +165,7 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
 )  # fmt: skip
 def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window, written, metadata, proved = _run_days(context, runtime, "fct_cost_daily")
-    totals = _cost_totals(runtime, written)
+    totals = _cost_totals(runtime, window, written)
     metadata |= usd(totals["fact_usd"]) | {"settle_state": ", ".join(sorted(totals["states"])) or "none"}
     results = [
         checks.grain(runtime.warehouse, checks.declared("fct_cost_daily"), window),
@@ -251,36 +234,31 @@ agg_cost_days = _total("agg_cost_days")
 agg_cost_months = _total("agg_cost_months")
 
 
-def _cost_totals(runtime: Runtime, written: transform.Written) -> dict[str, Any]:
-    """Sums over the days that were written."""
-    sums = {name: Decimal(0) for name in ("staged_usd", "fact_usd", "usage_usd", "owned_usd")}
-    states: set[str] = set()
-    for first, last in written.days:
-        found = _range_totals(runtime, first, last)
-        states |= set(found.pop("states"))
-        sums = {name: usd + found[name] for name, usd in sums.items()}
-    return {**sums, "states": states}
-
-
-def _range_totals(runtime: Runtime, first: date, last: date) -> dict[str, Any]:
-    found = runtime.warehouse.select(
+def _cost_totals(runtime: Runtime, window: Window, written: transform.Written) -> dict[str, Any]:
+    """Sums over the run's days: what is staged and what the fact holds, of all that was written; of the fact's usage, how much has an owner."""
+    rows = runtime.warehouse.select(
         """
-        SELECT
-          (SELECT COALESCE(SUM(cost_usd), 0) FROM stg_cost WHERE cost_date BETWEEN @start_date AND @end_date) AS staged_usd,
-          (SELECT COALESCE(SUM(cost_usd), 0) FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date) AS fact_usd,
-          (SELECT COALESCE(SUM(cost_usd), 0) FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date AND cost_type != 'subscription') AS usage_usd,
-          (
-            SELECT COALESCE(SUM(cost_usd), 0) FROM fct_cost_daily
-            WHERE cost_date BETWEEN @start_date AND @end_date AND cost_type != 'subscription' AND user_email IS NOT NULL
-          ) AS owned_usd
+        SELECT cost_date, source, settle_state, SUM(staged_usd) AS staged_usd, SUM(fact_usd) AS fact_usd, SUM(usage_usd) AS usage_usd, SUM(owned_usd) AS owned_usd
+        FROM (
+          SELECT
+            cost_date, source, CAST(NULL AS STRING) AS settle_state, cost_usd AS staged_usd, CAST(0 AS NUMERIC) AS fact_usd,
+            CAST(0 AS NUMERIC) AS usage_usd, CAST(0 AS NUMERIC) AS owned_usd
+          FROM stg_cost WHERE cost_date BETWEEN @start_date AND @end_date
+          UNION ALL
+          SELECT
+            cost_date, source, settle_state, 0 AS staged_usd, cost_usd AS fact_usd, IF(cost_type != 'subscription', cost_usd, 0) AS usage_usd,
+            IF(cost_type != 'subscription' AND user_email IS NOT NULL, cost_usd, 0) AS owned_usd
+          FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date
+        ) AS both_sides
+        GROUP BY cost_date, source, settle_state
         """,
-        {"start_date": first, "end_date": last},
-    ).to_pylist()[0]
-    states = runtime.warehouse.select(
-        "SELECT DISTINCT settle_state FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date",
-        {"start_date": first, "end_date": last},
-    )
-    return {**found, "states": states["settle_state"].to_pylist()}
+        {"start_date": window.first, "end_date": window.last},
+    ).to_pylist()
+    held = {(source, day) for one in written.held for source in one.sources for day in Window(one.first, one.last).days}
+    proved = [row for row in rows if not held & {(source, row["cost_date"]) for source in transform.told_by(row["source"])}]
+    sums = {name: sum((row[name] for row in proved), Decimal(0)) for name in ("staged_usd", "fact_usd")}
+    sums |= {name: sum((row[name] for row in rows), Decimal(0)) for name in ("usage_usd", "owned_usd")}
+    return {**sums, "states": {row["settle_state"] for row in rows if row["settle_state"]}}
 
 
 def _cost_checks(runtime: Runtime, window: Window, totals: dict[str, Any]) -> list[dg.AssetCheckResult]:

@@ -43,7 +43,7 @@ def every_morning(context: dg.ScheduleEvaluationContext, runtime: dg.ResourcePar
     except WarehouseError as error:  # there is none yet, or a run has it: the next morning looks again
         context.log.info(f"No look for forgotten days this morning: {error}")
         return requests
-    for window in completeness.ranges(days)[: settings.catch_up_runs]:
+    for window in completeness.in_runs(days)[: settings.catch_up_runs]:
         behind = {"ai_usage/catch_up": "true", "dagster/priority": "-1"}
         read = [name for name in on(settings) if name not in ("google_sheets", UPLOADS)]  # what has no days was read this morning
         requests += source_runs(settings, read, f"{at:%Y-%m-%d} {window.first}", str(window.first), str(window.last), **behind)
