@@ -43,7 +43,7 @@ class Day:
         return self.is_owed and self.state not in HELD
 
 
-def expected(settings: Settings) -> list[Endpoint]:
+def to_be_held(settings: Settings) -> list[Endpoint]:
     """The endpoints of the sources that are on, without those that a setting leaves out."""
     off = settings.off()
     return [e for e in ASKED if e.source not in off and not left_out(e, settings.leave_out)]
@@ -66,11 +66,11 @@ def certificate(runtime: Runtime, first: date, last: date) -> list[Day]:
             {"first": first, "last": last},
         ).to_pylist()
     }
-    begun, barred = _first_days(runtime), refused(runtime)
-    for endpoint in expected(runtime.settings):
+    begun, barred = first_days(runtime), refused(runtime)
+    for endpoint in to_be_held(runtime.settings):
         if endpoint in barred:
             continue
-        span = _owed(endpoint, Window(first, last), begun, runtime.yesterday)
+        span = owed(endpoint, Window(first, last), begun, runtime.yesterday)
         for day in span.days if span else ():
             key = (endpoint.source, endpoint.name, day)
             found.setdefault(key, Day(*key, "missing"))
@@ -90,11 +90,11 @@ def refused(runtime: Runtime) -> list[Endpoint]:
             ) WHERE state = 'refused'
             """
         ).to_pylist()
-    } - _first_days(runtime).keys()
+    } - first_days(runtime).keys()
     return [e for e in ASKED if (e.source, e.name) in last and e.without]
 
 
-def _first_days(runtime: Runtime) -> dict[tuple[str, str], date]:
+def first_days(runtime: Runtime) -> dict[tuple[str, str], date]:
     """The first day that each endpoint ever held."""
     held = runtime.warehouse.select(
         "SELECT source, endpoint, MIN(usage_date) AS first_day FROM stg_current_fetches GROUP BY source, endpoint"
@@ -102,7 +102,7 @@ def _first_days(runtime: Runtime) -> dict[tuple[str, str], date]:
     return {(row["source"], row["endpoint"]): row["first_day"] for row in held.to_pylist()}
 
 
-def _owed(endpoint: Endpoint, window: Window, begun: dict[tuple[str, str], date], yesterday: date) -> Window | None:
+def owed(endpoint: Endpoint, window: Window, begun: dict[tuple[str, str], date], yesterday: date) -> Window | None:
     """The days of the window that the endpoint must hold, None where it must hold none."""
     first, last = window.first, min(window.last, yesterday - timedelta(days=endpoint.lag_days))
     if endpoint.by_permission:
@@ -116,7 +116,7 @@ def forgotten(runtime: Runtime, before: date) -> list[date]:
     Days before the first one that a source was asked about are history, which nobody asked for: `ai-usage run --from` reads it.
     """
     begun = _first_asked(runtime)
-    wanted = {e.source for e in expected(runtime.settings)} & begun.keys()
+    wanted = {e.source for e in to_be_held(runtime.settings)} & begun.keys()
     if not wanted:
         return []
     first = max(runtime.settings.start_date, min(begun[source] for source in wanted))
@@ -205,13 +205,13 @@ def _is_late(last: date | None, day: date) -> bool:
 
 def _freshness(runtime: Runtime) -> list[tuple[Endpoint, date, date | None]]:
     """(endpoint, the day that it should hold, the last that it holds)"""
-    yesterday, begun, barred = runtime.yesterday, _first_days(runtime), refused(runtime)
+    yesterday, begun, barred = runtime.yesterday, first_days(runtime), refused(runtime)
     wanted: list[tuple[Endpoint, date]] = []
-    for endpoint in (e for e in expected(runtime.settings) if e not in barred):
+    for endpoint in (e for e in to_be_held(runtime.settings) if e not in barred):
         day = yesterday - timedelta(days=endpoint.lag_days)
         if endpoint.usage_date is None:
             wanted.append((endpoint, yesterday))
-        elif day >= runtime.settings.start_date and _owed(endpoint, Window(day, day), begun, yesterday):
+        elif day >= runtime.settings.start_date and owed(endpoint, Window(day, day), begun, yesterday):
             wanted.append((endpoint, day))
     latest = _latest(
         runtime,
@@ -254,7 +254,7 @@ def leaving(runtime: Runtime, within_days: int) -> Iterator[Leaving]:
         ).to_pylist()
     }
     days: list[Day] | None = None
-    for endpoint in expected(runtime.settings):
+    for endpoint in to_be_held(runtime.settings):
         reach, first_read = history(endpoint, runtime.settings.history_days), known.get((endpoint.source, endpoint.name))
         if reach is None or first_read is None or endpoint.usage_date is None:
             continue

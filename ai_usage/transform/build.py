@@ -12,11 +12,10 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from ai_usage.transform import totals
-from ai_usage.transform.days import HeldBack, write_days
+from ai_usage.transform.days import STAGED, HeldBack, write_days
 from ai_usage.transform.invariants import FACTS
 from ai_usage.warehouse import Warehouse, models
 
-BY_SOURCE = ("fct_usage_daily", "fct_cost_daily")
 MAX_DAYS = 366  # BigQuery changes at most 4,000 partitions in one statement
 
 
@@ -53,7 +52,7 @@ def build(
     for name in order():
         if only is None or name in only:
             model = models.model(name)
-            if hold_back and name in BY_SOURCE:
+            if hold_back and name in STAGED:
                 held += write_days(warehouse, name, first, last, parameters).held
             else:
                 warehouse.replace(model.table, model.sql, parameters, FACTS.get(name, ()))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -22,20 +23,22 @@ from ai_usage.warehouse import ProofError, Warehouse, models
 from ai_usage.warehouse.base import Parameters
 
 ONE_DAY = timedelta(days=1)
+STAGED = {"fct_cost_daily": ("stg_cost", "cost_date"), "fct_usage_daily": ("stg_usage", "usage_date")}
+"""{fact: (what it is made of, its column of days)}; both are proved by source."""
 ONE_BILL = ("claude_ai", "claude_enterprise")
 """Two reports of one bill are proved together: on each day one of them counts."""
 
 
 @dataclass(frozen=True, order=True)
 class HeldBack:
-    """Days, both inclusive, of which these sources' figures stand as they were, and why. `endpoint`: the one whose rows are gone; None where a proof
-    failed."""
+    """Days, both inclusive, of which these sources' figures stand as they were, and why. `endpoint`: source and name of the one whose rows are gone; None where
+    a proof failed."""
 
     first: date
     last: date
     sources: tuple[str, ...]
     why: str
-    endpoint: str | None = None
+    endpoint: tuple[str, str] | None = None
 
 
 @dataclass
@@ -51,6 +54,14 @@ def told_by(staged: str) -> tuple[str, ...]:
     known = sorted({source for source, _ in registry.ENDPOINTS}, key=len, reverse=True)
     source = "google_sheets" if staged.startswith("sheet_") else next((s for s in known if f"{staged}_".startswith(f"{s}_")), staged)
     return ONE_BILL if source in ONE_BILL else (source,)
+
+
+def leaning_on(name: str, table: str) -> tuple[str, ...]:
+    """The sources whose rows of a fact are made of a raw table: its own, and others that look into it, as the sheet's seats go to the accounts that
+    Cursor's list of a day names."""
+    union = models.model(STAGED[name][0])
+    units = {told_by(f"{Path(models.model(m).path).parent.name}_") for m in union.inputs if table in models.tables_read(m)}
+    return tuple(sorted(chain.from_iterable(units)))
 
 
 def write_days(warehouse: Warehouse, name: str, first: date, last: date, parameters: Parameters, lost: Sequence[HeldBack] = ()) -> Written:
@@ -84,7 +95,7 @@ def write_days(warehouse: Warehouse, name: str, first: date, last: date, paramet
             gone = {day for one in lost if set(one.sources) & set(sources) for day in Window(one.first, one.last).days}
             for window in ranges(day for day in Window(first, last).days if day not in gone):
                 held += _write(warehouse, name, sources, staged, window, parameters)
-        day = model.table.date_column
+        day = STAGED[name][1]
         rows = int(
             warehouse.select(f"SELECT COUNT(*) AS n FROM {name} WHERE {day} BETWEEN @start_date AND @end_date", given)["n"][0].as_py()
         )
@@ -94,7 +105,7 @@ def write_days(warehouse: Warehouse, name: str, first: date, last: date, paramet
 
 def _units(warehouse: Warehouse, name: str, given: Parameters) -> dict[tuple[str, ...], list[str]]:
     """What is proved alone: {sources: names in the column `source` of their rows}, of whatever staging, the table or a vendor's total speaks of."""
-    staging, day = ("stg_cost", "cost_date") if name == "fct_cost_daily" else ("stg_usage", "usage_date")
+    staging, day = STAGED[name]
     found = warehouse.select(
         f"""
         SELECT source FROM {staging} WHERE {day} BETWEEN @start_date AND @end_date
@@ -117,7 +128,7 @@ def _write(
     warehouse: Warehouse, name: str, sources: tuple[str, ...], staged: list[str], window: Window, parameters: Parameters
 ) -> list[HeldBack]:
     """Write some sources' rows of some days, in halves where they cannot be proved, and answer with the days of which they cannot."""
-    table, day = models.model(name).table, models.model(name).table.date_column
+    table, day = models.model(name).table, STAGED[name][1]
     columns = ", ".join(table.column_names)
     # Computed before the days are deleted: what stands of the others is written as it was.
     sql = f"""
@@ -155,8 +166,7 @@ def _record(warehouse: Warehouse, name: str, given: Parameters, held: Iterable[H
     rows = [
         {"table_name": name, "source": source, "endpoint": endpoint, "usage_date": day, "reason": one.why, "found_at": now}
         for one in held
-        for source in one.sources
-        for endpoint in ([one.endpoint] if one.endpoint else _speaking(name, source))
+        for source, endpoint in ([one.endpoint] if one.endpoint else _speaking(name, one.sources))
         for day in Window(one.first, one.last).days
     ]
     before = {"name": name, "start_date": given["start_date"], "end_date": given["end_date"], "now": now}
@@ -170,8 +180,11 @@ def _record(warehouse: Warehouse, name: str, given: Parameters, held: Iterable[H
         warehouse.execute(f"DELETE FROM held_back WHERE {where}", before)
 
 
-def _speaking(name: str, source: str) -> list[str]:
-    """The endpoints of a source that a fact is made of: those that bill for cost, the others that tell of days for usage; all where there are none."""
-    mine = [e for e in registry.ENDPOINTS.values() if e.source == source]
-    found = [e.name for e in mine if e.usage_date and bool(e.vendor_total) == (name == "fct_cost_daily")]
-    return found or [e.name for e in mine] or [""]
+def _speaking(name: str, sources: Sequence[str]) -> list[tuple[str, str]]:
+    """The endpoints that a fact is made of: those that bill for cost, the others that tell of days for usage; all of a source that has none."""
+    found = []
+    for source in sources:
+        mine = [e for e in registry.ENDPOINTS.values() if e.source == source]
+        best = [(source, e.name) for e in mine if e.usage_date and bool(e.vendor_total) == (name == "fct_cost_daily")]
+        found += best or [(source, e.name) for e in mine] or [(source, "")]
+    return found

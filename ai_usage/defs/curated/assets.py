@@ -116,11 +116,12 @@ def _lost_days(runtime: Runtime, name: str, window: Window) -> list[transform.He
         )
         if not endpoint.usage_date:
             raise dg.Failure(f"{why} Nothing was written.", metadata={"kind": "permanent"}, allow_retries=False)
-        if models.model(name).table.date_column:
+        if name in transform.STAGED:
             days = (row["usage_date"], row["usage_date"])
             if endpoint.source in transform.ONE_BILL:
                 days = totals.whole_ranges(runtime.warehouse, *days)
-            found.append(transform.HeldBack(*days, (endpoint.source,), why, endpoint.name))
+            leaning = transform.leaning_on(name, endpoint.table.name) or (endpoint.source,)
+            found.append(transform.HeldBack(*days, leaning, why, (endpoint.source, endpoint.name)))
     return found
 
 

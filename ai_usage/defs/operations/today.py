@@ -18,7 +18,7 @@ from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import SourceError
 from ai_usage.sources.registry import SOURCES
 from ai_usage.sources.walk import walk_all
-from ai_usage.transform import BY_SOURCE, build
+from ai_usage.transform import STAGED, build
 from ai_usage.warehouse import WarehouseError
 
 
@@ -42,7 +42,7 @@ def today(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime])
         for endpoint, one in _sources(runtime):
             error = loader.load(endpoint, walk_all([window], one, endpoint)).error()
             errors += [error] if error else []
-        held = build(runtime.warehouse, window.first, window.last, as_of=window.last, only=BY_SOURCE, hold_back=True)
+        held = build(runtime.warehouse, window.first, window.last, as_of=window.last, only=STAGED, hold_back=True)
         billed = runtime.warehouse.select(
             "SELECT COALESCE(SUM(cost_usd), 0) AS cost_usd FROM fct_cost_daily WHERE cost_date BETWEEN @start_date AND @end_date",
             {"start_date": window.first, "end_date": window.last},
