@@ -25,8 +25,8 @@ from ai_usage.warehouse.base import Parameters
 ONE_DAY = timedelta(days=1)
 STAGED = {"fct_cost_daily": ("stg_cost", "cost_date"), "fct_usage_daily": ("stg_usage", "usage_date")}
 """{fact: (what it is made of, its column of days)}; both are proved by source."""
-ONE_BILL = ("claude_ai", "claude_enterprise")
-"""Two reports of one bill are proved together: on each day one of them counts."""
+ONE_BILL = tuple(sorted(s for s, told in registry.TELLS.items() if any(set(told) & set(registry.TELLS[f]) for f in registry.EXPORTED)))
+"""Files and the API that tell of one platform are two reports of one bill and are proved together: on each day one of them counts."""
 
 
 @dataclass(frozen=True, order=True)
@@ -50,10 +50,16 @@ class Written:
 
 
 def told_by(staged: str) -> tuple[str, ...]:
-    """The sources that tell the rows which staging calls so, by the beginning of the name: `cursor_events` is told by `cursor`."""
+    """The sources that tell the rows which staging calls so: the one with which the name begins, else the vendor whose staging says the name."""
     known = sorted({source for source, _ in registry.ENDPOINTS}, key=len, reverse=True)
-    source = "google_sheets" if staged.startswith("sheet_") else next((s for s in known if f"{staged}_".startswith(f"{s}_")), staged)
+    source = next((s for s in known if f"{staged}_".startswith(f"{s}_")), None) or _vendor(staged)
     return ONE_BILL if source in ONE_BILL else (source,)
+
+
+def _vendor(staged: str) -> str:
+    """The folder of the staging model that gives its rows this name; the name where none does."""
+    read = (models.model(name) for union, _ in STAGED.values() for name in models.model(union).inputs)
+    return next((Path(m.path).parent.name for m in read if f"'{staged}'" in m.sql), staged)
 
 
 def leaning_on(name: str, table: str) -> tuple[str, ...]:
