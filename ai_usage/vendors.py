@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 GROUP = "ai_usage.vendors"
 OWN = Path(__file__).parent / "sources"
@@ -31,6 +32,11 @@ def parts(name: str) -> Iterator[ModuleType]:
     for package in packages():
         if find_spec(f"{package}.{name}") is not None:
             yield import_module(f"{package}.{name}")
+
+
+def declared() -> Iterator[Any]:
+    """The declaration of each vendor, a `sources.vendor.Vendor`: for rooms that lie below `sources/`."""
+    return (module.VENDOR for module in parts("vendor"))
 
 
 @lru_cache(maxsize=1)

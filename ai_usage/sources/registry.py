@@ -13,7 +13,7 @@ from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.errors import PermanentError
 from ai_usage.sources.vendor import Platform, Source, Upload, Vendor
 
-VENDORS: tuple[Vendor, ...] = tuple(module.VENDOR for module in vendors.parts("vendor"))
+VENDORS: tuple[Vendor, ...] = tuple(vendors.declared())
 
 SOURCES: dict[str, Source] = {source.name: source for vendor in VENDORS for source in vendor.sources}
 """What a key opens, by name."""

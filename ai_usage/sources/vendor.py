@@ -38,7 +38,8 @@ class Platform:
     """What is used and paid for, as dashboards and FOCUS call it.
 
     `key`: the value of `platform` in every table. `label`: what people read. `colour`: its place among the colours, from 0. `invoices_as`: who sends the
-    bill, the value of `vendor` in `fct_cost_daily`. `service`, `account`: FOCUS's ServiceName and BillingAccountName.
+    bill, the value of `vendor` in `fct_cost_daily`. `service`, `account`: FOCUS's ServiceName and BillingAccountName; `seats_account`: the latter of
+    seats, where they have another one. `resource`: FOCUS's ResourceType of what has an id of its own.
     """
 
     key: str
@@ -47,6 +48,8 @@ class Platform:
     invoices_as: str
     service: str
     account: str
+    seats_account: str | None = None
+    resource: str = "API Key"
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,8 @@ class Source:
 
     `name`: of its switch. `client`: makes its client. `probe`: one cheap question for `ai-usage doctor`, given the vendor's settings, what makes a
     client, and today: a sentence, or an error in one. `platforms`: of which it tells cost and use: a day that it lacks is missing from these and from
-    no other. `one_moment`: all its questions of a run go to one client, which sees one state.
+    no other. `one_moment`: all its questions of a run go to one client, which sees one state. `account`: FOCUS's BillingAccountName of what it bills,
+    where that is not the platform's. `has_default_workspace`: lines of its bill without a workspace are the default one's.
     """
 
     name: str
@@ -131,6 +135,8 @@ class Source:
     questions: tuple[Question, ...]
     platforms: tuple[str, ...] = ()
     one_moment: bool = False
+    account: str | None = None
+    has_default_workspace: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,8 +157,8 @@ class Vendor:
     """Everything that the platform knows of a vendor.
 
     `name`: of its folders. `kind`: what Dagster's pages show beside its assets, where that is not the name. `settings`: the class in its `settings.py`.
-    `stands_in`: files that stand in for what an API did not give, by the beginning of their names. `exports`: files behind which no API stands, of the
-    source `exported`; they tell of `platforms`.
+    `stands_in`: files that stand in for what an API did not give, by the beginning of their names. `exports`: files behind which no API stands,
+    all of which tell of `platforms`. `claims`: beginnings of platforms' names that mean this vendor where a person writes them.
     """
 
     name: str
@@ -163,6 +169,7 @@ class Vendor:
     stands_in: Mapping[str, Upload] = field(default_factory=dict, hash=False)
     exports: Mapping[str, Upload] = field(default_factory=dict, hash=False)
     kind: str | None = None
+    claims: tuple[str, ...] = ()
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -6,8 +6,8 @@ belong here: what stands in them (`sql/marts/vw_focus.sql`) and how files are wr
 
 from __future__ import annotations
 
-from ai_usage.tables.schema import Column, Table, count, date, email, numeric, string, timestamp, usd
-from ai_usage.tables.staging import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES
+from ai_usage.tables.schema import Column, Table, date, email, numeric, string, timestamp, usd
+from ai_usage.tables.staging import ATTRIBUTIONS, COST_TYPES, SETTLE_STATES, STAGING_CHARGES
 
 CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 TAG_PREFIX = "ai_usage/"  # of the tags that this platform makes; the others are the company's own words
@@ -17,19 +17,7 @@ stg_charge_measures = Table(
     layer="staging",
     description="What the vendors' records say of a charge beside its price: how much was used, and what it is at list price.",
     grain="one group of a UTC day, in the terms of the cost rows that it belongs to",
-    columns=(
-        date("usage_date", "UTC day.", nullable=False),
-        string("platform", "Platform.", nullable=False),
-        string("workspace_id", "Workspace, as the cost rows have it."),
-        string("api_key_id", "API key or service account."),
-        email("user_email", "E-mail, as the vendor writes it."),
-        string("model", "Model."),
-        string("token_type", "Which tokens, or the other kind of charge, as the cost rows name it."),
-        string("unit", "What is counted; NULL where nothing is.", allowed=("Tokens", "Requests")),
-        count("quantity", "How many of the unit; NULL where the vendor does not say.", "units"),
-        usd("list_usd", "At list price by the vendor's own record: not billed. NULL where the vendor does not say."),
-        string("cost_source", "The staging model whose rows it measures.", nullable=False),
-    ),
+    columns=tuple(c for c in STAGING_CHARGES if c.name != "is_money"),
     date_column="usage_date",
     view=True,
 )

@@ -114,6 +114,51 @@ STAGING_SEATS: tuple[Column, ...] = (
 )
 
 
+STAGING_WORKSPACES: tuple[Column, ...] = (
+    string("workspace_id", "The vendor's id.", nullable=False),
+    string("name", "Name.", nullable=False),
+)
+STAGING_CHARGES: tuple[Column, ...] = (
+    date("usage_date", "UTC day.", nullable=False),
+    string("platform", "Platform.", nullable=False),
+    string("workspace_id", "Workspace, as the cost rows have it."),
+    string("api_key_id", "API key or service account."),
+    email("user_email", "E-mail, as the vendor writes it."),
+    string("model", "Model."),
+    string("token_type", "Which tokens, or the other kind of charge, as the cost rows name it."),
+    string("unit", "What is counted; NULL where nothing is.", allowed=("Tokens", "Requests")),
+    count("quantity", "How many of the unit; NULL where the vendor does not say.", "units"),
+    usd("list_usd", "At list price by the vendor's own record: not billed. NULL where the vendor does not say."),
+    boolean("is_money", "Whether the record could say a list price.", nullable=False),
+    string("cost_source", "The staging model whose rows it measures.", nullable=False),
+)
+STAGING_BILLED: tuple[Column, ...] = (
+    string("source", "Source.", nullable=False),
+    string("endpoint", "Endpoint.", nullable=False),
+    string("fetch_id", "The version.", nullable=False),
+    date("version_day", "UTC day on which the version stands.", nullable=False),
+    date("billed_on", "UTC day of the charge.", nullable=False),
+    PLATFORM,
+    usd("usd", "What the record bills."),
+)
+STAGING_LIST_VALUE: tuple[Column, ...] = (
+    date("usage_date", "UTC day.", nullable=False),
+    PLATFORM,
+    string("model", "Model."),
+    usd("list_usd", "Tokens times list price.", nullable=False),
+)
+STAGING_PRIORITY_TOKENS: tuple[Column, ...] = (
+    date("usage_date", "UTC day.", nullable=False),
+    PLATFORM,
+    count("tokens", "Tokens.", "tokens", nullable=False),
+)
+
+
+def only(shape: tuple[Column, ...], *names: str) -> tuple[Column, ...]:
+    """The columns of a shape that a vendor's model fills; the union has NULL for the others."""
+    return tuple(column for column in shape if column.name in names)
+
+
 def staging(name: str, description: str, columns: tuple[Column, ...], date_column: str | None) -> Table:
     return Table(
         name=name,
@@ -245,6 +290,8 @@ stg_bill_sources = Table(
         string("source", "Source.", nullable=False),
         string("endpoint", "Endpoint.", nullable=False),
         string("cost_source", "`source` of its lines in `stg_cost` and `fct_cost_daily`.", nullable=False),
+        string("account_name", "The account that is billed, where it is not the platform's."),
+        boolean("has_default_workspace", "Whether lines without a workspace are of the default one.", nullable=False),
     ),
 )
 
@@ -266,6 +313,48 @@ stg_unknown_money = Table(
     ),
 )
 
+stg_platforms = Table(
+    name="stg_platforms",
+    layer="staging",
+    description="Platforms as their vendors declare them.",
+    grain="one platform",
+    key=("platform",),
+    view=True,
+    columns=(
+        PLATFORM,
+        string("vendor", "Who sends the invoice.", nullable=False),
+        string("service_name", "What FOCUS calls the service.", nullable=False),
+        string("account_name", "What FOCUS calls the account that is billed for use.", nullable=False),
+        string("seats_account_name", "The same for seats.", nullable=False),
+        string("resource_type", "What FOCUS calls that which has an id of its own.", nullable=False),
+    ),
+)
+stg_invoicing = Table(
+    name="stg_invoicing",
+    layer="staging",
+    description="Who sends the invoice for a platform that a person names.",
+    grain="one pattern; a platform matches one at most",
+    key=("platform_like",),
+    view=True,
+    columns=(
+        string("platform_like", "What the platform is like: %, any letters.", nullable=False),
+        string("vendor", "Who sends the invoice.", nullable=False),
+    ),
+)
+stg_workspaces = staging("stg_workspaces", "Every `stg_*_workspaces` together.", STAGING_WORKSPACES, None)
+stg_charges = staging(
+    "stg_charges", "Every `stg_*_charges` together: what records say of a charge beside its price.", STAGING_CHARGES, "usage_date"
+)
+stg_billed = staging("stg_billed", "Every `stg_*_billed` together: what each version of each bill holds.", STAGING_BILLED, "billed_on")
+stg_list_value = staging(
+    "stg_list_value", "Every `stg_*_list_value` together: what a day's tokens would cost at list price.", STAGING_LIST_VALUE, "usage_date"
+)
+stg_priority_tokens = staging(
+    "stg_priority_tokens",
+    "Every `stg_*_priority_tokens` together: tokens that no cost report holds.",
+    STAGING_PRIORITY_TOKENS,
+    "usage_date",
+)
 stg_usage = staging("stg_usage", "Every `stg_*_usage` together: what `fct_usage_daily` reads.", STAGING_USAGE, "usage_date")
 
 stg_cost = staging("stg_cost", "Every `stg_*_cost` together: what `fct_cost_daily` reads.", SPREAD_COST, "cost_date")
@@ -295,6 +384,13 @@ STAGING: tuple[Table, ...] = (
     stg_email_aliases,
     stg_bill_sources,
     stg_unknown_money,
+    stg_platforms,
+    stg_invoicing,
+    stg_workspaces,
+    stg_charges,
+    stg_billed,
+    stg_list_value,
+    stg_priority_tokens,
     stg_usage,
     stg_cost,
     stg_seats,

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import sqlglot
 
-from ai_usage import tables
+from ai_usage import tables, vendors
 from ai_usage.tables import texts
 from ai_usage.tables.schema import Table
-from ai_usage.warehouse import dialect, sheet_models
+from ai_usage.warehouse import dialect, sheet_models, vendor_models
 from ai_usage.warehouse.base import WarehouseError
 
 LAYERS = ("staging", "curated", "marts")
@@ -27,8 +27,8 @@ LAYERS = ("staging", "curated", "marts")
 # Columns of the common shapes that say who or which: here their texts are folded, for every vendor alike.
 _EMAILS = frozenset({"user_email", "email", "creator_email"})
 _NAMES = frozenset({"api_key_id", "api_key_name", "workspace_id"})
-# Staging that is no part of a union and is compared with facts by who and which: folded as the facts are, whatever was stored before a rule of reading.
-_FOLDED_TOO = ("stg_charge_measures",)
+SHAPES = ("usage", "cost", "seats", "keys", "people", "workspaces", "charges", "billed", "list_value", "priority_tokens")
+"""What vendors tell in one shape each: stg_<shape> is the union of whatever stg_*_<shape> there are."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,17 @@ def sql_root() -> Path:
 
 
 def files(layer: str) -> list[Path]:
-    """The models of a layer by name; a vendor's staging lies in a folder of its own."""
-    return sorted((sql_root() / layer).rglob("*.sql"), key=lambda path: path.stem)
+    """The models of a layer by name; a vendor's staging lies in a folder of its own, or in its own distribution."""
+    brought = vendors.sql_folders() if layer == "staging" else ()
+    return sorted((path for folder in (sql_root() / layer, *brought) for path in folder.rglob("*.sql")), key=lambda path: path.stem)
+
+
+def _shown(path: Path) -> str:
+    """A file as documentation names it."""
+    if path.is_relative_to(sql_root()):
+        return f"sql/{path.relative_to(sql_root()).as_posix()}"
+    folder = next(folder for folder in vendors.sql_folders() if path.is_relative_to(folder))
+    return path.relative_to(folder.parents[1]).as_posix()
 
 
 @lru_cache(maxsize=1)
@@ -66,12 +75,12 @@ def all_models() -> dict[str, Model]:
         for path in files(layer):
             if path.stem not in tables.BY_NAME:
                 raise LookupError(f"{path} makes {path.stem}, which ai_usage/tables does not declare; declare it there.")
-            found[path.stem] = Model(
-                tables.BY_NAME[path.stem], path.read_text(encoding="utf-8"), f"sql/{path.relative_to(sql_root()).as_posix()}"
-            )
+            found[path.stem] = Model(tables.BY_NAME[path.stem], path.read_text(encoding="utf-8"), _shown(path))
     for name, sql in sheet_models.all_sql().items():
         found[name] = Model(tables.BY_NAME[name], sql, "ai_usage/warehouse/sheet_models.py")
-    for kind in ("usage", "cost", "seats", "keys", "people"):
+    for name, sql in vendor_models.all_sql().items():
+        found[name] = Model(tables.BY_NAME[name], sql, "ai_usage/warehouse/vendor_models.py")
+    for kind in SHAPES:
         union = tables.BY_NAME[f"stg_{kind}"]
         parts = [name for name in found if name.startswith("stg_") and name.endswith(f"_{kind}")]
         needed = [c.name for c in union.columns if not c.nullable and c.name in _EMAILS | _NAMES]
@@ -81,9 +90,6 @@ def all_models() -> dict[str, Model]:
         select = "SELECT DISTINCT" if kind == "seats" else "SELECT"
         sql = "\nUNION ALL\n".join(f"{select} {_padded(union, tables.BY_NAME[part])} FROM {part}{where}" for part in parts)
         found[union.name] = Model(union, sql, f"sql/staging/stg_*_{kind}.sql")
-    for name in _FOLDED_TOO:
-        table = tables.BY_NAME[name]
-        found[name] = Model(table, f"SELECT {_padded(table, table)} FROM (\n{_bare(found[name].sql)}\n) AS read", found[name].path)
     # A vendor's report that names keys by their names asks the rule of its own keys: those of others may be learned from every event ever kept.
     rule, keys = found["stg_key_bearers"], tables.BY_NAME["stg_keys"]
     for name in sorted(tables.BY_NAME.keys() - found.keys()):
@@ -194,6 +200,7 @@ def fingerprint() -> str:
     said = [repr([(t.name, t.columns, t.view) for t in tables.ALL]), sqlglot.__version__]
     said += [p.read_text(encoding="utf-8") for layer in LAYERS for p in files(layer)]
     said += [Path(p).read_text(encoding="utf-8") for p in (dialect.__file__, sheet_models.__file__, texts.__file__, __file__)]
+    said += vendor_models.all_sql().values()
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 

@@ -14,7 +14,7 @@ from sqlglot import exp
 import ai_usage
 from ai_usage import tables
 from ai_usage.tables.schema import Type
-from ai_usage.warehouse import dialect, models, sheet_models
+from ai_usage.warehouse import dialect, models, sheet_models, vendor_models
 from ai_usage_tests.fixtures.desk import NOON, Desk
 
 ROOT = models.sql_root()
@@ -53,15 +53,15 @@ def test_each_file_opens_with_grain_and_its_true_inputs(path: Path) -> None:
 
 
 def test_every_declared_view_and_curated_table_has_its_file() -> None:
-    made = {p.stem for p in FILES} | set(sheet_models.all_sql())
-    unions = {"stg_usage", "stg_cost", "stg_seats", "stg_keys", "stg_people"}  # made of whatever staging files exist
+    made = {p.stem for p in FILES} | set(sheet_models.all_sql()) | set(vendor_models.all_sql())
+    unions = {f"stg_{shape}" for shape in models.SHAPES}  # made of whatever staging files exist
     unions |= {"stg_anthropic_key_bearers"}  # stg_key_bearers over one vendor's keys
     assert made | unions == {t.name for t in tables.ALL if t.view or t.layer == "curated"}
 
 
 def test_the_unions_join_every_staging_file_of_their_kind() -> None:
     """A new vendor's file joins without being named anywhere."""
-    for kind in ("usage", "cost", "seats"):
+    for kind in models.SHAPES:
         parts = {p.stem for p in (ROOT / "staging").rglob(f"stg_*_{kind}.sql")}
         assert parts
         assert set(models.model(f"stg_{kind}").inputs) == parts

@@ -7,7 +7,8 @@
 -- correction says of it later is a line of the first open month that names it. A month that was closed before these lines were frozen follows its
 -- invoice still. A line is provisional while a line may move, and while usage or seats have cost and no line of the
 -- invoice (a line without a type is of both): what is missing there is an invoice that has not come, and no cost that was not charged.
--- Grain: the view's key. Inputs: vw_cost_months, stg_sheet_invoices_rows, closed_invoices, stg_closed_months.
+-- Grain: the view's key. Inputs: vw_cost_months, stg_sheet_invoices_rows, closed_invoices, stg_closed_months,
+-- stg_invoicing.
 WITH lines AS (
   SELECT
     month,
@@ -176,12 +177,7 @@ SELECT
   '(unattributed)' AS user_email,
   '(unattributed)' AS user_name,
   i.platform,
-  CASE
-    WHEN v.vendor IS NOT NULL THEN v.vendor
-    WHEN i.platform = 'cursor' THEN 'Cursor'
-    WHEN STARTS_WITH(i.platform, 'claude') THEN 'Anthropic'
-    ELSE i.platform
-  END AS vendor,
+  COALESCE(v.vendor, w.vendor, i.platform) AS vendor,
   'invoice_difference' AS cost_type,
   i.settle_state,
   i.corrects_month,
@@ -189,4 +185,5 @@ SELECT
   i.booked_usd
 FROM invoice_lines AS i
 LEFT JOIN vendors AS v ON i.platform = v.platform
+LEFT JOIN stg_invoicing AS w ON i.platform LIKE w.platform_like
 WHERE i.booked_usd != 0

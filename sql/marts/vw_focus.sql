@@ -2,7 +2,8 @@
 -- ours with x_. Why each column says what it says: docs/how-to/focus.md. Every row of vw_cost_booked is one row, so that BilledCost is its money.
 -- A quantity stands where exactly one charge is what the vendor measured. Where none does, the charge itself is the unit, as a seat's day is.
 -- Grain: one row of vw_cost_booked.
--- Inputs: vw_cost_booked, stg_charge_measures, stg_anthropic_workspaces, stg_email_aliases, dim_api_keys, stg_sheet_invoices_rows.
+-- Inputs: vw_cost_booked, stg_charge_measures, stg_platforms, stg_bill_sources, stg_workspaces, stg_email_aliases, dim_api_keys,
+-- stg_sheet_invoices_rows.
 -- noqa: disable=CP02
 WITH booked AS (
   SELECT
@@ -68,18 +69,11 @@ invoices_by_month AS (
 charges AS (
   SELECT
     b.*,
-    CASE b.platform
-      WHEN 'claude_api' THEN 'Claude API'
-      WHEN 'claude_code' THEN 'Claude Code'
-      WHEN 'claude_ai' THEN 'Claude'
-      WHEN 'cursor' THEN 'Cursor'
-      ELSE b.platform
-    END AS service_name,
-    CASE
-      WHEN b.vendor = 'Anthropic' AND (b.platform = 'claude_ai' OR b.source IN ('claude_enterprise_cost', 'sheet_subscriptions')) THEN 'claude.ai'
-      WHEN b.vendor = 'Anthropic' THEN 'Claude Console'
-      ELSE b.vendor
-    END AS account_name,
+    COALESCE(p.service_name, b.platform) AS service_name,
+    COALESCE(
+      c.account_name, CASE WHEN b.source = 'sheet_subscriptions' THEN p.seats_account_name ELSE p.account_name END, b.vendor
+    ) AS account_name,
+    p.resource_type,
     CASE b.cost_type
       WHEN 'usage' THEN 'Usage'
       WHEN 'overage' THEN 'Usage'
@@ -90,11 +84,11 @@ charges AS (
     END AS charge_category,
     CASE
       WHEN b.workspace_id IS NOT NULL THEN b.workspace_id
-      WHEN b.source IN ('anthropic_cost_report', 'anthropic_analytics_cost') THEN 'default'
+      WHEN c.has_default_workspace THEN 'default'
     END AS sub_account_id,
     CASE
       WHEN b.workspace_id IS NOT NULL THEN COALESCE(w.name, b.workspace_id)
-      WHEN b.source IN ('anthropic_cost_report', 'anthropic_analytics_cost') THEN 'Default'
+      WHEN c.has_default_workspace THEN 'Default'
     END AS sub_account_name,
     k.api_key_name,
     CASE WHEN b.is_correction THEN NULL WHEN t.month IS NOT NULL THEN t.invoice_id ELSE i.invoice_id END AS invoice_id,
@@ -112,7 +106,9 @@ charges AS (
       AND COALESCE(b.user_email, '') = m.user_email
       AND COALESCE(b.model, '') = m.model
       AND CASE WHEN b.cost_type IN ('usage', 'overage') THEN COALESCE(b.token_type, '') END = m.token_type
-  LEFT JOIN stg_anthropic_workspaces AS w ON b.workspace_id = w.workspace_id
+  LEFT JOIN stg_platforms AS p ON b.platform = p.platform
+  LEFT JOIN stg_bill_sources AS c ON b.source = c.cost_source
+  LEFT JOIN stg_workspaces AS w ON b.workspace_id = w.workspace_id
   LEFT JOIN dim_api_keys AS k ON b.api_key_id = k.api_key_id AND b.cost_date BETWEEN k.valid_from AND k.valid_to
   LEFT JOIN invoices_by_type AS t ON b.booked_month = t.month AND b.platform = t.platform AND b.cost_type = t.cost_type
   LEFT JOIN invoices_by_month AS i ON b.booked_month = i.month AND b.platform = i.platform
@@ -190,8 +186,8 @@ SELECT
   api_key_name AS ResourceName,
   CASE
     WHEN api_key_id IS NULL THEN NULL
-    WHEN platform = 'cursor' OR STARTS_WITH(api_key_id, 'svac_') THEN 'Service Account'
-    ELSE 'API Key'
+    WHEN STARTS_WITH(api_key_id, 'svac_') THEN 'Service Account'
+    ELSE COALESCE(resource_type, 'API Key')
   END AS ResourceType,
   'AI and Machine Learning' AS ServiceCategory,
   service_name AS ServiceName,

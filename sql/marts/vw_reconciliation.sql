@@ -4,12 +4,11 @@
 --   timing: what the vendor changed after the invoice was drawn, taken from the versions held on the day after the month; counted only
 --           where it brings the two closer
 --   rounding: what is left, up to half a cent for each invoice line
---   priority_tier: what is left on a platform with priority-tier tokens in that month, which Anthropic's cost report leaves out
+--   priority_tier: what is left on a platform with priority-tier tokens in that month, which the vendor's cost report leaves out
 --   unknown: what is left then
--- Invoice lines without a type count as usage. priced_usd is Anthropic's tokens at list price, for models with a known price.
--- Grain: month, platform. Inputs: agg_cost_days, stg_sheet_invoices_rows, raw_fetches, stg_current_fetches, stg_cursor_event_versions,
--- raw_anthropic_cost, raw_anthropic_usage, raw_anthropic_analytics_cost, raw_claude_enterprise_cost, stg_claude_ai_spend_days,
--- stg_anthropic_workspaces, stg_anthropic_list_value, stg_set_aside, stg_closed_months.
+-- Invoice lines without a type count as usage. priced_usd is tokens at list price, for models with a known price.
+-- Grain: month, platform. Inputs: agg_cost_days, stg_sheet_invoices_rows, raw_fetches, stg_current_fetches, stg_billed, stg_priority_tokens,
+-- stg_list_value, stg_set_aside, stg_closed_months.
 WITH held AS (
   SELECT
     DATE_TRUNC(cost_date, MONTH) AS month,
@@ -80,55 +79,13 @@ versions AS (
 
 told AS (
   SELECT
-    v.usage_date,
-    'cursor' AS platform,
+    b.billed_on AS usage_date,
+    b.platform,
     v.is_now,
-    r.charged_usd AS usd
-  FROM stg_cursor_event_versions AS r
+    b.usd
+  FROM stg_billed AS b
   INNER JOIN versions AS v
-    ON r.fetch_id = v.version_fetch_id AND r.usage_date = v.usage_date AND v.source = 'cursor' AND v.endpoint = 'filtered-usage-events'
-  WHERE r.billing = 'billed'
-  UNION ALL
-  SELECT
-    v.usage_date,
-    CASE WHEN COALESCE(w.is_claude_code, FALSE) THEN 'claude_code' ELSE 'claude_api' END AS platform,
-    v.is_now,
-    r.amount_usd AS usd
-  FROM raw_anthropic_cost AS r
-  INNER JOIN versions AS v
-    ON r.fetch_id = v.version_fetch_id AND r.usage_date = v.usage_date AND v.source = 'anthropic' AND v.endpoint = 'cost_report'
-  LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
-  UNION ALL
-  SELECT
-    v.usage_date,
-    CASE
-      WHEN r.product IN ('claude_code', 'cc_security_autopatch') OR COALESCE(w.is_claude_code, FALSE) THEN 'claude_code'
-      ELSE 'claude_api'
-    END AS platform,
-    v.is_now,
-    r.amount_usd AS usd
-  FROM raw_anthropic_analytics_cost AS r
-  INNER JOIN versions AS v
-    ON r.fetch_id = v.version_fetch_id AND r.usage_date = v.usage_date AND v.source = 'anthropic' AND v.endpoint = 'analytics/cost'
-  LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
-  UNION ALL
-  SELECT
-    v.usage_date,
-    CASE WHEN r.product IN ('claude_code', 'cc_security_autopatch') THEN 'claude_code' ELSE 'claude_ai' END AS platform,
-    v.is_now,
-    r.amount_usd AS usd
-  FROM raw_claude_enterprise_cost AS r
-  INNER JOIN versions AS v
-    ON r.fetch_id = v.version_fetch_id AND r.usage_date = v.usage_date AND v.source = 'claude_enterprise' AND v.endpoint = 'analytics/cost'
-  UNION ALL
-  SELECT
-    r.cost_date AS usage_date,
-    'claude_ai' AS platform,
-    v.is_now,
-    r.net_usd AS usd
-  FROM stg_claude_ai_spend_days AS r
-  INNER JOIN versions AS v
-    ON r.fetch_id = v.version_fetch_id AND r.last_day = v.usage_date AND v.source = 'claude_ai' AND v.endpoint = 'spend'
+    ON b.fetch_id = v.version_fetch_id AND b.version_day = v.usage_date AND b.source = v.source AND b.endpoint = v.endpoint
 ),
 
 vendor AS (
@@ -143,18 +100,11 @@ vendor AS (
 
 priority AS (
   SELECT
-    DATE_TRUNC(r.usage_date, MONTH) AS month,
-    CASE WHEN COALESCE(w.is_claude_code, FALSE) THEN 'claude_code' ELSE 'claude_api' END AS platform,
-    SUM(
-      COALESCE(r.uncached_input_tokens, 0) + COALESCE(r.output_tokens, 0) + COALESCE(r.cache_read_tokens, 0)
-      + COALESCE(r.cache_write_5m_tokens, 0) + COALESCE(r.cache_write_1h_tokens, 0)
-    ) AS priority_tokens
-  FROM raw_anthropic_usage AS r
-  INNER JOIN stg_current_fetches AS f
-    ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'anthropic' AND f.endpoint = 'usage_report/messages'
-  LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
-  WHERE r.service_tier = 'priority'
-  GROUP BY DATE_TRUNC(r.usage_date, MONTH), CASE WHEN COALESCE(w.is_claude_code, FALSE) THEN 'claude_code' ELSE 'claude_api' END
+    DATE_TRUNC(usage_date, MONTH) AS month,
+    platform,
+    SUM(tokens) AS priority_tokens
+  FROM stg_priority_tokens
+  GROUP BY DATE_TRUNC(usage_date, MONTH), platform
 ),
 
 priced AS (
@@ -162,7 +112,7 @@ priced AS (
     DATE_TRUNC(usage_date, MONTH) AS month,
     platform,
     SUM(list_usd) AS priced_usd
-  FROM stg_anthropic_list_value
+  FROM stg_list_value
   GROUP BY DATE_TRUNC(usage_date, MONTH), platform
 ),
 

@@ -8,7 +8,18 @@ from __future__ import annotations
 from ai_usage.sources.anthropic import analytics_tables
 from ai_usage.tables.raw import raw_table
 from ai_usage.tables.schema import Personal, Table, boolean, count, date, email, string, timestamp, usd
-from ai_usage.tables.staging import PLATFORM, STAGING_BEARERS, STAGING_COST, STAGING_KEYS, STAGING_PEOPLE, STAGING_USAGE, staging
+from ai_usage.tables.staging import (
+    STAGING_BEARERS,
+    STAGING_BILLED,
+    STAGING_CHARGES,
+    STAGING_COST,
+    STAGING_KEYS,
+    STAGING_LIST_VALUE,
+    STAGING_PEOPLE,
+    STAGING_PRIORITY_TOKENS,
+    STAGING_USAGE,
+    staging,
+)
 
 raw_anthropic_usage = raw_table(
     "raw_anthropic_usage",
@@ -213,13 +224,15 @@ stg_anthropic_prices = staging(
 stg_anthropic_list_value = staging(
     "stg_anthropic_list_value",
     "What Anthropic's tokens of a day would cost at list price, by platform and model.",
-    (
-        date("usage_date", "UTC day.", nullable=False),
-        PLATFORM,
-        string("model", "Model."),
-        usd("list_usd", "Tokens times list price.", nullable=False),
-    ),
+    STAGING_LIST_VALUE,
     "usage_date",
+)
+stg_anthropic_charges = staging(
+    "stg_anthropic_charges", "What Anthropic's reports say of a charge beside its price.", STAGING_CHARGES, "usage_date"
+)
+stg_anthropic_billed = staging("stg_anthropic_billed", "What each version of Anthropic's bills holds.", STAGING_BILLED, "billed_on")
+stg_anthropic_priority_tokens = staging(
+    "stg_anthropic_priority_tokens", "Tokens of Anthropic's priority tier.", STAGING_PRIORITY_TOKENS, "usage_date"
 )
 
 RAW: tuple[Table, ...] = (
@@ -244,5 +257,8 @@ STAGING: tuple[Table, ...] = (
     stg_anthropic_workspaces,
     stg_anthropic_prices,
     stg_anthropic_list_value,
+    stg_anthropic_charges,
+    stg_anthropic_billed,
+    stg_anthropic_priority_tokens,
     *analytics_tables.STAGING,
 )

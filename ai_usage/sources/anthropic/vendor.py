@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ai_usage.errors import SettingsError
@@ -71,13 +72,17 @@ def _report(endpoint: Endpoint) -> Question:
     return Question(endpoint, lambda asked, window: asked.report(endpoint)(window), walk_days=SPAN, client=analytics, reach=_reach)
 
 
+# Seats are claude.ai's, whatever they are used for.
+_console = partial(Platform, invoices_as="Anthropic", account="Claude Console", seats_account="claude.ai")
+
 VENDOR = Vendor(
     name="anthropic",
     title="Anthropic",
     platforms=(
-        Platform("claude_code", label="Claude Code", colour=1, invoices_as="Anthropic", service="Claude Code", account="Claude Console"),
-        Platform("claude_api", label="Claude API", colour=2, invoices_as="Anthropic", service="Claude API", account="Claude Console"),
+        _console("claude_code", label="Claude Code", colour=1, service="Claude Code"),
+        _console("claude_api", label="Claude API", colour=2, service="Claude API"),
     ),
+    claims=("claude",),
     settings=AnthropicSettings,
     sources=(
         Source(
@@ -85,6 +90,7 @@ VENDOR = Vendor(
             client=client,
             probe=_probe,
             platforms=("claude_api", "claude_code"),
+            has_default_workspace=True,
             questions=(
                 Question(records.USAGE, lambda asked, window: asked.usage(window), walk_days=SPAN, answers_today=True),
                 Question(records.COST, lambda asked, window: asked.cost(window), walk_days=SPAN, answers_today=True),
@@ -102,6 +108,7 @@ VENDOR = Vendor(
             client=analytics,
             probe=_probe_enterprise,
             platforms=("claude_ai", "claude_code"),
+            account="claude.ai",
             questions=(
                 _report(analytics_records.ENTERPRISE_COST),
                 _report(analytics_records.ENTERPRISE_USAGE),

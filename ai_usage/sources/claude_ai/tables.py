@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ai_usage.tables.raw import raw_table
 from ai_usage.tables.schema import Table, boolean, count, date, email, string, timestamp, usd
-from ai_usage.tables.staging import SOURCE, SPREAD_COST, STAGING_USAGE, TIMINGS, staging
+from ai_usage.tables.staging import SOURCE, SPREAD_COST, STAGING_BILLED, STAGING_CHARGES, STAGING_USAGE, TIMINGS, only, staging
 
 raw_claude_ai_audit_log = raw_table(
     "raw_claude_ai_audit_log",
@@ -122,6 +122,14 @@ stg_claude_ai_days = staging(
     "usage_date",
 )
 
+stg_claude_ai_charges = staging(
+    "stg_claude_ai_charges",
+    "What claude.ai's spend report says of a charge beside its price.",
+    only(STAGING_CHARGES, "usage_date", "platform", "user_email", "model", "unit", "quantity", "list_usd", "is_money", "cost_source"),
+    "usage_date",
+)
+stg_claude_ai_billed = staging("stg_claude_ai_billed", "What each version of claude.ai's spend report bills.", STAGING_BILLED, "billed_on")
+
 RAW: tuple[Table, ...] = (
     raw_claude_ai_audit_log,
     raw_claude_ai_spend,
@@ -133,4 +141,6 @@ STAGING: tuple[Table, ...] = (
     stg_claude_ai_ranges,
     stg_claude_ai_spend_days,
     stg_claude_ai_days,
+    stg_claude_ai_charges,
+    stg_claude_ai_billed,
 )

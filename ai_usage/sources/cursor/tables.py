@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from ai_usage.tables.raw import raw_table
 from ai_usage.tables.schema import Column, Personal, Table, boolean, count, date, email, numeric, string, timestamp, usd
-from ai_usage.tables.staging import STAGING_COST, STAGING_KEYS, STAGING_PEOPLE, STAGING_SEATS, STAGING_USAGE, staging
+from ai_usage.tables.staging import (
+    STAGING_BILLED,
+    STAGING_CHARGES,
+    STAGING_COST,
+    STAGING_KEYS,
+    STAGING_PEOPLE,
+    STAGING_SEATS,
+    STAGING_USAGE,
+    only,
+    staging,
+)
 
 raw_cursor_members = raw_table(
     "raw_cursor_members",
@@ -195,6 +205,14 @@ stg_cursor_keys = staging("stg_cursor_keys", "Cursor's service accounts.", STAGI
 
 stg_cursor_people = staging("stg_cursor_people", "Cursor's members as people.", STAGING_PEOPLE, "seen_on")
 
+stg_cursor_charges = staging(
+    "stg_cursor_charges",
+    "What Cursor says of a charge beside its price.",
+    only(STAGING_CHARGES, "usage_date", "platform", "api_key_id", "user_email", "model", "unit", "quantity", "is_money", "cost_source"),
+    "usage_date",
+)
+stg_cursor_billed = staging("stg_cursor_billed", "What each version of Cursor's events bills.", STAGING_BILLED, "billed_on")
+
 RAW: tuple[Table, ...] = (
     raw_cursor_members,
     raw_cursor_usage,
@@ -211,4 +229,6 @@ STAGING: tuple[Table, ...] = (
     stg_cursor_seats,
     stg_cursor_keys,
     stg_cursor_people,
+    stg_cursor_charges,
+    stg_cursor_billed,
 )

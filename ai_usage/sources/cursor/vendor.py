@@ -42,7 +42,9 @@ _EXAMPLE = {
 VENDOR = Vendor(
     name="cursor",
     title="Cursor",
-    platforms=(Platform("cursor", label="Cursor", colour=0, invoices_as="Cursor", service="Cursor", account="Cursor"),),
+    platforms=(
+        Platform("cursor", label="Cursor", colour=0, invoices_as="Cursor", service="Cursor", account="Cursor", resource="Service Account"),
+    ),
     settings=CursorSettings,
     sources=(
         Source(

@@ -1,13 +1,9 @@
 -- Money that finance books by hand, from the sheet's tab: it counts as written, on its day, and is never mixed into what a vendor said.
--- Grain: cost_date, platform, user_email, cost_type. Inputs: stg_sheet_adjustments_rows.
+-- Grain: cost_date, platform, user_email, cost_type. Inputs: stg_sheet_adjustments_rows, stg_invoicing.
 SELECT
   r.adjustment_date AS cost_date,
   r.platform,
-  CASE
-    WHEN r.platform = 'cursor' THEN 'Cursor'
-    WHEN STARTS_WITH(r.platform, 'claude') THEN 'Anthropic'
-    ELSE r.platform
-  END AS vendor,
+  COALESCE(MAX(v.vendor), r.platform) AS vendor,
   CAST(NULL AS STRING) AS workspace_id,
   CAST(NULL AS STRING) AS api_key_id,
   NULLIF(LOWER(TRIM(r.email)), '') AS user_email,
@@ -19,6 +15,7 @@ SELECT
   r.adjustment_date AS settled_on,
   'sheet_adjustments' AS source
 FROM stg_sheet_adjustments_rows AS r
+LEFT JOIN stg_invoicing AS v ON r.platform LIKE v.platform_like
 WHERE r.adjustment_date BETWEEN @start_date AND @end_date
 GROUP BY
   r.adjustment_date, r.platform, NULLIF(LOWER(TRIM(r.email)), ''), COALESCE(r.cost_type, 'adjustment'),

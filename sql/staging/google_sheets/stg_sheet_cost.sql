@@ -5,7 +5,7 @@
 -- has three accounts holds three seats. A row of a person's own pays for one of the accounts. Seats that nobody holds stay unattributed. Where more
 -- accounts hold a seat than were bought, they share the block evenly.
 -- Grain: cost_date, platform, user_email, attribution.
--- Inputs: stg_subscription_prices, stg_last_day, stg_seats, stg_email_aliases.
+-- Inputs: stg_subscription_prices, stg_last_day, stg_seats, stg_invoicing, stg_email_aliases.
 WITH days AS (
   SELECT
     r.platform,
@@ -126,11 +126,7 @@ lines AS (
 SELECT
   day AS cost_date,
   platform,
-  CASE
-    WHEN platform = 'cursor' THEN 'Cursor'
-    WHEN STARTS_WITH(platform, 'claude') THEN 'Anthropic'
-    ELSE platform
-  END AS vendor,
+  COALESCE(MAX(v.vendor), platform) AS vendor,
   CAST(NULL AS STRING) AS workspace_id,
   CAST(NULL AS STRING) AS api_key_id,
   user_email,
@@ -142,4 +138,5 @@ SELECT
   day AS settled_on,
   'sheet_subscriptions' AS source
 FROM lines
+LEFT JOIN stg_invoicing AS v ON platform LIKE v.platform_like
 GROUP BY day, platform, user_email, attribution

@@ -3,7 +3,7 @@
 -- A platform of another vendor is known once two tabs name it. Where nothing is known of a kind, nothing is compared: names of keys only where a
 -- vendor lists its keys, and then letter for letter, as dim_api_keys does.
 -- Grain: tab, sheet_row, column_name. Inputs: stg_sheet_budgets_rows, stg_sheet_subscriptions_rows, stg_sheet_adjustments_rows,
--- stg_sheet_invoices_rows, stg_sheet_api_keys_rows, stg_sheet_people_rows, stg_departments, stg_email_aliases, stg_keys, stg_people.
+-- stg_sheet_invoices_rows, stg_platforms, stg_sheet_api_keys_rows, stg_sheet_people_rows, stg_departments, stg_email_aliases, stg_keys, stg_people.
 WITH platforms AS (
   SELECT
     tab,
@@ -47,7 +47,7 @@ written AS (
 ),
 
 known AS (
-  SELECT 'platform' AS column_name, platform AS value FROM UNNEST(['claude_api', 'claude_code', 'claude_ai', 'cursor']) AS platform
+  SELECT 'platform' AS column_name, platform AS value FROM stg_platforms
   UNION DISTINCT
   SELECT 'platform' AS column_name, value FROM platforms GROUP BY value HAVING COUNT(DISTINCT tab) > 1
   UNION DISTINCT
