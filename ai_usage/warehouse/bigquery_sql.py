@@ -59,8 +59,10 @@ def view_ddl(table: Table, place: str) -> str:
 def replacement(table: Table, model: str, facts: Sequence[Fact]) -> str:
     """One script: compute, delete the range, insert, prove, commit; it answers with the number of rows written.
 
-    A script that ends before COMMIT is rolled back by BigQuery. The model is computed first, since it may read the table that it replaces.
+    A script that ends before COMMIT is rolled back by BigQuery. The model is computed first, since it may read the table that it replaces. Staging
+    that the model and its proofs share is computed, and billed, once.
     """
+    held = models.shared((model, *(fact.difference_sql for fact in facts)))
     names = ", ".join(f"`{c}`" for c in table.column_names)
     typed = ", ".join(f"CAST(`{c.name}` AS {c.type.value}) AS `{c.name}`" for c in table.columns)
     where = f"`{table.date_column}` BETWEEN @start_date AND @end_date" if table.date_column else "TRUE"
@@ -68,13 +70,14 @@ def replacement(table: Table, model: str, facts: Sequence[Fact]) -> str:
         "DECLARE wrong STRING;",
         "DECLARE written INT64;",
         "BEGIN TRANSACTION;",
-        f"CREATE TEMP TABLE fresh AS SELECT {typed} FROM (\n{models.expand(model).strip().rstrip(';')}\n) AS model;",
+        *(f"CREATE TEMP TABLE held_{name} AS {_bare(models.staged(name, table.date_column))};" for name in held),
+        f"CREATE TEMP TABLE fresh AS SELECT {typed} FROM (\n{_over(model, held)}\n) AS model;",
         f"DELETE FROM `{table.name}` WHERE {where};",
         f"INSERT INTO `{table.name}` ({names}) SELECT {names} FROM fresh;",
     ]
     for number, fact in enumerate(facts):
         lines += [
-            f"SET wrong = (\n{_difference(fact)}\n);",
+            f"SET wrong = (\n{_difference(fact, held)}\n);",
             f"IF wrong IS NOT NULL THEN RAISE USING MESSAGE = CONCAT('fact {number} [', wrong, ']'); END IF;",
         ]
     lines += ["SET written = (SELECT COUNT(*) FROM fresh);", "COMMIT TRANSACTION;", "SELECT written;"]
@@ -100,7 +103,11 @@ def _bare(sql: str) -> str:
     return sql.strip().rstrip(";")
 
 
-def _difference(fact: Fact) -> str:
+def _over(sql: str, held: tuple[str, ...]) -> str:
+    return _bare(models.over(models.expand(sql, held), held))
+
+
+def _difference(fact: Fact, held: tuple[str, ...]) -> str:
     """The first row of a fact that is not all zeros, as text; 'no row' where there is none; NULL where the fact holds.
 
     A fact's columns have no names: the empty first part of the union gives them some.
@@ -112,7 +119,7 @@ def _difference(fact: Fact) -> str:
     return (
         f"  SELECT CASE WHEN COUNT(*) = 0 THEN 'no row' ELSE MAX(CASE WHEN {off} THEN CONCAT({text}) END) END\n  FROM (\n"
         f"    SELECT {heads} FROM UNNEST([1]) AS nothing WHERE FALSE\n    UNION ALL\n"
-        f"    ({models.expand(fact.difference_sql).strip().rstrip(';')})\n  ) AS differences"
+        f"    ({_over(fact.difference_sql, held)})\n  ) AS differences"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -123,14 +124,15 @@ def tables_read(name: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)
-def expand(sql: str) -> str:
+def expand(sql: str, held: tuple[str, ...] = ()) -> str:
     """The statement with every staging model that it reads put in front of it, so that their `@start_date` and `@end_date` reach the raw tables:
-    a day then costs a day. Unchanged when it reads none. The views of the same names show the same models over all days.
+    a day then costs a day. Unchanged when it reads none. The views of the same names show the same models over all days. Names in `held` stay as
+    they are: `over` says where their rows lie.
     """
     wanted: set[str] = set()
 
     def collect(text: str) -> None:
-        for name in dialect.references(text) & all_models().keys():
+        for name in dialect.references(text) & all_models().keys() - set(held):
             if name.startswith("stg_") and name not in wanted and _is_ranged(name):
                 wanted.add(name)
                 collect(all_models()[name].sql)
@@ -140,6 +142,26 @@ def expand(sql: str) -> str:
         return sql
     parts = ",\n".join(f"{name} AS (\n{_bare(all_models()[name].sql)}\n)" for name in all_models() if name in wanted)
     return f"WITH {parts}\nSELECT * FROM (\n{_bare(sql)}\n) AS expanded"
+
+
+@lru_cache(maxsize=64)
+def shared(statements: tuple[str, ...]) -> tuple[str, ...]:
+    """Staging of a day range that several of these statements read: computed once, it serves a fact and its proofs."""
+    read = Counter(name for sql in statements for name in dialect.references(sql) & all_models().keys())
+    return tuple(name for name in all_models() if name.startswith("stg_") and read[name] > 1 and _is_ranged(name))
+
+
+def staged(name: str, date_column: str | None) -> str:
+    """What a staging model gives for `@start_date` to `@end_date`: the rows of its table `held_<name>`."""
+    where = f" WHERE {date_column} BETWEEN @start_date AND @end_date" if date_column in tables.BY_NAME[name].column_names else ""
+    return expand(f"SELECT * FROM {name}{where}")
+
+
+def over(select: str, held: tuple[str, ...]) -> str:
+    """A statement of any engine that reads the tables `held_<name>` where it names `<name>`, and nobody else does: no view sees them."""
+    if not held:
+        return select
+    return f"WITH {', '.join(f'{name} AS (SELECT * FROM held_{name})' for name in held)}\nSELECT * FROM (\n{_bare(select)}\n) AS asked"
 
 
 def question(sql: str, parameters: Mapping[str, object] | None) -> str:

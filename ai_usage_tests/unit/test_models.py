@@ -14,7 +14,8 @@ from sqlglot import exp
 import ai_usage
 from ai_usage import tables
 from ai_usage.tables.schema import Type
-from ai_usage.warehouse import dialect, models, sheet_models, vendor_models
+from ai_usage.transform.invariants import FACTS
+from ai_usage.warehouse import bigquery_sql, dialect, models, sheet_models, vendor_models
 from ai_usage_tests.fixtures.desk import NOON, Desk
 
 ROOT = models.sql_root()
@@ -97,6 +98,17 @@ def test_models_come_after_their_inputs() -> None:
         for other in model.inputs:
             if other in order and other != model.table.name:
                 assert order.index(other) < order.index(model.table.name), (other, model.table.name)
+
+
+@pytest.mark.parametrize(("fact", "staging"), [("fct_cost_daily", "stg_cost"), ("fct_usage_daily", "stg_usage")])
+def test_a_fact_and_its_proofs_compute_their_staging_once(fact: str, staging: str) -> None:
+    """BigQuery bills each reading of raw tables, and DuckDB plans for a quarter of a second: what stands in the script once is read once."""
+    model = models.model(fact)
+    statements = (model.sql, *(proof.difference_sql for proof in FACTS[fact]))
+    assert models.shared(statements) == (staging,)
+    reads = re.compile(r"FROM raw_cursor_(?:events|usage)\b")
+    script = bigquery_sql.replacement(model.table, model.sql, FACTS[fact])
+    assert len(reads.findall(script)) == len(reads.findall(models.expand(f"SELECT * FROM {staging}"))) > 0
 
 
 def test_an_unknown_model_is_named_with_what_there_is() -> None:
