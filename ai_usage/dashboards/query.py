@@ -68,8 +68,8 @@ def card_query(card: Card, values: FilterValues | None = None, *, grain: str = "
     dimensions = card.dimensions if pivot else list(card.group_by)
     columns = [f"{_dimension(d, grain)} AS `{d.column}`" for d in dimensions]
     columns += [f"{measure_sql(m)} AS `{m.key}`" for m in card.measures]
-    where, params = _where(card, values)
     rows = lines_of(card.source.text, *_needed(card, dimensions, values))
+    where, params = _where(card, values, rows)
     lines = ["SELECT " + ",\n  ".join(columns), "FROM (", rows, ") AS card"]
     if where:
         lines.append("WHERE " + " AND ".join(where))
@@ -169,7 +169,7 @@ def measure_sql(measure: Measure) -> str:
     return f"{name.upper()}(card.`{column}`)"
 
 
-def _where(card: Card, values: FilterValues) -> tuple[list[str], dict[str, Any]]:
+def _where(card: Card, values: FilterValues, rows: str) -> tuple[list[str], dict[str, Any]]:
     where: list[str] = []
     params: dict[str, Any] = {}
     day = card.filters.get("date")
@@ -178,6 +178,9 @@ def _where(card: Card, values: FilterValues) -> tuple[list[str], dict[str, Any]]
         if day is not None and bound is not None:
             where.append(f"card.`{day}` {sign} @{name}")
             params[name] = bound
+    if card.latest:
+        dated = f" WHERE {' AND '.join(where)}" if where else ""
+        where.append(f"card.`{day}` = (SELECT MAX(card.`{day}`) FROM (\n{rows}\n) AS card{dated})")
     for key, chosen in ({key: [value] for key, value in card.unset.items()} | {k: v for k, v in values.chosen.items() if v}).items():
         if key == "date":
             raise SpecError(f"card {card.key}: the filter `date` takes date_from and date_to, not values; pass those.")

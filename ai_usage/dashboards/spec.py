@@ -28,7 +28,7 @@ __all__ = [
     "load_dashboards",
 ]
 
-Kind = Literal["kpi", "line", "bar", "stacked_bar", "heatmap", "table", "note"]
+Kind = Literal["kpi", "line", "bar", "stacked_bar", "heatmap", "bridge", "table", "note"]
 Unit = Literal[
     "usd", "count", "pct", "tokens", "lines", "people", "requests", "sessions", "commits", "pull_requests",
     "days", "person_days", "rows", "usd_per_line", "usd_per_commit", "usd_per_person", "usd_per_day", "usd_per_million_tokens",
@@ -182,6 +182,8 @@ class Card(Strict):
     limit: Annotated[int, Field(ge=1)] | None = None
     compare: bool = False
     """Whether the first measure stands beside the period before: `query.compared_period`, one rule for every card."""
+    latest: bool = False
+    """Of the months that the period touches only the last on record: figures of several would not add up."""
     band: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
     """Measure keys of the low and the high end of the first measure's range."""
     empty: str | None = None
@@ -252,6 +254,7 @@ class Card(Strict):
             "line": (over_time, several),
             "bar": (groups in (1, 2) and measures == 1, "a bar has one measure and one or two group_by columns"),
             "stacked_bar": (groups == 2 and measures == 1, "a stacked_bar has one measure and two group_by columns"),
+            "bridge": (groups == 1 and measures == 1, "a bridge has one measure and one group_by column, whose first label is where it starts"),
             "heatmap": (groups == 2 and measures == 1, "a heatmap has one measure and two group_by columns"),
             "table": (groups >= 1 and measures >= 1, "a table has at least one group_by column and one measure"),
         }[self.kind]
@@ -260,7 +263,8 @@ class Card(Strict):
         is_sum = self.measures[0].sum is not None
         dated = self.kind != "line" or self.group_by[0].grain is not None
         yield dated, "a line runs over time; give its first group_by column a `grain`"
-        yield self.kind != "stacked_bar" or is_sum, "only sums can be stacked; use `sum`, or kind line or bar"
+        yield self.kind not in ("stacked_bar", "bridge") or is_sum, "only sums can be stacked; use `sum`, or kind line or bar"
+        yield not self.latest or self.of_months, "`latest` is of cards whose filters map `date` to `month`"
         spread = self.kind == "table" and is_sum
         yield not self.pivot or spread, "`pivot` spreads the first measure of a table, which must be a `sum`"
         compared = self.kind in ("kpi", "table") and "date" in self.filters

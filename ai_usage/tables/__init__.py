@@ -26,7 +26,7 @@ def __getattr__(name: str) -> object:
     """The sets of tables, made of every module that declares some."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ai_usage.tables import alerts, books, checks, curated, focus, forgetting, marts, operations, raw, sheet, staging, tabs, totals
+    from ai_usage.tables import alerts, answers, books, checks, curated, focus, forgetting, marts, operations, raw, sheet, staging, tabs, totals
 
     own = list(vendors.parts("tables"))
     made: dict[str, tuple[Table, ...]] = {
@@ -39,7 +39,7 @@ def __getattr__(name: str) -> object:
         "CURATED": (*curated.CURATED, books.fct_cost_corrections, *totals.CURATED),
         "BOOKS": books.BOOKS,
         "OPERATIONS": (*forgetting.OPERATIONS, *operations.OPERATIONS, *alerts.ALERTS),
-        "MARTS": (*marts.MARTS, *checks.MARTS, operations.vw_certificate, alerts.vw_alerts),
+        "MARTS": (*marts.MARTS, *answers.MARTS, *checks.MARTS, operations.vw_certificate, alerts.vw_alerts),
     }  # fmt: skip
     found = tuple(table for tables in made.values() for table in tables)
     globals().update(made, ALL=found, BY_NAME={table.name: table for table in found})

@@ -123,7 +123,21 @@ def test_a_period_takes_every_month_that_it_touches(marts: duckdb.DuckDBPyConnec
     )
     assert card_query(board.card("billed_cost"), period).params["date_from"] == date(2026, 10, 2)
     months = [c for d in DASHBOARDS.values() for c in d.cards if c.kind != "note" and c.of_months]
-    assert {c.scope for c in months} == {"Months that the period touches"}, "and each says so"
+    assert {c.scope for c in months if not c.latest} == {"Months that the period touches"}, "and each says so"
+    assert {c.scope for c in months if c.latest} == {"Latest month of the period, beside the month before"}
+
+
+def test_of_a_period_of_several_months_the_latest_counts(marts: duckdb.DuckDBPyConnection) -> None:
+    """A bridge over September and October beside one of October alone: bridges of several months do not add up. A person does not choose the month."""
+    card = DASHBOARDS["executive_summary"].card("why_changed")
+    october, both = FilterValues(date(2026, 10, 1), date(2026, 10, 31)), FilterValues(date(2026, 9, 1), date(2026, 10, 31))
+    assert run(marts, card_query(card, both)) == run(marts, card_query(card, october)) == run(marts, card_query(card))
+    told = {r["driver"]: r["amount"] for r in run(marts, card_query(card, october))}
+    before, now = (marts.execute("SELECT SUM(cost_usd) FROM vw_cost_allocation WHERE cost_date BETWEEN ? AND ?", p).fetchone() for p in (
+        (date(2026, 9, 1), date(2026, 9, 30)), (date(2026, 10, 1), date(2026, 10, 31))))  # fmt: skip
+    assert (told["before"],) == before and (sum(told.values()),) == now
+    one = FilterValues(date(2026, 9, 1), date(2026, 10, 31), {"user": ["nobody@example.com"]})
+    assert run(marts, card_query(card, one)) == []
 
 
 NET = {

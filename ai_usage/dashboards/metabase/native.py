@@ -67,7 +67,7 @@ def native(dashboard: Dashboard, card: Card, config: MetabaseConfig, *, last_day
     groups = _groups(card, spread)
     if groups:
         lines.append("GROUP BY " + ", ".join(str(i + 1) for i in range(len(groups))))
-        lines.append("ORDER BY " + ", ".join(_order(card, groups)))
+        lines.append("ORDER BY " + ", ".join([_place(dashboard, card)] if card.kind == "bridge" else _order(card, groups)))
     if not alert and card.kind in ("bar", "table") and (card.limit or card.kind == "table"):
         lines.append(f"LIMIT {card.limit or ROW_LIMIT}")
     text = "\n".join(lines)
@@ -141,7 +141,11 @@ def _condition(card: Card, config: MetabaseConfig, tag: Tag) -> exp.Expr:
     """Where a filter acts. A field filter compares one column, so a period alone cannot say which months it touches: the calendar does."""
     if tag.table == CALENDAR:
         days = f"SELECT month FROM {config.database.table(CALENDAR)} WHERE TRUE AND __filter_{tag.name}__"
-        return sqlglot.parse_one(f"month IN ({days})", read="bigquery")
+        touched = f"month IN ({days})"
+        if card.latest:
+            month = card.filter_source("date")
+            touched = f"{month} = (SELECT MAX({month}) FROM {config.database.table(card.source.view)} WHERE {touched})"
+        return sqlglot.parse_one(touched, read="bigquery")
     if tag.name in card.unset:
         return sqlglot.parse_one(f"(`{tag.column}` = {_text(card.unset[tag.name])} AND __instead_{tag.name}__)", read="bigquery")
     return exp.column(f"__filter_{tag.name}__")
@@ -208,6 +212,13 @@ def _order(card: Card, groups: list[Dimension]) -> list[str]:
     names = [d.column for d in groups]
     order = [f"`{card.sort.by}` {card.sort.order.upper()}"] if card.sort else []
     return order + [f"`{name}`" for name in names if not (card.sort and card.sort.by == name)]
+
+
+def _place(dashboard: Dashboard, card: Card) -> str:
+    """The order of `labels.yaml`: a bridge is walked from its start."""
+    column = card.group_by[0].column
+    cases = " ".join(f"WHEN {_text(value)} THEN {place}" for place, value in enumerate(dashboard.labels.get(column, {})))
+    return f"MIN(CASE card.`{column}` {cases} END)"
 
 
 def _largest_rows(card: Card, text: str) -> str:

@@ -29,7 +29,7 @@ def display(card: Card) -> str:
         return "table"
     if card.kind == "bar" and card.group_by[0].grain is None and len(card.group_by) == 1:
         return "row"
-    return "line" if card.kind == "line" else "bar"
+    return {"line": "line", "bridge": "waterfall"}.get(card.kind, "bar")
 
 
 def settings(dashboard: Dashboard, card: Card, query: Native) -> dict[str, Any]:
@@ -94,6 +94,8 @@ def _chart(dashboard: Dashboard, card: Card) -> dict[str, Any]:
         made["stackable.stack_type"] = "stacked"
     if not over_time:
         made["graph.show_values"] = True
+    if card.kind == "bridge":
+        made |= {"waterfall.show_total": True, "waterfall.increase_color": COLOURS[1], "waterfall.decrease_color": COLOURS[0], "waterfall.total_color": COLOURS[7]}
     return made
 
 

@@ -8,9 +8,11 @@ AIU.rowsFor = (card, data, state, period = state.range) => {
   for (const [key, name] of Object.entries(card.filters)) {
     const { values, codes } = data.columns[name];
     const chosen = key === "date" ? null : state.chosen[key]?.length ? state.chosen[key] : card.unset?.[key] && [card.unset[key]];
-    if (key === "date" ? !(range.from || range.to) : !chosen?.length) continue;
+    if (key === "date" ? !(range.from || range.to || card.latest) : !chosen?.length) continue;
+    const inside = (v) => (!range.from || v >= range.from) && (!range.to || v <= range.to);
+    const last = card.latest ? values.filter(inside).at(-1) : null; // values of dates are sorted
     const pass = key === "date"
-      ? values.map((v) => (!range.from || v >= range.from) && (!range.to || v <= range.to))
+      ? values.map((v) => inside(v) && (!card.latest || v === last))
       : values.map((v) => chosen.includes(v));
     tests.push([codes, Uint8Array.from(pass, Number)]);
   }

@@ -113,7 +113,7 @@ AIU.card = (dashboard, card) => {
   });
   const tools = AIU.el("div", { class: "tools" });
   const body = AIU.el("div", { class: "body" });
-  const charted = ["line", "bar", "stacked_bar", "heatmap"].includes(card.kind);
+  const charted = ["line", "bar", "stacked_bar", "heatmap", "bridge"].includes(card.kind);
   let asTable = false;
   let held = null;
   let latest = null;
@@ -171,7 +171,8 @@ AIU.card = (dashboard, card) => {
       body.querySelector(".scroll").scrollTop = top;
     } else if (Object.values(result.groups).every((g) => g.figures[card.measures[0].key] === null)) {
       body.append(AIU.el("p", { class: "empty", text: "Not reported by the platforms in this selection." }));
-    } else if (card.kind === "heatmap") body.append(AIU.heatmap(dashboard, card, { ...result, data }));
+    } else if (card.kind === "bridge") AIU.bridge(body, dashboard, card, data, result);
+    else if (card.kind === "heatmap") body.append(AIU.heatmap(dashboard, card, { ...result, data }));
     else if (card.group_by[0].grain) {
       held = AIU.timeChart(body, dashboard, card, data, result);
       await held.ready;

@@ -43,6 +43,7 @@ AIU.table = (dashboard, card, result) => {
   const rank = card.group_by.map((d) => new Map(AIU.ordered(dashboard, d.column, new Set(rows.map((r) => r.keys[card.group_by.indexOf(d)]))).map((v, i) => [v, i])));
   rows.sort((a, b) => rank.reduce((order, r, i) => order || r.get(a.keys[i]) - r.get(b.keys[i]), 0));
   const table = { columns, rows, total };
+  if (card.kind === "bridge") return table; // walked from its start
   const by = card.sort?.by ?? (card.group_by.some((d) => d.grain) ? card.group_by[0].column : null);
   AIU.sortTable(table, Math.max(0, columns.findIndex((c) => c.key === by)), card.sort?.order ?? "asc");
   return table;
