@@ -23,7 +23,8 @@ def why(
     from_: Annotated[datetime | None, typer.Option("--from", formats=DAY, help="First UTC day of a period of your own.")] = None,
     to: Annotated[datetime | None, typer.Option("--to", formats=DAY, help="Its last UTC day.")] = None,
     before_from: Annotated[
-        datetime | None, typer.Option("--before-from", formats=DAY, help="First UTC day of what it stands beside; default: the period before.")
+        datetime | None,
+        typer.Option("--before-from", formats=DAY, help="First UTC day of what it stands beside; default: the period before."),
     ] = None,
     before_to: Annotated[datetime | None, typer.Option("--before-to", formats=DAY, help="Its last UTC day.")] = None,
     by: Annotated[str | None, typer.Option(help="department, platform or person: the parts of each.")] = None,
@@ -51,7 +52,11 @@ def why(
             rows = drivers(warehouse, later, earlier, by)
         _show(rows, by, format_)
     before, total = (sum((r["amount_usd"] for r in rows if r["driver"] == "before" or whole), Decimal(0)) for whole in (False, True))
-    err.print(f"{earlier}: {before:f} USD; {later}: {total:f} USD; change {total - before:+f} USD, of which the parts are all.", soft_wrap=True, highlight=False)
+    err.print(
+        f"{earlier}: {before:f} USD; {later}: {total:f} USD; change {total - before:+f} USD, of which the parts are all.",
+        soft_wrap=True,
+        highlight=False,
+    )
 
 
 def _show(rows: list[dict[str, Any]], by: str | None, format_: str) -> None:

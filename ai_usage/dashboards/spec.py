@@ -254,7 +254,10 @@ class Card(Strict):
             "line": (over_time, several),
             "bar": (groups in (1, 2) and measures == 1, "a bar has one measure and one or two group_by columns"),
             "stacked_bar": (groups == 2 and measures == 1, "a stacked_bar has one measure and two group_by columns"),
-            "bridge": (groups == 1 and measures == 1, "a bridge has one measure and one group_by column, whose first label is where it starts"),
+            "bridge": (
+                groups == 1 and measures == 1,
+                "a bridge has one measure and one group_by column, whose first label is where it starts",
+            ),
             "heatmap": (groups == 2 and measures == 1, "a heatmap has one measure and two group_by columns"),
             "table": (groups >= 1 and measures >= 1, "a table has at least one group_by column and one measure"),
         }[self.kind]

@@ -54,9 +54,13 @@ def month_drivers(warehouse: Warehouse, month: date, by: str | None = None) -> t
     Raises DriversError where the month or the whole month before is not on record.
     """
     asked = {"month": month}
-    days = warehouse.select(f"SELECT DISTINCT later_from, later_to, earlier_from, earlier_to FROM {VIEW} WHERE month = @month", asked).to_pylist()
+    days = warehouse.select(
+        f"SELECT DISTINCT later_from, later_to, earlier_from, earlier_to FROM {VIEW} WHERE month = @month", asked
+    ).to_pylist()
     if not days:
-        raise DriversError(f"{month:%Y-%m} has no whole month before it on record; choose a later one, or two periods with --from and --before-from.")
+        raise DriversError(
+            f"{month:%Y-%m} has no whole month before it on record; choose a later one, or two periods with --from and --before-from."
+        )
     (one,) = days
     rows = warehouse.select(_summed(f"SELECT * FROM {VIEW} WHERE month = @month", by), asked).to_pylist()
     return Period(one["later_from"], one["later_to"]), Period(one["earlier_from"], one["earlier_to"]), rows
@@ -86,7 +90,11 @@ def drivers(warehouse: Warehouse, later: Period, earlier: Period, by: str | None
     (held,) = warehouse.select("SELECT MIN(cost_date) AS first_day, MAX(cost_date) AS last_day FROM agg_cost_days").to_pylist()
     for period in (later, earlier):
         if held["first_day"] is None or period.first < held["first_day"] or period.last > held["last_day"]:
-            known = f"which are {held['first_day']} to {held['last_day']}" if held["first_day"] else "of which there are none; run ai-usage run first"
+            known = (
+                f"which are {held['first_day']} to {held['last_day']}"
+                if held["first_day"]
+                else "of which there are none; run ai-usage run first"
+            )
             raise DriversError(f"{period} is not within the days on record, {known}.")
     asked = {"later_from": later.first, "later_to": later.last, "earlier_from": earlier.first, "earlier_to": earlier.last}
     return warehouse.select(_summed(_between(models.model(VIEW).sql), by), asked).to_pylist()

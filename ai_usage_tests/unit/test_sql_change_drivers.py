@@ -130,7 +130,9 @@ def moved(c: Case) -> dict:
 def seats(c: Case, before: str, now: str, *prices: int) -> None:
     for side, usd in enumerate((before, now)):
         c.cost(side, usd, cost_type="subscription", attribution="seat")
-    SEATS.append({"platform": c.name, "plan": "p", "seats": 1, "price_usd": N(40), "valid_from": D(2026, 1, 1), "valid_to": D(2026, 10, 31)})
+    SEATS.append(
+        {"platform": c.name, "plan": "p", "seats": 1, "price_usd": N(40), "valid_from": D(2026, 1, 1), "valid_to": D(2026, 10, 31)}
+    )
     SEATS.extend({"platform": c.name, "plan": f"p{n}", "seats": 1, "price_usd": N(usd), "valid_from": NOV} for n, usd in enumerate(prices))
 
 
@@ -248,7 +250,13 @@ def by_orders(sides: list[dict[str, Any]]) -> dict[str, Fraction]:
             mixed = sides[which["model_mix"]]
             tokens, usd, covered = sides[at["price"]]["models"][m]
             own = sides[at["plan_cover"]]["models"][m]
-            total += Fraction(mixed["models"][m][0], mixed["tokens"]) * Fraction(usd + covered) / tokens * Fraction(own[1]) / Fraction(own[1] + own[2])
+            total += (
+                Fraction(mixed["models"][m][0], mixed["tokens"])
+                * Fraction(usd + covered)
+                / tokens
+                * Fraction(own[1])
+                / Fraction(own[1] + own[2])
+            )
         return volume * total
 
     found: dict[str, Fraction] = defaultdict(Fraction)
@@ -327,7 +335,9 @@ def test_random_companies_agree_with_all_orders(new_desk: Callable[[], Desk], se
     there, back = (drivers(desk.warehouse, *sides) for sides in itertools.permutations((Period(NOV, END), Period(OCT, D(2026, 10, 31)))))
     signs = {r["driver"]: r["amount_usd"] for r in there if r["driver"] != "before" and r["amount_usd"]}
     assert signs == {r["driver"]: -r["amount_usd"] for r in back if r["driver"] != "before" and r["amount_usd"]}
-    assert month_drivers(desk.warehouse, NOV) == (Period(NOV, END), Period(OCT, D(2026, 10, 31)), there), "the command and the mart say the same"
+    assert month_drivers(desk.warehouse, NOV) == (Period(NOV, END), Period(OCT, D(2026, 10, 31)), there), (
+        "the command and the mart say the same"
+    )
 
 
 def test_periods_that_cannot_be_compared_are_refused(desk: Desk) -> None:

@@ -1,7 +1,7 @@
--- Why cost changed from one period to the next: an exact bridge from each month to the one before it, in parts that sum to the change. A month that still
--- runs stands beside the same days of the month before. Parts are Shapley values of
--- days of use x requests a day x tokens a request x model mix x price x share that no plan covers, for each person and platform: the mean over every order
--- in which the factors could have changed, so that no order counts. Counted in whole 1e-9 USD; what division leaves over stands with the price.
+-- Why cost changed from one period to the next: an exact bridge from each month to the one before it, in parts that sum to the change. A month that
+-- still runs stands beside the same days of the month before. Parts are Shapley values of
+-- days of use x requests a day x tokens a request x model mix x price x share that no plan covers, for each person and platform: the mean over every
+-- order in which the factors could have changed, so that no order counts. Counted in whole 1e-9 USD; what division leaves over stands with the price.
 -- A person in several departments brings each the share of cost that they had there; the rest is the move, and moves sum to zero.
 -- Grain: month, department, platform, user_email, driver. The row `before` is the earlier period's cost; the others are the change.
 -- `ai-usage why` puts other periods in place of `periods`. Inputs: vw_cost_booked, fct_usage_daily, agg_person_days, agg_cost_days, agg_cost_months,
@@ -68,7 +68,7 @@ costs AS (
     DIV(CAST(SUM(b.cost_usd) * 1000000000 AS NUMERIC), CAST(1 AS NUMERIC)) AS nano
   FROM vw_cost_booked AS b
   INNER JOIN spans AS s ON b.booked_on = s.day
-  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+  GROUP BY pair, side, platform, user_email, department, class, model, kind
 ),
 
 used AS (
@@ -88,7 +88,7 @@ used AS (
     SUM(COALESCE(u.included_usd, CAST(0 AS NUMERIC))) AS included_usd
   FROM fct_usage_daily AS u
   INNER JOIN spans AS s ON u.usage_date = s.day
-  GROUP BY 1, 2, 3, 4, 5, 6
+  GROUP BY pair, side, platform, user_email, model, usage_date
 ),
 
 -- Platforms whose bill names the kind of token: there each kind of a model has its own price.
@@ -270,7 +270,8 @@ ways AS (
   CROSS JOIN UNNEST([0, 1]) AS c
 ),
 
--- A factor's Shapley value: what it adds to each way without it, weighted by k! (5 - k)! / 6! = 10, 2, 1, 1, 2, 10 sixtieths of a way with k later factors.
+-- A factor's Shapley value: what it adds to each way without it, weighted by k! (5 - k)! / 6!, which is 10, 2, 1, 1, 2, 10 sixtieths for k later
+-- factors.
 weighted AS (
   SELECT
     pair,

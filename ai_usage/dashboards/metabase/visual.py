@@ -95,7 +95,12 @@ def _chart(dashboard: Dashboard, card: Card) -> dict[str, Any]:
     if not over_time:
         made["graph.show_values"] = True
     if card.kind == "bridge":
-        made |= {"waterfall.show_total": True, "waterfall.increase_color": COLOURS[1], "waterfall.decrease_color": COLOURS[0], "waterfall.total_color": COLOURS[7]}
+        made |= {
+            "waterfall.show_total": True,
+            "waterfall.increase_color": COLOURS[1],
+            "waterfall.decrease_color": COLOURS[0],
+            "waterfall.total_color": COLOURS[7],
+        }
     return made
 
 
