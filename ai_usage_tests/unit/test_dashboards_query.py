@@ -59,7 +59,7 @@ def run(connection: duckdb.DuckDBPyConnection, query: CardQuery) -> list[dict[st
 def test_every_card_answers_with_and_without_each_filter(marts: duckdb.DuckDBPyConnection, name: str) -> None:
     key, card_key = name.split("/")
     card = DASHBOARDS[key].card(card_key)
-    saturday = date(2026, 10, 31)
+    saturday = date(2026, 9, 26) if card.kind != "note" and card.latest else date(2026, 10, 31)  # of all dates the latest month is October
     everything = run(marts, card_query(card))
     quiet = run(marts, card_query(card, FilterValues(saturday, saturday)))
     if name == "cost_allocation/duplicate_accounts":  # nobody of the synthetic company has two; unit/test_sql_identity.py has

@@ -414,8 +414,8 @@ weights AS (
       WHEN l.gross0 <= 0 THEN p.gross1
       WHEN l.gross1 <= 0 THEN p.gross0
       ELSE
-        DIV(CAST(p.gross0 * 1000000000000 AS NUMERIC), CAST(l.gross0 AS NUMERIC))
-        + DIV(CAST(p.gross1 * 1000000000000 AS NUMERIC), CAST(l.gross1 AS NUMERIC))
+        DIV(CAST(p.gross0 * 1000000000 AS NUMERIC), CAST(l.gross0 AS NUMERIC))
+        + DIV(CAST(p.gross1 * 1000000000 AS NUMERIC), CAST(l.gross1 AS NUMERIC))
     END AS weight
   FROM placed AS p
   INNER JOIN leaves AS l ON p.pair = l.pair AND p.platform = l.platform AND p.user_email = l.user_email
