@@ -26,7 +26,22 @@ def __getattr__(name: str) -> object:
     """The sets of tables, made of every module that declares some."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ai_usage.tables import alerts, answers, books, checks, curated, focus, forgetting, marts, operations, raw, sheet, staging, tabs, totals
+    from ai_usage.tables import (
+        alerts,
+        answers,
+        books,
+        checks,
+        curated,
+        focus,
+        forgetting,
+        marts,
+        operations,
+        raw,
+        sheet,
+        staging,
+        tabs,
+        totals,
+    )
 
     own = list(vendors.parts("tables"))
     made: dict[str, tuple[Table, ...]] = {
