@@ -416,7 +416,11 @@ def test_the_rows_are_rich(asked: Asked) -> None:
     """Else the rest proves little: no table that a model reads is empty, and money is negative, tiny, huge, split, seated and unowned."""
     read = {name for model in MODELS for name in model.inputs if not tables.BY_NAME[name].view}
     with asked.built[0].warehouse._reading() as con:
-        empty = [n for n in sorted(read | {v.name for v in VIEWS} - set(OF_MONTHS)) if con.execute(f"SELECT COUNT(*) FROM {n}").fetchone()[0] == 0]
+        empty = [
+            n
+            for n in sorted(read | {v.name for v in VIEWS} - set(OF_MONTHS))
+            if con.execute(f"SELECT COUNT(*) FROM {n}").fetchone()[0] == 0
+        ]
         assert empty == []
         said = con.execute(
             "SELECT MIN(cost_usd), MAX(cost_usd), LIST(DISTINCT attribution), LIST(DISTINCT platform) FROM fct_cost_daily"
