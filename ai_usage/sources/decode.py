@@ -43,8 +43,9 @@ _WORDS = {
     Type.DATE: "a date like 2026-01-31", Type.TIMESTAMP: "an instant",
 }  # fmt: skip
 _KIND_WORDS = {"string": "text", "int": "a whole number", "decimal": "a number", "cents": "a number", "bool": "true or false"}
-# No line of a bill, and no other quantity, is a trillion; what is left sums in NUMERIC without overflow.
-_ABSURD = {"decimal": 10**12, "cents": 10**14}
+# No line of a bill is 100 million USD, no other amount a billion, no count ten trillion (milliseconds since 1970 are fewer): a day's sum of what is
+# left fits a whole number of 64 bits, of tokens and of 1e-9 USD alike.
+_ABSURD = {"int": 10**13, "decimal": 10**9, "cents": 10**10}
 # A required field that no record has: from so many records on it is the contract that changed, not the records.
 _CONTRACT = 10
 # New fields are kept beside the declared ones, and each costs memory in every record.
@@ -138,6 +139,7 @@ class Decoder:
         self._options = ""
         self._bounds = ("", "")
         self._pointers: dict[str, str] = {}
+        self._twice: set[str] = set()  # fields that a record names more than once
         self._mended: tempfile.TemporaryDirectory[str] | None = None
         self.unknown_fields: tuple[str, ...] = ()
         self.absent_fields: tuple[str, ...] = ()
@@ -299,11 +301,14 @@ class Decoder:
         seen: dict[str, str] = {}  # dotted path -> JSON pointer, which survives keys that hold dots
         twins: dict[str, str] = {}  # a second key of the same dotted path, such as "a.b" beside {"a": {"b": ...}}, under its pointer
         sent: dict[int, set[str]] = {number: set() for number in range(len(walks))}
+        self._twice = set()
         paths = [_json_path(parent) if parent else "$" for parent in objects]
         for number, shape in self._con.execute("SELECT DISTINCT __walk, json_keys(__json, ?) FROM lines", [paths]).fetchall():
             for parent, keys in zip(objects, shape, strict=True):
                 for key in keys or ():
                     name = f"{parent}.{key}" if parent else key
+                    if name in known and name != endpoint.beside and keys.count(key) > 1:
+                        self._twice.add(name)
                     pointer = _pointer(*(parent.split(".") if parent else ()), key)
                     if not parent and pointer != _pointer(*name.split(".")) and (name in known or name.rpartition(".")[0] in objects):
                         twins[pointer] = pointer
@@ -347,16 +352,18 @@ class Decoder:
         shape = _shape(endpoint.fields)
         columns = ", ".join(f"{_text(name)}: {_text(_struct(node))}" for name, node in shape.items())
         flat = ", ".join(f"{_said(f, '.'.join(map(_quote, f.path.split('.'))))} AS {_quote(f.path)}" for f in endpoint.fields)
-        try:
-            self.careful = False
-            self._fill(
-                endpoint, f"SELECT CAST(file_index AS BIGINT) AS __walk, {flat} FROM read_json({self._options}, columns = {{{columns}}})"
-            )
-            if self._con.execute(f"SELECT coalesce(bool_or(__large), false) OR ({_booleans(endpoint)}) FROM parsed").fetchall()[0][0]:
+        self.careful = bool(self._twice)
+        if not self.careful:
+            try:
+                self._fill(
+                    endpoint,
+                    f"SELECT CAST(file_index AS BIGINT) AS __walk, {flat} FROM read_json({self._options}, columns = {{{columns}}})",
+                )
+                asked = f"SELECT coalesce(bool_or(__large), false) OR ({_booleans(endpoint)}) FROM parsed"
+                self.careful = bool(self._con.execute(asked).fetchall()[0][0])
+            except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException):
                 self.careful = True
-                self._fill(endpoint, self._each_field("lines"))
-        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException):
-            self.careful = True
+        if self.careful:
             self._fill(endpoint, self._each_field("lines"))
 
     def _fill(self, endpoint: Endpoint, fields: str) -> None:
@@ -421,7 +428,7 @@ class Decoder:
 
     def _laws(self, endpoint: Endpoint, *, each: bool) -> list[_Law]:
         """What must hold of a record. `each`: the fields were cast one by one, so that each cast must be judged; only there is a record's text at hand."""
-        laws: list[_Law] = []
+        laws = [_Law(p, _once(p), _value(p), "stands more than once", endpoint.remedy, reads=True) for p in sorted(self._twice)]
         paths = {f.path: f for f in endpoint.fields}
 
         def law(path: str, holds: str, reason: str, remedy: str = endpoint.remedy, *, reads: bool = False) -> None:
@@ -440,7 +447,7 @@ class Decoder:
             if f.kind == "int":
                 law(f.path, f"{cell} IS NULL OR {cell} = floor({cell})", "is not a whole number", reads=True)
             if f.kind in _ABSURD:
-                law(f.path, f"{cell} IS NULL OR abs({cell}) < {_ABSURD[f.kind]}", "is not an amount: it is a trillion or more", reads=True)
+                law(f.path, f"{cell} IS NULL OR abs({cell}) < {_ABSURD[f.kind]}", "is too large to be meant", reads=True)
         for c in self._own_columns(endpoint):
             expression = self._expression(endpoint, c)
             path = next(iter(named(expression)), c.name)
@@ -470,6 +477,12 @@ class Decoder:
             "(SELECT unnest(?) AS __path, unnest(?::DATE[]) AS usage_date, unnest(?) AS fetch_id) JOIN walks USING (__path)",
             [[path for path, _ in fetches], [day for _, day in fetches], list(fetches.values())],
         )
+
+
+def _once(path: str) -> str:
+    """Whether a record names a field at most once."""
+    parent, _, leaf = path.rpartition(".")
+    return f"len(list_filter(json_keys(__json, {_text(_json_path(parent) if parent else '$')}), x -> x = {_text(leaf)})) < 2"
 
 
 def _said(field: Field, value: str) -> str:

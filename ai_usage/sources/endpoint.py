@@ -61,6 +61,7 @@ class Endpoint:
     `whole_window`: a file speaks of its window as a whole and stands on the window's last day; without rows it says that nothing happened.
     `history_days`: how many days back the vendor answers, None where it documents none. `lag_days`: how many whole days after a day's end the
     vendor may still call it unfinished. `by_permission`: only some keys may read it, so it is expected once it has been held.
+    `beside`: the field that the client puts in front of a record's own, since the answer says it once for many records (`walk.beside`).
     `without`: which figures stay unknown where a vendor refuses the endpoint; None where a refusal is a failure, as for all that bills.
     `may_be_unknown`: columns that are NULL where the vendor leaves a part of them out, which is no fault of the record.
     `refusals`: the field in which the reader of a record says why it cannot be used, a JSON text of [{c: column, v: value, r: reason, m: remedy}];
@@ -84,6 +85,7 @@ class Endpoint:
     history_days: int | None = None
     lag_days: int = 0
     by_permission: bool = False
+    beside: str | None = None
     without: str | None = None
     may_be_unknown: frozenset[str] = frozenset()
     drift_remedy: str | None = None

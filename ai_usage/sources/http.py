@@ -154,6 +154,7 @@ class HttpClient:
         *,
         params: Params = None,
         json: Any = None,
+        headers: Mapping[str, str] | None = None,
         limit: RateLimit | None = None,
         stats: Stats | None = None,
         endpoint: str | None = None,
@@ -210,7 +211,7 @@ class HttpClient:
                         "window; nothing of it was stored, so raise the setting if it has so many, or report it to the vendor."
                     )
                 stats.add(requests=1)
-            return read(self._once(method, path, params, json, name, attempts))
+            return read(self._once(method, path, params, json, headers, name, attempts))
 
         try:
             return retrying(attempt)
@@ -232,13 +233,15 @@ class HttpClient:
         # What the vendor said, in brackets, may name people; it stands in the error, which a person reads, and not in the log.
         log.warning("%s%s", re.sub(r" \(.*\)", "", str(error), flags=re.DOTALL).rstrip("."), ending, extra=facts)
 
-    def _once(self, method: str, path: str, params: Params, json: Any, endpoint: str, attempt: int) -> Body:
+    def _once(
+        self, method: str, path: str, params: Params, json: Any, headers: Mapping[str, str] | None, endpoint: str, attempt: int
+    ) -> Body:
         """One request, counted and logged however it ends."""
         begun = time.monotonic()
         status: int | None = None
         request_id: str | None = None
         try:
-            body = self._send(method, path, params, json)
+            body = self._send(method, path, params, json, headers)
             status, request_id = 200, body.request_id
             return body
         except SourceError as error:
@@ -251,13 +254,20 @@ class HttpClient:
                 facts = {"source": self.source, "endpoint": endpoint, "attempt": attempt, "status": status, "request_id": request_id}
                 log.debug("%s %s %s answered %s", self.vendor, method, path, status, extra=facts | {"duration_s": round(seconds, 6)})
 
-    def _send(self, method: str, path: str, params: Params, json: Any) -> Body:
+    def _send(self, method: str, path: str, params: Params, json: Any, headers: Mapping[str, str] | None = None) -> Body:
         self.stats.add(requests=1)
         where = f"{self.vendor} {method} {path}"
         begun = time.monotonic()
         try:
             with self._session.request(
-                method, self.base_url + path, params=params, json=json, timeout=self._timeout_s, stream=True, proxies=self._proxies
+                method,
+                self.base_url + path,
+                params=params,
+                json=json,
+                headers=headers,
+                timeout=self._timeout_s,
+                stream=True,
+                proxies=self._proxies,
             ) as answer:
                 content = bounded.read(answer.raw, self._bounds)
             if answer.status_code == 200:

@@ -41,6 +41,18 @@ class FailedWalk:
     error: SourceError
 
 
+def beside(endpoint: Endpoint, value: bytes, record: bytes | memoryview) -> bytes:
+    """A record with the endpoint's field `beside` in front of its own, byte for byte. What is not an object stays as it is: the decoder rejects it.
+
+    `value` is JSON.
+    """
+    text = bytes(record).strip()
+    if not text.startswith(b"{"):
+        return text
+    rest = text[1:].lstrip()
+    return b'{"%b":%b%b%b' % (str(endpoint.beside).encode(), value, b"" if rest.startswith(b"}") else b",", rest)
+
+
 def walk(spool: Path, endpoint: Endpoint, window: Window, pages: Callable[[Stats], Iterator[Page]]) -> Spooled:
     """Spool every page that `pages` yields; start again, at most 3 times, when it finds that the set moved."""
     stats = Stats()

@@ -94,4 +94,8 @@ def read_sql(value: str, *, is_address: bool = False) -> str:
     if is_address:
         seen = f"CASE WHEN regexp_full_match({value}, '{_SIMPLE}') THEN {value} ELSE coalesce(nullif(regexp_extract({clean}, '{ADDRESS}', 1), ''), {seen}) END"
     nothing = ", ".join(f"'{text}'" for text in NOTHING)
-    return f"CASE WHEN length({seen}) > {max(map(len, NOTHING))} OR lower({seen}) NOT IN ({nothing}) THEN {seen} END"
+    # A list or an object where a name belongs is none: its text would be taken for one.
+    is_json = f"substr({value}, 1, 1) IN ('[', '{{') AND json_valid({value})"
+    return (
+        f"CASE WHEN {is_json} THEN NULL WHEN length({seen}) > {max(map(len, NOTHING))} OR lower({seen}) NOT IN ({nothing}) THEN {seen} END"
+    )

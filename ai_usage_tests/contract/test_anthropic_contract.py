@@ -136,7 +136,7 @@ def test_usage_is_tokens_by_class_and_requests(answers: Answers, anthropic: Anth
     rows = {(r["usage_date"].day, r["api_key_id"]): r for r in desk.ask("SELECT * FROM raw_anthropic_usage")}
     assert own(rows[1, ETL]) == {
         "usage_date": D(2026, 11, 1), "api_key_id": ETL, "account_id": None, "service_account_id": None, "workspace_id": PRODUCTION,
-        "model": "claude-sonnet-5", "service_tier": None, "context_window": None, "inference_geo": None, "uncached_input_tokens": 412633,
+        "model": "claude-sonnet-5", "service_tier": None, "context_window": None, "inference_geo": None, "speed": None, "uncached_input_tokens": 412633,
         "cache_read_tokens": 1204411, "cache_write_5m_tokens": 88000, "cache_write_1h_tokens": 0, "output_tokens": 166540,
         "web_search_requests": 0, "extra": None,
     }  # fmt: skip
@@ -462,11 +462,11 @@ def _gone(desk: Desk, endpoint: Endpoint, walk: Any, field: str) -> None:
     assert desk.one("SELECT state FROM raw_fetches") == "failed"
 
 
-@pytest.mark.parametrize("record", [None, 5, "text", [1]])
-def test_what_is_no_record_in_a_bucket_is_another_contract(answers: Answers, anthropic: AnthropicClient, record: Any) -> None:
+@pytest.mark.parametrize("record", [None, 5, "text", [1], {}])
+def test_what_is_no_record_in_a_bucket_costs_only_itself(answers: Answers, anthropic: AnthropicClient, desk: Desk, record: Any) -> None:
     give_bucket(answers, {"amount": "1", "currency": "USD"}, record)
-    with pytest.raises(ContractError, match="where a record belongs"):
-        anthropic.cost(ONE)
+    report = load(answers, desk, records.COST, anthropic.cost, ONE, on=None)
+    assert (report.rows, report.rejected, report.vendor_total_usd) == (1, 1, N("0.01"))
 
 
 @pytest.mark.parametrize("method", ["usage", "cost", "claude_code", "users", "api_keys", "workspaces", "workspace_members"])
@@ -523,11 +523,30 @@ def empty_bucket() -> dict[str, Any]:
 
 def test_an_api_of_before_2026_is_asked_for_the_dimensions_it_knows(answers: Answers, anthropic: AnthropicClient) -> None:
     answers.give(UNKNOWN_GROUP, 400)
+    answers.give(UNKNOWN_GROUP, 400)
     answers.give(empty_bucket())
     answers.give(empty_bucket())
     anthropic.usage(ONE)
     anthropic.usage(ONE)
-    assert [a.query["group_by[]"] for a in answers.asked] == [list(GROUPS), OLDER, OLDER]
+    assert [a.query["group_by[]"] for a in answers.asked] == [list(GROUPS), list(GROUPS[:-1]), OLDER, OLDER]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "group_by: 'speed' is not one of api_key_id, workspace_id", "speed: requires another beta",
+        "Unexpected value(s) `fast-mode-2026-02-01` for the `anthropic-beta` header",
+    ],
+)  # fmt: skip
+def test_a_beta_that_is_over_costs_the_speed_alone(answers: Answers, anthropic: AnthropicClient, said: str) -> None:
+    """The header goes with the question that needs it and with no other, and a refusal of either leaves the other dimensions."""
+    answers.give({"type": "error", "error": {"type": "invalid_request_error", "message": said}}, 400)
+    answers.give(empty_bucket())
+    answers.give(empty_bucket())
+    anthropic.usage(ONE)
+    anthropic.cost(ONE)
+    assert [a.headers.get("anthropic-beta") for a in answers.asked] == ["fast-mode-2026-02-01", None, None]
+    assert [a.query["group_by[]"] for a in answers.asked][:2] == [list(GROUPS), list(GROUPS[:-1])] and GROUPS[-1] == "speed"
 
 
 def test_every_window_in_flight_falls_back_to_the_older_dimensions(answers: Answers, anthropic: AnthropicClient) -> None:
@@ -535,7 +554,7 @@ def test_every_window_in_flight_falls_back_to_the_older_dimensions(answers: Answ
     together = threading.Barrier(4)
 
     def on(asked: Asked) -> Any:
-        if len(asked.query["group_by[]"]) == len(OLDER):
+        if "speed" not in asked.query["group_by[]"]:
             return empty_bucket()
         together.wait(10)
         answers.give(UNKNOWN_GROUP, 400)
@@ -553,6 +572,7 @@ def test_dimensions_refused_in_the_middle_drop_what_came_before(answers: Answers
     row = {"uncached_input_tokens": 1, "output_tokens": 1}
     days = [{"starting_at": f"2026-11-0{n}T00:00:00Z", "ending_at": f"2026-11-0{n + 1}T00:00:00Z", "results": [row]} for n in (1, 2)]
     answers.give({"data": days[:1], "has_more": True, "next_page": "page_2"})
+    answers.give(UNKNOWN_GROUP, 400)
     answers.give(UNKNOWN_GROUP, 400)
     answers.give({"data": days, "has_more": False, "next_page": None})
     assert anthropic.usage(Window(D(2026, 11, 1), D(2026, 11, 2))).records == 2

@@ -202,6 +202,52 @@ def test_usage_that_says_something_else_takes_no_line(desk: Desk, says: dict[str
     assert parts(desk) == [(None, N(20))]
 
 
+@pytest.mark.either_engine
+@pytest.mark.parametrize(
+    ("model", "says", "fast", "standard"),
+    [
+        ("claude-opus-5-5", "fast", 14, 7),  # twice
+        ("claude-opus-4-6-20260301", " Fast", 18, 3),  # six times
+        ("claude-opus-5-5", "standard", "10.5", "10.5"),
+        ("claude-opus-5-5", None, "10.5", "10.5"),
+    ],
+)
+def test_fast_tokens_are_dearer_and_no_line_says_which(desk: Desk, model: str, says: str | None, fast: Any, standard: Any) -> None:
+    """21 USD over one token of each key: a line names no speed, so its parts are weighted by list price, and say so."""
+    bill(desk, line(21, model=model))
+    usage(desk, used("f", 1, model=model, speed=says), used("s", 1, model=model, speed="standard"))
+    found = parts(desk, "api_key_id", "cost_usd", "attribution")
+    how = "allocated" if fast != standard else "token_share"
+    assert found == [("f", N(fast), how), ("s", N(standard), how)]
+
+
+def test_fast_and_standard_tokens_of_one_key_are_both_its_own(desk: Desk) -> None:
+    """1 fast token counts as 2: k has 2 + 1 of 4 parts. Long context is no surcharge on fast: 2 against 2 there."""
+    bill(desk, line(4), line(6, "uncached_input_tokens", context_window=None))
+    usage(
+        desk,
+        used("k", 1, speed="fast"), used("k", 1), used("o", 1),
+        used("k", speed="fast", context_window="200k-1M", uncached_input_tokens=1), used("o", context_window="200k-1M", uncached_input_tokens=1),
+    )  # fmt: skip
+    assert parts(desk, "api_key_id", "token_type", "cost_usd") == [
+        ("k", "output_tokens", N(3)), ("k", "uncached_input_tokens", N(3)), ("o", "output_tokens", N(1)), ("o", "uncached_input_tokens", N(3)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("tier", ["flex", "flex_discount", "Flex"])
+def test_flex_takes_a_line_that_no_other_usage_fits(desk: Desk, tier: str) -> None:
+    """The cost report documents no flex tier, so its money stands in a line of another: of 5 USD that only flex usage explains, and of no 3 USD that
+    standard usage does. A line without a tier is shared by tokens, as no price of flex is known, and says that it is an estimate."""
+    bill(desk, line(5), line(3, model="n"), line(8, model="o", service_tier=None))
+    usage(
+        desk, used("f", 1, service_tier=tier), used("f", 9, model="n", service_tier=tier), used("s", 1, model="n"),
+        used("f", 1, model="o", service_tier=tier), used("s", 3, model="o"),
+    )  # fmt: skip
+    assert parts(desk, "model", "api_key_id", "cost_usd", "attribution") == [
+        ("m", "f", N(5), "token_share"), ("n", "s", N(3), "token_share"), ("o", "f", N(2), "allocated"), ("o", "s", N(6), "allocated"),
+    ]  # fmt: skip
+
+
 def test_priority_tier_has_usage_and_no_bill(desk: Desk) -> None:
     """Its tokens take nothing of the standard line."""
     bill(desk, line(3))

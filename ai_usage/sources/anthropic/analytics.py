@@ -22,7 +22,7 @@ from ai_usage.sources.errors import MovingSetError, SourceError
 from ai_usage.sources.http import Stats
 from ai_usage.sources.spool import Spooled
 from ai_usage.sources.vendor import Reach
-from ai_usage.sources.walk import Page, walk
+from ai_usage.sources.walk import Page, beside, walk
 
 EARLIEST = date(2026, 1, 1)  # the vendor has nothing before
 DAYS = 31  # a question may span at most 31 days
@@ -180,7 +180,7 @@ class AnalyticsClient(AnthropicClient):
             for body, page, request in self._pages(
                 records.ENTERPRISE_USERS, _People, f"{_ROOT}/users", [("date", day), ("limit", str(ROWS))], "page", stats
             ):
-                found = [b'{"date":"' + day.encode() + b'",' + bytes(r).lstrip()[1:] for r in page.data]
+                found = [beside(records.ENTERPRISE_USERS, msgspec.json.encode(day), r) for r in page.data]
                 yield Page(found, request, {"has_more": page.has_more}, body)
 
         return walk(self._spool, records.ENTERPRISE_USERS, window, pages)

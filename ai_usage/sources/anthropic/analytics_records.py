@@ -10,25 +10,23 @@ from __future__ import annotations
 from typing import Any
 
 from ai_usage.sources.anthropic import analytics_tables
-from ai_usage.sources.anthropic.records import SOURCE, cents, sum_inside
-from ai_usage.sources.endpoint import Endpoint, Field, Rule
+from ai_usage.sources.anthropic.records import CURRENCY, DAY, SOURCE, billed, cents, sum_inside
+from ai_usage.sources.endpoint import Endpoint, Field, Rule, ids
 
 ENTERPRISE = "claude_enterprise"
 HISTORY = 365  # days back, at most
 # A day is finished up to 24 hours after its end, only some organisations' keys may read these, and a day older than the history is gone.
 _BETA: Any = {"history_days": HISTORY, "lag_days": 1, "by_permission": True}
-_DAY = 'substr("starting_at", 1, 10)'
-_DIMENSIONS = (
-    "actor_type", "agent_id", "api_key_id", "claude_tag_category", "claude_tag_user_id", "context_window", "cost_type", "deployment_id",
-    "environment_id", "inference_geo", "model", "organization_id", "product", "rbac_group_id", "service_tier", "session_id", "slack_channel_id",
-    "speed", "token_type", "user_profile_id", "workspace_id",
+_WHICH = (
+    "agent_id", "api_key_id", "claude_tag_user_id", "deployment_id", "environment_id", "model", "organization_id", "product", "rbac_group_id", "session_id",
+    "slack_channel_id", "user_profile_id", "workspace_id",
 )  # fmt: skip
+_HOW = ("actor_type", "claude_tag_category", "context_window", "cost_type", "inference_geo", "service_tier", "speed", "token_type")
 _GROUP = (
     Field("starting_at", required=True), Field("ending_at"),
-    *(Field(f"group.{name}") for name in _DIMENSIONS),
-    Field("group.actor.type"), Field("group.actor.user_id"), Field("group.actor.email_address", "email"), Field("group.actor.name"),
-    Field("group.actor.deleted", "bool"), Field("group.actor.service_account_id"), Field("group.actor.api_key_id"),
-    Field("group.actor.provider"), Field("group.actor.subject"),
+    *(Field(f"group.{name}") for name in _HOW), *ids(*(f"group.{name}" for name in _WHICH)),
+    Field("group.actor.type"), Field("group.actor.email_address", "email"), Field("group.actor.deleted", "bool"), Field("group.actor.provider"),
+    *ids(*(f"group.actor.{name}" for name in ("user_id", "name", "service_account_id", "api_key_id", "subject"))),
 )  # fmt: skip
 _WHO = {
     "actor_type": '"group.actor.type"', "actor_user_id": '"group.actor.user_id"', "actor_email": '"group.actor.email_address"',
@@ -43,7 +41,7 @@ _COST_FIELDS = (
 )  # fmt: skip
 _COST = {
     "cost_type": '"group.cost_type"', "token_type": '"group.token_type"', "amount_usd": cents("cost.amount"), "list_usd": cents("cost.list_amount"),
-    "currency": '"cost.currency"',
+    "currency": CURRENCY.format("cost.currency"),
 }  # fmt: skip
 _USAGE_FIELDS = (
     *_GROUP, Field("usage.uncached_input_tokens", "int", required=True), Field("usage.output_tokens", "int", required=True),
@@ -57,7 +55,7 @@ _TOKENS = {
     "cache_write_1h_tokens": '"usage.cache_creation.ephemeral_1h_input_tokens"', "output_tokens": '"usage.output_tokens"',
     "web_search_requests": '"usage.server_tool_use.web_search_requests"', "requests": '"usage.requests"',
 }  # fmt: skip
-_BILLED = 'CASE WHEN "cost.currency" = \'USD\' THEN "cost.amount" * 0.01 END'
+_BILLED = billed("cost.amount", "cost.currency")
 # The total is the vendor's own: classes of tokens that this declaration does not know would show as a difference.
 _WHOLE = (
     Rule(
@@ -72,19 +70,19 @@ _WHOLE = (
 
 COST = Endpoint(
     source=SOURCE, name="analytics/cost", table=analytics_tables.raw_anthropic_analytics_cost, fields=_COST_FIELDS, columns=_WHO | _PLACE | _COST,
-    usage_date=_DAY, vendor_total=_BILLED, staged_as="anthropic_analytics_cost", **_BETA,
+    usage_date=DAY, vendor_total=_BILLED, staged_as="anthropic_analytics_cost", **_BETA,
 )  # fmt: skip
 USAGE = Endpoint(
     source=SOURCE, name="analytics/usage", table=analytics_tables.raw_anthropic_analytics_usage, fields=_USAGE_FIELDS,
-    columns=_WHO | _PLACE | _TOKENS, usage_date=_DAY, rules=_WHOLE, **_BETA,
+    columns=_WHO | _PLACE | _TOKENS, usage_date=DAY, rules=_WHOLE, **_BETA,
 )  # fmt: skip
 ENTERPRISE_COST = Endpoint(
     source=ENTERPRISE, name="analytics/cost", table=analytics_tables.raw_claude_enterprise_cost, fields=_COST_FIELDS, columns=_WHO | _COST,
-    usage_date=_DAY, vendor_total=_BILLED, staged_as="claude_enterprise_cost", **_BETA,
+    usage_date=DAY, vendor_total=_BILLED, staged_as="claude_enterprise_cost", **_BETA,
 )  # fmt: skip
 ENTERPRISE_USAGE = Endpoint(
     source=ENTERPRISE, name="analytics/usage", table=analytics_tables.raw_claude_enterprise_usage, fields=_USAGE_FIELDS, columns=_WHO | _TOKENS,
-    usage_date=_DAY, rules=_WHOLE, **_BETA,
+    usage_date=DAY, rules=_WHOLE, **_BETA,
 )  # fmt: skip
 
 _CHAT = {
@@ -122,7 +120,7 @@ ENTERPRISE_USERS = Endpoint(
     table=analytics_tables.raw_claude_enterprise_users,
     fields=(
         # The day stands in the question only; the client puts it into each record.
-        Field("date", required=True), Field("user.id"), Field("user.email_address", "email"), Field("user.type"), Field("user.email", "email"),
+        Field("date", required=True), Field("user.id", "id"), Field("user.email_address", "email"), Field("user.type"), Field("user.email", "email"),
         *(Field(f"chat_metrics.{name}", "int", required=name == "message_count") for name in (*_CHAT.values(), *_OTHER_CHAT)),
         *(Field(f"claude_code_metrics.core_metrics.{name}", "int") for name in (*_CODE.values(), "artifacts_created_count")),
         Field("claude_code_metrics.tool_actions"), *(Field(name) for name in _METRICS), Field("web_search_count", "int"),
@@ -139,6 +137,7 @@ ENTERPRISE_USERS = Endpoint(
         "code_rejected": sum_inside("claude_code_metrics.tool_actions", "$.*.rejected_count", "DOUBLE"),
     },
     usage_date='"date"',
+    beside="date",
     known=("rbac_group_*", *(f"{path}.{name}" for path, names in _PARTS.items() for name in names)),
     **_BETA,
 )  # fmt: skip

@@ -9,23 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
 from ai_usage.sources.anthropic import records
 from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.sources.errors import ContractError, MovingSetError, PermanentError
+from ai_usage.sources.errors import MovingSetError, PermanentError
 from ai_usage.sources.http import Body, HttpClient, RateLimit, Stats
 from ai_usage.sources.spool import Spooled
-from ai_usage.sources.walk import Page, walk
+from ai_usage.sources.walk import Page, beside, walk
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 BUCKETS = 31  # the documented maximum of 1d buckets a page; the default of 7 cuts longer ranges off without a word
 ROWS = 1000
-GROUPS = ("api_key_id", "workspace_id", "model", "service_tier", "context_window", "inference_geo", "account_id", "service_account_id")
-# Dimensions that were added in 2026: an organisation's API may not know them yet.
-NEWER_GROUPS = frozenset({"inference_geo", "account_id", "service_account_id"})
-OLDER = tuple(g for g in GROUPS if g not in NEWER_GROUPS)
+OLDER = ("api_key_id", "workspace_id", "model", "service_tier", "context_window")
+# Dimensions that were added in 2026: an organisation's API may not know them yet. The last one needs a beta's header, which may be over one day.
+NEWER = (*OLDER, "inference_geo", "account_id", "service_account_id")
+GROUPS = (*NEWER, "speed")
+SPEED_BETA = {"anthropic-beta": "fast-mode-2026-02-01"}
 HINTS = {
     401: "Anthropic does not accept ANTHROPIC_ADMIN_API_KEY; set an Admin key, made in the Claude Console under Settings, Admin keys, since "
     "an ordinary API key is not one",
@@ -103,12 +105,14 @@ class AnthropicClient:
 
         def pages(stats: Stats) -> Iterator[Page]:
             groups = self._groups  # the ones this walk asks with: another window may change them meanwhile
+            headers = SPEED_BETA if "speed" in groups else None
             try:
-                yield from self._buckets(records.USAGE, window, "/v1/organizations/usage_report/messages", groups, stats)
+                yield from self._buckets(records.USAGE, window, "/v1/organizations/usage_report/messages", groups, stats, headers)
             except PermanentError as error:
-                if "answered 400" not in str(error) or "group_by" not in str(error) or groups == OLDER:
+                of_groups = error.status == 400 and any(word in str(error) for word in ("group_by", "speed", "anthropic-beta"))
+                if not of_groups or groups == OLDER:
                     raise
-                self._groups = OLDER
+                self._groups = NEWER if headers else OLDER
                 raise MovingSetError("Anthropic usage_report/messages: the API does not know every dimension.") from None
 
         return walk(self._spool, records.USAGE, window, pages)
@@ -143,9 +147,7 @@ class AnthropicClient:
         def pages(stats: Stats) -> Iterator[Page]:
             plain = {_identity(r) for page in self._chain(records.WORKSPACES, path, fixed, "after_id", stats) for r in page.records}
             for page in self._chain(records.WORKSPACES, path, [*fixed, ("include_default", "true")], "after_id", stats):
-                marked = [
-                    b'{"is_default":' + (b"false," if _identity(r) in plain else b"true,") + bytes(r).lstrip()[1:] for r in page.records
-                ]
+                marked = [beside(records.WORKSPACES, b"false" if _identity(r) in plain else b"true", r) for r in page.records]
                 yield Page(marked, page.request, page.envelope, page.body)
 
         return walk(self._spool, records.WORKSPACES, window, pages)
@@ -157,8 +159,8 @@ class AnthropicClient:
             for page in self._chain(
                 records.WORKSPACES, "/v1/organizations/workspaces", [("include_archived", "true"), ("limit", str(ROWS))], "after_id", stats
             ):
-                for found in page.records:
-                    path = f"/v1/organizations/workspaces/{_identity(found)}/members"
+                for workspace in filter(None, map(_identity, page.records)):
+                    path = f"/v1/organizations/workspaces/{quote(workspace, safe='')}/members"
                     yield from self._chain(records.WORKSPACE_MEMBERS, path, [("limit", str(ROWS))], "after_id", stats)
 
         return walk(self._spool, records.WORKSPACE_MEMBERS, window, pages)
@@ -170,7 +172,9 @@ class AnthropicClient:
             self._spool, endpoint, window, lambda stats: self._chain(endpoint, path, [*more, ("limit", str(ROWS))], "after_id", stats)
         )
 
-    def _buckets(self, endpoint: Endpoint, window: Window, path: str, groups: tuple[str, ...], stats: Stats) -> Iterator[Page]:
+    def _buckets(
+        self, endpoint: Endpoint, window: Window, path: str, groups: tuple[str, ...], stats: Stats, headers: Mapping[str, str] | None = None
+    ) -> Iterator[Page]:
         """Pages of buckets; each record gets its bucket's start, which stands around it. Every day of the window must come once."""
         ending = window.days[-1].toordinal() + 1
         fixed = [
@@ -178,12 +182,12 @@ class AnthropicClient:
             ("bucket_width", "1d"), ("limit", str(BUCKETS)), *(("group_by[]", g) for g in groups),
         ]  # fmt: skip
         seen: list[str] = []
-        for body, page, request in self._pages(endpoint, _Buckets, path, fixed, "page", stats):
+        for body, page, request in self._pages(endpoint, _Buckets, path, fixed, "page", stats, headers):
             found: list[bytes] = []
             for bucket in page.data:
                 seen.append(bucket.starting_at[:10])
-                start = b'{"starting_at":' + msgspec.json.encode(bucket.starting_at)
-                found += [_inside(start, bytes(r).strip(), endpoint) for r in bucket.results]
+                start = msgspec.json.encode(bucket.starting_at)
+                found += [beside(endpoint, start, r) for r in bucket.results]
             envelope = {"days": [b.starting_at for b in page.data], "has_more": page.has_more, "next_page": page.next_page}
             yield Page(found, request, envelope, body)
         expected = [day.isoformat() for day in window.days]
@@ -210,7 +214,14 @@ class AnthropicClient:
             yield Page(found, request, {"has_more": page.has_more}, body)
 
     def _pages(
-        self, endpoint: Endpoint, shape: type[Any], path: str, fixed: list[tuple[str, str]], cursor: str, stats: Stats
+        self,
+        endpoint: Endpoint,
+        shape: type[Any],
+        path: str,
+        fixed: list[tuple[str, str]],
+        cursor: str,
+        stats: Stats,
+        headers: Mapping[str, str] | None = None,
     ) -> Iterator[tuple[bytes, Any, list[tuple[str, str]]]]:
         """Follow a cursor to the end. More without a new cursor is a broken chain, not its end."""
         used: set[str] = set()
@@ -218,7 +229,7 @@ class AnthropicClient:
         while True:
             request = fixed if at is None else [*fixed, (cursor, at)]
             try:
-                body, page = self._ask(endpoint.name, shape, stats, path, request)
+                body, page = self._ask(endpoint.name, shape, stats, path, request, headers)
             except PermanentError as error:
                 if at is None or error.status != 410:
                     raise
@@ -233,21 +244,18 @@ class AnthropicClient:
                 )
             used.add(at)
 
-    def _ask(self, name: str, shape: type[T], stats: Stats, path: str, params: list[tuple[str, str]]) -> tuple[bytes, T]:
+    def _ask(
+        self,
+        name: str,
+        shape: type[T],
+        stats: Stats,
+        path: str,
+        params: list[tuple[str, str]],
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[bytes, T]:
         decoder = msgspec.json.Decoder(shape)
 
         def read(body: Body) -> tuple[bytes, T]:
             return body.content, self.http.page(name, decoder, body, "anthropic/client.py")
 
-        return self.http.ask("GET", path, read, params=params, limit=self._limit, stats=stats, endpoint=name)
-
-
-def _inside(start: bytes, record: bytes, endpoint: Endpoint) -> bytes:
-    """The record with the start of its bucket as its first field."""
-    if record[:1] != b"{":
-        raise ContractError(
-            f"Anthropic {endpoint.name}: a bucket holds {record[:20]!r} where a record belongs; nothing was stored, and "
-            "sources/anthropic/client.py must follow."
-        )
-    rest = record[1:].lstrip()
-    return start + (b"" if rest == b"}" else b",") + rest
+        return self.http.ask("GET", path, read, params=params, headers=headers, limit=self._limit, stats=stats, endpoint=name)

@@ -10,7 +10,8 @@ from ai_usage.sources.anthropic import tables
 from ai_usage.sources.endpoint import Endpoint, Field, Rule, ids
 
 SOURCE = "anthropic"
-_DAY = 'substr("starting_at", 1, 10)'
+DAY = """CAST(TRY_CAST("starting_at" AS TIMESTAMPTZ) AS DATE)"""  # of UTC, whatever offset the instant is written with
+CURRENCY = 'upper(trim("{}"))'
 
 
 def cents(path: str) -> str:
@@ -18,15 +19,23 @@ def cents(path: str) -> str:
     return f'"{path}" * 0.01'
 
 
+def billed(amount: str, currency: str) -> str:
+    """The USD that a record bills; NULL in another currency, which is no amount of ours."""
+    return f"CASE WHEN {CURRENCY.format(currency)} = 'USD' THEN {cents(amount)} END"
+
+
 def _instant(path: str) -> str:
     return f'TRY_CAST("{path}" AS TIMESTAMPTZ)'
 
 
 def sum_inside(path: str, inside: str, kind: str) -> str:
-    """The sum of one number of each part of a JSON field; 0 where it has no parts, NULL where it is not there or a part lacks its number."""
-    found = f"TRY_CAST(json_extract(\"{path}\", '{inside}') AS {kind}[])"
-    parts = f"len(json_extract(\"{path}\", '{inside[: inside.index('*') + 1] + inside[inside.index('*') + 1 :].split('.')[0]}'))"
-    return f"(CASE WHEN {parts} = 0 THEN 0 WHEN len(list_filter({found}, x -> x IS NOT NULL)) = {parts} THEN list_sum({found}) END)"
+    """The sum of one number of each part of a JSON field; 0 where it has no parts, NULL where it is not there, or a part lacks its number or has one
+    that cannot be meant: true, below 0, or ten billion."""
+    number = f"CASE WHEN json_type(x) != 'BOOLEAN' AND TRY_CAST(x AS {kind}) BETWEEN 0 AND 9999999999 THEN TRY_CAST(x AS {kind}) END"
+    found = f"list_filter(list_transform(json_extract(\"{path}\", '{inside}'), x -> {number}), x -> x IS NOT NULL)"
+    whole = "ARRAY" if "[" in inside else "OBJECT"
+    parts = f"CASE WHEN json_type(\"{path}\") = '{whole}' THEN len(json_extract(\"{path}\", '{inside[: inside.rindex('*') + 1]}{']' * ('[' in inside)}')) END"
+    return f"(CASE WHEN {parts} = 0 THEN 0 WHEN len({found}) = {parts} THEN list_sum({found}) END)"
 
 
 USAGE = Endpoint(
@@ -45,7 +54,8 @@ USAGE = Endpoint(
         "cache_read_tokens": '"cache_read_input_tokens"', "cache_write_5m_tokens": '"cache_creation.ephemeral_5m_input_tokens"',
         "cache_write_1h_tokens": '"cache_creation.ephemeral_1h_input_tokens"', "web_search_requests": '"server_tool_use.web_search_requests"',
     },
-    usage_date=_DAY,
+    usage_date=DAY,
+    beside="starting_at",
 )  # fmt: skip
 
 COST = Endpoint(
@@ -57,9 +67,10 @@ COST = Endpoint(
         Field("description"), Field("model", "id"), Field("token_type"), Field("service_tier"), Field("context_window"), Field("inference_geo"),
         Field("workspace_id", "id"),
     ),
-    columns={"amount_usd": cents("amount")},
-    usage_date=_DAY,
-    vendor_total='CASE WHEN "currency" = \'USD\' THEN "amount" * 0.01 END',
+    columns={"amount_usd": cents("amount"), "currency": CURRENCY.format("currency")},
+    usage_date=DAY,
+    vendor_total=billed("amount", "currency"),
+    beside="starting_at",
     staged_as="anthropic_cost_report",
 )  # fmt: skip
 
@@ -83,12 +94,11 @@ CLAUDE_CODE = Endpoint(
         # An open map: tools come and go, their sums stay.
         "tool_accepted": sum_inside("tool_actions", "$.*.accepted", "DOUBLE"), "tool_rejected": sum_inside("tool_actions", "$.*.rejected", "DOUBLE"),
         "estimated_usd": (
-            "CASE WHEN len(list_filter(json_extract_string(\"model_breakdown\", '$[*].estimated_cost.currency'), x -> x != 'USD')) = 0 "
+            "CASE WHEN len(list_filter(json_extract_string(\"model_breakdown\", '$[*].estimated_cost.currency'), x -> upper(trim(x)) != 'USD')) = 0 "
             f"THEN {sum_inside('model_breakdown', '$[*].estimated_cost.amount', 'DECIMAL(38, 7)')} * 0.01 END"
         ),
     },
-    # Older answers say YYYY-MM-DD, newer ones an instant.
-    usage_date='substr("date", 1, 10)',
+    usage_date='CAST(TRY_CAST("date" AS TIMESTAMPTZ) AS DATE)',  # older answers say YYYY-MM-DD, newer ones an instant
     without="sessions, lines, commits and pull requests of Claude Code are unknown, and so is who signed in to it; its cost is not",
     rules=(
         Rule(
@@ -128,10 +138,9 @@ API_KEYS = Endpoint(
     without="keys have no names and no creators, so that the sheet cannot give them owners",
     table=tables.raw_anthropic_api_keys,
     fields=(
-        Field("id", required=True), Field("type"), Field("name", required=True), Field("status", required=True), Field("partial_key_hint"), Field("created_at"),
-        Field("created_by.id"), Field("created_by.type"), Field("expires_at"),
-        Field("principal.id"), Field("principal.type"), Field("principal.user_id"), Field("principal.service_account_id"),
-        Field("scope.type"), Field("scope.workspace_id"), Field("workspace_id"),
+        Field("id", "id", required=True), Field("type"), Field("name", "id", required=True), Field("status", required=True), Field("partial_key_hint"),
+        Field("created_at"), Field("created_by.type"), Field("expires_at"), Field("principal.type"), Field("scope.type"),
+        *ids("created_by.id", "principal.id", "principal.user_id", "principal.service_account_id", "scope.workspace_id", "workspace_id"),
     ),
     columns={
         "api_key_id": '"id"',
@@ -149,10 +158,11 @@ WORKSPACES = Endpoint(
     without="workspaces have no names, and Claude Code's cost stands with the API's",
     table=tables.raw_anthropic_workspaces,
     fields=(
-        Field("id", required=True), Field("type"), Field("name", required=True), Field("created_at"), Field("archived_at"), Field("display_color"),
-        Field("compartment_id"), Field("external_key_id"), Field("user_profile_id"), Field("tags"), Field("data_residency"),
+        Field("id", "id", required=True), Field("type"), Field("name", "id", required=True), Field("created_at"), Field("archived_at"),
+        Field("display_color"), *ids("compartment_id", "external_key_id", "user_profile_id"), Field("tags"), Field("data_residency"),
         Field("is_default", "bool"),  # put in by the client: the vendor says it only by leaving the workspace out of its plain list
     ),
+    beside="is_default",
     columns={"workspace_id": '"id"', "created_at": _instant("created_at"), "archived_at": _instant("archived_at")},
     known=tuple(f"data_residency.{name}" for name in ("workspace_geo", "default_inference_geo", "allowed_inference_geos")),
 )  # fmt: skip
@@ -162,7 +172,7 @@ WORKSPACE_MEMBERS = Endpoint(
     name="workspace_members",
     without="who belongs to a workspace is unknown",
     table=tables.raw_anthropic_workspace_members,
-    fields=(Field("type"), Field("user_id", required=True), Field("workspace_id", required=True), Field("workspace_role")),
+    fields=(Field("type"), Field("user_id", "id", required=True), Field("workspace_id", "id", required=True), Field("workspace_role")),
     columns={},
 )
 

@@ -34,6 +34,7 @@ raw_anthropic_usage = raw_table(
         string("service_tier", "standard, batch, priority, or newer. Priority is in no cost report."),
         string("context_window", "0-200k or 200k-1M."),
         string("inference_geo", "global, us, not_available."),
+        string("speed", "standard or fast, which costs a multiple; NULL where the API does not tell."),
         count("uncached_input_tokens", "Input tokens that no cache served.", "tokens"),
         count("cache_read_tokens", "cache_read_input_tokens.", "tokens"),
         count("cache_write_5m_tokens", "cache_creation.ephemeral_5m_input_tokens.", "tokens"),
@@ -163,6 +164,23 @@ stg_anthropic_key_bearers = staging(
     "stg_anthropic_key_bearers", "Which of Anthropic's keys bears which name, and when.", STAGING_BEARERS, "valid_from"
 )
 
+stg_claude_code_models = staging(
+    "stg_claude_code_models",
+    "Tokens of each model in each record of Claude Code's report.",
+    (
+        date("usage_date", "UTC day.", nullable=False),
+        email("actor_email", "The user, as the report writes it."),
+        string("api_key_name", "The key's name, where a key acted."),
+        string("customer_type", "api or subscription.", nullable=False),
+        string("subscription_type", "enterprise or team; NULL for api."),
+        string("model", "Model."),
+        count("input_tokens", "Input tokens.", "tokens"),
+        count("output_tokens", "Output tokens.", "tokens"),
+        count("cache_read_tokens", "Tokens that a cache served.", "tokens"),
+        count("cache_write_tokens", "Tokens that were written to a cache.", "tokens"),
+    ),
+    "usage_date",
+)
 stg_anthropic_key_names = staging(
     "stg_anthropic_key_names",
     "Which key Claude Code's report means by a key's name on a day.",
@@ -252,6 +270,7 @@ STAGING: tuple[Table, ...] = (
     stg_anthropic_keys,
     stg_anthropic_key_bearers,
     stg_anthropic_key_names,
+    stg_claude_code_models,
     stg_anthropic_people,
     stg_anthropic_users,
     stg_anthropic_workspaces,

@@ -7,7 +7,7 @@ centre on audit logs and on the spend report; field by field in README.md.
 from __future__ import annotations
 
 from ai_usage.sources.claude_ai import tables
-from ai_usage.sources.endpoint import Endpoint, Field, Rule
+from ai_usage.sources.endpoint import Endpoint, Field, Rule, ids
 from ai_usage.tables.schema import Type
 
 SOURCE = "claude_ai"
@@ -21,8 +21,8 @@ AUDIT_LOG = Endpoint(
     name="audit_log",
     table=tables.raw_claude_ai_audit_log,
     fields=(
-        Field("created_at", required=True), Field("event", required=True), Field("actor_uuid"), Field("actor_type"), Field("actor_email", "email"), Field("entity_type"),
-        Field("entity_uuid"), Field("project_uuid"), Field("is_private", "bool"), Field("client_platform"), Field("event_info"), Field("unreadable"),
+        Field("created_at", required=True), Field("event", required=True), Field("actor_type"), Field("actor_email", "email"), Field("entity_type"),
+        *ids("actor_uuid", "entity_uuid", "project_uuid"), Field("is_private", "bool"), Field("client_platform"), Field("event_info"), Field("unreadable"),
     ),
     columns={"event_at": _INSTANT},
     usage_date=f"CAST(({_INSTANT}) AS DATE)",
@@ -32,11 +32,15 @@ AUDIT_LOG = Endpoint(
 )  # fmt: skip
 
 
+_MOST = {"DECIMAL(38, 9)": 10**8, "DOUBLE": 10**13}  # as the decoder has it: the sums of a range fit
+
+
 def _number(column: str, kind: str) -> str:
-    """Plain numbers, US thousands and dollar signs where they cannot be mistaken: 3,933 alone may be 3.933, so it is refused."""
+    """Plain numbers that can be meant, US thousands and dollar signs where they cannot be mistaken: 3,933 alone may be 3.933, so it is refused."""
     cell = f'trim("{column}")'
     plain = r"^-?\$?(\d+(\.\d+)?([eE][+-]?\d+)?|\d{1,3}(,\d{3})+\.\d+|\d{1,3}(,\d{3}){2,})$"
-    return f"CASE WHEN regexp_full_match({cell}, '{plain}') THEN TRY_CAST(regexp_replace({cell}, '[$,]', '', 'g') AS {kind}) END"
+    number = f"TRY_CAST(regexp_replace({cell}, '[$,]', '', 'g') AS {kind})"
+    return f"CASE WHEN regexp_full_match({cell}, '{plain}') AND abs({number}) < {_MOST[kind]} THEN {number} END"
 
 
 _NET, _GROSS = (_number(column, "DECIMAL(38, 9)") for column in ("total_net_spend_usd", "total_gross_spend_usd"))
@@ -52,8 +56,8 @@ SPEND = Endpoint(
     name="spend",
     table=tables.raw_claude_ai_spend,
     fields=(
-        Field("period_start", required=True), Field("period_end", required=True), Field("email", "email", required=True), Field("account_uuid"),
-        Field("user_id"), Field("product"), Field("model"), Field("model_family"), Field("slack_channel_id"), Field("teams_channel_id"),
+        Field("period_start", required=True), Field("period_end", required=True), Field("email", "email", required=True),
+        *ids("account_uuid", "user_id", "product", "model", "model_family", "slack_channel_id", "teams_channel_id"),
         *(Field(f) for f in _COUNTS.values()),
         Field("total_net_spend_usd", required=True), Field("total_gross_spend_usd"),
     ),

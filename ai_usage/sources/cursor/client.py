@@ -18,7 +18,7 @@ from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import ContractError, MovingSetError, TransientError
 from ai_usage.sources.http import Body, HttpClient, RateLimit, Stats
 from ai_usage.sources.spool import Spooled
-from ai_usage.sources.walk import Page, walk
+from ai_usage.sources.walk import Page, beside, walk
 
 DEFAULT_BASE_URL = "https://api.cursor.com"
 PAGE_SIZE = 1000  # the documented maximum for events
@@ -155,8 +155,8 @@ class CursorClient:
                         "Cursor spend: the answer has no 'subscriptionCycleStart'; nothing was stored, and sources/cursor/client.py must "
                         "follow the vendor's change."
                     )
-                start = b'{"subscriptionCycleStart":%b' % msgspec.json.encode(page.subscriptionCycleStart)
-                members = [_beside(start, bytes(r)) for r in page.teamMemberSpend]
+                start = msgspec.json.encode(page.subscriptionCycleStart)
+                members = [beside(endpoint, start, r) for r in page.teamMemberSpend]
                 yield Page(members, request, {"totalMembers": page.totalMembers, "totalPages": page.totalPages}, body)
                 if number >= (page.totalPages or 1):
                     break
@@ -183,14 +183,6 @@ class CursorClient:
             return body.content, page
 
         return self.http.ask(method, path, read, json=request, limit=self._limits[endpoint.name], stats=stats, endpoint=endpoint.name)
-
-
-def _beside(start: bytes, record: bytes) -> bytes:
-    """A record with one field in front of its own, byte for byte; what is not an object stays as it is, and is rejected later."""
-    if not record.lstrip().startswith(b"{"):
-        return record
-    rest = record.lstrip()[1:].lstrip()
-    return start + (b"" if rest.startswith(b"}") else b",") + rest
 
 
 def _same(page: list[msgspec.Raw], previous: list[msgspec.Raw]) -> bool:

@@ -107,6 +107,7 @@ EVENTS = Endpoint(
 SPEND = Endpoint(
     source=SOURCE,
     name="spend",
+    beside="subscriptionCycleStart",
     without="Cursor's own running total is unknown, so the events are not compared with it",
     table=tables.raw_cursor_spend,
     fields=(

@@ -4,13 +4,15 @@
 -- values. Of two that lack different ones, the one that lacks fewer takes it, then geo before window before tier. They may be missing from usage, and
 -- a line have them: what then fits no line otherwise shares each line of its group that no usage fits otherwise. A text that means nothing, such as
 -- not_available, is missing, and case does not count. Where what a line took differs in list price (batch half; us 1.1; beyond 200k tokens of
--- context twice, output 1.5) in what the line does not name, tokens are weighted by it and the parts are `allocated`.
+-- context twice, output 1.5; fast twice, of Opus 4.6 and 4.7 six times, whatever the context) in what the line does not name, tokens are weighted
+-- by it and the parts are `allocated`. No line names a speed. Flex has usage, no line of its own and no price that is documented: it counts as if
+-- usage lacked its tier, and beside other tiers in one line as standard, `allocated`.
 -- What no usage explains (code execution, session time) stays whole and without a key. Parts are cut at 1e-9 USD and what is left over goes to
 -- the largest, so that they sum to the line exactly. In Claude Code's workspace, tokens without a key go to the actors of claude_code by
 -- their tokens of that model, since a person, not a key, signed in.
 -- Days on which analytics/cost counts instead are left out.
 -- A day settles after 30 days. Grain: cost_date, workspace_id, api_key_id, user_email, model, cost_type, token_type, attribution.
--- Inputs: raw_anthropic_cost, raw_anthropic_usage, raw_claude_code_usage, stg_anthropic_users, stg_anthropic_workspaces, stg_current_fetches,
+-- Inputs: raw_anthropic_cost, raw_anthropic_usage, stg_claude_code_models, stg_anthropic_users, stg_anthropic_workspaces, stg_current_fetches,
 -- stg_set_aside.
 WITH billed AS (
   SELECT
@@ -52,6 +54,7 @@ usage AS (
     NULLIF(REGEXP_REPLACE(LOWER(TRIM(r.service_tier)), r'^(-|null|none|undefined|unknown|n/a|not_available)$', ''), '') AS tier,
     NULLIF(REGEXP_REPLACE(LOWER(TRIM(r.context_window)), r'^(-|null|none|undefined|unknown|n/a|not_available)$', ''), '') AS context_window,
     NULLIF(REGEXP_REPLACE(LOWER(TRIM(r.inference_geo)), r'^(-|null|none|undefined|unknown|n/a|not_available)$', ''), '') AS geo,
+    COALESCE(LOWER(TRIM(r.speed)), '') = 'fast' AS is_fast,
     COALESCE(r.api_key_id, r.service_account_id) AS api_key_id,
     u.email AS user_email,
     r.uncached_input_tokens,
@@ -69,30 +72,38 @@ usage AS (
 
 quantities AS (
   SELECT
-    usage_date, workspace, model, tier, context_window, geo, api_key_id, user_email, 'uncached_input_tokens' AS token_type,
+    usage_date, workspace, model, tier, context_window, geo, is_fast, api_key_id, user_email,
+    'uncached_input_tokens' AS token_type,
     uncached_input_tokens AS quantity
   FROM usage
   UNION ALL
   SELECT
-    usage_date, workspace, model, tier, context_window, geo, api_key_id, user_email, 'cache_read_input_tokens' AS token_type,
+    usage_date, workspace, model, tier, context_window, geo, is_fast, api_key_id, user_email,
+    'cache_read_input_tokens' AS token_type,
     cache_read_tokens AS quantity
   FROM usage
   UNION ALL
   SELECT
-    usage_date, workspace, model, tier, context_window, geo, api_key_id, user_email, 'cache_creation.ephemeral_5m_input_tokens' AS token_type,
+    usage_date, workspace, model, tier, context_window, geo, is_fast, api_key_id, user_email,
+    'cache_creation.ephemeral_5m_input_tokens' AS token_type,
     cache_write_5m_tokens AS quantity
   FROM usage
   UNION ALL
   SELECT
-    usage_date, workspace, model, tier, context_window, geo, api_key_id, user_email, 'cache_creation.ephemeral_1h_input_tokens' AS token_type,
+    usage_date, workspace, model, tier, context_window, geo, is_fast, api_key_id, user_email,
+    'cache_creation.ephemeral_1h_input_tokens' AS token_type,
     cache_write_1h_tokens AS quantity
   FROM usage
   UNION ALL
-  SELECT usage_date, workspace, model, tier, context_window, geo, api_key_id, user_email, 'output_tokens' AS token_type, output_tokens AS quantity
+  SELECT
+    usage_date, workspace, model, tier, context_window, geo, is_fast, api_key_id, user_email,
+    'output_tokens' AS token_type,
+    output_tokens AS quantity
   FROM usage
   UNION ALL
   SELECT
-    usage_date, workspace, CAST(NULL AS STRING) AS model, tier, context_window, geo, api_key_id, user_email, 'web_search' AS token_type,
+    usage_date, workspace, CAST(NULL AS STRING) AS model, tier, context_window, geo, is_fast, api_key_id, user_email,
+    'web_search' AS token_type,
     web_search_requests AS quantity
   FROM usage
 ),
@@ -107,11 +118,12 @@ cells AS (
     tier,
     context_window,
     geo,
+    is_fast,
     api_key_id,
     user_email,
     SUM(q.quantity) AS quantity
   FROM quantities AS q
-  GROUP BY usage_date, workspace, model, token_type, tier, context_window, geo, api_key_id, user_email
+  GROUP BY usage_date, workspace, model, token_type, tier, context_window, geo, is_fast, api_key_id, user_email
   HAVING SUM(q.quantity) > 0
 ),
 
@@ -127,6 +139,7 @@ fits AS (
     c.tier,
     c.context_window,
     c.geo,
+    c.is_fast,
     c.api_key_id,
     c.user_email,
     c.quantity,
@@ -138,11 +151,13 @@ fits AS (
       CASE WHEN COALESCE(l.tier, c.tier) = 'batch' THEN 1 ELSE 2 END
       * CASE WHEN COALESCE(l.geo, c.geo) = 'us' THEN 11 ELSE 10 END
       * CASE
+        WHEN c.is_fast THEN CASE WHEN REGEXP_CONTAINS(c.model, r'opus-4-[67]') THEN 12 ELSE 4 END
         WHEN COALESCE(l.context_window, c.context_window, '0-200k') = '0-200k' THEN 2
         WHEN c.token_type = 'output_tokens' THEN 3
         ELSE 4
       END
-    END AS price
+    END AS price,
+    CASE WHEN l.tier IS NULL AND STARTS_WITH(c.tier, 'flex') THEN c.tier ELSE '' END AS tier_without_price
   FROM lines AS l
   INNER JOIN cells AS c
     ON
@@ -152,7 +167,9 @@ fits AS (
       AND l.token_type = c.token_type
   WHERE
     -- Priority Tier is not in the bill: only a line that names it takes it.
-    COALESCE(l.tier = c.tier, l.tier IS NOT NULL OR COALESCE(c.tier, 'standard') NOT IN ('priority', 'priority_on_demand'))
+    COALESCE(
+      l.tier = c.tier OR STARTS_WITH(c.tier, 'flex'), l.tier IS NOT NULL OR COALESCE(c.tier, 'standard') NOT IN ('priority', 'priority_on_demand')
+    )
     AND COALESCE(l.context_window = c.context_window, TRUE)
     AND COALESCE(l.geo = c.geo, TRUE)
 ),
@@ -163,10 +180,10 @@ placed AS (
     *,
     is_found
     AND ROW_NUMBER() OVER (
-      PARTITION BY usage_date, workspace, model, token_type, tier, context_window, geo, api_key_id, user_email, is_found ORDER BY lacks
+      PARTITION BY usage_date, workspace, model, token_type, tier, context_window, geo, is_fast, api_key_id, user_email, is_found ORDER BY lacks
     ) = 1 AS is_placed,
     LOGICAL_OR(is_found) OVER (
-      PARTITION BY usage_date, workspace, model, token_type, tier, context_window, geo, api_key_id, user_email
+      PARTITION BY usage_date, workspace, model, token_type, tier, context_window, geo, is_fast, api_key_id, user_email
     ) AS is_found_anywhere
   FROM fits
 ),
@@ -178,7 +195,8 @@ taken AS (
     api_key_id,
     user_email,
     quantity,
-    price
+    price,
+    tier_without_price
   FROM placed
   QUALIFY is_placed OR (NOT is_found_anywhere AND NOT LOGICAL_OR(is_placed) OVER (PARTITION BY usage_date, line))
 ),
@@ -186,7 +204,9 @@ taken AS (
 priced AS (
   SELECT
     *,
-    MIN(price) OVER (PARTITION BY usage_date, line) != MAX(price) OVER (PARTITION BY usage_date, line) AS is_allocated
+    MIN(price) OVER (PARTITION BY usage_date, line) != MAX(price) OVER (PARTITION BY usage_date, line)
+    OR MIN(tier_without_price) OVER (PARTITION BY usage_date, line) != MAX(tier_without_price) OVER (PARTITION BY usage_date, line)
+      AS is_allocated
   FROM taken
 ),
 
@@ -238,23 +258,16 @@ parts AS (
 
 actors AS (
   SELECT
-    r.usage_date,
-    r.actor_email,
-    JSON_VALUE(m, '$.model') AS model,
-    SUM(CAST(JSON_VALUE(m, '$.tokens.input') AS INT64)) AS input_tokens,
-    SUM(CAST(JSON_VALUE(m, '$.tokens.output') AS INT64)) AS output_tokens,
-    SUM(CAST(JSON_VALUE(m, '$.tokens.cache_read') AS INT64)) AS cache_read_tokens,
-    SUM(CAST(JSON_VALUE(m, '$.tokens.cache_creation') AS INT64)) AS cache_write_tokens
-  FROM raw_claude_code_usage AS r
-  INNER JOIN stg_current_fetches AS f
-    ON
-      r.fetch_id = f.version_fetch_id
-      AND r.usage_date = f.usage_date
-      AND f.source = 'anthropic'
-      AND f.endpoint = 'usage_report/claude_code',
-    UNNEST(JSON_QUERY_ARRAY(r.model_breakdown)) AS m
-  WHERE r.usage_date BETWEEN @start_date AND @end_date AND r.customer_type = 'api' AND r.actor_email IS NOT NULL
-  GROUP BY r.usage_date, r.actor_email, JSON_VALUE(m, '$.model')
+    usage_date,
+    actor_email,
+    model,
+    SUM(input_tokens) AS input_tokens,
+    SUM(output_tokens) AS output_tokens,
+    SUM(cache_read_tokens) AS cache_read_tokens,
+    SUM(cache_write_tokens) AS cache_write_tokens
+  FROM stg_claude_code_models
+  WHERE customer_type = 'api' AND actor_email IS NOT NULL
+  GROUP BY usage_date, actor_email, model
 ),
 
 signed_in AS (

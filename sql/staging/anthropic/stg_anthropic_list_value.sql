@@ -6,8 +6,13 @@ WITH billable AS (
     r.usage_date,
     CASE WHEN COALESCE(w.is_claude_code, FALSE) THEN 'claude_code' ELSE 'claude_api' END AS platform,
     r.model,
-    -- Batch costs half: counted in halves, so that everything stays a whole number.
-    CASE WHEN r.service_tier = 'batch' THEN 1 ELSE 2 END AS halves,
+    -- Batch costs half: counted in halves, so that everything stays a whole number. Fast costs twice, of Opus 4.6 and 4.7 six times as much.
+    CASE WHEN r.service_tier = 'batch' THEN 1 ELSE 2 END
+    * CASE
+      WHEN COALESCE(LOWER(TRIM(r.speed)), '') != 'fast' THEN 1
+      WHEN REGEXP_CONTAINS(r.model, r'opus-4-[67]') THEN 6
+      ELSE 2
+    END AS halves,
     r.uncached_input_tokens,
     r.cache_read_tokens,
     r.cache_write_5m_tokens,

@@ -3,8 +3,8 @@
 -- gives the tokens per model too. The estimate stands on the person's day only.
 -- Days on which analytics/usage counts instead of messages, and Enterprise seats on days that analytics/users holds, are left out.
 -- Grain: usage_date, platform, user_email, api_key_id, workspace_id, model, source.
--- Inputs: raw_anthropic_usage, raw_claude_code_usage, stg_anthropic_users, stg_anthropic_key_names, stg_anthropic_workspaces,
--- stg_current_fetches, stg_set_aside.
+-- Inputs: raw_anthropic_usage, raw_claude_code_usage, stg_claude_code_models, stg_anthropic_users, stg_anthropic_key_names,
+-- stg_anthropic_workspaces, stg_current_fetches, stg_set_aside.
 WITH code AS (
   SELECT
     r.usage_date,
@@ -18,8 +18,7 @@ WITH code AS (
     r.pull_requests,
     r.tool_accepted,
     r.tool_rejected,
-    r.estimated_usd,
-    r.model_breakdown
+    r.estimated_usd
   FROM raw_claude_code_usage AS r
   INNER JOIN stg_current_fetches AS f
     ON
@@ -39,16 +38,23 @@ WITH code AS (
 
 seat_models AS (
   SELECT
-    c.usage_date,
-    c.actor_email,
-    c.api_key_id,
-    JSON_VALUE(m, '$.model') AS model,
-    CAST(JSON_VALUE(m, '$.tokens.input') AS INT64) AS input_tokens,
-    CAST(JSON_VALUE(m, '$.tokens.output') AS INT64) AS output_tokens,
-    CAST(JSON_VALUE(m, '$.tokens.cache_read') AS INT64) AS cache_read_tokens,
-    CAST(JSON_VALUE(m, '$.tokens.cache_creation') AS INT64) AS cache_write_tokens
-  FROM code AS c, UNNEST(JSON_QUERY_ARRAY(c.model_breakdown)) AS m
-  WHERE c.customer_type = 'subscription'
+    m.usage_date,
+    m.actor_email,
+    n.api_key_id,
+    m.model,
+    m.input_tokens,
+    m.output_tokens,
+    m.cache_read_tokens,
+    m.cache_write_tokens
+  FROM stg_claude_code_models AS m
+  LEFT JOIN stg_anthropic_key_names AS n
+    ON m.usage_date = n.usage_date AND CASE WHEN m.actor_email IS NULL THEN m.api_key_name END = n.api_key_name
+  LEFT JOIN stg_current_fetches AS e
+    ON
+      CASE WHEN m.subscription_type = 'enterprise' THEN m.usage_date END = e.usage_date
+      AND e.source = 'claude_enterprise'
+      AND e.endpoint = 'analytics/users'
+  WHERE m.customer_type = 'subscription' AND e.usage_date IS NULL
 )
 
 SELECT
