@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 import subprocess
 import sys
 from importlib.metadata import distribution
+from ipaddress import ip_address, ip_network
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ DEPLOY = ROOT / "deploy"
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+DEFAULT = json.loads(re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)[-1])
 RAW = (ROOT / "docker-compose.yml").read_text()
 SHELL = sorted(
     [DEPLOY / "entrypoint", *(DEPLOY / "postgres").iterdir(), DEPLOY / "terraform" / "startup.sh"]
@@ -89,8 +93,40 @@ def test_ports_are_this_machines_alone() -> None:
     ports = {n: s["ports"] for n, s in SERVICES.items() if "ports" in s}
     assert set(ports) == {"webserver", "metabase"}
     assert all(p.startswith("127.0.0.1:") for held in ports.values() for p in held)
-    assert COMPOSE["networks"]["database"] == {"internal": True} and COMPOSE["networks"]["dagster"] == {"internal": True}
-    assert SERVICES["postgres"]["networks"] == ["database"]
+
+
+PAIRS = {
+    ("code", "postgres"): "Dagster's records, the serving copy",
+    ("postgres", "webserver"): "Dagster's records",
+    ("daemon", "postgres"): "Dagster's records",
+    ("code", "webserver"): "gRPC",
+    ("code", "daemon"): "gRPC",
+    ("daemon", "webserver"): "neither asks the other: both ask the code server, and the pages want a password",
+    ("metabase", "postgres"): "its own database, the serving copy",
+    ("code", "metabase"): "ai-usage metabase apply",
+}
+
+
+def test_only_those_that_need_each_other_share_a_network() -> None:
+    networks: dict[str, set[str]] = {name: set() for name in COMPOSE["networks"]}
+    for name, service in SERVICES.items():
+        for network in service["networks"]:
+            networks[network].add(name)
+    assert {pair for held in networks.values() for pair in combinations(sorted(held), 2)} == set(PAIRS)
+    ways_out = {n: held for n, held in networks.items() if not COMPOSE["networks"][n].get("internal")}
+    assert ways_out == {"outside": {"code"}, "pages": {"webserver"}, "reports": {"metabase"}}
+
+
+def test_grpc_which_asks_for_no_password_listens_for_webserver_and_daemon_alone() -> None:
+    code = SERVICES["code"]
+    address = code["networks"]["dagster"]["ipv4_address"]
+    command = code["command"]
+    assert command[:3] == ["dagster", "api", "grpc"] and command[command.index("-h") + 1] == address
+    assert command[5:] == DEFAULT[5:], "as the image's own command, but for the address"
+    assert address in code["healthcheck"]["test"]
+    assert ip_address(address) in ip_network(COMPOSE["networks"]["dagster"]["ipam"]["config"][0]["subnet"])
+    assert {n for n, s in SERVICES.items() if "dagster" in s["networks"]} == {"code", "webserver", "daemon"}
+    assert all(SERVICES[n]["environment"]["DAGSTER_CODE_HOST"] == address for n in ("webserver", "daemon"))
 
 
 def test_the_pages_are_behind_the_guard() -> None:
