@@ -75,6 +75,11 @@ class Common(BaseSettings):
     )
     superseded_keep_days: int = Field(1100, ge=1, description="How long raw rows of versions that a later one replaced are kept, in days.")
     check_keep_days: int = Field(400, ge=1, description="How long the results of checks are kept in `check_results`, in days.")
+    dagster_keep_days: int = Field(
+        90,
+        ge=7,
+        description="How long Dagster's records of a run are kept, in days; each partition's latest materialization and check stay.",
+    )
     spool_keep_days: int = Field(400, ge=1, description="How long the vendors' bytes are kept as evidence, in days.")
 
     windows_in_flight: int = Field(4, ge=1, le=32, description="How many windows of an endpoint are read at once.")

@@ -25,6 +25,7 @@ from sqlglot.schema import MappingSchema
 
 from ai_usage import tables
 from ai_usage.docsgen import scale
+from ai_usage.operations.retention import KEPT
 from ai_usage.settings import SWITCHES, Settings, only_these, variable
 from ai_usage.sources.cursor import kinds
 from ai_usage.tables.schema import Table
@@ -72,6 +73,21 @@ def settings_page() -> str:
         "| variable | default | meaning |\n|---|---|---|\n"
         "| `DAGSTER_HOME` | `dagster` in the data folder | Dagster's records of runs, checks and schedules. "
         "It gets the repository's `dagster.yaml` when it has none. |\n"
+    )
+
+
+def retention_page() -> str:
+    """`docs/retention.md`."""
+    lines = ["| what | kept | tables | deleted by |", "|---|---|---|---|"]
+    raw = {t.name for t in tables.RAW} - {"raw_fetches"}
+    for kept in KEPT:
+        days = f"`{variable(kept.setting)}` ({Settings.model_fields[kept.setting].default}) " if kept.setting else ""
+        names = "every raw table but `raw_fetches`" if raw == {*kept.tables} else ", ".join(f"`{name}`" for name in kept.tables)
+        lines.append(f"| {kept.what} | {days}{kept.until} | {names} | {kept.deleted_by or 'nothing'} |")
+    return (
+        f"{MADE}# What is deleted when\n\n"
+        "Nothing else is deleted by age. What a closed month or its ledger needs is never deleted, and a figure never changes because something went. "
+        "A person is [forgotten](how-to/forget-a-person.md) at once, wherever they stand, whatever their age.\n\n" + "\n".join(lines) + "\n"
     )
 
 
@@ -292,6 +308,7 @@ def pages() -> dict[str, str]:
     made = {
         "docs/tables.md": tables_page(),
         "docs/settings.md": settings_page(),
+        "docs/retention.md": retention_page(),
         "docs/assets.md": assets_page(),
         "docs/commands.md": commands_page(),
         "docs/scale.md": scale.page(MADE),

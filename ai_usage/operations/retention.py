@@ -1,17 +1,51 @@
 """What is deleted when: rows that no fetch published, rows of superseded versions, spool files past their retention.
 
-Belongs here: statements that delete from raw. Does not belong here: a person's erasure (`erasure.py`).
+Belongs here: the list of what is kept how long, which `docs/retention.md` shows, and statements that delete from raw. Does not belong here: a person's
+erasure (`erasure.py`), Dagster's records (`defs/operations/purge.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ai_usage import tables
 from ai_usage.runtime import Runtime
 from ai_usage.sources import spool
 from ai_usage.warehouse.base import every_day
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One kind of thing. `setting` says for how many days; None: for good, or as `until` says. `tables`: the stored tables that it is in."""
+
+    what: str
+    until: str
+    setting: str | None = None
+    tables: Sequence[str] = ()
+    deleted_by: str = ""
+
+
+_RAW = tuple(t.name for t in tables.RAW if t.name != "raw_fetches")
+CLEANING = "the asset `cleaning`, in each daily run"
+KEPT = (
+    Kept("each fetch: what was asked, when, with which answer", "for good: it says what was known when", tables=("raw_fetches",)),
+    Kept("rows of the version that counts, and of those on which a closed month was closed", "for good", tables=_RAW),
+    Kept("rows of a version that a later one replaced", "days after it was fetched", "superseded_keep_days", _RAW, CLEANING),
+    Kept("rows that no fetch published, left by a process that was killed", "at once; on BigQuery after a day", None, _RAW, CLEANING),
+    Kept("usage, cost, people and stored totals", "until their days are computed again", tables=tuple(t.name for t in tables.CURATED),
+         deleted_by="the same transaction that writes them anew"),
+    Kept("closed months, with the decisions about them", "for good", tables=tuple(t.name for t in tables.BOOKS)),
+    Kept("results of checks", "days after the check", "check_keep_days", ("check_results",), "the asset `check_results`, at the end of each run"),
+    Kept("alerts sent, requests to vendors, who was forgotten", "for good", tables=tuple(t.name for t in tables.OPERATIONS if not t.view)),
+    Kept("the spool: the vendors' bytes", "days after they were last received", "spool_keep_days", deleted_by=CLEANING),
+    Kept("parts of a spool file whose reading broke off", "a day", deleted_by=CLEANING),
+    Kept("Dagster's runs, with their events and what their steps printed", "days after the run was made", "dagster_keep_days", deleted_by=CLEANING),
+    Kept("each partition's latest materialization and each check's latest evaluation in Dagster's records", "until the next one, however old"),
+    Kept("Dagster's ticks", "90 days; of sensors that skipped 7, that failed 30", deleted_by="Dagster's daemon, by `dagster.yaml`"),
+    Kept("files of the drop folder, loaded or refused; damaged spool files; backups; exports; the report", "until you remove them, or the next is written"),
+)  # fmt: skip
 
 
 def clean_up(runtime: Runtime) -> Mapping[str, int]:

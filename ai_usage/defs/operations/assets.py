@@ -1,5 +1,6 @@
 """Operations: dropped files, cleaning, freshness, and the offline report."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -7,6 +8,7 @@ import dagster as dg
 from ai_usage.defs.common import OWNERS, check, failed, spent, usd
 from ai_usage.defs.completeness import yesterday_is_there
 from ai_usage.defs.operations.outputs import remember, run_checks
+from ai_usage.defs.operations.purge import purge
 from ai_usage.finance import focus
 from ai_usage.operations.report import write_html_report
 from ai_usage.operations.retention import clean_up
@@ -83,10 +85,12 @@ def focus_export(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     group_name="operations",
     owners=OWNERS,
     kinds={"python"},
-    description="Removes rows that no fetch published and evidence past its retention.",
+    description="Removes rows that no fetch published, and evidence and Dagster's records past their retention.",
 )
-def cleaning(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+def cleaning(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
-        return dg.MaterializeResult(metadata=dict(clean_up(runtime)) | spent(runtime))
+        removed = dict(clean_up(runtime))
+        removed["runs"] = purge(context.instance, datetime.now(UTC) - timedelta(days=runtime.settings.dagster_keep_days))
+        return dg.MaterializeResult(metadata=removed | spent(runtime))
     except (WarehouseError, SourceError) as error:
         raise failed(error) from None
