@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
+from pathlib import PurePath
 
 from ai_usage import vendors
 from ai_usage.sources.endpoint import Endpoint
@@ -41,6 +42,12 @@ TELLS: dict[str, tuple[str, ...]] = {name: source.platforms for name, source in 
     upload.endpoint.source: tuple(p.key for p in vendor.platforms) for vendor in VENDORS for upload in vendor.exports.values()
 }
 """Of which platforms each source tells cost and use: a day that it lacks is missing from these and from no other."""
+
+
+def endpoint_of(spooled: PurePath) -> Endpoint | None:
+    """The endpoint of a file of the spool, by its path below it: SOURCE/ENDPOINT/MONTH/FILE, where an endpoint's name may have a slash too."""
+    source, *name = spooled.parts[:-2]
+    return ENDPOINTS.get((source, "/".join(name)))
 
 
 def left_out(endpoint: Endpoint, names: Collection[str]) -> bool:

@@ -4,13 +4,18 @@ Belongs here: writing and finding spool files. A walk's records lie in `<id>.ndj
 vendor sent them; what surrounded them lies in `<id>.pages.jsonl`, one page a line with the request, the envelope and
 the body's SHA-256. Both appear under their names only when the walk is complete: a crash leaves `.part` files, which the
 next cleaning removes.
+
+A file's name holds the hash of what came, so that a day which is read each morning and never changes is kept once: a walk that brings the same bytes is the file that
+is held, and begins its retention anew.
 """
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import io
 import json
+import os
 import shutil
 import time
 import uuid
@@ -22,6 +27,13 @@ from typing import Any
 import pyarrow as pa
 
 from ai_usage.sources.endpoint import Endpoint, Window
+
+RECORDS, PAGES = ".ndjson.zst", ".pages.jsonl"
+
+
+def pages_of(path: Path) -> Path:
+    """Where the pages of a file of records are told of."""
+    return path.with_name(path.name.removesuffix(RECORDS) + PAGES)
 
 
 @dataclass(frozen=True)
@@ -48,9 +60,11 @@ class SpoolWriter:
         self._root, self._endpoint, self._window = root, endpoint, window
         folder = root / endpoint.source / endpoint.name / f"{window.first:%Y-%m}"
         folder.mkdir(parents=True, exist_ok=True)
-        self._name = folder / f"{window.first:%Y%m%d}-{window.last:%Y%m%d}-{uuid.uuid4().hex[:12]}"
-        self._part = self._name.with_suffix(".ndjson.zst.part")
-        self._envelopes = self._name.with_suffix(".pages.jsonl.part")
+        self._name = folder / f"{window.first:%Y%m%d}-{window.last:%Y%m%d}"
+        broken = uuid.uuid4().hex[:12]
+        self._part = folder / f"{self._name.name}-{broken}{RECORDS}.part"
+        self._envelopes = folder / f"{self._name.name}-{broken}{PAGES}.part"
+        self._came = hashlib.sha256()
         self._raw = pa.OSFile(str(self._part), "wb")
         self._out = pa.CompressedOutputStream(self._raw, "zstd")
         self._log = self._envelopes.open("wb")
@@ -70,24 +84,47 @@ class SpoolWriter:
         self.pages += 1
         self._size += len(joined)
         self._rows += _rows(request)
+        sha = hashlib.sha256(body).hexdigest()
+        self._came.update(json.dumps([request, sha, len(records), len(joined)], default=str).encode() + joined)
         line = {
             "page": self.pages, "at": time.time(), "request": request, "envelope": envelope, "records": len(records),
-            "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest(),
+            "bytes": len(body), "sha256": sha,
         }  # fmt: skip
         self._log.write(json.dumps(line, default=str).encode() + b"\n")
 
     def close(self, requests: int) -> Spooled:
-        """Make the walk visible."""
+        """Make the walk visible, or find it held."""
         self._out.close()
         self._raw.close()
         self._log.close()
-        path = self._name.with_suffix(".ndjson.zst")
-        self._envelopes.replace(self._name.with_suffix(".pages.jsonl"))
-        self._part.replace(path)
+        digest = self._came.hexdigest()[:24]
+        path = self._held(digest)
+        if path:
+            self._part.unlink()
+            self._envelopes.unlink()
+        else:
+            path = self._name.with_name(f"{self._name.name}-{digest}{RECORDS}")
+            self._envelopes.replace(pages_of(path))
+            self._part.replace(path)
         return Spooled(
             self._endpoint, self._window, path, str(path.relative_to(self._root)), self.records, self.pages, requests,
             self._size, self._largest, self._rows,
         )  # fmt: skip
+
+    def _held(self, digest: str) -> Path | None:
+        """The file that holds the same already, whole: one that was damaged, or from which a person was erased, is written anew. A snapshot is of no day, so one of
+        another day holds the same too."""
+        folder, name = self._name.parent, f"-{digest}{RECORDS}"
+        mine = [folder / f"{self._name.name}{name}"]
+        for path in mine if self._endpoint.usage_date else [*mine, *sorted(folder.parent.glob(f"*/*{name}"))]:
+            try:
+                if filecmp.cmp(path, self._part, shallow=False) and pages_of(path).stat().st_size:
+                    for held in (path, pages_of(path)):
+                        os.utime(held)
+                    return path
+            except OSError:
+                continue  # not there, or a cleaning took it away meanwhile
+        return None
 
     def abandon(self) -> None:
         """Drop a walk that failed or must start again."""
@@ -104,7 +141,7 @@ def reopen(root: Path, endpoint: Endpoint, window: Window, relative_path: str, p
     with pa.OSFile(str(path), "rb") as raw, pa.CompressedInputStream(raw, "zstd") as stream:
         for line in io.TextIOWrapper(stream, encoding="latin-1", newline="\n"):
             records, size, largest = records + 1, size + len(line), max(largest, len(line))
-    log = path.with_name(path.name.removesuffix(".ndjson.zst") + ".pages.jsonl")
+    log = pages_of(path)
     rows = [row for line in log.read_bytes().splitlines() for row in _rows(json.loads(line)["request"])] if log.is_file() else []
     return Spooled(endpoint, window, path, relative_path, records, pages, requests, size, largest, rows)
 

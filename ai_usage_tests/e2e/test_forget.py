@@ -21,7 +21,7 @@ import pytest
 
 from ai_usage import tables
 from ai_usage.loading import Forgotten
-from ai_usage.operations import erasure
+from ai_usage.operations import erasure, erasure_sql
 from ai_usage.operations.erasure import Outcome, forget
 from ai_usage.sources import redaction
 from ai_usage.sources.uploads import client as uploads
@@ -318,8 +318,8 @@ def test_every_column_of_names_is_declared_too() -> None:
         and c.personal is not Personal.NAME
     ]
     assert found == []
-    assert ("dim_users", "first_name", Personal.NAME) in erasure.personal_columns()
-    assert {t for t, _, _ in erasure.personal_columns()} >= {
+    assert ("dim_users", "first_name", Personal.NAME) in erasure_sql.personal_columns()
+    assert {t for t, _, _ in erasure_sql.personal_columns()} >= {
         "raw_cursor_events",
         "raw_rejects",
         "raw_sheet_people",

@@ -15,7 +15,8 @@ import pytest
 from ai_usage.dashboards import html
 from ai_usage.errors import SettingsError
 from ai_usage.guards import files
-from ai_usage.operations import backup, erasure
+from ai_usage.operations import backup
+from ai_usage.operations.erasure_files import rewrite_files
 from ai_usage.operations.uploads import load_uploads
 from ai_usage.outputs import export
 from ai_usage.runtime import Runtime
@@ -231,17 +232,14 @@ def test_a_damaged_file_of_the_spool_is_set_aside_and_the_erasure_says_incomplet
     os.truncate(spool / "cut.ndjson.zst", 20)
     (spool / "noise.ndjson.zst").write_bytes(b"\x00" * 64)
     swap = {"ana@x.com": "t@forgotten.invalid"}.get
-    dry = erasure.Outcome("t", 1)
-    erasure._count_files(held, swap, dry, dry=True)
-    assert {p.name for p in dry.unread} == {"cut.ndjson.zst", "noise.ndjson.zst", "text.ndjson.zst"} and dry.changed == {"spool": 1}
+    dry = rewrite_files(held, swap, dry=True)
+    assert {p.name for p in dry.unread} == {"cut.ndjson.zst", "noise.ndjson.zst", "text.ndjson.zst"} and dry.records == 1
     assert len(list(spool.iterdir())) == 8, "a dry walk moves nothing"
-    really = erasure.Outcome("t", 1)
-    erasure._count_files(held, swap, really, dry=False)
+    really = rewrite_files(held, swap, dry=False)
     assert sorted(p.name for p in spool.iterdir()) == ["whole.ndjson.zst", "whole.pages.jsonl"]
     place = held.settings.damaged / "cursor" / "members" / "2026-11"
     assert really.unread == [place / f"{n}.ndjson.zst" for n in ("cut", "noise", "text")] and (place / "cut.pages.jsonl").exists()
     with pa.input_stream(str(spool / "whole.ndjson.zst"), compression="zstd") as read:
         assert b"ana" not in read.read().lower()
-    again = erasure.Outcome("t", 1)
-    erasure._count_files(held, swap, again, dry=False)
+    again = rewrite_files(held, swap, dry=False)
     assert again.unread == really.unread, "incomplete until they are gone"

@@ -15,7 +15,7 @@ import pytest
 
 from ai_usage.finance import closing
 from ai_usage.loading import Forgotten
-from ai_usage.operations import copying, erasure
+from ai_usage.operations import copying, erasure, erasure_sql
 from ai_usage.operations.erasure import forget
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
@@ -167,7 +167,7 @@ def test_both_engines_forget_alike(desk: Desk, tmp_path: Path, monkeypatch: pyte
 
 D, N = date, Decimal
 ANA, OLD, BEN = "ana@example.com", "ana.old@example.com", "ben@example.com"
-STANDING = ["fct_usage_daily", "fct_cost_daily", "fct_cost_corrections", "dim_user_assignments", *erasure.PERSON_TOTALS]
+STANDING = ["fct_usage_daily", "fct_cost_daily", "fct_cost_corrections", "dim_user_assignments", *erasure_sql.PERSON_TOTALS]
 
 
 @pytest.fixture
