@@ -39,6 +39,18 @@ def declared() -> Iterator[Any]:
     return (module.VENDOR for module in parts("vendor"))
 
 
+def labels() -> dict[str, dict[str, str]]:
+    """What people read in place of a platform and of a source, each {value: label}; platforms in the order of their colours."""
+    found = list(declared())
+    platforms = sorted((p for vendor in found for p in vendor.platforms), key=lambda p: (p.colour, p.key))
+    sources: dict[str, str] = {}
+    for vendor in found:
+        titles = {switch.source: switch.title for switch in (vendor.settings.switches if vendor.settings else ())}
+        sources |= titles | ({vendor.name: vendor.title} if vendor.name in titles else {})
+        sources |= {upload.endpoint.source: f"{vendor.title} exports" for upload in vendor.exports.values()}
+    return {"platform": {p.key: p.label for p in platforms}, "source": sources}
+
+
 @lru_cache(maxsize=1)
 def sql_folders() -> tuple[Path, ...]:
     """Where vendors that other distributions bring keep their staging models: the folder `sql` of the package."""

@@ -27,6 +27,7 @@ def run(
     """Read every source that is on for these UTC days, rebuild what depends on them, run every check."""
     from ai_usage.cli.progress import run_with_progress, show_outcome, show_sources
     from ai_usage.defs.operations.jobs import on
+    from ai_usage.settings import SWITCHES, variable
 
     with opened() as runtime:
         settings = runtime.settings
@@ -36,9 +37,8 @@ def run(
         for reason in settings.off().values():
             err.print(reason, style="yellow", soft_wrap=True)
         if not settings.any_source_is_on:
-            raise SettingsError(
-                "no source is on; set CURSOR_ADMIN_API_KEY, ANTHROPIC_ADMIN_API_KEY or AI_USAGE_SHEET_ID (docs/settings.md), or try `make demo`."
-            )
+            given = [variable(switch.setting) for switch in SWITCHES]
+            raise SettingsError(f"no source is on; set {', '.join(given[:-1])} or {given[-1]} (docs/settings.md), or try `make demo`.")
         try:
             outcome = run_with_progress(runtime, first, last, err, read=on(settings))
         except KeyboardInterrupt:  # Typer would end without a word

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
+from ai_usage import vendors
 from ai_usage.dashboards.card_sql import CardSql, SpecError, read_card_sql
 from ai_usage.dashboards.strict_yaml import read_yaml, sentence
 
@@ -349,6 +350,7 @@ def load_dashboard(folder: Path) -> Dashboard:
     raw = read_yaml(folder / "dashboard.yaml", shown)
     common = folder.parent / "labels.yaml"
     labels = read_yaml(common, "labels.yaml") if common.exists() else {}
+    labels |= {column: declared | labels.get(column, {}) for column, declared in vendors.labels().items()}
     words = folder.parent / "glossary.yaml"
     glossary = read_yaml(words, "glossary.yaml") if words.exists() else {}
     wanted = [t for t in raw.get("terms") or [] if isinstance(t, str)]

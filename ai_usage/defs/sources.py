@@ -1,7 +1,7 @@
 """The assets of every vendor, from its declaration: one for each question, in the group of its source.
 
 Belongs here: how a question becomes an asset: its partitions, what it reads, its checks. Does not belong here: what is asked (`sources/<vendor>/vendor.py`),
-and assets that no API fills (`defs/claude_ai/`).
+and assets that files alone fill, which lie in folders of their vendors.
 """
 
 from functools import partial

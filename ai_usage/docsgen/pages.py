@@ -1,6 +1,6 @@
 """`python -m ai_usage.docsgen [--check]`: the pages of the documentation that code can write.
 
-Belongs here: tables, settings, assets, commands, scale, templates, `.env.example`, the column lineage and the model of Cursor's kinds, each made from the declaration
+Belongs here: tables, settings, assets, commands, scale, templates, `.env.example`, the column lineage and the models that vendors write, each made from the declaration
 that the platform itself acts on. Does not belong here: anything that a person writes. The output depends on the code alone:
 environment variables and a `.env` file do not count, and nothing is read from a warehouse.
 """
@@ -27,7 +27,7 @@ from ai_usage import tables
 from ai_usage.docsgen import scale
 from ai_usage.operations.retention import KEPT
 from ai_usage.settings import SWITCHES, Settings, only_these, variable
-from ai_usage.sources.cursor import kinds
+from ai_usage.sources import registry
 from ai_usage.tables.schema import Table
 from ai_usage.warehouse import models
 
@@ -49,9 +49,8 @@ COMPOSE = {
     "METABASE_PORT": "3001",
 }
 GROUPS = {
-    "cursor": "One asset for each raw table of Cursor.",
-    "google_sheets": "One asset for each tab of the sheet.",
-    "claude_ai": "One asset for each export of claude.ai's console; it loads the files that wait in the drop folder.",
+    **{name: f"What {vendor.title} answers: one asset for each raw table." for name, vendor in registry.VENDOR_OF.items()},
+    **dict.fromkeys(registry.EXPORTED, "One asset for each kind of export; it loads the files that wait in the drop folder."),
     "curated": "Each runs one file under `sql/curated/` for the days of its run, in one transaction.",
     "marts": "Each deploys one view of `sql/marts/`.",
     "operations": "Dropped files, cleaning, the offline report, files for other systems, the serving copy, the record of checks, today so far, closing months.",
@@ -314,7 +313,7 @@ def pages() -> dict[str, str]:
         "docs/scale.md": scale.page(MADE),
         ".env.example": env_example(),
         "ai_usage/tables/lineage.json": _lineage_text(),
-        "sql/staging/cursor/stg_cursor_event_versions.sql": kinds.model(),
+        **{path: text() for vendor in registry.VENDORS for path, text in vendor.written.items()},
     }
     return made | {f"docs/templates/{name}": text for name, text in templates()}
 

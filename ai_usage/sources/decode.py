@@ -4,7 +4,7 @@ Belongs here: acting on `Endpoint` declarations, set-wise, in an in-memory DuckD
 columns: the fast one lets DuckDB's reader type a record's fields at once; where any record has a field of the wrong
 type, the careful one takes every field out as text and tries each cast, so that a bad record costs only itself. Text that
 is not Unicode (half an emoji, broken UTF-8) is mended in a copy; the spool keeps what came.
-Measured on 200,000 Cursor events: fast 0.3 s, careful 3 s of CPU; `benchmarks/` holds the script.
+Measured on 200,000 usage events: fast 0.3 s, careful 3 s of CPU; `benchmarks/` holds the script.
 
 Law: JSON numbers go through double (exact to 15 significant digits, which is what they carry), JSON strings are exact.
 """

@@ -159,6 +159,7 @@ class Vendor:
     `name`: of its folders. `kind`: what Dagster's pages show beside its assets, where that is not the name. `settings`: the class in its `settings.py`.
     `stands_in`: files that stand in for what an API did not give, by the beginning of their names. `exports`: files behind which no API stands,
     all of which tell of `platforms`. `claims`: beginnings of platforms' names that mean this vendor where a person writes them.
+    `written`: files of its staging SQL that `make docs` writes from its code.
     """
 
     name: str
@@ -170,6 +171,7 @@ class Vendor:
     exports: Mapping[str, Upload] = field(default_factory=dict, hash=False)
     kind: str | None = None
     claims: tuple[str, ...] = ()
+    written: Mapping[str, Callable[[], str]] = field(default_factory=dict, hash=False)
 
     @property
     def questions(self) -> tuple[Question, ...]:

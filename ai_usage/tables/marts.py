@@ -270,7 +270,8 @@ vw_reconciliation = mart(
         usd("timing_usd", "What the vendor changed after the invoice was drawn."),
         usd("rounding_usd", "Up to half a cent for each invoice line."),
         usd(
-            "priority_tier_usd", "The rest, on a platform with priority-tier tokens in that month: Anthropic's cost report leaves them out."
+            "priority_tier_usd",
+            "The rest, on a platform with priority-tier tokens in that month: the vendor's cost report leaves them out.",
         ),
         usd("unknown_usd", "The rest that nothing explains."),
         string("reason", "The main reason.", nullable=False, allowed=RECONCILIATION_REASONS),

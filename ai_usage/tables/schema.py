@@ -83,7 +83,7 @@ class Table:
     """One table or view.
 
     `grain` says in words what one row is; `key` are the columns that are unique together (empty where equal rows are
-    real, as with Cursor's events, which carry no id). `date_column` is the column that a day range replaces and that
+    real, as with events that carry no id). `date_column` is the column that a day range replaces and that
     BigQuery partitions on; `always_by_day` says that every reader names a range of it, so that BigQuery refuses one that
     does not. `cluster_by` is the order of rows inside a partition, at most four columns.
     """

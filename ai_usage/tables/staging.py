@@ -16,7 +16,7 @@ USER_KINDS = ("person", "service")
 
 SETTLE_STATES = ("open", "provisional", "settled", "closed")
 
-PLATFORM = string("platform", "claude_api, claude_code, claude_ai, cursor, or what a new vendor adds.", nullable=False)
+PLATFORM = string("platform", "What is used: a platform of `stg_platforms`, or what a person wrote in the sheet.", nullable=False)
 
 USAGE_MEASURES: tuple[Column, ...] = (
     count("input_tokens", "Uncached input tokens.", "tokens"),

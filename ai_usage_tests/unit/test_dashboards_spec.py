@@ -39,13 +39,16 @@ def folder(tmp_path: Path, yaml: str = YAML, sql: str = SQL) -> Path:
 
 
 def test_a_good_folder_is_read(tmp_path: Path) -> None:
-    (tmp_path / "labels.yaml").write_text("platform: {cursor: Cursor}\n", encoding="utf-8")
+    (tmp_path / "labels.yaml").write_text("platform: {cursor: Ours}\nkind: {seat: Seats}\n", encoding="utf-8")
     dashboard = load_dashboard(folder(tmp_path))
     assert isinstance(dashboard, Dashboard)
     card = dashboard.card("cost")
     assert card.source.view == "vw_cost_allocation"
     assert card.filter_source("date") == "cost_date"
-    assert dashboard.labels == {"platform": {"cursor": "Cursor"}}
+    assert dashboard.labels["kind"] == {"seat": "Seats"}
+    assert dashboard.labels["platform"]["cursor"] == "Ours" and dashboard.labels["platform"]["claude_code"] == "Claude Code", (
+        "vendors declare their platforms, and the file has the last word"
+    )
 
 
 @pytest.mark.parametrize(

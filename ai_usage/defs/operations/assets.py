@@ -26,7 +26,7 @@ from ai_usage.warehouse import WarehouseError
     check_specs=[dg.AssetCheckSpec("files_readable", asset="uploaded_files", description="Every dropped file and each of its rows could be read.")],
 )  # fmt: skip
 def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    outcomes = load_uploads(runtime, context.run.run_id, {*uploads.KINDS, None})  # exports of claude.ai have assets of their own
+    outcomes = load_uploads(runtime, context.run.run_id, {*uploads.KINDS, None})  # exports have assets of their own
     refused = [{"file": o.file, "reason": o.reason} for o in outcomes if o.reason]
     refused += [{"file": o.file, "reason": said} for o in outcomes for said in o.unread]
     return dg.MaterializeResult(

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ai_usage.errors import SettingsError
-from ai_usage.sources.cursor import checks, records
+from ai_usage.sources.cursor import checks, kinds, records
 from ai_usage.sources.cursor.settings import CursorSettings
 from ai_usage.sources.vendor import Link, Maker, Platform, Question, Source, Upload, Vendor
 
@@ -61,6 +61,7 @@ VENDOR = Vendor(
             ),
         ),
     ),
+    written={"sql/staging/cursor/stg_cursor_event_versions.sql": kinds.model},
     stands_in={
         "cursor_events": Upload(records.EVENTS, _EXAMPLE),
         "cursor_daily_usage": Upload(records.DAILY_USAGE, _EXAMPLE),
