@@ -87,6 +87,8 @@ class Measure(Strict):
     """What a ratio is per: 1000000 for USD per million tokens."""
     total: bool = True
     """False where a total would mean nothing: the ends of ranges, and people whom several rows name. Then nothing adds the figures up."""
+    limit: bool = False
+    """Whether a ratio over 1 is too much, and looks so."""
     mark: Literal["solid", "dashed", "reference"] = "solid"
     """How a line is drawn: dashed continues the first measure's colour, reference is a neutral line to compare with."""
     min: str | None = None
@@ -99,6 +101,8 @@ class Measure(Strict):
             raise ValueError(f"a measure has exactly one of {', '.join(AGGREGATES)}; it has {given or 'none'}")
         if (self.min is not None or self.max is not None) and self.unit not in ("date", "timestamp"):
             raise ValueError("min and max are for dates and times; give the unit date or timestamp")
+        if self.limit and (self.ratio is None or self.unit != "pct"):
+            raise ValueError("`limit` is of ratios in pct; remove `limit`, or give a ratio")
         if self.per != 1 and self.ratio is None:
             raise ValueError("only a ratio is `per` something; remove `per`, or give a ratio")
         return self

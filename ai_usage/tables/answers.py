@@ -1,13 +1,15 @@
-"""The marts that answer: why cost changed. Each row is a part of an answer and no fact of its own.
+"""The marts that answer: why cost changed, and whether a budget lasts. Each row is a part of an answer and no fact of its own.
 
 Belongs here: declarations of views that reason over facts. Does not belong here: sums of facts (`marts.py`, `use.py`), money as it is booked (`books.py`).
 """
 
 from __future__ import annotations
 
+from ai_usage.tables.marts import BUDGET_SCOPES
 from ai_usage.tables.schema import Table, date, string, usd
 from ai_usage.tables.shape import PLATFORM, USER, mart
 
+BUDGET_STATES = ("over", "will_be_over", "within", "unknown")
 DRIVERS = (
     "before", "joined", "left", "moved", "seats", "seat_price", "active_days", "requests", "tokens", "model_mix", "plan_cover", "price", "uncounted",
     "credits", "not_explained",
@@ -35,4 +37,31 @@ vw_change_drivers = mart(
     date_column="month",
     do_not="add up over months: a month that still runs stands beside the same days of the one before.",
 )  # fmt: skip
-MARTS: tuple[Table, ...] = (vw_change_drivers,)
+vw_budgets = mart(
+    "vw_budgets",
+    "Each budget in money: spent, left, the pace, where it ends, and the day on which it is or will be exceeded.",
+    "one month, scope, department and platform of a budget that somebody set",
+    (
+        date("month", "First day of the month.", nullable=False),
+        string("budget_scope", "What the budget speaks for.", nullable=False, allowed=BUDGET_SCOPES),
+        string("department", "Department; '(all)' where the scope names none.", nullable=False),
+        string("platform", "Platform; '(all)' where the scope names none.", nullable=False),
+        usd("budget_usd", "Budget of the whole month.", nullable=False),
+        usd("spent_usd", "Billed cost of the scope in the month so far; NULL while no cost is any department's."),
+        usd("left_usd", "Budget minus spent; negative is overspent."),
+        usd("planned_usd", "The part of the budget that is for the days that have passed.", nullable=False),
+        usd("projected_usd", "Where the month ends: spent of a month that has passed; NULL of one that has not begun."),
+        string(
+            "projected_by", "forecast: as vw_forecast. pace: spent so far, times the days of the month over those that passed. spent: neither.",
+            nullable=False, allowed=("forecast", "pace", "spent"),
+        ),
+        date("over_on", "The UTC day on which it was exceeded, or will be by the projection; NULL where it lasts."),
+        string("budget_state", "Whether it lasts.", nullable=False, allowed=BUDGET_STATES),
+        usd("children_usd", "The greater sum of the budgets that it is over: those of departments or of platforms; NULL where there are none."),
+        usd("children_above_usd", "By how much they exceed it; NULL where they do not."),
+    ),
+    key=("month", "budget_scope", "department", "platform"),
+    date_column="month",
+    do_not="add up over scopes: they overlap.",
+)  # fmt: skip
+MARTS: tuple[Table, ...] = (vw_change_drivers, vw_budgets)

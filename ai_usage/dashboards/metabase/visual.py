@@ -13,6 +13,7 @@ from ai_usage.dashboards.metabase.native import Native
 from ai_usage.dashboards.spec import Card, Dashboard, Dimension, Measure
 
 COLOURS = ("#0a5ea8", "#dd7610", "#0f9a7c", "#d08bbd", "#2f93d6", "#7a2f00", "#7d6c00", "#8a919d")
+OVER = "#9a3d00"
 HEAT = ("#ffffff", COLOURS[0])
 UNITS = {
     "usd": "USD", "pct": "%", "pull_requests": "pull requests", "usd_per_line": "USD per line", "usd_per_person": "USD per person",
@@ -40,7 +41,9 @@ def settings(dashboard: Dashboard, card: Card, query: Native) -> dict[str, Any]:
     if card.kind == "heatmap":
         return {**made, **_heatmap(card)}
     if card.kind == "table":
-        return {**made, "table.pivot": False}
+        over = [m.key for m in card.measures if m.limit]
+        marked = [{"columns": over, "type": "single", "operator": ">", "value": 1, "color": OVER, "highlight_row": False}] if over else []
+        return {**made, "table.pivot": False, **({"table.column_formatting": marked} if marked else {})}
     return {**made, **_chart(dashboard, card)}
 
 

@@ -78,7 +78,7 @@ function kpiBody(dashboard, card, state, result) {
   const range = !card.band || result.empty ? null : AIU.el("p", { class: "delta", title: low ? `${AIU.exact(low, measure.unit)} to ${AIU.exact(high, measure.unit)}` : null },
     low && high ? AIU.el("b", { text: `${AIU.format(low, measure.unit, "kpi")} – ${AIU.format(high, measure.unit, "kpi")}` }) : AIU.el("span", { text: "No range can be given" }));
   return [
-    AIU.el("p", { class: "value", title: AIU.exact(figure, measure.unit), text: AIU.format(figure, measure.unit, "kpi") }),
+    AIU.el("p", { class: measure.limit && AIU.over(figure) ? "value over" : "value", title: AIU.exact(figure, measure.unit), text: AIU.format(figure, measure.unit, "kpi") }),
     result.empty ? AIU.el("p", { class: "delta none", text: "Nothing on record for these filters" }) : delta(dashboard, card, state, result), range, detail,
   ];
 }

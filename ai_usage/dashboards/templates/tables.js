@@ -13,7 +13,7 @@ function textColumn(dashboard, dimension, grain) {
 
 function figureColumn(measure, label = measure.label, key = measure.key) {
   const unit = measure.unit;
-  return { key, label, unit, share: Boolean(measure.share), csv: AIU.withUnit({ label, unit }, " (", ")", "fraction") };
+  return { key, label, unit, share: Boolean(measure.share), limit: measure.limit, csv: AIU.withUnit({ label, unit }, " (", ")", "fraction") };
 }
 
 const grainOf = (dimension, result) => (dimension.grain === "auto" ? result.grain : dimension.grain);
@@ -99,6 +99,9 @@ AIU.sortTable = (table, index, order) => {
   table.sorted = { index, order };
 };
 
+// A ratio that has a limit is over it above 1.
+AIU.over = (figure) => Boolean(figure) && figure.value > 1;
+
 function cellNode(column, cell, largest) {
   if (!column.unit) {
     const text = column.show(cell);
@@ -112,6 +115,7 @@ function cellNode(column, cell, largest) {
     node.append(AIU.el("i", { class: "bar", "aria-hidden": "true", style: { "--part": largest > 0 ? Math.max(0, cell.value / largest) : 0 } }));
   }
   const text = AIU.format(cell, column.unit);
+  if (column.limit && AIU.over(cell)) node.classList.add("over");
   node.append(AIU.el("span", { text: column.signed && cell && cell.value > 0 ? `+${text}` : text }));
   return node;
 }
