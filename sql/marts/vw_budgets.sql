@@ -1,7 +1,7 @@
 -- Each budget in money: spent, left, the pace, where it ends and the day on which it is or will be exceeded. Where a month ends is the
--- forecast's word for the company and for platforms; a department's is its pace so far: what it spent, times the days of the month over those that passed. A month
--- that has passed ended with what was spent. Budgets form a tree: the company's over those of departments, and of platforms; a department's, and a
--- platform's, over those that name both. Children that are planned for more than their parent are named.
+-- forecast's word for the company and for platforms; a department's is its pace so far: what it spent, times the days of the month over those that
+-- passed. A month that has passed ended with what was spent. Budgets form a tree: the company's over those of departments, and of platforms; a
+-- department's, and a platform's, over those that name both. Children that are planned for more than their parent are named.
 -- Grain: month, budget_scope, department, platform, of budgets that somebody set. Inputs: vw_budget_variance, vw_cost_allocation, vw_forecast.
 WITH frame AS (
   SELECT MAX(month) AS month, MAX(as_of_date) AS as_of_date
