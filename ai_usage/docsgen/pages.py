@@ -256,7 +256,7 @@ def _parameter(parameter: Any) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, SecretStr):
-        raise TypeError("a secret has a default; take it out of settings.py.")
+        raise TypeError("a secret has a default; take the default away.")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Path):

@@ -1,7 +1,7 @@
 """What leaves this machine, and what of it may come back: which addresses a credential may go to, sessions that carry nothing else, echoes of keys.
 
 Belongs here: the rules that every client keeps, of vendors, Google, Metabase and webhooks. Does not belong here: which addresses and keys there are
-(`settings.py`), and what is asked of them.
+(`settings/`), and what is asked of them.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ Law: JSON numbers go through double (exact to 15 significant digits, which is wh
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,28 +23,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ai_usage.sources.endpoint import NAMING, Endpoint, Field, named
+from ai_usage.sources import record_sql as sql
+from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.errors import ContractError
 from ai_usage.sources.halves import mended
 from ai_usage.sources.redaction import ADDRESS
 from ai_usage.sources.spool import Spooled
-from ai_usage.tables import texts
-from ai_usage.tables.schema import Column, Type
 
-# Cents keep 7 decimals: times 0.01 is then USD with exactly the 9 of NUMERIC, without rounding twice and without a division
-# of 128-bit numbers, which took a fifth of all decoding.
-_KINDS = {
-    "string": "VARCHAR", "id": "VARCHAR", "email": "VARCHAR", "int": "DOUBLE", "decimal": "DECIMAL(38, 9)", "cents": "DECIMAL(38, 7)", "bool": "BOOLEAN",
-}  # fmt: skip
-_NUMBERS = ("int", "decimal", "cents")
-_WORDS = {
-    Type.STRING: "text", Type.INT64: "a whole number", Type.NUMERIC: "a number", Type.BOOL: "true or false",
-    Type.DATE: "a date like 2026-01-31", Type.TIMESTAMP: "an instant",
-}  # fmt: skip
-_KIND_WORDS = {"string": "text", "int": "a whole number", "decimal": "a number", "cents": "a number", "bool": "true or false"}
-# No line of a bill is 100 million USD, no other amount a billion, no count ten trillion (milliseconds since 1970 are fewer): a day's sum of what is
-# left fits a whole number of 64 bits, of tokens and of 1e-9 USD alike.
-_ABSURD = {"int": 10**13, "decimal": 10**9, "cents": 10**10}
 # A required field that no record has: from so many records on it is the contract that changed, not the records.
 _CONTRACT = 10
 # New fields are kept beside the declared ones, and each costs memory in every record.
@@ -69,60 +53,6 @@ class Day:
     @property
     def rows(self) -> int:
         return self.records - self.rejected
-
-
-@dataclass(frozen=True)
-class _Law:
-    """What must hold of a field; a condition that is NULL does not hold. `reads`: it says whether the value can be read at all."""
-
-    path: str
-    holds: str
-    value: str
-    reason: str
-    remedy: str
-    reads: bool = False
-
-    @property
-    def met(self) -> str:
-        return f"coalesce(({self.holds}), false)"
-
-
-def _all(laws: Sequence[_Law]) -> str:
-    return " AND ".join(law.met for law in laws) or "true"
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _json_path(path: str) -> str:
-    return "$" + "".join(f'."{part}"' for part in path.split("."))
-
-
-def _value(path: str) -> str:
-    return f"(__json ->> {_text(_json_path(path))})"
-
-
-def _shape(fields: Sequence[Field]) -> dict[str, Any]:
-    """Dotted paths as a nested mapping of DuckDB types."""
-    root: dict[str, Any] = {}
-    for field in fields:
-        *parents, leaf = field.path.split(".")
-        node = root
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[leaf] = _KINDS[field.kind]
-    return root
-
-
-def _struct(node: Any) -> str:
-    if isinstance(node, str):
-        return node
-    return "STRUCT(" + ", ".join(f"{_quote(name)} {_struct(child)}" for name, child in node.items()) + ")"
 
 
 class Decoder:
@@ -202,8 +132,8 @@ class Decoder:
         """What looks like an e-mail address in the records' text, each spelling once."""
         if not self._filled:
             return []
-        sql = "SELECT DISTINCT unnest(regexp_extract_all(__json, ?)) FROM lines WHERE contains(__json, '@')"
-        return [found for (found,) in self._con.execute(sql, [ADDRESS]).fetchall()]
+        asked = "SELECT DISTINCT unnest(regexp_extract_all(__json, ?)) FROM lines WHERE contains(__json, '@')"
+        return [found for (found,) in self._con.execute(asked, [ADDRESS]).fetchall()]
 
     def rows(self, fetches: Mapping[tuple[str, date], str], fetched_at: datetime) -> pa.Table:
         """Arrow rows in the raw table's schema, of the days named by (spool path, day) -> fetch_id."""
@@ -212,7 +142,7 @@ class Decoder:
         if not self._filled:
             return table.arrow_schema().empty_table()
         self._register(fetches)
-        own = ", ".join(_quote(c.name) for c in self._own_columns(self._endpoint))
+        own = ", ".join(sql.quote(c.name) for c in sql.own_columns(self._endpoint))
         extra, parameters = self._extra()
         found = self._con.execute(
             f"SELECT usage_date, fetch_id, ? AS fetched_at, CAST(? AS DATE) AS ingest_date, {extra} AS extra, {own} "
@@ -232,13 +162,13 @@ class Decoder:
             return raw_rejects.arrow_schema().empty_table()
         self._register(fetches)
         cases = ", ".join(
-            f"CASE WHEN NOT {law.met} THEN {{'c': {_text(law.path)}, 'v': {law.value}, 'r': {_text(law.reason)}, 'm': {_text(law.remedy)}}} END"
-            for law in self._laws(endpoint, each=True)
+            f"CASE WHEN NOT {law.met} THEN {{'c': {sql.literal(law.path)}, 'v': {law.value}, 'r': {sql.literal(law.reason)}, 'm': {sql.literal(law.remedy)}}} END"
+            for law in sql.laws(endpoint, self._twice, each=True)
         )
         number = endpoint.record_number or "__n - __first_n + 1"
         why = f"list_filter([{cases}], x -> x IS NOT NULL)"
         if endpoint.refusals:
-            said = f"""from_json({_quote(endpoint.refusals)}, '[{{"c": "VARCHAR", "v": "VARCHAR", "r": "VARCHAR", "m": "VARCHAR"}}]')"""
+            said = f"""from_json({sql.quote(endpoint.refusals)}, '[{{"c": "VARCHAR", "v": "VARCHAR", "r": "VARCHAR", "m": "VARCHAR"}}]')"""
             why = f"coalesce({said}, {why})"
         found = self._con.execute(
             f"""
@@ -251,7 +181,7 @@ class Decoder:
             broken AS (
                 SELECT __usage_date AS usage_date, __fetch_id AS fetch_id, {number} AS record_number, __json AS payload, __ok,
                        unnest({why}) AS b
-                FROM ({self._values(endpoint, self._each_field("texts"))})
+                FROM ({sql.values(endpoint, sql.each_field(endpoint, "texts"), self._bounds)})
             )
             SELECT usage_date, fetch_id, ? AS fetched_at, ? AS source, ? AS endpoint,
                    CAST(record_number AS BIGINT) AS record_number, b.c AS column_name, __ok AS is_counted, b.v AS value, b.r AS reason,
@@ -286,7 +216,7 @@ class Decoder:
 
     def _fill_lines(self, walks: Sequence[Spooled], paths: Sequence[Path]) -> None:
         self._options = (
-            f"[{', '.join(_text(str(path)) for path in paths)}], format = 'newline_delimited', compression = 'zstd', "
+            f"[{', '.join(sql.literal(str(path)) for path in paths)}], format = 'newline_delimited', compression = 'zstd', "
             f"maximum_object_size = {max(1_048_576, 4 * max(w.largest for w in walks))}"
         )
         self._con.execute(
@@ -302,7 +232,7 @@ class Decoder:
         twins: dict[str, str] = {}  # a second key of the same dotted path, such as "a.b" beside {"a": {"b": ...}}, under its pointer
         sent: dict[int, set[str]] = {number: set() for number in range(len(walks))}
         self._twice = set()
-        paths = [_json_path(parent) if parent else "$" for parent in objects]
+        paths = [sql.json_path(parent) if parent else "$" for parent in objects]
         for number, shape in self._con.execute("SELECT DISTINCT __walk, json_keys(__json, ?) FROM lines", [paths]).fetchall():
             for parent, keys in zip(objects, shape, strict=True):
                 for key in keys or ():
@@ -340,7 +270,7 @@ class Decoder:
         """What nobody documents inside the fields that are read whole: its path, and the pointer to it or to the list that holds it."""
         found: dict[str, str] = {}
         for path in endpoint.read_whole:
-            asked = f"SELECT DISTINCT json_structure(json_extract(__json, {_text(_json_path(path))})) FROM lines"
+            asked = f"SELECT DISTINCT json_structure(json_extract(__json, {sql.literal(sql.json_path(path))})) FROM lines"
             for (shape,) in self._con.execute(asked).fetchall():
                 for parts in _strangers(endpoint, path.split("."), json.loads(shape or "null")):
                     into = next((n for n, part in enumerate(parts) if part.endswith("[]")), len(parts))
@@ -349,9 +279,9 @@ class Decoder:
 
     def _read_fields(self, endpoint: Endpoint, walks: Sequence[Spooled]) -> None:
         """Table `parsed`, in the order of `lines`: the raw table's own columns, the day, and whether every rule holds."""
-        shape = _shape(endpoint.fields)
-        columns = ", ".join(f"{_text(name)}: {_text(_struct(node))}" for name, node in shape.items())
-        flat = ", ".join(f"{_said(f, '.'.join(map(_quote, f.path.split('.'))))} AS {_quote(f.path)}" for f in endpoint.fields)
+        shape = sql.shape(endpoint.fields)
+        columns = ", ".join(f"{sql.literal(name)}: {sql.literal(sql.struct(node))}" for name, node in shape.items())
+        flat = ", ".join(f"{sql.as_read(f, '.'.join(map(sql.quote, f.path.split('.'))))} AS {sql.quote(f.path)}" for f in endpoint.fields)
         self.careful = bool(self._twice)
         if not self.careful:
             try:
@@ -359,52 +289,27 @@ class Decoder:
                     endpoint,
                     f"SELECT CAST(file_index AS BIGINT) AS __walk, {flat} FROM read_json({self._options}, columns = {{{columns}}})",
                 )
-                asked = f"SELECT coalesce(bool_or(__large), false) OR ({_booleans(endpoint)}) FROM parsed"
+                asked = f"SELECT coalesce(bool_or(__large), false) OR ({sql.has_booleans(endpoint)}) FROM parsed"
                 self.careful = bool(self._con.execute(asked).fetchall()[0][0])
             except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException):
                 self.careful = True
         if self.careful:
-            self._fill(endpoint, self._each_field("lines"))
+            self._fill(endpoint, sql.each_field(endpoint, "lines"))
 
     def _fill(self, endpoint: Endpoint, fields: str) -> None:
-        laws = self._laws(endpoint, each=self.careful)
+        laws = sql.laws(endpoint, self._twice, each=self.careful)
         decisive = [law for law in laws if endpoint.decides(law.path)]
         others = [law for law in laws if not endpoint.decides(law.path)]
-        own = ", ".join(f"{self._kept(endpoint, c, others)} AS {_quote(c.name)}" for c in self._own_columns(endpoint))
-        ok = _all(decisive)
+        own = ", ".join(f"{sql.kept(endpoint, c, others)} AS {sql.quote(c.name)}" for c in sql.own_columns(endpoint))
+        ok = sql.all_met(decisive)
         if endpoint.refusals:
-            ok += f" AND {_quote(endpoint.refusals)} IS NULL"
-        readable = _all([law for law in decisive if law.reads and law.path in endpoint.money_fields])
+            ok += f" AND {sql.quote(endpoint.refusals)} IS NULL"
+        readable = sql.all_met([law for law in decisive if law.reads and law.path in endpoint.money_fields])
         known = f"__total IS NOT NULL AND {readable}" if endpoint.vendor_total else "true"
         self._con.execute(
-            f"CREATE OR REPLACE TEMP TABLE parsed AS SELECT __walk, __total, {own}, {ok} AS ok, {_all(others)} AS __whole, "
-            f"{known} AS __known, {_large(endpoint)} AS __large, CASE WHEN __day BETWEEN __first AND __last THEN __day ELSE __first END AS usage_date "
-            f"FROM ({self._values(endpoint, fields)})"
-        )
-
-    def _kept(self, endpoint: Endpoint, column: Column, others: Sequence[_Law]) -> str:
-        """The column's value; NULL where a field behind it breaks a rule and the record counts all the same."""
-        behind = {column.name, *named(self._expression(endpoint, column))}
-        broken = [law for law in others if law.path in behind or f"{law.path}." in {p[: len(law.path) + 1] for p in behind}]
-        cell = _quote("c:" + column.name)
-        return f"CASE WHEN {_all(broken)} THEN {cell} END" if broken else cell
-
-    def _each_field(self, lines: str) -> str:
-        """Every field taken out of the text and cast by itself: NULL where it does not fit its kind."""
-        assert self._endpoint is not None
-        casts = ", ".join(f"TRY_CAST({_written(f)} AS {_KINDS[f.kind]}) AS {_quote(f.path)}" for f in self._endpoint.fields)
-        return f"SELECT *, {casts} FROM {lines}"
-
-    def _values(self, endpoint: Endpoint, fields: str) -> str:
-        """The fields, and beside them what they mean: the table's columns as `c:<name>`, the day, the bill."""
-        columns = ", ".join(
-            f"TRY_CAST({self._expression(endpoint, c)} AS {c.duckdb_type}) AS {_quote('c:' + c.name)}" for c in self._own_columns(endpoint)
-        )
-        first, last = self._bounds
-        day = f"TRY_CAST({endpoint.usage_date} AS DATE)" if endpoint.usage_date else first
-        return (
-            f"SELECT *, {first} AS __first, {last} AS __last, {day} AS __day, {endpoint.vendor_total or 'NULL'} AS __total, "
-            f"{columns} FROM ({fields})"
+            f"CREATE OR REPLACE TEMP TABLE parsed AS SELECT __walk, __total, {own}, {ok} AS ok, {sql.all_met(others)} AS __whole, "
+            f"{known} AS __known, {sql.has_large(endpoint)} AS __large, CASE WHEN __day BETWEEN __first AND __last THEN __day ELSE __first END AS usage_date "
+            f"FROM ({sql.values(endpoint, fields, self._bounds)})"
         )
 
     def _extra(self) -> tuple[str, list[str]]:
@@ -417,90 +322,12 @@ class Decoder:
             f"FROM (SELECT list_filter([{pairs}], x -> x.v IS NOT NULL) AS e))"
         ), parameters
 
-    def _own_columns(self, endpoint: Endpoint) -> list[Column]:
-        from ai_usage.tables.raw import LINEAGE
-
-        shared = {c.name for c in LINEAGE}
-        return [c for c in endpoint.table.columns if c.name not in shared]
-
-    def _expression(self, endpoint: Endpoint, column: Column) -> str:
-        return endpoint.columns.get(column.name, _quote(column.name))
-
-    def _laws(self, endpoint: Endpoint, *, each: bool) -> list[_Law]:
-        """What must hold of a record. `each`: the fields were cast one by one, so that each cast must be judged; only there is a record's text at hand."""
-        laws = [_Law(p, _once(p), _value(p), "stands more than once", endpoint.remedy, reads=True) for p in sorted(self._twice)]
-        paths = {f.path: f for f in endpoint.fields}
-
-        def law(path: str, holds: str, reason: str, remedy: str = endpoint.remedy, *, reads: bool = False) -> None:
-            laws.append(_Law(path, holds, _value(path) if path in paths else "NULL", reason, remedy, reads))
-
-        if each:
-            for parent in sorted({f.path.rpartition(".")[0] for f in endpoint.fields} - {""}):
-                kind = f"json_type(__json, {_text(_json_path(parent))})"
-                laws.append(
-                    _Law(parent, f"{kind} IS NULL OR {kind} IN ('OBJECT', 'NULL')", _value(parent), "is not an object", endpoint.remedy)
-                )
-        for f in endpoint.fields:
-            cell = _quote(f.path)
-            if each and f.kind not in NAMING:
-                law(f.path, f"{_value(f.path)} IS NULL OR {cell} IS NOT NULL", f"is not {_KIND_WORDS[f.kind]}", reads=True)
-            if f.kind == "int":
-                law(f.path, f"{cell} IS NULL OR {cell} = floor({cell})", "is not a whole number", reads=True)
-            if f.kind in _ABSURD:
-                law(f.path, f"{cell} IS NULL OR abs({cell}) < {_ABSURD[f.kind]}", "is too large to be meant", reads=True)
-        for c in self._own_columns(endpoint):
-            expression = self._expression(endpoint, c)
-            path = next(iter(named(expression)), c.name)
-            cell, field_cell = _quote("c:" + c.name), _quote(path)
-            if not c.nullable:
-                # What is there and cannot be read is told by its own reason.
-                there = f" OR {_value(path)} IS NOT NULL" if each and path in paths and paths[path].kind not in NAMING else ""
-                law(path, f"{cell} IS NOT NULL OR {field_cell} IS NOT NULL{there}", "is missing")
-            if c.type is not Type.STRING and path in paths and c.name not in endpoint.may_be_unknown:
-                remedy = endpoint.remedies.get(c.type, endpoint.remedy)
-                law(path, f"{field_cell} IS NULL OR {cell} IS NOT NULL", f"is not {_WORDS[c.type]}", remedy, reads=True)
-            if c.minimum is not None:
-                law(path, f"{cell} IS NULL OR {cell} >= {c.minimum}", f"is below {c.minimum}")
-            if c.allowed:
-                law(path, f"{cell} IS NULL OR {cell} IN ({', '.join(map(_text, c.allowed))})", f"is none of {', '.join(c.allowed)}")
-        if endpoint.usage_date:
-            path = next(iter(named(endpoint.usage_date)), "usage_date")
-            law(path, "__day IS NOT NULL", "names no day", reads=True)
-            law(path, "__day IS NULL OR __day BETWEEN __first AND __last", "is outside the days that were asked", reads=True)
-        for rule in endpoint.rules:
-            law(rule.column, rule.holds, rule.reason, rule.remedy)
-        return laws
-
     def _register(self, fetches: Mapping[tuple[str, date], str]) -> None:
         self._con.execute(
             "CREATE OR REPLACE TEMP TABLE fetches AS SELECT __walk, usage_date, fetch_id FROM "
             "(SELECT unnest(?) AS __path, unnest(?::DATE[]) AS usage_date, unnest(?) AS fetch_id) JOIN walks USING (__path)",
             [[path for path, _ in fetches], [day for _, day in fetches], list(fetches.values())],
         )
-
-
-def _once(path: str) -> str:
-    """Whether a record names a field at most once."""
-    parent, _, leaf = path.rpartition(".")
-    return f"len(list_filter(json_keys(__json, {_text(_json_path(parent) if parent else '$')}), x -> x = {_text(leaf)})) < 2"
-
-
-def _said(field: Field, value: str) -> str:
-    """A field's value; of what names somebody, the name as it is read."""
-    return texts.read_sql(value, is_address=field.kind == "email") if field.kind in NAMING else value
-
-
-def _written(field: Field) -> str:
-    """A field's text as it is cast. The engine takes 1_000 for a thousand, as programming languages do; in an answer it is no number."""
-    value = _value(field.path)
-    return f"replace({value}, '_', '?')" if field.kind in _NUMBERS else _said(field, value)
-
-
-def _booleans(endpoint: Endpoint) -> str:
-    """Whether true, false or 1_000 stands in the place of a number anywhere: the reader would take them for 1, 0 and a thousand."""
-    names = "|".join(sorted({re.escape(f.path.rpartition(".")[2]) for f in endpoint.fields if f.kind in _NUMBERS}))
-    pattern = f'"({names})"\\s*:\\s*(true|false|"[^"]*_)'
-    return f"EXISTS (SELECT 1 FROM lines WHERE regexp_matches(__json, {_text(pattern)}))" if names else "false"
 
 
 def _mend(path: Path, copy: Path) -> Path:
@@ -533,15 +360,8 @@ def _pointer(*parts: str) -> str:
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-def _large(endpoint: Endpoint) -> str:
-    """Whether a number is too large for the reader, which scales doubles: exact below 2^53 / 10^decimals, 9 million USD or 900 million cents."""
-    limits = {"decimal": 9_000_000, "cents": 900_000_000}
-    found = [f"coalesce(abs({_quote(f.path)}) > {limits[f.kind]}, false)" for f in endpoint.fields if f.kind in limits]
-    return " OR ".join(found) or "false"
-
-
 def _by_walk(days: Sequence[date]) -> str:
-    return f"[{', '.join(f'DATE {_text(str(day))}' for day in days)}][__walk + 1]"
+    return f"[{', '.join(f'DATE {sql.literal(str(day))}' for day in days)}][__walk + 1]"
 
 
 def _empty_day(walk: Spooled, day: date, endpoint: Endpoint) -> Day:

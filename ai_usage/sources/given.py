@@ -7,34 +7,13 @@ vendors' among its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ValidationInfo
+from pydantic import BaseModel
 
-from ai_usage.guards.outgoing import in_clear, names
+from ai_usage.guards.fields import Address, MaybeAddress, plain
 
-
-def _address(value: str, info: ValidationInfo) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    if "@" in value:
-        raise ValueError("must hold no user and no password; remove what stands before the @, since each key has a setting of its own")
-    wrong = in_clear(value, names(info.data.get("plaintext_hosts", "")))
-    if wrong:
-        raise ValueError(wrong)
-    return value.rstrip("/")
-
-
-Address = Annotated[str, AfterValidator(_address)]
-"""Where a credential goes: with TLS, or to this machine or a host of AI_USAGE_PLAINTEXT_HOSTS; no login inside."""
-
-MaybeAddress = Annotated[str | None, AfterValidator(lambda value, info: None if value is None else _address(value, info))]
-"""The same, or nowhere."""
-
-
-def plain(name: str) -> AliasChoices:
-    """The variable of a setting that has no AI_USAGE_ before its name: a key, by the name that its vendor gives it."""
-    return AliasChoices(name)
+__all__ = ["Address", "MaybeAddress", "Switch", "VendorSettings", "plain"]
 
 
 @dataclass(frozen=True)

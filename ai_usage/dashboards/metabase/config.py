@@ -1,7 +1,7 @@
 """What an installation decides: which Metabase, which database behind it, who may see what.
 
 Belongs here: the typed form of those settings, and what they mean together. Does not belong here: environment variables
-(`ai_usage/settings.py`), HTTP.
+(`ai_usage/settings/`), HTTP.
 """
 
 from __future__ import annotations

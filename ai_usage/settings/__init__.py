@@ -23,9 +23,11 @@ from pydantic_settings import SettingsError as SettingsSourceError
 from ai_usage import vendors
 from ai_usage.errors import SettingsError
 from ai_usage.guards.bounds import Bounds
+from ai_usage.guards.fields import Address, MaybeAddress, plain
 from ai_usage.guards.outgoing import names, without_login
 from ai_usage.secrets import SECRET_MANAGER_URL, Secret, malformed
-from ai_usage.sources.given import Address, MaybeAddress, Switch, VendorSettings, plain
+from ai_usage.settings.metabase import MetabaseSettings
+from ai_usage.sources.given import Switch, VendorSettings
 
 VENDORS: tuple[type[VendorSettings], ...] = tuple(module.SETTINGS for module in vendors.parts("settings"))
 WITH_LINES = frozenset({"sheet_credentials", "alert_urls"})  # a JSON file, a list of addresses: every other key is one line
@@ -104,54 +106,10 @@ class Common(BaseSettings):
     http_max_depth: int = Field(Bounds.depth, ge=8, description="Most levels of nesting in an answer.")
     http_max_values: int = Field(Bounds.values, ge=1000, description="Most values in an answer; they cost memory beside its bytes.")
     http_max_text: int = Field(Bounds.text, ge=1000, description="Longest text in an answer, in bytes.")
-    metabase_url: MaybeAddress = Field(None, validation_alias=plain("METABASE_URL"), description="Metabase's address. Absent: no Metabase.")
-    metabase_api_key: SecretStr | None = Field(
-        None, validation_alias=plain("METABASE_API_KEY"), description="An API key of Metabase whose group is Administrators."
-    )
-    metabase_user: str | None = Field(
-        None,
-        validation_alias=plain("METABASE_USER"),
-        description="An administrator's e-mail, instead of a key; an empty Metabase gets this account.",
-    )
-    metabase_password: SecretStr | None = Field(None, validation_alias=plain("METABASE_PASSWORD"), description="That account's password.")
-    metabase_engine: Literal["postgres", "bigquery"] = Field("postgres", description="Which database Metabase reads the marts from.")
-    metabase_database: str = Field(
-        "AI Usage", min_length=1, description="The connection's name in Metabase; `apply` owns the connection of this name."
-    )
-    metabase_postgres_url: SecretStr | None = Field(
-        None,
-        validation_alias=plain("METABASE_POSTGRES_URL"),
-        description="Where Metabase finds the serving copy: `postgresql://reader:password@host:5432/database?schema=ai_usage`.",
-    )
     serving_url: SecretStr | None = Field(
         None,
         description="Where each run and `ai-usage metabase publish` write the serving copy: the same form, with a user who may create tables.",
     )
-    metabase_bigquery_project: str | None = Field(
-        None, description="BigQuery project that Metabase reads. Absent: AI_USAGE_BIGQUERY_PROJECT."
-    )
-    metabase_bigquery_dataset: str | None = Field(
-        None, description="BigQuery dataset that holds the marts. Absent: AI_USAGE_BIGQUERY_DATASET."
-    )
-    metabase_bigquery_credentials: Path | None = Field(
-        None, description="JSON key file of a service account of Metabase's own: Data Viewer, Metadata Viewer, Job User."
-    )
-    metabase_groups: dict[str, str] = Field(
-        {"finance": "Finance", "managers": "Managers", "engineers": "Engineers"},
-        description='Audience to the name of its permission group, as JSON: `{"finance": "Finance"}`.',
-    )
-    metabase_personal: str = Field("finance", description="Audiences, by comma, that may open dashboards which show single people.")
-    metabase_explorers: str = Field("", description="Audiences, by comma, that may use the query builder, and so see the whole connection.")
-    metabase_minimum_group: int = Field(
-        5, ge=3, description="Where people are shown as groups, Metabase shows none of fewer people than this."
-    )
-    metabase_recipients: dict[str, list[str]] = Field(
-        {}, description='Audience to the e-mail addresses of its subscriptions and alerts, as JSON: `{"finance": ["ana@example.com"]}`.'
-    )
-    metabase_dedicated: bool = Field(
-        True, description="False when others use this Metabase too: its instance-wide cache is then left alone."
-    )
-    metabase_patience_s: float = Field(300, gt=0, description="Seconds to wait for Metabase to start, and for it to read the tables.")
     leave_out: list[str] = Field(
         [],
         description='Endpoints that are not read, as JSON: `["anthropic/usage_report/claude_code"]`. What only they tell stays unknown.',
@@ -334,12 +292,14 @@ SWITCHES: tuple[Switch, ...] = tuple(switch for vendor in VENDORS for switch in 
 
 if TYPE_CHECKING:
 
-    class Settings(Common):
+    class Settings(MetabaseSettings, Common):
         """The platform's settings; a vendor's own are for its own code, which knows its class."""
 else:
     # The vendors' fields follow ours: an address is checked against AI_USAGE_PLAINTEXT_HOSTS, which must be read by then.
     Settings = type(
-        "Settings", (*reversed(VENDORS), Common), {"__doc__": "The platform's settings and every vendor's.", "__module__": __name__}
+        "Settings",
+        (*reversed(VENDORS), MetabaseSettings, Common),
+        {"__doc__": "The platform's settings and every vendor's.", "__module__": __name__},
     )
 
 
