@@ -131,6 +131,18 @@ def test_the_projection_shows_its_range_and_the_budget(opened: Opened, report: P
     assert page.locator("[data-card=projection] .badge").inner_text() == "Latest month, whole company"
 
 
+def test_a_bridge_is_walked_from_its_start_and_months_stand_newest_first(opened: Opened, report: Path) -> None:
+    """The parts that are drawn sum to where the bridge ends; what is not explained stands there at zero too."""
+    opened.open(report, "#executive_summary?date=2026-10-01..2026-10-31")
+    steps = opened.page.locator("[data-card=why_changed] .steps li")
+    names = steps.locator(".bar-name").all_inner_texts()
+    assert names[0] == "Before" and names[-2:] == ["Not explained", "Now"]
+    *parts, now = [exact(step.get_attribute("title")) for step in steps.all()]
+    assert sum(parts) == now == kpi(opened, "spend")
+    heads = opened.page.locator("[data-card=month_by_platform] thead th").all_inner_texts()
+    assert heads == ["Platform", "Oct 2026", "Sep 2026", "Aug 2026", "Jul 2026", "Total"]
+
+
 def test_this_month_stands_beside_the_same_days_of_last_month(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:
     opened.open(report, "#executive_summary?date=2026-10-01..2026-10-20")
     card = DASHBOARDS["executive_summary"].card("spend")

@@ -2,6 +2,7 @@
 // Belongs here: rows and cells. Not here: figures. A cell is stored text (or null), or a figure (or null).
 
 const PAGE = 200;
+const MONTHS = 13; // the newest of a heat map: a year beside the same month of the one before
 
 function textColumn(dashboard, dimension, grain) {
   const named = (value) => (/^\d{4}-\d\d-\d\d$/.test(value ?? "") ? AIU.day(value) : AIU.label(dashboard, dimension.column, value));
@@ -168,8 +169,10 @@ AIU.heatmap = (dashboard, card, result) => {
   const cells = new Map(result.groups.map(({ keys, figures }) => [JSON.stringify(keys), figures[measure.key]]));
   const names = AIU.groups(result.data, result.rows, [rowDimension], card.measures, grainOf(rowDimension, result));
   const across = AIU.groups(result.data, result.rows, [columnDimension], card.measures, result.grain);
+  const buckets = columnDimension.grain ? AIU.buckets(result.from, result.to, grainOf(columnDimension, result)) : [];
+  const ofMonths = grainOf(columnDimension, result) === "month";
   const heads = columnDimension.grain
-    ? AIU.buckets(result.from, result.to, grainOf(columnDimension, result))
+    ? (ofMonths ? buckets.slice(-MONTHS).reverse() : buckets)
     : AIU.ordered(dashboard, columnDimension.column, across.map((g) => g.keys[0]));
   const sums = new Map(across.map((g) => [g.keys[0], g.figures[measure.key]]));
   names.sort((a, b) => (b.figures[measure.key]?.value ?? 0) - (a.figures[measure.key]?.value ?? 0));
@@ -183,7 +186,7 @@ AIU.heatmap = (dashboard, card, result) => {
     AIU.el("caption", { class: "sr-only", text: `${card.title}, ${AIU.unitName(measure.unit)}` }),
     AIU.el("thead", {}, AIU.el("tr", {}, AIU.el("th", { scope: "col", text: rowDimension.label }),
       heads.map((h) => AIU.el("th", { scope: "col", class: "num", text: head(h) })),
-      AIU.el("th", { scope: "col", class: "num", text: "Total" }))),
+      AIU.el("th", { scope: "col", class: "num", text: ofMonths && buckets.length > MONTHS ? `Total, ${buckets.length} months` : "Total" }))),
     AIU.el("tbody", {}, shown.map((name) => AIU.el("tr", {},
       AIU.el("th", { scope: "row", text: AIU.label(dashboard, rowDimension.column, name.keys[0]) }),
       heads.map((h) => {
