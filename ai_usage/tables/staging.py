@@ -279,6 +279,20 @@ stg_email_aliases = Table(
     ),
 )
 
+stg_endpoints = Table(
+    name="stg_endpoints",
+    layer="staging",
+    description="Endpoints and files as their vendors declare them.",
+    grain="one source and endpoint",
+    key=("source", "endpoint"),
+    view=True,
+    columns=(
+        string("source", "Source.", nullable=False),
+        string("endpoint", "Endpoint.", nullable=False),
+        boolean("is_by_permission", "Whether only some keys may read it, and only some days.", nullable=False),
+        boolean("is_whole_window", "Whether it sums a range of days and stands on its last one.", nullable=False),
+    ),
+)
 stg_bill_sources = Table(
     name="stg_bill_sources",
     layer="staging",
@@ -382,6 +396,7 @@ STAGING: tuple[Table, ...] = (
     stg_billed_days,
     stg_unknown_days,
     stg_email_aliases,
+    stg_endpoints,
     stg_bill_sources,
     stg_unknown_money,
     stg_platforms,

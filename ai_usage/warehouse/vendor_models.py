@@ -37,8 +37,8 @@ def all_sql() -> dict[str, str]:
     platforms = [p for vendor in declared for p in vendor.platforms]
     claims = [(f"{beginning}%", vendor.title) for vendor in declared for beginning in vendor.claims]
     claimed = tuple(beginning for vendor in declared for beginning in vendor.claims)
-    bills = [(source, q.endpoint) for vendor in declared for source in vendor.sources for q in source.questions]
-    bills += [(None, upload.endpoint) for vendor in declared for upload in vendor.exports.values()]
+    endpoints = [(source, q.endpoint) for vendor in declared for source in vendor.sources for q in source.questions]
+    endpoints += [(None, upload.endpoint) for vendor in declared for upload in vendor.exports.values()]
     return {
         "stg_platforms": _relation(
             "stg_platforms", ((p.key, p.invoices_as, p.service, p.account, p.seats_account or p.account, p.resource) for p in platforms)
@@ -46,11 +46,12 @@ def all_sql() -> dict[str, str]:
         "stg_invoicing": _relation(
             "stg_invoicing", [*claims, *((p.key, p.invoices_as) for p in platforms if not p.key.startswith(claimed or ("%",)))]
         ),
+        "stg_endpoints": _relation("stg_endpoints", ((e.source, e.name, e.by_permission, e.whole_window) for _, e in endpoints)),
         "stg_bill_sources": _relation(
             "stg_bill_sources",
             [
                 (e.source, e.name, e.staged_as, source.account if source else None, bool(source and source.has_default_workspace))
-                for source, e in bills
+                for source, e in endpoints
                 if e.vendor_total
             ],
         ),

@@ -59,7 +59,6 @@ ALLOWED = {
     "sql/alerts/prices_explain.sql": FIGURES,
     "sql/dashboards/platform_roi/dashboard.yaml": WORDS,
     "sql/dashboards/productivity_analytics/dashboard.yaml": WORDS,
-    "sql/marts/vw_restatements.sql": ONE_BILL,
     "sql/marts/vw_unmapped.sql": FIGURES,
     "sql/marts/vw_use_and_cost.sql": "what is done on a seat of another platform does not stand against this one's cost",
     "sql/staging/google_sheets/stg_sheet_usage.sql": TAB,

@@ -1,18 +1,19 @@
 -- For each endpoint that is asked about days, and each UTC day since its source's first: what is held, or why nothing is.
 -- A day that was read before it ended is open: a part of it is held, and the whole must still be read. A day that could not be proved is failed,
 -- whatever is held of it. Files claim only the days that they hold.
--- Grain: source, endpoint, usage_date. Inputs: raw_fetches, stg_current_fetches, held_back.
+-- Grain: source, endpoint, usage_date. Inputs: raw_fetches, stg_current_fetches, stg_endpoints, held_back.
 WITH asked AS (
   SELECT
-    source,
-    endpoint,
+    f.source,
+    f.endpoint,
     -- Only some keys may read these, and only some days: they begin when they were first read, and end when they were last.
-    endpoint LIKE 'analytics/%' AS has_own_days,
-    MIN(usage_date) AS first_day,
-    MAX(usage_date) AS last_day
-  FROM raw_fetches
-  WHERE window_start IS NOT NULL AND origin = 'api' AND DATE(COALESCE(told_at, fetched_at)) > usage_date
-  GROUP BY source, endpoint
+    COALESCE(e.is_by_permission, FALSE) AS has_own_days,
+    MIN(f.usage_date) AS first_day,
+    MAX(f.usage_date) AS last_day
+  FROM raw_fetches AS f
+  LEFT JOIN stg_endpoints AS e ON f.source = e.source AND f.endpoint = e.endpoint
+  WHERE f.window_start IS NOT NULL AND f.origin = 'api' AND DATE(COALESCE(f.told_at, f.fetched_at)) > f.usage_date
+  GROUP BY f.source, f.endpoint, COALESCE(e.is_by_permission, FALSE)
 ),
 
 sources AS (

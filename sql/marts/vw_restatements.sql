@@ -1,7 +1,7 @@
 -- What changed after a vendor first said it, and by whom: the vendor, or the rule that reads its records. Only days that a vendor reports on (a
 -- window was asked), not snapshots; a day that was read before it ended was not said yet. A spend report of another range that ends on the same
 -- day, or one taken back by a person, is no change by the vendor.
--- Grain: source, endpoint, usage_date, version_no. Inputs: raw_fetches, stg_set_aside.
+-- Grain: source, endpoint, usage_date, version_no. Inputs: raw_fetches, stg_set_aside, stg_endpoints.
 WITH ended AS (
   SELECT
     *,
@@ -59,9 +59,10 @@ SELECT
   x.usage_date IS NULL AS is_counted
 FROM versions AS v
 LEFT JOIN stg_set_aside AS x ON v.source = x.source AND v.endpoint = x.endpoint AND v.usage_date = x.usage_date
+LEFT JOIN stg_endpoints AS e ON v.source = e.source AND v.endpoint = e.endpoint
 WHERE
   v.version_no > 1
   AND (
-    v.source != 'claude_ai' OR v.endpoint != 'spend'
+    NOT COALESCE(e.is_whole_window, FALSE)
     OR (v.window_start = v.previous_window_start AND v.state = 'complete' AND v.previous_state = 'complete')
   )
