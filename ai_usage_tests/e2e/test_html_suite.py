@@ -11,7 +11,8 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ import openpyxl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from ai_usage.dashboards import FilterValues, load_dashboards
+from ai_usage.dashboards import FilterValues, load_dashboards, meta_from_marts, write_report
 from ai_usage.dashboards.html import TEMPLATES
+from ai_usage.dashboards.meta import Held
 from ai_usage.dashboards.query import card_query, compared_period
 from ai_usage_tests.browser import Opened, choose, chromium_page, csv_text, exact, saved
 from ai_usage_tests.e2e.test_html_report import kpi, rows, same, write
 from ai_usage_tests.proving import some
-from ai_usage_tests.unit.test_dashboards_data import FORMULA_NAME, HOSTILE_NAME, LAST_DAY, build_marts
+from ai_usage_tests.unit.test_dashboards_data import FORMULA_NAME, HOSTILE_NAME, LAST_DAY, build_marts, querier
 from ai_usage_tests.unit.test_dashboards_query import PERIOD_BEFORE
 
 pytestmark = pytest.mark.browser
@@ -141,6 +143,19 @@ def test_a_bridge_is_walked_from_its_start_and_months_stand_newest_first(opened:
     assert sum(parts) == now == kpi(opened, "spend")
     heads = opened.page.locator("[data-card=month_by_platform] thead th").all_inner_texts()
     assert heads == ["Platform", "Oct 2026", "Sep 2026", "Aug 2026", "Jul 2026", "Total"]
+
+
+def test_no_bridge_is_drawn_over_a_day_that_is_not_held(opened: Opened, marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """Cursor's bill of 3 September is missing: less of it would look like fewer days of use. Of Claude alone nothing is missing."""
+    gap = (date(2026, 9, 3), date(2026, 9, 3))
+    meta = replace(meta_from_marts(querier(marts), generated_at=datetime(2026, 11, 1, tzinfo=UTC)), held=(
+        Held("cursor", date(2026, 7, 4), LAST_DAY, (gap,), (gap,), ("cursor",)),))  # fmt: skip
+    write_report(tmp_path / "gap.html", [DASHBOARDS["executive_summary"]], querier(marts), meta)
+    opened.open(tmp_path / "gap.html", "#executive_summary?date=2026-10-01..2026-10-31")
+    bridge = opened.page.locator("[data-card=why_changed]")
+    assert bridge.locator(".empty").inner_text() == "Not compared: Cursor lacks Sep 3." and bridge.locator(".steps").count() == 0
+    opened.open(tmp_path / "gap.html", "#executive_summary?date=2026-10-01..2026-10-31&platform=claude_api")
+    assert bridge.locator(".steps").count() == 1
 
 
 def test_this_month_stands_beside_the_same_days_of_last_month(opened: Opened, report: Path, marts: duckdb.DuckDBPyConnection) -> None:

@@ -135,6 +135,15 @@ AIU.span = (card, data) => {
 // Whether figures of several groups may be added up: a person whom two groups name would count twice.
 AIU.adds = (measure) => Boolean(measure.sum) && measure.total !== false;
 
+// The month of a card of the latest month as far as the data reach, and what it stands beside: as `periods` of vw_change_drivers.
+function latestSides(card, data, rows) {
+  const { values, codes } = data.columns[card.filters.date];
+  const from = values[codes[rows[0]]];
+  const end = AIU.addDays(AIU.nextBucket(from, "month"), -1);
+  const now = { from, to: end < AIU.through ? end : AIU.through };
+  return { now, other: AIU.compared(now) };
+}
+
 // Everything a renderer needs about one card under the current filters.
 AIU.evaluate = (card, data, state) => {
   const rows = AIU.rowsFor(card, data, state);
@@ -144,15 +153,19 @@ AIU.evaluate = (card, data, state) => {
   const to = dated.to && span && dated.to < span.last ? dated.to : span?.last;
   const wanted = [...card.group_by, ...(card.pivot ? [card.pivot] : [])].find((d) => d.grain)?.grain;
   const grain = wanted && from && to && from <= to ? AIU.grain(wanted, from, to) : "day";
-  // What a card with `compare` stands beside: the groups of the other period, where both hold every day.
-  const other = card.compare ? AIU.compared(state.range) : null;
+  // What a card with `compare` stands beside: the groups of the other period, where both hold every day. A card of the latest month is compared in its SQL,
+  // which begins where a whole month is on record.
+  const latest = card.latest && rows.length ? latestSides(card, data, rows) : null;
+  const other = latest ? latest.other : card.compare ? AIU.compared(state.range) : null;
+  const now = latest ? latest.now : state.range;
   const platforms = (card.filters.platform && state.chosen.platform) || [];
-  const lacking = other && AIU.lacking(card, span, [state.range, other], { held: AIU.meta.held, through: AIU.through, platforms });
-  const before = other && !lacking ? AIU.rowsFor(card, data, state, other) : null;
+  const told = latest ? [{ of_cost: true }, { first: other.from }] : [card, span];
+  const lacking = other && AIU.lacking(...told, [now, other], { held: AIU.meta.held, through: AIU.through, platforms });
+  const before = card.compare && other && !lacking ? AIU.rowsFor(card, data, state, other) : null;
   return {
     empty: rows.length === 0,
     rows, span, from, to, grain,
-    other, lacking,
+    now, other, lacking,
     before: before && { groups: AIU.groups(data, before, card.group_by, card.measures.slice(0, 1), grain), total: AIU.groups(data, before, [], card.measures.slice(0, 1))[0].figures },
     groups: AIU.groups(data, rows, card.group_by, card.measures, grain),
     total: AIU.groups(data, rows, [], card.measures)[0].figures,

@@ -1,16 +1,7 @@
 // The bridge: from what a figure was, over the parts of its change, to what it is. Belongs here: its bars and their scale. Not here: the parts.
 // The first label of the column is where it starts, the last one is shown at zero too: that nothing is left unexplained is an answer.
 
-// The month of a card of the latest month, and the days of the one before that it stands beside: as `periods` of vw_change_drivers.
-function sides(card, data, result) {
-  const { values, codes } = data.columns[card.filters.date];
-  const from = values[codes[result.rows[0]]];
-  const end = AIU.addDays(AIU.nextBucket(from, "month"), -1);
-  const now = { from, to: end < AIU.through ? end : AIU.through };
-  return [now, AIU.compared(now)];
-}
-
-AIU.bridge = (host, dashboard, card, data, result) => {
+AIU.bridge = (host, dashboard, card, result) => {
   const [{ column }] = card.group_by;
   const [measure] = card.measures;
   const labels = Object.keys(dashboard.labels[column] ?? {});
@@ -34,10 +25,9 @@ AIU.bridge = (host, dashboard, card, data, result) => {
   const low = least - (most - least) * 0.15 > most * 0.25 ? least - (most - least) * 0.15 : Math.min(0, least);
   const span = most - low || 1;
   const place = (value) => Math.max(0, Math.min(100, ((value - low) / span) * 100));
-  const [now, then] = sides(card, data, result);
   const days = ({ from, to }) => `${AIU.shortDay(from)} – ${AIU.shortDay(to)}`;
   host.append(
-    AIU.el("p", { class: "unit-line", text: `USD, ${days(now)} beside ${days(then)}${low > 0 ? `; bars begin at ${AIU.format({ value: low }, measure.unit, "heat")}` : ""}` }),
+    AIU.el("p", { class: "unit-line", text: `USD, ${days(result.now)} beside ${days(result.other)}${low > 0 ? `; bars begin at ${AIU.format({ value: low }, measure.unit, "heat")}` : ""}` }),
     AIU.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": card.title },
       AIU.el("ul", { class: "steps" }, all.map(({ label, figure, from, to, whole }) => {
         const [left, right] = [place(Math.min(from, to)), place(Math.max(from, to))];

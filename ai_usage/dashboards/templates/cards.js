@@ -171,7 +171,8 @@ AIU.card = (dashboard, card) => {
       body.querySelector(".scroll").scrollTop = top;
     } else if (Object.values(result.groups).every((g) => g.figures[card.measures[0].key] === null)) {
       body.append(AIU.el("p", { class: "empty", text: "Not reported by the platforms in this selection." }));
-    } else if (card.kind === "bridge") AIU.bridge(body, dashboard, card, data, result);
+    } else if (card.kind === "bridge" && result.lacking) body.append(AIU.el("p", { class: "empty", text: `${notCompared(dashboard, result.lacking, result.now.to)}.` }));
+    else if (card.kind === "bridge") AIU.bridge(body, dashboard, card, result);
     else if (card.kind === "heatmap") body.append(AIU.heatmap(dashboard, card, { ...result, data }));
     else if (card.group_by[0].grain) {
       held = AIU.timeChart(body, dashboard, card, data, result);
