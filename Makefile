@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.made
 
-.PHONY: help demo check test prove mutants coverage soak test-bigquery test-metabase setup dev lint lint-python lint-types lint-imports lint-sql format docs lock chromium postgres bench infra audit licences sbom clean
+.PHONY: help demo check test prove mutants coverage soak fuzz test-bigquery test-metabase setup dev lint lint-python lint-types lint-imports lint-sql format docs lock chromium postgres bench infra audit licences sbom clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ coverage: setup chromium postgres ## The share of ai_usage/ that the test suite 
 
 soak: setup ## A month of simulated mornings with kills, outages and a full disk, scored: SEED=7 DAYS=30 [TRIALS=a,b] [MINUTES=60] [REPORT=file.md]
 	@nice -n 5 $(BIN)/python -m ai_usage_tests.soak --seed $(or $(SEED),7) --days $(or $(DAYS),30) --minutes $(or $(MINUTES),inf) --trials "$(TRIALS)" $(if $(REPORT),--report $(REPORT))
+
+fuzz: setup ## Text from outside, guided by coverage: [TARGET=page|records|csv|cell|setting|question] [SECONDS=1800] of each
+	@scripts/fuzz "$(TARGET)" $(or $(SECONDS),1800)
 
 test-metabase: setup ## Apply, an empty plan and verify against the live Metabase at URL=…; one that nobody needs
 	@test -n "$(URL)" || { echo "make test-metabase needs URL=http://host:port of a Metabase that nobody needs" >&2; exit 2; }

@@ -185,15 +185,23 @@ _REPAIRS: tuple[Callable[[exp.Expression], exp.Expression], ...] = (
 TOO_DEEP = "the SQL is nested too deeply to be read; write inner queries as WITH, and long chains of operators as IN or UNNEST."
 
 
+# What sqlglot raises for SQL that it cannot read or write; of odd texts it says so with Python's own errors.
+_UNREAD = (SqlglotError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
+
+def _unread(error: Exception) -> WarehouseError:
+    said = (str(error).splitlines() or [type(error).__name__])[0].replace("\x1b[4m", "").replace("\x1b[0m", "")
+    return WarehouseError(f"the SQL cannot be read as BigQuery dialect: {said}")
+
+
 def parse(sql: str) -> exp.Expression:
     """One BigQuery statement; raises `WarehouseError` with the place of the mistake."""
     try:
         found = [s for s in sqlglot.parse(sql, read="bigquery") if s is not None]
     except RecursionError:
         raise WarehouseError(TOO_DEEP) from None
-    except SqlglotError as error:
-        said = str(error).splitlines()[0].replace("\x1b[4m", "").replace("\x1b[0m", "")
-        raise WarehouseError(f"the SQL cannot be read as BigQuery dialect: {said}") from None
+    except _UNREAD as error:
+        raise _unread(error) from None
     if len(found) != 1:
         raise WarehouseError(f"one statement is needed and {len(found)} were given; send them one by one.")
     return found[0]
@@ -229,6 +237,8 @@ def to_duckdb(sql: str) -> str:
         return tree.sql(dialect="duckdb", comments=False)
     except RecursionError:
         raise WarehouseError(TOO_DEEP) from None
+    except _UNREAD as error:
+        raise _unread(error) from None
 
 
 @remembered(__file__)

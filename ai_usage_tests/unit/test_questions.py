@@ -164,3 +164,9 @@ def test_tables_and_columns_are_listed(desk: Desk, place: str) -> None:
 def test_an_unknown_name_is_told_with_the_nearest(desk: Desk, sql: str, near: str) -> None:
     with pytest.raises(WarehouseError, match=re.escape(near)):
         asked(desk, sql)
+
+
+@pytest.mark.parametrize("sql", ["FROM raw_fetches |> LIMIT x1", "FROM raw_fetches |> LIMIT 1 |> LIMIT y"])
+def test_what_the_parser_itself_stumbles_over_is_one_sentence(sql: str) -> None:
+    with pytest.raises(WarehouseError, match="cannot be read as BigQuery dialect"):
+        guard.check(sql)
