@@ -11,6 +11,7 @@ SELECT
   r.amount_usd AS usd
 FROM raw_anthropic_cost AS r
 LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
+WHERE r.usage_date BETWEEN @start_date AND @end_date
 UNION ALL
 SELECT
   'anthropic' AS source,
@@ -25,6 +26,7 @@ SELECT
   r.amount_usd AS usd
 FROM raw_anthropic_analytics_cost AS r
 LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
+WHERE r.usage_date BETWEEN @start_date AND @end_date
 UNION ALL
 SELECT
   'claude_enterprise' AS source,
@@ -35,3 +37,4 @@ SELECT
   CASE WHEN r.product IN ('claude_code', 'cc_security_autopatch') THEN 'claude_code' ELSE 'claude_ai' END AS platform,
   r.amount_usd AS usd
 FROM raw_claude_enterprise_cost AS r
+WHERE r.usage_date BETWEEN @start_date AND @end_date

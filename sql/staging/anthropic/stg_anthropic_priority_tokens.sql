@@ -9,4 +9,4 @@ FROM raw_anthropic_usage AS r
 INNER JOIN stg_current_fetches AS f
   ON r.fetch_id = f.version_fetch_id AND r.usage_date = f.usage_date AND f.source = 'anthropic' AND f.endpoint = 'usage_report/messages'
 LEFT JOIN stg_anthropic_workspaces AS w ON r.workspace_id = w.workspace_id
-WHERE r.service_tier = 'priority'
+WHERE r.usage_date BETWEEN @start_date AND @end_date AND r.service_tier = 'priority'

@@ -9,3 +9,4 @@ SELECT
   'claude_ai' AS platform,
   net_usd AS usd
 FROM stg_claude_ai_spend_days
+WHERE cost_date BETWEEN @start_date AND @end_date

@@ -9,4 +9,4 @@ SELECT
   'cursor' AS platform,
   charged_usd AS usd
 FROM stg_cursor_event_versions
-WHERE billing = 'billed'
+WHERE usage_date BETWEEN @start_date AND @end_date AND billing = 'billed'
