@@ -35,7 +35,9 @@ _SESSION = "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL disabled_optimizers = 'top_n
 
 
 class DuckDBFile:
-    """One file, one process at a time, so every hold is short and every wait bounded."""
+    """One file, one process at a time, so every hold is short and every wait bounded. Each opening computes with `threads`."""
+
+    threads = 2
 
     def __init__(self, path: Path, *, lock_wait_s: float = 60.0, memory_limit: str | None = None) -> None:
         self.path = path
@@ -43,7 +45,7 @@ class DuckDBFile:
         self._wanted = path.with_name(path.name + ".wanted")
         # The warehouse is read and written, the other files of this machine are not.
         self._config: dict[str, Any] = {
-            "threads": 2, "enable_external_access": "false", "autoinstall_known_extensions": "false", "autoload_known_extensions": "false",
+            "threads": self.threads, "enable_external_access": "false", "autoinstall_known_extensions": "false", "autoload_known_extensions": "false",
         }  # fmt: skip
         if memory_limit:
             self._config["memory_limit"] = memory_limit

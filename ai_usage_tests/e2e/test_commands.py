@@ -35,7 +35,7 @@ from ai_usage_tests.fixtures.company import (
     nobody,
     plain,
     rows,
-    snapshot,
+    stored,
 )
 
 
@@ -48,9 +48,9 @@ def firm(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def intact(firm: Company) -> Iterator[None]:
     """Whatever the tests of this module ask, nothing is written."""
-    before = snapshot(firm.db)
+    before = stored(firm.db)
     yield
-    assert_same(snapshot(firm.db), before)
+    assert_same(stored(firm.db), before)
 
 
 pytestmark = pytest.mark.usefixtures("intact")

@@ -31,6 +31,7 @@ from ai_usage_tests.fixtures.company import (
     plain,
     rows,
     snapshot,
+    stored,
 )  # fmt: skip
 from ai_usage_tests.proving import PROVE, some
 
@@ -212,11 +213,11 @@ def test_corrections_of_vendor_and_sheet(firm: Company) -> None:
 
 
 def test_a_range_that_cannot_be_is_refused(firm: Company) -> None:
-    before = snapshot(firm.db)
+    before = stored(firm.db)
     assert_sentence(firm.run(LAST, FIRST), "lies after")
     assert_sentence(firm.run(FIRST - timedelta(days=1), LAST), "AI_USAGE_START_DATE")
     assert_sentence(firm.run(FIRST, LAST + timedelta(days=1)), "has not ended")
-    assert_same(snapshot(firm.db), before)
+    assert_same(stored(firm.db), before)
 
 
 # Order --------------------------------------------------------------------------------------------------------------

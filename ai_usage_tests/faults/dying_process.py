@@ -20,7 +20,7 @@ from typing import Any
 
 from ai_usage.sources.cursor.records import EVENTS
 from ai_usage.warehouse import DuckDBWarehouse, models
-from ai_usage.warehouse import duckdb as engine
+from ai_usage.warehouse import duckdb_file as engine
 from ai_usage.warehouse.bigquery_jobs import Jobs
 from ai_usage_tests.faults.loading_process import _Counting, _Engine
 from ai_usage_tests.fixtures.bigquery import BigQueryDesk, Place

@@ -24,6 +24,7 @@ from ai_usage_tests.fixtures.company import (
     FIRST,
     KEY,
     LAST,
+    MARTS,
     PATHS,
     Company,
     assert_books,
@@ -133,6 +134,12 @@ def put_back(firm: Company, state: bytes) -> None:
     firm.db.write_bytes(state)
 
 
+def _assert_whole(firm: Company, tables: dict[str, list[str]], what: str, *, marts: bool = PROVE) -> None:
+    """The tables of an undisturbed load. Marts are views over them, and cost as much as the load: compared once, and each time when proving."""
+    found = snapshot(firm.db, without=() if marts or PROVE else MARTS)
+    assert_same(found, {name: tables[name] for name in found}, what)
+
+
 @pytest.mark.parametrize("part", MOMENTS)
 def test_killed_at_a_moment(part: float, firm: Company, first_state: bytes, whole: tuple, loads: Loads) -> None:
     tables, duration, _ = whole
@@ -142,7 +149,7 @@ def test_killed_at_a_moment(part: float, firm: Company, first_state: bytes, whol
     os.kill(load, signal.SIGKILL)
     assert loads.end() in (-signal.SIGKILL, 0)
     firm.load()
-    assert_same(snapshot(firm.db), tables, f"killed after {part:.0%}")
+    _assert_whole(firm, tables, f"killed after {part:.0%}")
 
 
 @pytest.mark.parametrize("part", STATEMENTS)
@@ -153,7 +160,7 @@ def test_killed_before_a_statement(part: float, firm: Company, first_state: byte
     loads.begin(deadly)
     assert loads.end() == -signal.SIGKILL
     firm.load()
-    assert_same(snapshot(firm.db), tables, f"killed before statement {deadly} of {statements}")
+    _assert_whole(firm, tables, f"killed before statement {deadly} of {statements}", marts=part == 1.0)
 
 
 @pytest.fixture

@@ -451,9 +451,7 @@ def test_cost_without_a_person_is_not_answered_with_a_key(desk: Desk) -> None:
     assert (row["kind"], row["cost_usd"]) == ("no_key", N("0.7")) and "who owns" not in row["remedy"]
     runtime: Any = SimpleNamespace(warehouse=desk.warehouse)
     window = Window(FIRST, LAST)
-    told = {
-        c.check_name: c for c in assets._cost_checks(runtime, window, assets._cost_totals(runtime, transform.Written(days=[(FIRST, LAST)])))
-    }
+    told = {c.check_name: c for c in assets._cost_checks(runtime, window, assets._cost_totals(runtime, window, transform.Written()))}
     assert told["attribution"].metadata["actual"].value == "30.00%"
     assert "api_keys" not in told["attribution"].metadata["what_to_do"].value
     assert told["conservation"].metadata["difference"].value == "0.000000000"
