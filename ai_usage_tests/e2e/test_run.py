@@ -18,7 +18,6 @@ from ai_usage_tests.fixtures.company import (
     FIRST,
     IS_BILLED,
     LAST,
-    MARTS,
     PATHS,
     Company,
     Prepared,
@@ -312,15 +311,3 @@ def test_a_settled_sheet_rebuild_needs_no_vendor(prepared: Prepared, tmp_path: P
             )
         )
         assert shown and all(dep == ("Product" if day >= DAYS[8] else "Engineering") for day, dep in shown.items())
-
-
-def test_marts_are_named_here() -> None:
-    """The snapshot compares every mart that there is, but for what checks found: that is a run's, and not the data's."""
-    from ai_usage import tables
-
-    assert {t.name for t in tables.MARTS} == {
-        *MARTS,
-        "vw_check_results",
-        "vw_alerts",
-        "vw_certificate",
-    }  # they record what happened when, which no two runs share

@@ -30,8 +30,9 @@ class _Counting:
         self._con = con
 
     def execute(self, *args: Any) -> Any:
-        type(self).sent += args[0] != engine._SESSION
-        if type(self).sent == type(self).deadly:
+        counts = args[0] != engine._SESSION
+        type(self).sent += counts
+        if counts and type(self).sent == type(self).deadly:
             os.kill(os.getpid(), signal.SIGKILL)
         return self._con.execute(*args)
 
