@@ -19,7 +19,7 @@ from rich.table import Table as Grid
 
 from ai_usage.cli.console import plain
 from ai_usage.defs.operations.jobs import RAW
-from ai_usage.operations import completeness
+from ai_usage.operations import states
 from ai_usage.runs.execution import RunOutcome, execute, last_run, steps
 from ai_usage.runtime import Runtime
 from ai_usage.warehouse import WarehouseError
@@ -62,19 +62,19 @@ def run_with_progress(
 def show_sources(runtime: Runtime, outcome: RunOutcome, read: Sequence[str], console: Console) -> None:
     """Which sources were read, and which were not: what of them failed, and until when they are held."""
     failed = {source: [asset for asset in outcome.failures if RAW.get(asset) == source] for source in read}
-    done = [completeness.NAMES[source] for source in read if not failed[source]]
+    done = [states.NAMES[source] for source in read if not failed[source]]
     console.print(f"read: {', '.join(done) or 'nothing'}", soft_wrap=True, highlight=False)
     if not any(failed.values()):
         return
     try:
-        behind = {one.source: one for one in completeness.behind(runtime)}
+        told = {one.source: one for one in states.by_source(states.states(runtime), runtime.today)}
     except WarehouseError:  # its own sentence stands among the failures
-        behind = {}
+        told = {}
     for source in (name for name in read if failed[name]):
-        late = behind.get(source)
-        since = "" if late is None else f"; held up to {late.last_held}" if late.last_held else "; nothing is held of what failed"
+        state = told.get(source)
+        since = "" if state is None else f"; held up to {state.last_held}" if state.last_held else "; nothing is held of what failed"
         console.print("[red]not read[/red] ", end="", soft_wrap=True)
-        console.print(f"{completeness.NAMES[source]}: {', '.join(failed[source])}{since}", markup=False, soft_wrap=True, highlight=False)
+        console.print(f"{states.NAMES[source]}: {', '.join(failed[source])}{since}", markup=False, soft_wrap=True, highlight=False)
 
 
 def show_outcome(outcome: RunOutcome, first: date, last: date, console: Console) -> None:
@@ -123,6 +123,10 @@ def show_status(runtime: Runtime, console: Console) -> None:
     for platform, cost, people in platform_totals(runtime):
         money.add_row(plain(platform), f"{cost:,.2f}", str(people))
     console.print(money)
+    for told in states.by_source(states.states(runtime), runtime.today):
+        console.print(
+            told.said, style="" if told.state == states.READ else "red" if told.is_owed else "yellow", markup=False, highlight=False
+        )
     for reason in runtime.settings.off().values():
         console.print(reason, style="yellow")
     run = last_run(runtime.settings)

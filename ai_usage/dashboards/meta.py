@@ -83,11 +83,14 @@ class Held:
 
 
 @dataclass(frozen=True)
-class NotRead:
-    """A source that is on and holds less than it should: its name, and the last day that is held."""
+class Told:
+    """A source that has not told all that it should: its state (late, missing, refused, failed) and one line that says so. `is_owed`: false where the
+    vendor refuses what bills nothing."""
 
-    name: str
-    last_day: date | None
+    source: str
+    state: str
+    said: str
+    is_owed: bool = True
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class ReportMeta:
     data_through: date | None = None
     sources: tuple[SourceFreshness, ...] = ()
     held: tuple[Held, ...] = ()
-    not_read: tuple[NotRead, ...] = ()
+    states: tuple[Told, ...] = ()
     checks: Checks = Checks()
     settled_share: Decimal | None = None
     """Billed cost that is final (settled or closed) as a share of all; None when there is no cost."""
@@ -136,7 +139,7 @@ def meta_from_marts(
     checks: Checks | None = None,
     version: str = "",
     note: str = "",
-    not_read: Sequence[NotRead] = (),
+    states: Sequence[Told] = (),
     platforms: Mapping[str, Sequence[str]] | None = None,
 ) -> ReportMeta:
     """ReportMeta read from `vw_data_health` and `vw_cost_allocation`. `platforms`: of which platforms each source tells."""
@@ -153,11 +156,11 @@ def meta_from_marts(
         )
         for row in query(HEALTH_SQL).to_pylist()
     )
-    states = query(SETTLE_SQL).to_pylist()
-    total = sum((r["cost_usd"] or Decimal(0) for r in states), Decimal(0))
-    final = [r for r in states if r["settle_state"] in FINAL]
-    moving = [r["first_day"] for r in states if r["settle_state"] not in FINAL]
-    costs_to = max((r["last_day"] for r in states), default=None)
+    settled = query(SETTLE_SQL).to_pylist()
+    total = sum((r["cost_usd"] or Decimal(0) for r in settled), Decimal(0))
+    final = [r for r in settled if r["settle_state"] in FINAL]
+    moving = [r["first_day"] for r in settled if r["settle_state"] not in FINAL]
+    costs_to = max((r["last_day"] for r in settled), default=None)
     fetched = [s.last_fetched_at for s in sources if s.last_fetched_at]
     # Not the sources' last day: a directory is read today, and seats may be billed ahead.
     days = [r["last_day"] for r in query(USE_SQL).to_pylist() if r["last_day"]] or ([costs_to] if costs_to else [])
@@ -167,7 +170,7 @@ def meta_from_marts(
         data_through=min(max(days), generated_at.astimezone(UTC).date()) if days else None,
         sources=sources,
         held=_held(query(HELD_SQL).to_pylist(), platforms or {}),
-        not_read=tuple(not_read),
+        states=tuple(states),
         checks=checks or Checks(),
         settled_share=sum((r["cost_usd"] or Decimal(0) for r in final), Decimal(0)) / total if total else None,
         settled_through=min(moving) - timedelta(days=1) if moving else costs_to,

@@ -199,7 +199,8 @@ def spent(runtime: Runtime) -> dict[str, Any]:
 
 # Every raw asset writes the ledger of fetches; no asset writes the others: who was erased, and how vendors answered.
 _LEDGER = frozenset({"raw_fetches", "raw_rejects"})
-_NO_ASSETS = _LEDGER | {"forgotten_people", "forget_log", "vendor_requests", "held_back"}
+_JUDGED = frozenset({"held_back", "source_states"})
+_NO_ASSETS = _LEDGER | _JUDGED | {"forgotten_people", "forget_log", "vendor_requests"}
 
 
 def upstream(name: str) -> list[str]:
@@ -212,7 +213,7 @@ def upstream(name: str) -> list[str]:
     found = {other for other in read if tables.BY_NAME[other].layer != "books"} - _NO_ASSETS
     if any(endpoint.table.name in read for endpoint in uploads.KINDS.values()):
         found.add("uploaded_files")
-    if _LEDGER & set(models.model(name).inputs):
+    if (_LEDGER | _JUDGED) & set(models.model(name).inputs):
         found |= {"fct_cost_daily", "fct_usage_daily"}
     return sorted(found)
 

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from ai_usage.defs.common import check
-from ai_usage.operations import completeness
+from ai_usage.operations import completeness, states
 from ai_usage.runtime import Runtime
 from ai_usage.sources.endpoint import Window
 
@@ -68,7 +68,7 @@ def _row(found: completeness.Leaving, day: Any, state: str) -> dict[str, Any]:
 
 def yesterday_is_there(runtime: Runtime) -> dg.AssetCheckResult:
     """Freshness by content: a policy on materialization times alone turns green after the backfill of an old day."""
-    wanted, late = completeness.stale(runtime)
+    wanted, late = states.stale(runtime)
     first = min((row["missing_day"] for row in late), default=runtime.yesterday)
     return check(
         "yesterday_is_there", not late, expected=wanted, actual=wanted - len(late), sample=late,

@@ -1,4 +1,4 @@
-"""Which days each endpoint should hold, which it holds, and how to close what is open: the certificate, the morning's catch-up, freshness.
+"""Which days each endpoint should hold, which it holds, and how to close what is open: the certificate, and the morning's catch-up.
 
 Belongs here: judging `vw_certificate` and the snapshots against the sources that are on. Does not belong here: Dagster, printing, asking vendors.
 """
@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from ai_usage.runtime import Runtime
-from ai_usage.settings import SWITCHES, Settings
+from ai_usage.settings import Settings
 from ai_usage.sources.endpoint import Endpoint, Window, ranges
 from ai_usage.sources.registry import ASKED, history, left_out
 
@@ -151,78 +150,6 @@ def plan(days: Sequence[Day], settings: Settings) -> list[str]:
     gaps = [d for d in days if d.is_gap]
     commands = [f"ai-usage run --from {w.first} --to {w.last}" for w in in_runs(d.usage_date for d in gaps if d.source not in off)]
     return commands + [off[source] for source in sorted({d.source for d in gaps} & off.keys())]
-
-
-# Freshness ----------------------------------------------------------------------------------------------------
-
-
-NAMES = {switch.source: switch.title for switch in SWITCHES} | {"uploads": "dropped files"}
-"""{source: what people call it}."""
-
-
-@dataclass(frozen=True)
-class Behind:
-    """A source that is on and was not read for yesterday. `endpoints` are those that are late, none where all that tell of yesterday are (or all, of a
-    source without days); `last_held` is the last day of the one that is furthest behind, None where one of them never answered."""
-
-    source: str
-    endpoints: tuple[str, ...]
-    last_held: date | None
-
-    @property
-    def name(self) -> str:
-        return NAMES[self.source] + (f" ({', '.join(self.endpoints)})" if self.endpoints else "")
-
-
-def behind(runtime: Runtime) -> list[Behind]:
-    """The sources that are late, in the order of their names here."""
-    wanted = _freshness(runtime)
-    found = []
-    for source in NAMES:
-        mine = [(e, day, last) for e, day, last in wanted if e.source == source]
-        late = [(e, last) for e, day, last in mine if _is_late(last, day)]
-        if late:
-            # What the vendor finishes some days later, and the lists of people, were read in time on the first morning without it.
-            of_yesterday = [one for one in mine if one[0].usage_date and one[1] == runtime.yesterday] or mine
-            first = min(last or date.min for _, last in late)
-            names = () if all(_is_late(last, day) for _, day, last in of_yesterday) else tuple(e.name for e, _ in late)
-            found.append(Behind(source, names, None if first == date.min else first))
-    return found
-
-
-def stale(runtime: Runtime) -> tuple[int, list[dict[str, Any]]]:
-    """(how many endpoints should be fresh, those that are not): days up to yesterday, snapshots of yesterday or today."""
-    wanted = _freshness(runtime)
-    late = [
-        {"source": e.source, "endpoint": e.name, "missing_day": day, "last_held": last} for e, day, last in wanted if _is_late(last, day)
-    ]
-    return len(wanted), late
-
-
-def _is_late(last: date | None, day: date) -> bool:
-    return (last or date.min) < day
-
-
-def _freshness(runtime: Runtime) -> list[tuple[Endpoint, date, date | None]]:
-    """(endpoint, the day that it should hold, the last that it holds)"""
-    yesterday, begun, barred = runtime.yesterday, first_days(runtime), refused(runtime)
-    wanted: list[tuple[Endpoint, date]] = []
-    for endpoint in (e for e in to_be_held(runtime.settings) if e not in barred):
-        day = yesterday - timedelta(days=endpoint.lag_days)
-        if endpoint.usage_date is None:
-            wanted.append((endpoint, yesterday))
-        elif day >= runtime.settings.start_date and owed(endpoint, Window(day, day), begun, yesterday):
-            wanted.append((endpoint, day))
-    latest = _latest(
-        runtime,
-        "SELECT source, endpoint, MAX(usage_date) AS day FROM vw_certificate WHERE state IN ('complete', 'empty') GROUP BY source, endpoint",
-    )
-    snapshots = _latest(runtime, "SELECT source, endpoint, usage_date AS day FROM stg_snapshots")
-    return [(e, day, (snapshots if e.usage_date is None else latest).get((e.source, e.name))) for e, day in wanted]
-
-
-def _latest(runtime: Runtime, sql: str) -> dict[tuple[str, str], date]:
-    return {(row["source"], row["endpoint"]): row["day"] for row in runtime.warehouse.select(sql).to_pylist()}
 
 
 # What vendors forget --------------------------------------------------------------------------------------------

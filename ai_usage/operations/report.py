@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from ai_usage.dashboards import meta
 from ai_usage.dashboards.meta import Checks
-from ai_usage.operations import completeness
+from ai_usage.operations import states
 from ai_usage.operations.as_of import rebuild as rebuild_as_of
 from ai_usage.outputs.report import write
 from ai_usage.runtime import Runtime
@@ -28,8 +28,9 @@ def write_html_report(
     note = "Demo data from the simulator: these people do not exist." if runtime.settings.demo else ""
     warehouse = runtime.existing()
     if as_of is None:
-        late = [meta.NotRead(one.name, one.last_held) for one in completeness.behind(runtime)]
-        return write(target, warehouse, datetime.now(UTC), checks, note, late)
+        found = states.by_source(states.states(runtime), runtime.today)
+        told = [meta.Told(one.source, one.state, one.said, one.is_owed) for one in found if one.state != states.READ]
+        return write(target, warehouse, datetime.now(UTC), checks, note, told)
     with TemporaryDirectory(prefix="as-of-", dir=runtime.settings.data_dir) as folder:
         then = rebuild_as_of(warehouse, Path(folder) / "as_of.duckdb", as_of)
         with then.held():

@@ -17,11 +17,11 @@ from ai_usage.warehouse import Warehouse, WarehouseError, models
 
 
 def write(
-    target: Path, warehouse: Warehouse, at: datetime, checks: Checks | None, note: str, not_read: Sequence[meta.NotRead] = ()
+    target: Path, warehouse: Warehouse, at: datetime, checks: Checks | None, note: str, states: Sequence[meta.Told] = ()
 ) -> tuple[Path, int]:
     query = warehouse.select
     facts = meta.meta_from_marts(
-        query, generated_at=at, checks=checks, version=__version__, note=note, not_read=not_read, platforms=registry.TELLS
+        query, generated_at=at, checks=checks, version=__version__, note=note, states=states, platforms=registry.TELLS
     )
     try:
         html.write_report(target, spec.load_dashboards(models.sql_root() / "dashboards"), query, facts)

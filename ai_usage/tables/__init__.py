@@ -54,7 +54,7 @@ def __getattr__(name: str) -> object:
         "CURATED": (*curated.CURATED, books.fct_cost_corrections, *totals.CURATED),
         "BOOKS": books.BOOKS,
         "OPERATIONS": (*forgetting.OPERATIONS, *operations.OPERATIONS, *alerts.ALERTS),
-        "MARTS": (*marts.MARTS, *answers.MARTS, *checks.MARTS, operations.vw_certificate, alerts.vw_alerts),
+        "MARTS": (*marts.MARTS, *answers.MARTS, *checks.MARTS, operations.vw_certificate, operations.vw_sources, alerts.vw_alerts),
     }  # fmt: skip
     found = tuple(table for tables in made.values() for table in tables)
     globals().update(made, ALL=found, BY_NAME={table.name: table for table in found})

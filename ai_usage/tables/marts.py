@@ -150,6 +150,12 @@ vw_data_health = mart(
         count("rejected_rows", "Rejected records of the current versions.", "records"),
         usd("vendor_total_usd", "Billed USD of the current versions by the vendor's records."),
         integer("days_set_aside", "Days held that do not count, since another endpoint reports the same bill or usage.", nullable=False),
+        string(
+            "state",
+            "read, late, missing, refused or failed, as `vw_sources` judges it; NULL where nothing is expected: files, and sources that are off.",
+            allowed=("read", "late", "missing", "refused", "failed"),
+        ),
+        string("reason", "What the last failure said; NULL where there is none."),
     ),
     key=("source", "endpoint"),
 )

@@ -5,7 +5,7 @@ Belongs here: declarations about the platform's own work. Does not belong here: 
 
 from __future__ import annotations
 
-from ai_usage.tables.schema import Table, count, date, integer, numeric, string, timestamp, usd
+from ai_usage.tables.schema import Table, boolean, count, date, integer, numeric, string, timestamp, usd
 
 vendor_requests = Table(
     name="vendor_requests",
@@ -74,4 +74,43 @@ vw_certificate = Table(
     date_column="usage_date",
 )
 
-OPERATIONS: tuple[Table, ...] = (vendor_requests, held_back)
+_STATES = (
+    string("source", "Source.", nullable=False),
+    string("endpoint", "Endpoint.", nullable=False),
+    string(
+        "state",
+        "read; late: a day is due and nobody has read it yet, or only before it ended; missing: nobody ever asked; refused: the vendor does not let this key "
+        "read it; failed: the last attempt failed, or what it brought could not be proved.",
+        nullable=False,
+        allowed=("read", "late", "missing", "refused", "failed"),
+    ),
+    boolean("is_owed", "False where the vendor refuses what bills nothing and never answered: no failure.", nullable=False),
+    date("due_day", "The last UTC day that should have been read, by the schedule and the endpoint's lag.", nullable=False),
+    date("last_held", "The last UTC day held."),
+    date("lacking_since", "The first UTC day in that state, of those that the mornings read."),
+    string("reason", "What the last failure said."),
+    string("source_state", "The worst state of the source's endpoints.", nullable=False),
+    string("source_said", "One line about the source for people.", nullable=False),
+    timestamp("judged_at", "When.", nullable=False),
+)
+
+source_states = Table(
+    name="source_states",
+    layer="operations",
+    description="What each endpoint that is expected has told, judged at the end of each run and by each pass of the alerts.",
+    grain="one source and endpoint",
+    key=("source", "endpoint"),
+    columns=_STATES,
+)
+
+vw_sources = Table(
+    name="vw_sources",
+    layer="mart",
+    view=True,
+    description="What each endpoint that is expected has told, as of the last run or pass of the alerts: one word, and one line for each source.",
+    grain="one source and endpoint",
+    key=("source", "endpoint"),
+    columns=_STATES,
+)
+
+OPERATIONS: tuple[Table, ...] = (vendor_requests, held_back, source_states)

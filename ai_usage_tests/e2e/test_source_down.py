@@ -145,11 +145,17 @@ def test_a_source_that_is_down_holds_no_other_back(
             meta = header(firm)
             told = {key for (key,) in rows(firm.db, "SELECT cause_key FROM vw_alerts WHERE alert = 'run_failed' AND state = 'open'")}
             if source == "uploads":  # a file that nobody can read takes nothing from what is held: a warning
-                assert done.returncode == 0 and "files_readable" in said and meta["not_read"] == []
+                assert done.returncode == 0 and "files_readable" in said and meta["states"] == []
                 assert not told & {*NAMES}
             else:
                 assert done.returncode == 1 and f"not read {NAMES[source]}: raw_" in said
-                assert meta["not_read"] == [{"name": NAMES[source], "last_day": None if source == "google_sheets" else str(BEFORE)}]
+                never = source == "google_sheets"
+                line = f"{NAMES[source]}: {'never read' if never else f'not read since {BEFORE.day} {BEFORE:%b}'} (failed)"
+                assert meta["states"] == [{"source": source, "state": "failed", "said": line, "is_owed": True}]
+                words = dict(rows(firm.db, "SELECT DISTINCT source, source_said FROM vw_sources"))
+                assert words == {s: line if s == source else f"{n}: read" for s, n in NAMES.items() if s != "uploads"}, (
+                    "Metabase's card reads these"
+                )
                 assert told & {*NAMES} == {source}, "and the source that was down before is back"
                 endpoints = dict(
                     rows(firm.db, "SELECT endpoint, days_failed FROM vw_data_health WHERE source = ? AND days_failed > 0", [source])
@@ -160,4 +166,4 @@ def test_a_source_that_is_down_holds_no_other_back(
         assert done.returncode == 0, plain(done.stderr)
         assert dict(rows(firm.db, TOLD.format(table="fct_cost_daily"), [LAST])) == truth
         assert_same(all_tables(firm), undisturbed, "-".join(kinds))
-        assert header(firm)["not_read"] == []
+        assert header(firm)["states"] == []

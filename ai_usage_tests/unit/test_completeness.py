@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from ai_usage.defs.marts.assets import _inventory
-from ai_usage.operations import completeness
+from ai_usage.operations import completeness, states
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.sources import registry
@@ -197,41 +197,6 @@ def test_a_day_that_will_leave_the_history_is_named_before_and_after(desk: Desk,
     assert set(early) == set(days(D(2026, 9, 3), D(2026, 9, 30)))
 
 
-# Freshness ----------------------------------------------------------------------------------------------------------
-
-
-def test_every_endpoint_that_is_on_is_expected_to_be_fresh(desk: Desk, runtime: Callable[..., At]) -> None:
-    yesterday = TODAY - ONE
-    wanted, late = completeness.stale(runtime(anthropic_admin_api_key="k", sheet_id="s"))
-    assert wanted == len(late) == 3 + 4 + 4 + 8, "Claude's reports and directories, Cursor's four, eight tabs"
-    held(desk, yesterday)
-    desk.fetch("cursor", "members", yesterday, at=after(yesterday), window_start=None)
-    desk.fetch("cursor", "spend", TODAY, at=after(yesterday), window_start=None)
-    assert completeness.stale(runtime()) == (4, [])
-    # A part of yesterday, read before it ended, is not yesterday; a snapshot of two days ago is old.
-    wanted, late = completeness.stale(runtime(TODAY + ONE))
-    assert {(row["endpoint"], row["missing_day"], row["last_held"]) for row in late} == {
-        (EVENTS, TODAY, yesterday), (DAILY, TODAY, yesterday), ("members", TODAY, yesterday),
-    }  # fmt: skip
-    desk.events(TODAY, {"charged_usd": N(1)}, at=datetime(2026, 11, 22, 12, tzinfo=UTC))
-    assert EVENTS in {row["endpoint"] for row in completeness.stale(runtime(TODAY + ONE))[1]}
-
-
-def test_a_source_that_is_late_is_named_with_the_last_day_that_it_holds(desk: Desk, runtime: Callable[..., At]) -> None:
-    """By name alone where all of it is late, by its endpoints where the others were read; since the one that is furthest behind."""
-    yesterday = TODAY - ONE
-    assert [(b.name, b.last_held) for b in completeness.behind(runtime(sheet_id="s"))] == [("Cursor", None), ("Google Sheet", None)]
-    held(desk, yesterday - ONE, yesterday)
-    desk.fetch("cursor", "members", TODAY, at=after(yesterday), window_start=None)
-    desk.fetch("cursor", "spend", yesterday - 2 * ONE, at=after(yesterday - 2 * ONE), window_start=None)
-    [late] = completeness.behind(runtime())
-    assert (late.name, late.last_held) == ("Cursor (spend)", yesterday - 2 * ONE)
-    desk.fetch("cursor", "spend", TODAY, at=after(yesterday), window_start=None)
-    assert completeness.behind(runtime()) == []
-    morning = completeness.behind(runtime(TODAY + ONE))
-    assert [(b.name, b.last_held) for b in morning] == [("Cursor", yesterday)], "the lists of yesterday are no news of its days"
-
-
 # Refused, left out --------------------------------------------------------------------------------------------------
 
 
@@ -243,7 +208,7 @@ def test_what_the_vendor_refuses_is_no_gap_unless_it_bills_or_answered_before(de
         desk.fetch("cursor", EVENTS, day, at=after(day))
     found = completeness.certificate(runtime(), first, last)
     assert {(d.endpoint, d.state, d.is_gap) for d in found} == {(EVENTS, "empty", False), (DAILY, "refused", False)}
-    assert DAILY not in {row["endpoint"] for row in completeness.stale(runtime())[1]}
+    assert DAILY not in {row["endpoint"] for row in states.stale(runtime())[1]}
     assert completeness.certificate(runtime(), first - ONE, first - ONE) == [completeness.Day("cursor", EVENTS, first - ONE, "missing")], (
         "days that were never asked are owed by the endpoint that may be read alone"
     )
@@ -267,8 +232,8 @@ def test_a_name_that_no_endpoint_has_is_refused_with_the_nearest(name: str) -> N
 
 def test_a_refused_day_is_not_a_failed_one(desk: Desk, runtime: Callable[..., At]) -> None:
     """Its endpoint's own check says what the refusal costs; running the day again would not help."""
-    for n, states in ((18, ["refused"]), (19, ["failed", "refused"]), (20, ["refused", "failed"])):
-        for hour, state in enumerate(states):
+    for n, tries in ((18, ["refused"]), (19, ["failed", "refused"]), (20, ["refused", "failed"])):
+        for hour, state in enumerate(tries):
             desk.fetch(
                 "anthropic",
                 "usage_report/claude_code",

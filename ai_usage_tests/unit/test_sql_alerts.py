@@ -101,6 +101,38 @@ def test_data_is_old_after_25_hours(desk: Desk, age: timedelta, told: int) -> No
     assert [(c.cause_key, c.figure, c.unit) for c in found] == [("cursor", N(25), "hours")] * told
 
 
+def test_an_endpoint_that_is_late_missing_or_refused_is_told_and_a_silent_source_once(desk: Desk) -> None:
+    """Of Claude Enterprise nothing that is due was read, which data_old tells once it is late; what bills nothing and never answered is no failure."""
+    due, held = D(2026, 11, 21), D(2026, 11, 18)
+    told = (
+        ("cursor", "one", "read", True), ("cursor", "two", "late", True), ("cursor", "three", "failed", True), ("anthropic", "four", "missing", True),
+        ("anthropic", "five", "refused", False), ("anthropic", "six", "refused", True), ("claude_enterprise", "seven", "late", True),
+    )  # fmt: skip
+    for source, endpoint, state, owed in told:
+        since = None if state == "read" else held + timedelta(days=1)
+        desk.lay(
+            "source_states",
+            {
+                "source": source,
+                "endpoint": endpoint,
+                "state": state,
+                "is_owed": owed,
+                "due_day": due,
+                "lacking_since": since,
+                "judged_at": NOW,
+            },
+        )
+    found = {c.cause_key: (c.figure, c.unit, c.first_day, c.last_day) for c in causes(desk, "not_read")}
+    assert found == dict.fromkeys(("anthropic/four", "anthropic/six", "cursor/two"), (N(3), "days", D(2026, 11, 19), due))
+
+
+def test_what_was_read_and_could_not_be_proved_has_failed_too(desk: Desk) -> None:
+    held = {"source": "cursor", "endpoint": "filtered-usage-events", "usage_date": D(2026, 11, 20), "reason": "off by 0.001"}
+    desk.lay("held_back", {**held, "table_name": "fct_cost_daily"}, {**held, "table_name": "fct_usage_daily"})
+    [found] = causes(desk, "ingestion_failed")
+    assert (found.cause_key, found.figure, found.likely_reason) == ("cursor/filtered-usage-events", N(1), "off by 0.001")
+
+
 @pytest.mark.parametrize(("rejected", "told"), [(5, 0), (6, 1)])
 def test_more_than_5_percent_of_records_are_rejected(desk: Desk, rejected: int, told: int) -> None:
     """Of 100 records 5 are 5 %, which is allowed; of an endpoint nothing of which could be used, 100 %."""

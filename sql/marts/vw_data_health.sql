@@ -3,7 +3,7 @@
 -- A file claims only the days that it has rows of: an endpoint that came by files alone misses none. A day that was read before it ended does
 -- not count as asked.
 -- Grain: source, endpoint. Inputs: raw_fetches, stg_current_fetches,
--- stg_set_aside.
+-- stg_set_aside, vw_sources.
 WITH asked AS (
   SELECT
     source,
@@ -79,8 +79,11 @@ SELECT
   h.row_count,
   h.rejected_rows,
   h.vendor_total_usd,
-  COALESCE(x.days_set_aside, 0) AS days_set_aside
+  COALESCE(x.days_set_aside, 0) AS days_set_aside,
+  w.state,
+  w.reason
 FROM asked AS a
 LEFT JOIN held AS h ON a.source = h.source AND a.endpoint = h.endpoint
 LEFT JOIN refused AS r ON a.source = r.source AND a.endpoint = r.endpoint
 LEFT JOIN aside AS x ON a.source = x.source AND a.endpoint = x.endpoint
+LEFT JOIN vw_sources AS w ON a.source = w.source AND a.endpoint = w.endpoint

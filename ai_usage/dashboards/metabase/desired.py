@@ -19,6 +19,7 @@ from ai_usage.dashboards.metabase.suite import Alert, Subscription, Suite
 from ai_usage.dashboards.spec import Card, Dashboard
 
 ROOT = "suite"
+STATES = "state_of_the_data"
 PERIODS = {
     "all": None, "this_month": "thismonth", "last_month": "past1months", "last_30_days": "past30days", "last_90_days": "past90days",
 }  # fmt: skip
@@ -119,7 +120,7 @@ def desire(dashboards: Sequence[Dashboard], suite: Suite, config: MetabaseConfig
         readers[dashboard.key] = config.readers(tuple(dashboard.visible_to), personal, f"{dashboard.key}/dashboard.yaml")
         if not readers[dashboard.key]:
             notes.append(f"nobody but administrators may open {dashboard.title}: it shows people, and no audience it names may see them.")
-        cards += [_card(dashboard, card, config) for card in dashboard.cards if card.kind != "note"]
+        cards += [_states_card(dashboard, config), *(_card(dashboard, card, config) for card in dashboard.cards if card.kind != "note")]
         wishes.append(_dashboard(dashboard))
     everyone = tuple(sorted({key for found in readers.values() for key in found}))
     collections.append(CollectionWish(ROOT, "AI Usage", "What AI tools cost and what comes of it.", None, everyone))
@@ -176,6 +177,30 @@ def _reach(dashboard: Dashboard, card: Card) -> str:
     return " ".join(f"{words}." for words in (card.scope or dates, f"Not filtered by {others}" if others else None) if words)
 
 
+# What the page says in its header. Nobody may notice that the machine stands still but the one who looks: a judgement of the day before yesterday says so.
+STATES_SQL = """
+SELECT said AS state_of_the_data, as_of FROM (
+  SELECT 1 AS place, CONCAT('Nothing was read or judged since ', CAST(MAX(DATE(judged_at)) AS STRING)) AS said, MAX(judged_at) AS as_of
+  FROM {sources} HAVING DATE_DIFF(CURRENT_DATE(), MAX(DATE(judged_at)), DAY) > 1
+  UNION ALL
+  SELECT 2 AS place, source_said AS said, MAX(judged_at) AS as_of FROM {sources} WHERE source_state != 'read' GROUP BY source_said
+  UNION ALL
+  SELECT 3 AS place, 'All sources are read' AS said, MAX(judged_at) AS as_of FROM {sources} HAVING COUNTIF(source_state != 'read') = 0
+) AS found
+ORDER BY place, said
+"""
+COLUMNS, STATES_TILE = 24, 3  # of a dashboard's grid
+
+
+def _states_card(dashboard: Dashboard, config: MetabaseConfig) -> CardWish:
+    key = f"{dashboard.key}/{STATES}"
+    query = Native(config.translate(STATES_SQL.format(sources=config.database.table("vw_sources"))), (), {})
+    said = "Each source that is late, missing, refused or failed, as of the last run. Data Trust has each endpoint."
+    return CardWish(
+        key, "State of the data", marked(said, key), "table", dashboard.key, query, {"column_settings": {}, "table.pivot": False}
+    )
+
+
 def _alert_card(dashboard: Dashboard, alert: Alert, config: MetabaseConfig) -> CardWish:
     card = dashboard.card(alert.card)
     key = f"{dashboard.key}/alert_{alert.key}"
@@ -196,12 +221,15 @@ def _dashboard(dashboard: Dashboard) -> DashboardWish:
         if PERIODS[wanted.default]:
             made["default"] = PERIODS[wanted.default]
         parameters.append(made)
-    tiles = tuple(
-        Tile(
-            None if card.kind == "note" else f"{dashboard.key}/{card.key}", card.text or "",
-            card.grid.y, card.grid.x, card.grid.w, card.grid.h, tuple(card.filters),
-        )
-        for card in dashboard.cards
+    tiles = (
+        Tile(f"{dashboard.key}/{STATES}", "", 0, 0, COLUMNS, STATES_TILE, ()),
+        *(
+            Tile(
+                None if card.kind == "note" else f"{dashboard.key}/{card.key}", card.text or "",
+                card.grid.y + STATES_TILE, card.grid.x, card.grid.w, card.grid.h, tuple(card.filters),
+            )
+            for card in dashboard.cards
+        ),
     )  # fmt: skip
     said = marked(f"{dashboard.question} For: {dashboard.audience}.", dashboard.key)
     return DashboardWish(dashboard.key, dashboard.title, said, dashboard.key, tuple(parameters), tiles)

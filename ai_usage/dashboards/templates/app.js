@@ -56,7 +56,7 @@ function status(meta) {
   const line = AIU.el("p", { class: "status-line" },
     AIU.el("i", { class: `dot ${state}`, "aria-hidden": "true" }), AIU.el("span", { text: `Data as of ${AIU.moment(meta.as_of)}` }),
     AIU.el("span", { text: checks }), AIU.el("span", { text: AIU.settleWords(meta) }),
-    ...meta.not_read.map(({ name, last_day }) => AIU.el("span", { class: "unwelcome", text: last_day ? `${name}: not read since ${AIU.day(last_day)}` : `${name}: never read` })),
+    ...meta.states.map(({ said, is_owed }) => AIU.el("span", { class: is_owed ? "unwelcome" : "", text: said })),
     meta.monthly_before ? AIU.el("span", { text: `before ${AIU.day(meta.monthly_before)} days are grouped by month` }) : null);
   const sources = meta.sources.length ? AIU.el("details", { class: "sources" },
     AIU.el("summary", {}, AIU.plural(meta.sources.length, "source")),

@@ -9,6 +9,7 @@ import pyarrow as pa
 from ai_usage.defs import checks, completeness
 from ai_usage.defs.common import OWNERS, check, failed, job_range, spent, table_metadata, upstream, usd
 from ai_usage.months import last_day
+from ai_usage.operations import states
 from ai_usage.runtime import Runtime
 from ai_usage.tables import MARTS
 from ai_usage.tables.schema import Table
@@ -58,6 +59,8 @@ def _mart(table: Table) -> dg.AssetsDefinition:
     def mart(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
         try:
             runtime.warehouse.create_view(table)
+            if table.name == "vw_sources":
+                states.record(runtime)
             # Planning a mart costs more than reading it, so the rows come with the check's own question where there is one.
             issues = _issues(runtime) if table.name == "sheet_issues" else None
             shown = _shown(runtime, table) if table.name in CONSERVED and table.name != STORED else None

@@ -17,6 +17,7 @@ from ai_usage.defs.operations.batches import ASSET_JOB, reads_only
 from ai_usage.defs.operations.jobs import RAW, SOURCES, close_month, daily, hourly, rebuild, sources
 from ai_usage.defs.operations.outputs import remember
 from ai_usage.errors import SettingsError
+from ai_usage.operations import states
 from ai_usage.runtime import Runtime
 from ai_usage.tables import BY_NAME, MARTS
 from ai_usage.warehouse import WarehouseError
@@ -44,6 +45,7 @@ def alert_log(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runti
 
 def _pass(context: dg.AssetExecutionContext, runtime: Runtime) -> dg.MaterializeResult:
     try:
+        states.record(runtime)  # by the clock alone a source may have become late
         outcome = passes.pass_once(runtime, failed_runs=failed_runs(context.instance), run_id=context.run.run_id)
     except (SettingsError, WarehouseError) as error:  # a mistake in a file of thresholds must not stop the report, which comes after
         return dg.MaterializeResult(check_results=[_told([{"problem": str(error)}])])
