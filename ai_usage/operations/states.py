@@ -45,8 +45,8 @@ class EndpointState:
 
     @property
     def is_behind(self) -> bool:
-        """Whether what is due is not held; else it lacks only earlier days."""
-        return self.last_held is None or self.last_held < self.due_day
+        """Whether the latest day that it lacks, or that is due, comes after what is held; else it lacks only earlier days."""
+        return self.last_held is None or self.last_held < max((self.due_day, *self.lacking))
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,8 @@ def test_a_day_is_late_when_its_morning_and_the_lag_have_passed() -> None:
     # At one in the night nothing of the 21st is late, but what failed at half past twelve has failed.
     night = {FIRST: COMPLETE, FIRST + ONE: COMPLETE}
     assert states.judge(ENDPOINTS["cursor", EVENTS], YESTERDAY - ONE, FIRST, YESTERDAY, night).state == "read"
-    assert states.judge(ENDPOINTS["cursor", EVENTS], YESTERDAY - ONE, FIRST, YESTERDAY, {**night, YESTERDAY: FAILED}).state == "failed"
+    failed = states.judge(ENDPOINTS["cursor", EVENTS], YESTERDAY - ONE, FIRST, YESTERDAY, {**night, YESTERDAY: FAILED})
+    assert [one.said for one in states.by_source([failed], TODAY)] == ["Cursor: not read since 20 Nov (failed)"]
     # A vendor that may finish a day later owes the day before.
     slow = ENDPOINTS["anthropic", "analytics/cost"]
     told = {FIRST: COMPLETE, FIRST + ONE - timedelta(days=slow.lag_days - 1): COMPLETE}
