@@ -5,21 +5,26 @@ Belongs here: `vw_change_drivers` and `finance/drivers.py`. The second path belo
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import math
 import random
+import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ai_usage.finance.drivers import DriversError, Period, drivers, month_drivers, period_before
 from ai_usage.tables.answers import DRIVERS
+from ai_usage_tests.fixtures.command import in_process
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.unit.test_sql_marts import ANA, BEN, cost
 
@@ -354,3 +359,23 @@ def test_periods_that_cannot_be_compared_are_refused(desk: Desk) -> None:
         month_drivers(desk.warehouse, OCT)
     assert period_before(later) == Period(OCT, D(2026, 10, 31))
     assert {r["driver"] for r in drivers(desk.warehouse, later, Period(OCT, D(2026, 10, 31)), "platform")} <= set(DRIVERS)
+
+
+def test_the_command_says_the_same(company: tuple[Desk, dict[str, dict]], tmp_path: Path) -> None:
+    """The bridge as a program reads it, the sum in words, and one sentence for each question that cannot be answered."""
+    desk, expected = company
+    shutil.copyfile(desk.path, tmp_path / "ai_usage.duckdb")
+    env = {"AI_USAGE_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = in_process(["why", "2026-11", "--by", "platform", "--format", "csv"], env, tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    told = {r["driver"]: N(r["amount_usd"]) for r in rows if r["platform"] == "more_and_dearer_seats"}
+    assert told == expected["more_and_dearer_seats"]
+    assert f"2026-11-01 to 2026-11-30: {sum(N(r['amount_usd']) for r in rows):f} USD" in done.stderr
+    for words, said in (
+        ([], "name a month"), (["2026-11", "--by", "x"], "use department, platform, person"), (["2026-10"], "has no whole month before it"),
+        (["2026-11", "--format", "xml"], "use table, json or csv"), (["--from", "2026-11-01"], "both --from and --to"),
+        (["2026-11", "--before-from", "2026-09-01", "--before-to", "2026-09-30"], "belong together"),
+    ):  # fmt: skip
+        refused = in_process(["why", *words], env, tmp_path)
+        assert refused.returncode == 1 and said in refused.stderr, (words, refused.stderr)
