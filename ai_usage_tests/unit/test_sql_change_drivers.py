@@ -201,6 +201,7 @@ def company(new_desk: Callable[[], Desk]) -> tuple[Desk, dict[str, dict]]:
     SEATS.clear()
     expected = {case.__name__: case(Case(desk, case.__name__)) for case in CASES}
     desk.tab("subscriptions", *SEATS)
+    desk.total()
     return desk, expected
 
 
