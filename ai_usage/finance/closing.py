@@ -161,6 +161,14 @@ def blockers(warehouse: Warehouse, month: date, today: date, settings: Settings 
         for u in _unread(warehouse, month, today, settings)
         if u.why is None
     ]
+    unproved = warehouse.select(
+        """
+        SELECT source, COUNT(DISTINCT usage_date) AS days, MIN(usage_date) AS first_day, MIN(reason) AS reason
+        FROM held_back WHERE usage_date BETWEEN @first_day AND @last_day GROUP BY source ORDER BY source
+        """,
+        _scope(month),
+    ).to_pylist()
+    found += [f"{r['source']}: {r['days']} days could not be proved, the first is {r['first_day']}; {r['reason']}" for r in unproved]
     found += [
         f"{sentence} Close without it by --accept {name} and a --reason, which the ledger keeps with your name."
         for name, sentence in _questions(warehouse, month, today, settings)

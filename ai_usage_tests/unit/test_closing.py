@@ -328,6 +328,14 @@ def test_records_of_unknown_money_close_by_name_and_reason_only(office: Office) 
     assert [r["accepted"] is None for r in office.desk.ask("SELECT accepted FROM month_closings ORDER BY month")] == [False, True]
 
 
+def test_a_day_that_could_not_be_proved_keeps_its_month_open(office: Office) -> None:
+    office.compute()
+    held = {"table_name": "fct_cost_daily", "source": "cursor", "endpoint": "filtered-usage-events", "reason": "off by 0.001"}
+    office.desk.lay("held_back", {**held, "usage_date": D(2026, 9, 30)}, {**held, "usage_date": D(2026, 10, 1)})
+    with pytest.raises(ClosingError, match=r"cursor: 1 days could not be proved, the first is 2026-09-30; off by 0\.001"):
+        office.close(SEP)
+
+
 def test_unknown_money_of_a_range_is_asked_of_each_month_that_it_may_be_of(desk: Desk) -> None:
     """A spend report of 15 September to 14 October hides one amount: both months ask, November does not. Once the API tells all 30 days, the report
     counts nowhere and nobody is asked; a record that the API hides on one of them is asked of its own month."""
