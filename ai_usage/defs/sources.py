@@ -4,6 +4,7 @@ Belongs here: how a question becomes an asset: its partitions, what it reads, it
 and assets that files alone fill, which lie in folders of their vendors.
 """
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from ai_usage.defs.common import DAYS, OWNERS, RANGES, check, day_range, failed,
 from ai_usage.defs.loading import left_out, load_days, nothing
 from ai_usage.errors import SettingsError
 from ai_usage.runtime import Runtime
-from ai_usage.sources.endpoint import Window
+from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import AuthError, SourceError
 from ai_usage.sources.registry import VENDORS
 from ai_usage.sources.vendor import Check, Client, Question, Reach, Source, Vendor
@@ -32,7 +33,8 @@ def _asset(vendor: Vendor, source: Source, question: Question) -> dg.AssetsDefin
     @dg.asset(
         name=table.name, description=table.description, metadata=table_metadata(table), code_version=endpoint.parser_version,
         check_specs=[*checks.raw_specs(endpoint), *own], group_name=source.name, owners=OWNERS, kinds={"python", vendor.kind or vendor.name},
-        op_tags={"dagster/priority": "-1"} if question.last else None, **days,
+        op_tags={"dagster/priority": "-1"} if question.last else None,
+        freshness_policy=_fresh(endpoint), **days,
     )  # fmt: skip
     def read(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
         window = day_range(context) if endpoint.usage_date else Window(runtime.today, runtime.today)
@@ -55,6 +57,11 @@ def _asset(vendor: Vendor, source: Source, question: Question) -> dg.AssetsDefin
         )  # fmt: skip
 
     return read
+
+
+def _fresh(endpoint: Endpoint) -> dg.FreshnessPolicy:
+    """A morning's run an hour late warns; it fails when the next morning did not read it either, or as many days later as the vendor may take."""
+    return dg.FreshnessPolicy.time_window(warn_window=timedelta(hours=25), fail_window=timedelta(hours=49 + 24 * endpoint.lag_days))
 
 
 def _client(context: dg.AssetExecutionContext, runtime: Runtime, source: Source, question: Question) -> Client:

@@ -17,13 +17,16 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
 
 from ai_usage import tables
 from ai_usage.definitions import build_defs
+from ai_usage.defs.everything import all_assets
 from ai_usage.defs.operations import automation
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 from ai_usage.simulator import Fault
+from ai_usage.sources.registry import ASKED
 from ai_usage.sources.uploads import client as uploads
 from ai_usage.warehouse import models
 from ai_usage_tests.fixtures.company import (
@@ -202,6 +205,18 @@ def _ancestors(nodes: dict, name: str) -> set[str]:
                 found.add(parent)
                 waiting.append(parent)
     return found
+
+
+def test_dagster_warns_of_an_asset_that_was_not_read_in_the_morning() -> None:
+    """25 hours for each; two mornings until it is a failure, and a day more where the vendor may take one to finish."""
+    fresh = {spec.key.to_user_string(): spec.freshness_policy for asset in all_assets() for spec in asset.specs}
+    asked = {e.table.name: e.lag_days for e in ASKED}
+    assert {n for n, policy in fresh.items() if policy} == set(asked) and set(asked.values()) >= {0, 1}
+    for name, lag in asked.items():
+        policy = fresh[name]
+        assert isinstance(policy, TimeWindowFreshnessPolicy)
+        hours = [window.to_timedelta().total_seconds() / 3600 for window in (policy.warn_window, policy.fail_window) if window]
+        assert hours == [25, 49 + 24 * lag], name
 
 
 def test_every_asset_says_what_it_is(nodes: dict) -> None:
