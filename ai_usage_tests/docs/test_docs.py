@@ -32,6 +32,7 @@ GENERATED = ("tables.md", "settings.md", "assets.md", "commands.md")
 WRITTEN = [p for p in PAGES if p.parent != ROOT / "docs" or p.name not in GENERATED]
 RUNBOOK = ROOT / "docs" / "runbook.md"
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+FILE = re.compile(r"^`[\w./]+`:\n\n```\w+\n.*?^```$", re.MULTILINE | re.DOTALL)
 APP: Any = typer.main.get_command(cli.app)
 
 
@@ -70,6 +71,8 @@ def commands_in(text: str) -> list[str]:
 
 
 def queries_in(text: str) -> list[str]:
+    """The questions that a page asks. A block under the name of a file is that file, as `test_add_a_vendor.py` takes it, and no question."""
+    text = FILE.sub("", text)
     found = [block for kind, block in FENCE.findall(text) if kind == "sql"]
     for line in commands_in(text):
         words = shlex.split(line, comments=True)

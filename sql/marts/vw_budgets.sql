@@ -74,7 +74,7 @@ paced AS (
     f.projected_usd AS foreseen_usd,
     f.over_on AS foreseen_on,
     CASE
-      WHEN b.days_passed BETWEEN 1 AND b.days_in_month - 1 THEN CAST(b.spent_usd * b.days_in_month / b.days_passed AS NUMERIC)
+      WHEN b.days_passed BETWEEN 1 AND b.days_in_month - 1 THEN CAST(SAFE_DIVIDE(b.spent_usd * b.days_in_month, b.days_passed) AS NUMERIC)
       WHEN b.days_passed = b.days_in_month THEN b.spent_usd
     END AS paced_usd,
     CASE
@@ -122,7 +122,7 @@ SELECT
   p.budget_usd,
   p.spent_usd,
   p.budget_usd - p.spent_usd AS left_usd,
-  CAST(p.budget_usd * p.days_passed / p.days_in_month AS NUMERIC) AS planned_usd,
+  CAST(SAFE_DIVIDE(p.budget_usd * p.days_passed, p.days_in_month) AS NUMERIC) AS planned_usd,
   COALESCE(p.foreseen_usd, p.paced_usd) AS projected_usd,
   CASE
     WHEN p.foreseen_usd IS NOT NULL THEN 'forecast'

@@ -70,10 +70,10 @@ unproved AS (
     source,
     endpoint,
     usage_date,
-    MAX(found_at) AS found_at,
-    MIN(reason) AS reason
+    found_at,
+    reason
   FROM held_back
-  GROUP BY source, endpoint, usage_date
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY source, endpoint, usage_date ORDER BY found_at DESC, reason) = 1
 )
 
 SELECT
