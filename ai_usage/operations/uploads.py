@@ -113,7 +113,10 @@ def _load_file(runtime: Runtime, run_id: str | None, found: uploads.Dropped, wit
             f"{path.name} is {kind}, which was not read and is removed from the drop folder; put a copy of the file itself there."
         )
     if found.kind is None:
-        known = ", ".join(f"{k}-….csv" for k in (*uploads.KINDS, *uploads.EXPORTS))
+        by_columns = uploads.kind_by_header(path)
+        known = (
+            f"{by_columns}-….csv, as its columns say" if by_columns else ", ".join(f"{k}-….csv" for k in (*uploads.KINDS, *uploads.EXPORTS))
+        )
         raise SourceError(f"{path.name} begins with no known kind; name it {known}.")
     walks: Sequence[Spooled]
     if found.kind in uploads.EXPORTS:

@@ -112,7 +112,7 @@ raw_sheet_budgets = _sheet(
         date("month", "Any day of the month.", nullable=False),
         string("department", "Department; empty is all."),
         string("platform", "Platform; empty is all."),
-        usd("budget_usd", "Budget; NULL where it is written in another currency."),
+        usd("budget_usd", "Budget; NULL where it is written in another currency.", minimum=0),
         *_WRITTEN,
     ),
 )

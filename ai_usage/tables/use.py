@@ -111,6 +111,19 @@ vw_team_productivity = mart(
     key=("week", "platform", "department"),
     date_column="week",
 )
+vw_team_coverage = mart(
+    "vw_team_coverage",
+    "How many of the people of a week stand in no row of vw_team_productivity.",
+    "one ISO week and platform",
+    (
+        date("week", "Monday of the week.", nullable=False),
+        PLATFORM,
+        count("people", "Distinct people who were active.", "people", nullable=False),
+        count("people_left_out", "Those of them whose group is too small to be shown.", "people", nullable=False),
+    ),
+    key=("week", "platform"),
+    date_column="week",
+)
 vw_use_and_cost = mart(
     "vw_use_and_cost",
     "What was done and what was billed, side by side and not added up: a row for a person's day on a platform, a row for a row of the books.",
@@ -237,5 +250,6 @@ MARTS = (
     vw_adoption,
     vw_seats,
     vw_weekly_adoption,
+    vw_team_coverage,
     vw_model_mix,
 )

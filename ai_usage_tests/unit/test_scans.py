@@ -120,7 +120,11 @@ WHOLE = (
         ): "groups are judged by whole weeks, DATE_TRUNC of the partition column: ask vw_productivity_metrics for a few days"
         for name in (
             "vw_team_productivity",
-            *(f"team_productivity.{card}" for card in ("accepted_lines", "acceptance_rate", "requests", "lines_by_week", "by_department")),
+            "vw_team_coverage",
+            *(
+                f"team_productivity.{card}"
+                for card in ("accepted_lines", "acceptance_rate", "requests", "left_out", "lines_by_week", "by_department")
+            ),
         )
     }
 )

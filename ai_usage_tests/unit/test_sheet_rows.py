@@ -261,6 +261,14 @@ def test_every_template_is_accepted_by_the_reader(tmp_path: Path, endpoint: Endp
     assert set(cells[0]) == {c.name for c in endpoint.table.columns} - unwritten
 
 
+@pytest.mark.parametrize(("shown", "kept"), [("-5", -5), ("(240.00)", -240), ("-240,00 €", -240), ("0", 0)])
+def test_a_budget_below_nothing_is_refused(tmp_path: Path, shown: str, kept: int) -> None:
+    """No cost can keep to it, and no share of it can be told. Nothing at all may be a budget."""
+    header = ["month", "department", "budget_usd"]
+    rows, rejects = read(tmp_path, BUDGETS, [header, ["2026-11", "Eng", shown]], [header, ["2026-11", "Eng", kept]])
+    assert (len(rows), [r["reason"] for r in rejects]) == ((1, []) if kept == 0 else (0, ["is below 0"]))
+
+
 def test_budget_cells_that_are_empty_mean_all(tmp_path: Path) -> None:
     rows, _ = read(tmp_path, BUDGETS, [["month", "department", "platform", "budget_usd"], ["2026-11-01", "", "", "100"]])
     assert (rows[0]["department"], rows[0]["platform"], rows[0]["budget_usd"]) == (None, None, 100)

@@ -217,6 +217,13 @@ def test_team_productivity_shows_no_group_of_fewer_than_three(desk: Desk) -> Non
         "SELECT week, platform, department, people, loc_accepted, suggestions_decided, suggestions_accepted FROM vw_team_productivity"
     )
     assert [tuple(r.values()) for r in rows] == [(D(2026, 11, 2), "cursor", "Eng", 3, 30, 8, 4)]
+    # The page says that 2 of 5 active people are left out, and 1 of 1 of the next week's; Fay, who did nothing, is nobody of either.
+    desk.lay(
+        "fct_usage_daily",
+        {"platform": "cursor", "user_email": "ana@example.com", "source": "s", "requests": 1, "usage_date": D(2026, 11, 9)},
+    )
+    left_out = "SELECT week, platform, people, people_left_out FROM vw_team_coverage ORDER BY week"
+    assert [tuple(r.values()) for r in desk.ask(left_out)] == [(D(2026, 11, 2), "cursor", 5, 2), (D(2026, 11, 9), "cursor", 1, 1)]
     # Gus of Law with the two of Sales is three: they stand together, with what the inactive one of Sales did, 3 x 10 + 7 lines.
     desk.lay(
         "dim_user_assignments", {"email": "gus@example.com", "department": "Law", "valid_from": D(1900, 1, 1), "valid_to": D(9999, 12, 31)}
@@ -227,3 +234,4 @@ def test_team_productivity_shows_no_group_of_fewer_than_three(desk: Desk) -> Non
         "SELECT department, people, loc_accepted, suggestions_decided, suggestions_accepted FROM vw_team_productivity ORDER BY 1"
     )
     assert [tuple(r.values()) for r in rows] == [("(small groups)", 3, 37, 8, 4), ("Eng", 3, 30, 8, 4)]
+    assert [r["people_left_out"] for r in desk.ask(left_out)] == [0, 1]

@@ -255,6 +255,15 @@ def test_the_dashboards_own_export_is_refused_by_name(tmp_path: Path) -> None:
         uploads.check_file(path, "cursor_events")
 
 
+@pytest.mark.parametrize("name", ["usage-events-2026-11-10.csv", "team-usage.csv", "export (3).csv"])
+def test_a_file_that_no_name_helps_is_not_told_to_take_another(tmp_path: Path, name: str) -> None:
+    """The dashboard gives its export names of its own: asked to rename it, somebody would drop it twice and be refused twice."""
+    path = tmp_path / name
+    path.write_text('\ufeff"Date","User","Kind","Model","Cost"\r\n"2026-11-10T08:01:05.229Z","a@example.com","Included","m","0"\r\n')
+    with pytest.raises(ContractError, match="usage export of Cursor's dashboard"):
+        uploads.kind_by_header(path)
+
+
 def test_a_members_file_can_stand_in_on_a_day_without_a_snapshot(desk: Desk) -> None:
     """The API answered last week and is down today: the dropped file is today's snapshot."""
     desk.fetch(

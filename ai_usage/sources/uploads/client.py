@@ -24,7 +24,7 @@ from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import ContractError
 from ai_usage.sources.registry import STANDS_IN
 from ai_usage.sources.spool import Spooled
-from ai_usage.sources.uploads.csv_file import encoding, read_csv
+from ai_usage.sources.uploads.csv_file import encoding, read_csv, refuse_dashboard
 from ai_usage.sources.walk import Page, walk
 
 KINDS: dict[str, Endpoint] = {kind: upload.endpoint for kind, upload in STANDS_IN.items()}
@@ -73,10 +73,12 @@ def kind_of(name: str) -> str | None:
 
 
 def kind_by_header(path: Path) -> str | None:
-    """What a file is by its first row, for the exports, whose downloads have names of their own."""
+    """What a file is by its first row, for the exports, whose downloads have names of their own. Raises `ContractError` for one that no name helps."""
     raw = read_dropped(path)
-    first = raw.decode(encoding(raw), errors="replace").lstrip().partition("\n")[0].lower()
-    return next((kind for kind, upload in registry.EXPORTS.items() if upload.header and all(word in first for word in upload.header)), None)
+    first = raw.decode(encoding(raw), errors="replace").lstrip().partition("\n")[0].strip()
+    refuse_dashboard(path, [name.strip(' "') for name in first.split(",")])
+    low = first.lower()
+    return next((kind for kind, upload in registry.EXPORTS.items() if upload.header and all(word in low for word in upload.header)), None)
 
 
 def spool_file(path: Path, kind: str, spool: Path) -> Spooled:

@@ -84,6 +84,15 @@ def encoding(raw: bytes) -> str:
     return "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
 
 
+def refuse_dashboard(path: Path, header: Iterable[str]) -> None:
+    """Raise `ContractError` for the usage export of Cursor's dashboard, whatever the file is called: another name would not make it usable."""
+    if {"Date", "User", "Cost"} <= set(header):
+        raise ContractError(
+            f"{path.name} is the usage export of Cursor's dashboard (columns {', '.join(header)}), whose costs are rounded to cents and left out where "
+            "included; it cannot stand in for the Admin API's events, so wait for the API, or ask Cursor for them."
+        )
+
+
 def _check_header(path: Path, header: list[str], required: Iterable[str], template: str, text: str) -> None:
     missing = [name for name in required if name not in header]
     first = text.partition("\n")[0]
@@ -92,11 +101,8 @@ def _check_header(path: Path, header: list[str], required: Iterable[str], templa
             f"{path.name} is separated by semicolons or tabs, so a spreadsheet program has saved it and may have changed its numbers and dates; "
             "drop the file as it was downloaded."
         )
-    if missing and "chargedCents" in missing and {"Date", "User", "Cost"} <= set(header):
-        raise ContractError(
-            f"{path.name} is the usage export of Cursor's dashboard (columns {', '.join(header)}), whose costs are rounded to cents and left out where "
-            "included; it cannot stand in for the Admin API's events, so wait for the API, or ask Cursor for them."
-        )
+    if missing:
+        refuse_dashboard(path, header)
     if missing:
         raise ContractError(
             f"{path.name} lacks the column {', '.join(map(repr, missing))} (its first row: {', '.join(header) or 'empty'}); "
