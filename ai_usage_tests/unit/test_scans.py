@@ -70,7 +70,14 @@ WHOLE = (
             "executive_summary.projection",
             "executive_summary.month_to_end",
             "executive_summary.platform_outlook",
+            "vw_budgets",
+            "executive_summary.budgets",
         )
+    }
+    | {
+        (name, table): MONTHS
+        for name in ("vw_change_drivers", "executive_summary.why_changed", "cost_allocation.why_changed")
+        for table in ("agg_person_days", "fct_cost_daily", "fct_usage_daily")
     }
     | {
         (

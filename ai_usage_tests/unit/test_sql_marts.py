@@ -158,6 +158,8 @@ def test_data_health_tells_complete_empty_failed_and_missing_apart(desk: Desk) -
         "rejected_rows": 1,
         "vendor_total_usd": N(7),
         "days_set_aside": 0,
+        "state": None,  # a run judges it, and none did
+        "reason": None,
     }
 
 
