@@ -32,6 +32,7 @@ def __getattr__(name: str) -> object:
         books,
         checks,
         curated,
+        declared,
         focus,
         forgetting,
         marts,
@@ -48,7 +49,7 @@ def __getattr__(name: str) -> object:
         "RAW": (*raw.RAW, *tabs.RAW, *(table for module in own for table in module.RAW)),
         "CHECKS": checks.CHECKS,
         "STAGING": (
-            *sheet.STAGING, *staging.STAGING, *tabs.STAGING, *(table for module in own for table in module.STAGING), *books.STAGING,
+            *sheet.STAGING, *staging.STAGING, *declared.STAGING, *tabs.STAGING, *(table for module in own for table in module.STAGING), *books.STAGING,
             focus.stg_charge_measures, totals.stg_cost_basis,
         ),
         "CURATED": (*curated.CURATED, books.fct_cost_corrections, *totals.CURATED),
