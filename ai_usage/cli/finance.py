@@ -31,15 +31,15 @@ def close(
 ) -> None:
     """Close a month: compute it once more, run its checks, freeze what is booked. Later corrections are booked to the first open month."""
     from ai_usage.cli.progress import run_with_progress, show_outcome
-    from ai_usage.finance import closing
+    from ai_usage.finance import closing, ledger, readiness
 
     first = months.parse(month)
     with opened() as runtime:
         if verify:
-            if first not in closing.closed_months(runtime.warehouse):
-                raise closing.ClosingError(f"{month} is not closed, so nothing is frozen that could have changed.")
-            for sentence in closing.damaged(runtime.warehouse, [first]):
-                raise closing.ClosingError(sentence)
+            if first not in ledger.closed_months(runtime.warehouse):
+                raise ledger.ClosingError(f"{month} is not closed, so nothing is frozen that could have changed.")
+            for sentence in ledger.damaged(runtime.warehouse, [first]):
+                raise ledger.ClosingError(sentence)
             out.print(f"{month} holds the rows that were closed.")
             return
         decides = author or getpass.getuser()
@@ -48,21 +48,21 @@ def close(
             out.print(f"{month} is open again; it was closed with {was.cost_usd:,.2f} USD.", soft_wrap=True, highlight=False)
             return
         accepted = accept or []
-        closing.check_answers(accepted, reason)
-        early = closing.refusal(runtime.warehouse, first, runtime.today)
+        readiness.check_answers(accepted, reason)
+        early = readiness.refusal(runtime.warehouse, first, runtime.today)
         if early:
-            raise closing.ClosingError(early)
-        earlier = closing.open_before(runtime.warehouse, first)
+            raise ledger.ClosingError(early)
+        earlier = readiness.open_before(runtime.warehouse, first)
         if earlier and not with_earlier:
-            raise closing.ClosingError(
+            raise ledger.ClosingError(
                 f"{earlier[0]:%Y-%m} is still open; months are closed in order, so close it first, or all of them with --with-earlier."
             )
         begins, start = earlier[0] if earlier else first, runtime.settings.start_date
         if begins < start:
-            raise closing.ClosingError(
+            raise ledger.ClosingError(
                 f"{begins:%Y-%m} begins before AI_USAGE_START_DATE={start}, so it cannot be computed once more; set that to {begins} or earlier."
             )
-        before = closing.closed_months(runtime.warehouse)
+        before = ledger.closed_months(runtime.warehouse)
         config = {"closed_month": {"month": month, "author": decides, "reason": reason, "with_earlier": with_earlier, "accept": accepted}}
         outcome = run_with_progress(runtime, begins, months.last_day(first), err, job="close_month", config=config)
         show_outcome(outcome, begins, months.last_day(first), err)
@@ -71,7 +71,7 @@ def close(
         for row in new:
             said = f"{row['month']:%Y-%m} is closed: {row['cost_usd']:f} USD in {row['row_count']} rows, SHA-256 {row['sha256']}."
             out.print(said, soft_wrap=True, highlight=False)
-            for sentence in closing.warnings(runtime.warehouse, row["month"]):
+            for sentence in readiness.warnings(runtime.warehouse, row["month"]):
                 err.print(f"[yellow]note[/yellow] {plain(sentence)}", soft_wrap=True, highlight=False)
         if not outcome.success or first not in (row["month"] for row in new):
             raise typer.Exit(1)

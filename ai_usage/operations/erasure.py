@@ -27,7 +27,7 @@ from typing import Any
 
 from ai_usage import __version__, tables
 from ai_usage.errors import SettingsError
-from ai_usage.finance import closing
+from ai_usage.finance import ledger
 from ai_usage.operations.erasure_files import Files, left_in_files, rewrite_files
 from ai_usage.operations.erasure_sql import (
     held,
@@ -47,7 +47,7 @@ from ai_usage.warehouse import DuckDBWarehouse, Warehouse
 from ai_usage.warehouse.base import every_day
 
 _ADDRESS = re.compile(r"[^@\s<>\",;:]+@[^@\s<>\",;:]+\.[^@\s<>\",;:]+")
-AFTERWARDS: tuple[Callable[[], Sequence[str]], ...] = (closing.rewritten,)
+AFTERWARDS: tuple[Callable[[], Sequence[str]], ...] = (ledger.rewritten,)
 """Statements that follow in the same transaction, such as new hashes of rows that were closed. They may name @act_id, @acted_at, @acted_by, @token and @version."""
 
 

@@ -51,7 +51,7 @@ class EndpointState:
 
 @dataclass(frozen=True)
 class SourceState:
-    """A source that is on, by the worst of its endpoints. `said` is one line for people, "Cursor: not read since 28 Nov (late)"."""
+    """A source that is on, by the worst of its endpoints. `said` is one line for people, "Sheet: not read since 28 Nov (late)"."""
 
     source: str
     name: str

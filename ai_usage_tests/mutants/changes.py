@@ -265,7 +265,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "moving-month-closed",
         "a month that may still move is not closed",
-        "ai_usage/finance/closing.py",
+        "ai_usage/finance/readiness.py",
         "FROM vw_cost_booked WHERE {BOOKED} AND settle_state IN ('open', 'provisional')",
         "FROM vw_cost_booked WHERE {BOOKED} AND settle_state IN ('open')",
         _unit("closing"),
@@ -273,7 +273,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "frozen-hash-not-compared",
         "changed frozen rows are found",
-        "ai_usage/finance/closing.py",
+        "ai_usage/finance/ledger.py",
         "        if (rows, cost_usd, sha256) != (was.rows, was.cost_usd, was.sha256):",
         "        if (rows, cost_usd) != (was.rows, was.cost_usd):",
         _unit("closing"),

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ai_usage.finance import closing
+from ai_usage.finance import closing, ledger
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.unit.test_closing import LATE, NOV, OCT, SEP, Office, furnished
 
@@ -85,7 +85,7 @@ def test_months_together_book_what_was_invoiced_and_closed_months_never_change(
                 assert sum(r["booked_usd"] for r in own) == invoices[of]
             else:
                 assert sum((r["booked_usd"] for r in own if r["cost_type"] == "invoice_difference"), N(0)) == 0
-    assert closing.damaged(office.desk.warehouse) == []
+    assert ledger.damaged(office.desk.warehouse) == []
 
 
 def test_an_invoice_of_a_closed_month_is_a_line_of_the_first_open_one(new_desk: Callable[[], Desk]) -> None:
@@ -125,5 +125,5 @@ def test_a_line_of_an_invoice_that_somebody_changes_by_hand_is_named(new_desk: C
     office.close(SEP)
     with office.desk.warehouse._open() as con:
         con.execute("UPDATE closed_invoices SET booked_usd = booked_usd + 0.01")
-    (said,) = closing.damaged(office.desk.warehouse)
+    (said,) = ledger.damaged(office.desk.warehouse)
     assert "2026-09" in said and "another hash" in said and "closed_invoices" in said

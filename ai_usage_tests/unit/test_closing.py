@@ -14,8 +14,8 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from ai_usage.finance import closing
-from ai_usage.finance.closing import ClosingError
+from ai_usage.finance import closing, ledger, readiness
+from ai_usage.finance.ledger import ClosingError
 from ai_usage.settings import Settings
 from ai_usage.sources.endpoint import Window
 from ai_usage.transform.invariants import FACTS
@@ -54,10 +54,10 @@ class Office:
     def compute(self, as_of: date = LATE) -> None:
         curated(self.desk, self.first, self.last, as_of)
 
-    def close(self, month: date, today: date = LATE) -> closing.Closing:
+    def close(self, month: date, today: date = LATE) -> ledger.Closing:
         return closing.close(self.desk.warehouse, month, author="Controlling", today=today)
 
-    def accept(self, month: date, name: str) -> closing.Closing:
+    def accept(self, month: date, name: str) -> ledger.Closing:
         reason = "the team began on 25 September"
         return closing.close(self.desk.warehouse, month, author="Controlling", today=LATE, reason=reason, accepted=[name])
 
@@ -237,7 +237,7 @@ def test_whatever_happens_closed_months_stand_and_the_books_sum_to_the_facts(des
         for month, was in closed.items():
             assert (office.booked(month), office.lines(month)) == was
         assert office.everything() == sum((sum(said.values(), N(0)) for said in office.told.values()), N(0))
-        assert closing.damaged(desk.warehouse) == []
+        assert ledger.damaged(desk.warehouse) == []
 
 
 # What may be closed ----------------------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ def test_what_is_over_or_forgotten_at_the_vendor_is_answered_for_and_a_gap_is_no
     office.compute()
 
     def said(**more: object) -> str:
-        return " ".join(closing.blockers(desk.warehouse, SEP, LATE, Settings(_env_file=None, **more)))
+        return " ".join(readiness.blockers(desk.warehouse, SEP, LATE, Settings(_env_file=None, **more)))
 
     assert "2026-09-21 to 2026-09-30, and it is off since its last day that was read, 2026-09-20" in said()
     on = {"cursor_admin_api_key": "key_of_a_test"}
@@ -345,7 +345,7 @@ def test_unknown_money_of_a_range_is_asked_of_each_month_that_it_may_be_of(desk:
                window_start=datetime(2026, 9, 15, tzinfo=UTC))  # fmt: skip
 
     def asked() -> list[str]:
-        every = {month: " ".join(closing.blockers(desk.warehouse, month, LATE)) for month in (SEP, OCT, NOV)}
+        every = {month: " ".join(readiness.blockers(desk.warehouse, month, LATE)) for month in (SEP, OCT, NOV)}
         return [
             f"{month:%b} {said[said.index('the first is of') :][16:26]}" for month, said in every.items() if "money is not known" in said
         ]
@@ -378,17 +378,17 @@ def test_uploads_list_their_uncovered_days_and_close(desk: Desk) -> None:
     curated(desk, SEP, D(2026, 10, 31), LATE)
     closed = closing.close(desk.warehouse, SEP, author="Controlling", today=LATE)
     assert closed.cost_usd == N(26)
-    uncovered, estimate = closing.warnings(desk.warehouse, SEP)
+    uncovered, estimate = readiness.warnings(desk.warehouse, SEP)
     assert uncovered.startswith("claude_ai: 4 days of 2026-09 are in no uploaded file, between 2026-09-01 and 2026-09-04")
     assert "of 2026-09-21 to 2026-10-10 crosses the month, so its 10.0" in estimate
-    assert closing.damaged(desk.warehouse) == []
+    assert ledger.damaged(desk.warehouse) == []
 
 
 @pytest.mark.parametrize(
     ("first", "last", "fits"), [(SEP, D(2026, 9, 30), True), (D(2026, 9, 15), D(2026, 9, 30), False), (SEP, D(2026, 9, 29), False)]
 )
 def test_only_a_run_of_all_its_days_freezes_a_month(first: date, last: date, fits: bool) -> None:
-    said = closing.not_computed(SEP, first, last)
+    said = readiness.not_computed(SEP, first, last)
     assert (said is None) == fits
     assert fits or f"this run computes {first} to {last} only" in str(said)
 
@@ -461,10 +461,10 @@ def test_a_reopened_month_is_the_facts_again_and_leaves_a_trace(office: Office) 
 def test_a_frozen_row_that_somebody_changes_is_found(office: Office, change: str) -> None:
     office.close(SEP)
     office.close(OCT)
-    assert closing.damaged(office.desk.warehouse) == []
+    assert ledger.damaged(office.desk.warehouse) == []
     with duckdb.connect(str(office.desk.path)) as con:
         con.execute(change)
-    said = closing.damaged(office.desk.warehouse)
+    said = ledger.damaged(office.desk.warehouse)
     assert said and all(" was closed with " in sentence and "restore it from backup" in sentence for sentence in said)
 
 

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from ai_usage.finance import closing
+from ai_usage.finance import closing, ledger
 from ai_usage.loading import Forgotten
 from ai_usage.operations import copying, erasure, erasure_sql
 from ai_usage.operations.erasure import forget
@@ -261,7 +261,7 @@ def test_a_month_that_was_closed_under_another_address_needs_no_correction(desk:
         (D(2026, 9, 1), BEN, "Core", None, N(3)), (D(2026, 10, 1), token, "Core", None, N(7)), (D(2026, 9, 1), token, None, None, N(20)),
     ]  # fmt: skip
     assert told(desk, by_month) == months == [(D(2026, 9, 1), "cursor", N(23)), (D(2026, 10, 1), "cursor", N(7))]
-    assert closing.damaged(desk.warehouse) == []
+    assert ledger.damaged(desk.warehouse) == []
     assert_one_person(desk, token)
 
 

@@ -29,7 +29,7 @@ ALLOWED = {
     "ai_usage/defs/checks.py": ONE_BILL,
     "ai_usage/defs/curated/money.py": FIGURES,
     "ai_usage/docsgen/scale.py": "the company whose scale docs/scale.md measures",
-    "ai_usage/finance/closing.py": ONE_BILL,
+    "ai_usage/finance/readiness.py": ONE_BILL,
     "ai_usage/loading/exports.py": ONE_BILL,
     "ai_usage/operations/uploads.py": ONE_BILL,
     "ai_usage/settings/__init__.py": "examples in descriptions",

@@ -25,7 +25,7 @@ from ai_usage.defs.common import (
 )
 from ai_usage.defs.curated import money
 from ai_usage.defs.curated.frozen import stand
-from ai_usage.finance import closing
+from ai_usage.finance import ledger
 from ai_usage.runtime import Runtime
 from ai_usage.sources import registry
 from ai_usage.sources.endpoint import Window
@@ -201,7 +201,7 @@ def dim_users(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runti
 def fct_cost_corrections(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     window, metadata = _run(context, runtime, "fct_cost_corrections")
     # The latest month alone: a day's run should not read every closed month. `ai-usage close --verify` and every closing look at all of them.
-    latest = closing.closed_months(runtime.warehouse)[-1:]
+    latest = ledger.closed_months(runtime.warehouse)[-1:]
     results = [
         checks.grain(runtime.warehouse, checks.declared("fct_cost_corrections"), window),
         stand(runtime, latest, "closed_months_stand"),

@@ -9,7 +9,7 @@ from ai_usage import months
 from ai_usage.defs.common import OWNERS, failed, job_range, spent, usd
 from ai_usage.defs.curated.frozen import stand
 from ai_usage.errors import SettingsError
-from ai_usage.finance import closing
+from ai_usage.finance import closing, ledger, readiness
 from ai_usage.runtime import Runtime
 from ai_usage.tables import MARTS
 from ai_usage.warehouse import WarehouseError
@@ -41,15 +41,15 @@ def closed_month(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Ru
         month = months.parse(config["month"])
         red = open_checks(context.instance)
         if red:
-            raise closing.ClosingError(
+            raise ledger.ClosingError(
                 f"{month:%Y-%m} cannot be closed: these blocking checks failed when they ran last: {', '.join(red)}; docs/runbook.md says what to do."
             )
         computed = job_range(context, runtime)
-        to_close = [*(closing.open_before(runtime.warehouse, month) if config["with_earlier"] else ()), month]
+        to_close = [*(readiness.open_before(runtime.warehouse, month) if config["with_earlier"] else ()), month]
         for one in to_close:
-            short = closing.not_computed(one, computed.first, computed.last)
+            short = readiness.not_computed(one, computed.first, computed.last)
             if short:
-                raise closing.ClosingError(short)
+                raise ledger.ClosingError(short)
         for one in to_close:
             closed = closing.close(
                 runtime.warehouse,
@@ -60,9 +60,9 @@ def closed_month(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Ru
                 settings=runtime.settings,
                 accepted=config["accept"],
             )
-            for sentence in closing.warnings(runtime.warehouse, one):
+            for sentence in readiness.warnings(runtime.warehouse, one):
                 context.log.warning(sentence)
-        result = stand(runtime, closing.closed_months(runtime.warehouse), "frozen_rows_stand")
+        result = stand(runtime, ledger.closed_months(runtime.warehouse), "frozen_rows_stand")
     except (WarehouseError, SettingsError) as error:
         raise failed(error) from None
     metadata = {
