@@ -83,7 +83,8 @@ class Stack:
         return env
 
     def argv(self, words: list[str]) -> list[str]:
-        ports = {"4000": str(self.ports["code"]), "3000": str(self.ports["webserver"]), "0.0.0.0": "127.0.0.1"}
+        ports = {"4000": str(self.ports["code"]), "3000": str(self.ports["webserver"])}
+        ports |= dict.fromkeys(("0.0.0.0", COMPOSE["code"]["environment"]["DAGSTER_CODE_HOST"]), "127.0.0.1")
         return [ports.get(w, w).replace("/opt/dagster", str(self.home)).replace(":3000/", f":{self.ports['webserver']}/") for w in words]
 
     def start(self, service: str) -> None:
