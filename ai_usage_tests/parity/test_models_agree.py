@@ -55,7 +55,9 @@ UGLY = D(2026, 11, 3)
 AS_OF = D(2026, 11, 20)
 PARAMETERS = {"start_date": "DATE", "end_date": "DATE", "as_of_date": "DATE", "processed_at": "TIMESTAMP"}
 # Their rows stand in the file itself, and a state is one row also when it is empty.
-WRITTEN = ("stg_anthropic_prices", "stg_bill_sources", "stg_cost_basis", "stg_last_day", "vw_days")
+WRITTEN = (
+    "stg_anthropic_prices", "stg_bill_sources", "stg_cost_basis", "stg_endpoints", "stg_invoicing", "stg_last_day", "stg_platforms", "vw_days",
+)  # fmt: skip
 # Four days have no whole month before them: its rows are compared over periods of days.
 OF_MONTHS = ("vw_change_drivers",)
 MODELS = list(models.all_models().values())
@@ -331,6 +333,13 @@ def ugly(desk: Desk) -> None:
         "check_results", {**told, "run_id": "1", "state": "failed", "blocking": True, "checked_at": NOON},
         {**told, "run_id": "2", "state": "passed", "checked_at": later, "what_to_do": None},
         {**told, "run_id": "3", "state": "warning", "checked_at": later}, {**told, "run_id": "1", "asset": "b", "state": "failed"},
+    )  # fmt: skip
+    bills = {"source": "cursor", "endpoint": "filtered-usage-events"}
+    desk.lay("held_back", {**bills, "table_name": "fct_cost_daily", "usage_date": UGLY, "reason": "é: does not add up", "found_at": later})
+    desk.lay(
+        "source_states",
+        {**bills, "state": "failed", "is_owed": True, "due_day": UGLY, "lacking_since": UGLY, "reason": "é: does not add up",
+         "source_state": "failed", "source_said": "Cursor: not proved since 3 Nov", "judged_at": later},
     )  # fmt: skip
     desk.lay(
         "raw_rejects",
