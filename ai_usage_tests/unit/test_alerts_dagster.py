@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ai_usage.alerts.plan import Event
 from ai_usage.defs.operations import alerts, jobs
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
@@ -125,7 +126,7 @@ def test_the_asset_tells_and_stops_nobody(instance: dg.DagsterInstance, desk: De
     desk.fetch("cursor", "events", (datetime.now(UTC) - timedelta(days=1)).date(), state="failed", error="401")
     bad = tmp_path / "alerts.yaml"
     bad.write_text("alerts: {bugdet: {}}", encoding="utf-8")
-    for more, opened, passed in (({"alerts_file": bad}, None, False), ({}, 1, True), ({"alert_urls": "nonsense"}, None, False)):
+    for more, opened, passed in (({"alerts_file": bad}, None, False), ({}, 5, True), ({"alert_urls": "nonsense"}, None, False)):
         result = dg.materialize([alerts.alert_log], resources={"runtime": runtime(desk, **more)}, instance=instance)
         assert result.success
         (evaluation,) = result.get_asset_check_evaluations()
@@ -135,10 +136,13 @@ def test_the_asset_tells_and_stops_nobody(instance: dg.DagsterInstance, desk: De
             assert metadata["opened"].value == opened
         else:
             assert "nonsense" not in str(evaluation.metadata["sample"].value)
-    assert [e.subject for e in desk_events(desk)] == ["cursor events"]
+    # Cursor's key is given, and nobody asked for any of its four endpoints.
+    missing = {("not_read", f"cursor {name}") for name in ("members", "daily-usage-data", "filtered-usage-events", "spend")}
+    told = [(event.alert, event.subject) for event in desk_events(desk)]
+    assert set(told) == {("ingestion_failed", "cursor events")} | missing and len(told) == 5
 
 
-def desk_events(desk: Desk) -> list[object]:
+def desk_events(desk: Desk) -> list[Event]:
     from ai_usage.alerts.passes import read_log
 
     return list(read_log(desk.warehouse))
