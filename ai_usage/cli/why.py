@@ -53,7 +53,7 @@ def why(
         _show(rows, by, format_)
     before, total = (sum((r["amount_usd"] for r in rows if r["driver"] == "before" or whole), Decimal(0)) for whole in (False, True))
     err.print(
-        f"{earlier}: {before:f} USD; {later}: {total:f} USD; change {total - before:+f} USD, of which the parts are all.",
+        f"{earlier}: {before:f} USD; {later}: {total:f} USD; change {total - before:+f} USD, to which the parts sum exactly.",
         soft_wrap=True,
         highlight=False,
     )
