@@ -38,7 +38,9 @@ def run(
             err.print(reason, style="yellow", soft_wrap=True)
         if not settings.any_source_is_on:
             given = [variable(switch.setting) for switch in SWITCHES]
-            raise SettingsError(f"no source is on; set {', '.join(given[:-1])} or {given[-1]} (docs/settings.md), or try `make demo`.")
+            raise SettingsError(
+                f"no source is on; set {', '.join(given[:-1])} or {given[-1]} (docs/settings.md), load files alone with ai-usage upload, or try `make demo`."
+            )
         try:
             outcome = run_with_progress(runtime, first, last, err, read=on(settings))
         except KeyboardInterrupt:  # Typer would end without a word
