@@ -19,7 +19,7 @@ import typer
 
 from ai_usage.cli.console import err, opened, out, plain, write
 from ai_usage.errors import SettingsError
-from ai_usage.guards.memory import limit_memory
+from ai_usage.guards.memory import limited_memory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,10 +46,10 @@ def query(
     sql = os.fsencode(sql).decode("utf-8", errors="replace")  # in an ASCII locale other letters came as broken halves
     with opened() as runtime, unrecorded():
         settings = runtime.settings
-        limit_memory(settings.query_memory_mb)
         answer = runtime.warehouse.ask(sql, seconds=settings.query_timeout_s, memory_mb=settings.query_memory_mb, stuck=_end)
         try:
-            show(answer, format_, exact)
+            with limited_memory(settings.query_memory_mb):
+                show(answer, format_, exact)
         except KeyboardInterrupt:  # Typer would end without a word
             err.print(_INTERRUPTED, soft_wrap=True)
             raise typer.Exit(130) from None

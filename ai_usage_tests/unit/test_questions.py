@@ -10,7 +10,10 @@ import threading
 import time
 
 import pytest
+from typer.testing import CliRunner
 
+from ai_usage.cli import ask
+from ai_usage.cli.app import app
 from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.warehouse import WarehouseError, guard
 from ai_usage_tests.fixtures.desk import Desk
@@ -115,13 +118,13 @@ def test_what_the_engine_does_not_let_go_of_is_told(desk: Desk, monkeypatch: pyt
 HUNGRY = """
 import sys
 from pathlib import Path
-from ai_usage.guards.memory import limit_memory
+from ai_usage.guards.memory import limited_memory
 from ai_usage.warehouse import DuckDBWarehouse
 warehouse = DuckDBWarehouse(Path(sys.argv[1]))
-limit_memory(100)
 for sql in sys.argv[2:]:
     try:
-        list(warehouse.ask(sql, seconds=60, memory_mb=100))
+        with limited_memory(100):
+            list(warehouse.ask(sql, seconds=60, memory_mb=100))
     except Exception as error:
         print(error)
 """
@@ -133,6 +136,21 @@ def test_one_long_value_meets_the_limit_too(desk: Desk) -> None:
     asked = ["SELECT REPEAT('x', 2000000000)", "SELECT GENERATE_ARRAY(1, 1000000000)"]
     done = subprocess.run([sys.executable, "-c", HUNGRY, str(desk.path), *asked], capture_output=True, text=True, timeout=120, check=True)
     assert [line.partition(";")[0] for line in done.stdout.splitlines()] == ["the query needs more than 100 MB of memory"] * 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux keeps a limit of a process's memory.")
+def test_a_query_leaves_the_process_no_limit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that asks twice, or goes on to something larger, may take what it could take before."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    monkeypatch.setenv("AI_USAGE_DUCKDB_PATH", str(desk.path))
+    seen = []
+    real = ask.show
+    monkeypatch.setattr(ask, "show", lambda *args: (seen.append(resource.getrlimit(resource.RLIMIT_DATA)), real(*args)))
+    assert CliRunner().invoke(app, ["query", "SELECT 1 AS n"]).exit_code == 0
+    assert seen != [before], "the query itself is limited"
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
 @pytest.mark.parametrize(
