@@ -59,9 +59,9 @@ def test_a_large_answer_comes_in_batches_and_none_is_a_batch_too(desk: Desk) -> 
      "(SELECT * FROM read_blob('{}'))", "raw_fetches, LATERAL read_blob('{}')", "raw_fetches CROSS JOIN LATERAL read_blob('{}')"],
 )  # fmt: skip
 def test_no_function_reads_as_a_table_and_not_the_warehouses_own_file(desk: Desk, source: str) -> None:
-    for ask in (desk.warehouse.select, lambda sql: asked(desk, sql)):
+    for put in (desk.warehouse.select, lambda sql: asked(desk, sql)):
         with pytest.raises(WarehouseError, match="is no table|is no function|cannot be read"):
-            ask(f"SELECT * FROM {source.format(desk.warehouse.path)}")
+            put(f"SELECT * FROM {source.format(desk.warehouse.path)}")
 
 
 @pytest.mark.parametrize(
