@@ -22,6 +22,7 @@ from ai_usage.loading import LoadReport
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.tables.schema import Table
 from ai_usage.transform import totals
+from ai_usage.transform.lost import lost_rows
 from ai_usage.warehouse import Warehouse
 
 TOLERANCE_USD = Decimal("0.000000001")
@@ -89,36 +90,6 @@ def raw_checks(
     if endpoint.vendor_total:
         yield conservation(warehouse, endpoint, window)
         yield money_readable(warehouse, endpoint, window)
-
-
-def lost_rows(warehouse: Warehouse, endpoints: Sequence[Endpoint], window: Window) -> list[dict[str, Any]]:
-    """Current versions that have other rows than their fetch says: of these days, and of snapshots the latest."""
-
-    def names(of_days: bool) -> list[str]:
-        return [f"{e.source}/{e.name}" for e in endpoints if bool(e.usage_date) is of_days] or [""]
-
-    # A snapshot that did not change points at rows of an earlier day; a day's rows are of that day.
-    days = {e.table.name: "usage_date BETWEEN @start_date AND @end_date" if e.usage_date else "TRUE" for e in endpoints}
-    found = "\nUNION ALL\n".join(
-        f"SELECT fetch_id, COUNT(*) AS found_rows FROM {table} WHERE {where} AND fetch_id IN (SELECT version_fetch_id FROM held) GROUP BY fetch_id"
-        for table, where in days.items()
-    )
-    return warehouse.select(
-        f"""
-        WITH held AS (
-          SELECT f.source, f.endpoint, f.usage_date, f.version_fetch_id, f.row_count FROM stg_current_fetches AS f
-          LEFT JOIN stg_snapshots AS s ON f.source = s.source AND f.endpoint = s.endpoint AND f.usage_date = s.usage_date
-          WHERE (CONCAT(f.source, '/', f.endpoint) IN UNNEST(@daily) AND f.usage_date BETWEEN @start_date AND @end_date)
-            OR (CONCAT(f.source, '/', f.endpoint) IN UNNEST(@snapshots) AND s.usage_date IS NOT NULL)
-        ),
-        found AS ({found})
-        SELECT h.source, h.endpoint, h.usage_date, h.row_count AS expected_rows, COALESCE(r.found_rows, 0) AS found_rows
-        FROM held AS h
-        LEFT JOIN found AS r ON h.version_fetch_id = r.fetch_id
-        WHERE h.row_count != COALESCE(r.found_rows, 0) ORDER BY h.usage_date, h.source, h.endpoint LIMIT 1000
-        """,
-        {"daily": names(True), "snapshots": names(False), "start_date": window.first, "end_date": window.last},
-    ).to_pylist()
 
 
 def schema(warehouse: Warehouse, table: Table, window: Window) -> dg.AssetCheckResult:

@@ -129,7 +129,18 @@ def forgotten(runtime: Runtime, before: date) -> list[date]:
             for d in days
             if d.is_gap and d.source in wanted and d.usage_date >= begun[d.source] and (d.source, d.endpoint, d.usage_date) not in lost
         }
+        | _behind_a_list(runtime, Window(first, before - ONE_DAY))
     )
+
+
+def _behind_a_list(runtime: Runtime, window: Window) -> set[date]:
+    """Days whose facts stand as they were for a list that had lost rows: no endpoint's day says so, since a list has none."""
+    lists = [f"{e.source}/{e.name}" for e in to_be_held(runtime.settings) if not e.usage_date]
+    found = runtime.warehouse.select(
+        "SELECT DISTINCT usage_date FROM held_back WHERE usage_date BETWEEN @first AND @last AND CONCAT(source, '/', endpoint) IN UNNEST(@lists)",
+        {"first": window.first, "last": window.last, "lists": lists or [""]},
+    )
+    return set(found["usage_date"].to_pylist())
 
 
 def _first_asked(runtime: Runtime) -> dict[str, date]:

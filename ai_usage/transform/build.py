@@ -1,8 +1,7 @@
 """Compute dimensions, facts and stored totals for a range of days: what a run's assets do one by one, as one call.
 
 Belongs here: the order of the curated models, taken from what their SQL reads. Does not belong here: what a model says (`sql/`), what must hold of it
-(`invariants.py`), which of a
-fact's days stand where it does not (`days.py`), Dagster.
+(`invariants.py`), what stands where it does not (`days.py`), Dagster.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from ai_usage.transform import totals
-from ai_usage.transform.days import STAGED, HeldBack, write_days
+from ai_usage.transform.days import write_days, write_list
+from ai_usage.transform.held import STAGED, HeldBack
 from ai_usage.transform.invariants import FACTS
 from ai_usage.warehouse import Warehouse, models
 
@@ -38,7 +38,8 @@ def build(
         as_of: the UTC day that counts as today for what may still change.
         processed_at: the instant written into the rows; now by default.
         only: names of dimensions and facts, where not all are needed; stored totals are always written.
-        hold_back: leave a source's days that cannot be proved as they were and write all others, where otherwise the first one is an error.
+        hold_back: leave as they were a source's days that cannot be proved or have lost rows, and dimensions of lists that have; write all others. Otherwise a
+            proof that fails is an error.
 
     Returns:
         What is held back.
@@ -54,6 +55,8 @@ def build(
             model = models.model(name)
             if hold_back and name in STAGED:
                 held += write_days(warehouse, name, first, last, parameters).held
+            elif hold_back and model.table.date_column is None:
+                held += write_list(warehouse, name, parameters).held
             else:
                 warehouse.replace(model.table, model.sql, parameters, FACTS.get(name, ()))
     totals.write_all(warehouse, parameters)

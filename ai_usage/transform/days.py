@@ -1,44 +1,25 @@
-"""Write a fact for a range of days: of each source and day what can be proved, so that none holds another back.
+"""Write a fact for a range of days, of each source and day what can be proved, and a dimension where its lists are whole: so none holds another back.
 
-Belongs here: which rows stand as they were where a proof fails, and the record of them, `held_back`. Does not belong here: what must hold
-(`invariants.py`), which rows raw has lost (`defs/`).
+Belongs here: which rows stand as they were. Does not belong here: what must hold (`invariants.py`), which rows raw has lost (`lost.py`), the record of what
+stands (`held.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import chain
-from pathlib import Path
 
-import pyarrow as pa
-
-from ai_usage.sources import registry
 from ai_usage.sources.endpoint import Window, ranges
-from ai_usage.tables import BY_NAME
 from ai_usage.transform import totals
+from ai_usage.transform.held import STAGED, HeldBack, record, told_by
 from ai_usage.transform.invariants import CLAUDE_AI, FACTS, facts_of
+from ai_usage.transform.lost import lost
 from ai_usage.warehouse import ProofError, Warehouse, models
 from ai_usage.warehouse.base import Parameters
 
 ONE_DAY = timedelta(days=1)
-STAGED = {"fct_cost_daily": ("stg_cost", "cost_date"), "fct_usage_daily": ("stg_usage", "usage_date")}
-"""{fact: (what it is made of, its column of days)}; both are proved by source."""
-ONE_BILL = tuple(sorted(s for s, told in registry.TELLS.items() if any(set(told) & set(registry.TELLS[f]) for f in registry.EXPORTED)))
-"""Files and the API that tell of one platform are two reports of one bill and are proved together: on each day one of them counts."""
-
-
-@dataclass(frozen=True, order=True)
-class HeldBack:
-    """Days, both inclusive, of which these sources' figures stand as they were, and why. `endpoint`: source and name of the one whose rows are gone; None where
-    a proof failed."""
-
-    first: date
-    last: date
-    sources: tuple[str, ...]
-    why: str
-    endpoint: tuple[str, str] | None = None
+EVER = Window(*totals.EVER)
 
 
 @dataclass
@@ -49,28 +30,31 @@ class Written:
     held: list[HeldBack] = field(default_factory=list)
 
 
-def told_by(staged: str) -> tuple[str, ...]:
-    """The sources that tell the rows which staging calls so: the one with which the name begins, else the vendor whose staging says the name."""
-    known = sorted({source for source, _ in registry.ENDPOINTS}, key=len, reverse=True)
-    source = next((s for s in known if f"{staged}_".startswith(f"{s}_")), None) or _vendor(staged)
-    return ONE_BILL if source in ONE_BILL else (source,)
+def write_list(warehouse: Warehouse, name: str, parameters: Parameters) -> Written:
+    """Write a dimension whole, unless a list that it reads has lost rows: then it stands as it was, and that is recorded.
+
+    Args:
+        warehouse: where it is written.
+        name: the dimension.
+        parameters: of its model.
+
+    Returns:
+        The rows that it holds now, and the lists that are not whole.
+
+    Raises:
+        WarehouseError: it could not be computed or written.
+    """
+    model = models.model(name)
+    held = lost(warehouse, name, EVER)
+    if held:
+        rows = int(warehouse.select(f"SELECT COUNT(*) AS n FROM {name}")["n"][0].as_py())
+    else:
+        rows = warehouse.replace(model.table, model.sql, parameters)
+    record(warehouse, name, EVER, held)
+    return Written(rows, held)
 
 
-def _vendor(staged: str) -> str:
-    """The folder of the staging model that gives its rows this name; the name where none does."""
-    read = (models.model(name) for union, _ in STAGED.values() for name in models.model(union).inputs)
-    return next((Path(m.path).parent.name for m in read if f"'{staged}'" in m.sql), staged)
-
-
-def leaning_on(name: str, table: str) -> tuple[str, ...]:
-    """The sources whose rows of a fact are made of a raw table: its own, and others that look into it, as the sheet's seats go to the accounts that
-    Cursor's list of a day names."""
-    union = models.model(STAGED[name][0])
-    units = {told_by(f"{Path(models.model(m).path).parent.name}_") for m in union.inputs if table in models.tables_read(m)}
-    return tuple(sorted(chain.from_iterable(units)))
-
-
-def write_days(warehouse: Warehouse, name: str, first: date, last: date, parameters: Parameters, lost: Sequence[HeldBack] = ()) -> Written:
+def write_days(warehouse: Warehouse, name: str, first: date, last: date, parameters: Parameters) -> Written:
     """Write `fct_usage_daily` or `fct_cost_daily` for whole ranges of days (`totals.whole_ranges`), and record what is held back.
 
     Args:
@@ -79,7 +63,6 @@ def write_days(warehouse: Warehouse, name: str, first: date, last: date, paramet
         first: the first UTC day.
         last: the last one, inclusive.
         parameters: of the model, but for the days.
-        lost: what must not be written, since rows of its versions are gone.
 
     Returns:
         The rows of these days, and each source's days that could not be proved, or are lost: they stand as they were. All others are written.
@@ -89,23 +72,24 @@ def write_days(warehouse: Warehouse, name: str, first: date, last: date, paramet
     """
     model = models.model(name)
     given: Parameters = {**parameters, "start_date": first, "end_date": last}
-    held = list(lost)
+    gone_rows = lost(warehouse, name, Window(first, last))
+    held = list(gone_rows)
     rows = None
-    if not lost:  # as nearly always
+    if not held:  # as nearly always
         try:
             rows = warehouse.replace(model.table, model.sql, given, FACTS[name])
         except ProofError:
             rows = None
     if rows is None:
         for sources, staged in _units(warehouse, name, given).items():
-            gone = {day for one in lost if set(one.sources) & set(sources) for day in Window(one.first, one.last).days}
+            gone = {day for one in gone_rows if set(one.sources) & set(sources) for day in Window(one.first, one.last).days}
             for window in ranges(day for day in Window(first, last).days if day not in gone):
                 held += _write(warehouse, name, sources, staged, window, parameters)
         day = STAGED[name][1]
         rows = int(
             warehouse.select(f"SELECT COUNT(*) AS n FROM {name} WHERE {day} BETWEEN @start_date AND @end_date", given)["n"][0].as_py()
         )
-    _record(warehouse, name, given, held)
+    record(warehouse, name, Window(first, last), held)
     return Written(rows, sorted(held, key=lambda one: (one.first, one.sources)))
 
 
@@ -164,33 +148,3 @@ def _halves(warehouse: Warehouse, window: Window, *, by_range: bool) -> list[Win
             begins, _ = totals.whole_ranges(warehouse, window.last, window.last)
             until = begins - ONE_DAY
     return [Window(window.first, until), Window(until + ONE_DAY, window.last)] if window.first <= until < window.last else []
-
-
-def _record(warehouse: Warehouse, name: str, given: Parameters, held: Iterable[HeldBack]) -> None:
-    """What is held back of these days now, in place of what was."""
-    now = datetime.now(UTC)
-    rows = [
-        {"table_name": name, "source": source, "endpoint": endpoint, "usage_date": day, "reason": one.why, "found_at": now}
-        for one in held
-        for source, endpoint in ([one.endpoint] if one.endpoint else _speaking(name, one.sources))
-        for day in Window(one.first, one.last).days
-    ]
-    before = {"name": name, "start_date": given["start_date"], "end_date": given["end_date"], "now": now}
-    where = "table_name = @name AND usage_date BETWEEN @start_date AND @end_date AND found_at < @now"
-    if rows:  # first of all: at no moment is a day that is held back called well
-        table = BY_NAME["held_back"]
-        warehouse.publish(
-            {table: pa.Table.from_pylist(rows, schema=table.arrow_schema())}, BY_NAME["raw_fetches"].arrow_schema().empty_table()
-        )
-    if warehouse.select(f"SELECT COUNT(*) AS n FROM held_back WHERE {where}", before)["n"][0].as_py():
-        warehouse.execute(f"DELETE FROM held_back WHERE {where}", before)
-
-
-def _speaking(name: str, sources: Sequence[str]) -> list[tuple[str, str]]:
-    """The endpoints that a fact is made of: those that bill for cost, the others that tell of days for usage; all of a source that has none."""
-    found = []
-    for source in sources:
-        mine = [e for e in registry.ENDPOINTS.values() if e.source == source]
-        best = [(source, e.name) for e in mine if e.usage_date and bool(e.vendor_total) == (name == "fct_cost_daily")]
-        found += best or [(source, e.name) for e in mine] or [(source, "")]
-    return found

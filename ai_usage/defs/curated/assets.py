@@ -1,7 +1,7 @@
 """Dimensions and facts: each asset runs one file under sql/curated/ for the days of its run, in one transaction."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -27,7 +27,6 @@ from ai_usage.defs.curated import money
 from ai_usage.defs.curated.frozen import stand
 from ai_usage.finance import ledger
 from ai_usage.runtime import Runtime
-from ai_usage.sources import registry
 from ai_usage.sources.endpoint import Window
 from ai_usage.tables.schema import Table
 from ai_usage.transform import totals
@@ -46,6 +45,30 @@ def _declared(name: str, specs: Sequence[dg.AssetCheckSpec] = ()) -> dict[str, A
     }  # fmt: skip
 
 
+def _list(name: str, *specs: dg.AssetCheckSpec) -> dict[str, Any]:
+    whole = dg.AssetCheckSpec("lists_whole", asset=name, description="Every list that it reads has all its rows; else it stands as it was.")
+    return _declared(name, [whole, *specs])
+
+
+def _run_list(
+    context: dg.AssetExecutionContext, runtime: Runtime, name: str, more: Callable[[Runtime], dg.AssetCheckResult] | None = None
+) -> dg.MaterializeResult:
+    """A dimension; where a list that it reads has lost rows, it stands as it was and all else goes on."""
+    try:
+        written = transform.write_list(runtime.warehouse, name, run_parameters(context, runtime))
+    except WarehouseError as error:
+        raise failed(error) from None
+    gone = [{"source": "/".join(h.endpoint or h.sources), "day": h.first, "why": h.why} for h in written.held]
+    whole = check(
+        "lists_whole", not gone, expected=0, actual=len(gone), severe=True, sample=gone,
+        remedy=f"{name} stands as it was before. {' '.join(h.why for h in written.held)}",
+    )  # fmt: skip
+    results = [checks.grain(runtime.warehouse, checks.declared(name)), whole, *([more(runtime)] if more else [])]
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": written.rows, "model": models.model(name).path} | spent(runtime), check_results=results
+    )
+
+
 def _proved(name: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         "days_proved", asset=name, description="Every day of the run could be proved and was written; else it stands as it was."
@@ -57,7 +80,6 @@ def _run(context: dg.AssetExecutionContext, runtime: Runtime, name: str) -> tupl
     parameters = run_parameters(context, runtime)
     try:
         window = Window(*totals.whole_ranges(runtime.warehouse, parameters["start_date"], parameters["end_date"]))
-        _lost_days(runtime, name, window)
         rows = runtime.warehouse.replace(
             model.table, model.sql, parameters | {"start_date": window.first, "end_date": window.last}, FACTS.get(name, ())
         )
@@ -74,7 +96,7 @@ def _run_days(
     parameters = run_parameters(context, runtime)
     try:
         window = Window(*totals.whole_ranges(runtime.warehouse, parameters["start_date"], parameters["end_date"]))
-        found = transform.write_days(runtime.warehouse, name, window.first, window.last, parameters, _lost_days(runtime, name, window))
+        found = transform.write_days(runtime.warehouse, name, window.first, window.last, parameters)
     except WarehouseError as error:
         raise failed(error) from None
     days = len(window.days)
@@ -102,45 +124,19 @@ def _tell_days(context: dg.AssetExecutionContext, runtime: Runtime, table: Table
     tell_days(context, days, {"dagster/row_count": 0} | none)
 
 
-def _lost_days(runtime: Runtime, name: str, window: Window) -> list[transform.HeldBack]:
-    """The sources' days of which a version that the model reads has lost rows, with what was billed together with them. A snapshot that has lost rows is of
-    no day: nothing can be made of it, and that is a failure."""
-    read = upstream(name)
-    endpoints = [e for e in registry.ENDPOINTS.values() if e.table.name in read]
-    found = []
-    for row in checks.lost_rows(runtime.warehouse, endpoints, window) if endpoints else ():
-        endpoint = registry.ENDPOINTS[row["source"], row["endpoint"]]
-        why = (
-            f"{row['source']}/{row['endpoint']} of {row['usage_date']} has {row['found_rows']} rows where {row['expected_rows']} were published; "
-            "restore the warehouse from backup (docs/runbook.md#versions_are_whole)."
-        )
-        if not endpoint.usage_date:
-            raise dg.Failure(f"{why} Nothing was written.", metadata={"kind": "permanent"}, allow_retries=False)
-        if name in transform.STAGED:
-            days = (row["usage_date"], row["usage_date"])
-            if endpoint.source in transform.ONE_BILL:
-                days = totals.whole_ranges(runtime.warehouse, *days)
-            leaning = transform.leaning_on(name, endpoint.table.name) or (endpoint.source,)
-            found.append(transform.HeldBack(*days, leaning, why, (endpoint.source, endpoint.name)))
-    return found
-
-
 @dg.asset(
-    **_declared("dim_user_assignments", [dg.AssetCheckSpec("no_identity_conflicts", asset="dim_user_assignments", description="No e-mail belongs to two people.")]),
-)  # fmt: skip
+    **_list(
+        "dim_user_assignments",
+        dg.AssetCheckSpec("no_identity_conflicts", asset="dim_user_assignments", description="No e-mail belongs to two people."),
+    )
+)
 def dim_user_assignments(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    _, metadata = _run(context, runtime, "dim_user_assignments")
-    results = [checks.grain(runtime.warehouse, checks.declared("dim_user_assignments")), _identity(runtime)]
-    return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
+    return _run_list(context, runtime, "dim_user_assignments", _identity)
 
 
-@dg.asset(
-    **_declared("dim_api_keys"),
-)  # fmt: skip
+@dg.asset(**_list("dim_api_keys"))
 def dim_api_keys(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    _, metadata = _run(context, runtime, "dim_api_keys")
-    results = [checks.grain(runtime.warehouse, checks.declared("dim_api_keys"))]
-    return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
+    return _run_list(context, runtime, "dim_api_keys")
 
 
 @dg.asset(
@@ -177,13 +173,9 @@ def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
 
-@dg.asset(
-    **_declared("dim_users"),
-)  # fmt: skip
+@dg.asset(**_list("dim_users"))
 def dim_users(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
-    _, metadata = _run(context, runtime, "dim_users")
-    results = [checks.grain(runtime.warehouse, checks.declared("dim_users"))]
-    return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
+    return _run_list(context, runtime, "dim_users")
 
 
 @dg.asset(
