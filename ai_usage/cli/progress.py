@@ -22,6 +22,7 @@ from ai_usage.defs.operations.jobs import RAW
 from ai_usage.operations import states
 from ai_usage.runs.execution import RunOutcome, execute, last_run, steps
 from ai_usage.runtime import Runtime
+from ai_usage.sources.endpoint import Window
 from ai_usage.warehouse import WarehouseError
 
 
@@ -59,22 +60,23 @@ def run_with_progress(
     return outcome
 
 
-def show_sources(runtime: Runtime, outcome: RunOutcome, read: Sequence[str], console: Console) -> None:
-    """Which sources were read, and which were not: what of them failed, and until when they are held."""
+def show_sources(runtime: Runtime, outcome: RunOutcome, read: Sequence[str], window: Window, console: Console) -> None:
+    """Which sources were read, and which were not: what of them failed, and until when they are held. A source of which the page and the alerts say that it
+    was not read makes the run one that is not complete."""
     failed = {source: [asset for asset in outcome.failures if RAW.get(asset) == source] for source in read}
-    done = [states.NAMES[source] for source in read if not failed[source]]
-    console.print(f"read: {', '.join(done) or 'nothing'}", soft_wrap=True, highlight=False)
-    if not any(failed.values()):
-        return
     try:
-        told = {one.source: one for one in states.by_source(states.states(runtime), runtime.today)}
+        told = {one.source: one for one in states.not_read(runtime, window)}
     except WarehouseError:  # its own sentence stands among the failures
         told = {}
-    for source in (name for name in read if failed[name]):
+    outcome.success = outcome.success and not told
+    done = [states.NAMES[source] for source in read if not failed[source] and source not in told]
+    console.print(f"read: {', '.join(done) or 'nothing'}", soft_wrap=True, highlight=False)
+    for source in (name for name in read if failed[name] or name in told):
         state = told.get(source)
         since = "" if state is None else f"; held up to {state.last_held}" if state.last_held else "; nothing is held of what failed"
+        said = f"{states.NAMES[source]}: {', '.join(failed[source])}{since}" if failed[source] or state is None else state.said
         console.print("[red]not read[/red] ", end="", soft_wrap=True)
-        console.print(f"{states.NAMES[source]}: {', '.join(failed[source])}{since}", markup=False, soft_wrap=True, highlight=False)
+        console.print(said, markup=False, soft_wrap=True, highlight=False)
 
 
 def show_outcome(outcome: RunOutcome, first: date, last: date, console: Console) -> None:

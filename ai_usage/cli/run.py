@@ -28,6 +28,7 @@ def run(
     from ai_usage.cli.progress import run_with_progress, show_outcome, show_sources
     from ai_usage.defs.operations.jobs import on
     from ai_usage.settings import SWITCHES, variable
+    from ai_usage.sources.endpoint import Window
 
     with opened() as runtime:
         settings = runtime.settings
@@ -46,7 +47,7 @@ def run(
         except KeyboardInterrupt:  # Typer would end without a word
             err.print("interrupted; what was published stands, nothing is half-written.", soft_wrap=True)
             raise typer.Exit(130) from None
-        show_sources(runtime, outcome, on(settings), err)
+        show_sources(runtime, outcome, on(settings), Window(first, last), err)
         show_outcome(outcome, first, last, err)
         if not outcome.success:
             raise typer.Exit(1)

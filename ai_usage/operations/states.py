@@ -111,17 +111,26 @@ def judge(endpoint: Endpoint, due: date, first: date, yesterday: date, tries: Tr
     return EndpointState(endpoint.source, endpoint.name, worst, due, last_held, lacking, reason)
 
 
-def states(runtime: Runtime, due: date | None = None) -> list[EndpointState]:
+def states(runtime: Runtime, due: date | None = None, within: Window | None = None) -> list[EndpointState]:
     """Every endpoint that is expected, judged over the settle window: what the mornings read. Those that only some keys may read are expected once they
     were read.
 
     Args:
         runtime: whose settings and warehouse.
         due: the last UTC day that should have been read; by default the one that the schedule has had the time for.
+        within: judge these days of the settle window alone; lists of people and keys are of no day, and are judged always.
+
+    Returns:
+        One state for each endpoint of a source that is on, in the order of declarations; none of one that owes none of these days.
+
+    Raises:
+        WarehouseError: the warehouse did not answer.
     """
     yesterday, begun, barred = runtime.yesterday, first_days(runtime), refused(runtime)
     due = due or min(yesterday, due_day(runtime.settings, datetime.now(UTC)))
     since = max(runtime.settings.start_date, due - timedelta(days=runtime.settings.settle_days - 1))
+    if within is not None:
+        due, since, yesterday = min(due, within.last), max(since, within.first), min(yesterday, within.last)
     tries = _tries(runtime)
     asked: dict[str, date] = {}
     for (source, _), days in tries.items():
@@ -133,7 +142,7 @@ def states(runtime: Runtime, due: date | None = None) -> list[EndpointState]:
         first = max(since, asked.get(endpoint.source, since))
         if endpoint.by_permission:
             first = max(first, begun.get(key, date.max))
-        if endpoint.usage_date and (yesterday - timedelta(days=endpoint.lag_days) < first or first == date.max):
+        if endpoint.usage_date and (first == date.max or yesterday - timedelta(days=endpoint.lag_days) < first):
             continue
         state = judge(endpoint, due, first, yesterday, tries.get(key, {}))
         found.append(replace(state, state=REFUSED, is_owed=False) if endpoint in barred else state)
@@ -196,6 +205,22 @@ def _tries(runtime: Runtime) -> dict[tuple[str, str], dict[date, tuple[str, str 
     for row in rows:
         found.setdefault((row["source"], row["endpoint"]), {})[row["usage_date"]] = (row["state"], row["error"])
     return found
+
+
+def not_read(runtime: Runtime, window: Window) -> list[SourceState]:
+    """The sources that owe something of these UTC days, by the word that the page and the alerts say of them: what makes a run of these days incomplete.
+
+    Args:
+        runtime: whose settings and warehouse.
+        window: the days of the run; those before the settle window are no morning's, and nobody has a word for them.
+
+    Returns:
+        Sources that are late, missing, refused or failed; none that is only refused what bills nothing and was never read.
+
+    Raises:
+        WarehouseError: the warehouse did not answer.
+    """
+    return [one for one in by_source(states(runtime, within=window), runtime.today) if one.is_owed and one.state != READ]
 
 
 def stale(runtime: Runtime) -> tuple[int, list[dict[str, Any]]]:

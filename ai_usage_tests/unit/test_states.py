@@ -16,6 +16,7 @@ from ai_usage.dashboards.metabase.desired import STATES_SQL
 from ai_usage.operations import states
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
+from ai_usage.sources.endpoint import Window
 from ai_usage.sources.registry import ENDPOINTS
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.unit.test_completeness import DAILY, EVENTS, ONE, TODAY, D, N, after, held, runtime
@@ -224,3 +225,17 @@ def test_every_endpoint_that_is_on_is_expected_to_be_fresh(desk: Desk, runtime: 
     }  # fmt: skip
     desk.events(TODAY, {"charged_usd": N(1)}, at=datetime(2026, 11, 22, 12, tzinfo=UTC))
     assert EVENTS in {row["endpoint"] for row in states.stale(runtime(TODAY + ONE))[1]}
+
+
+def test_a_run_is_not_complete_where_the_page_says_that_a_source_was_not_read(desk: Desk, runtime: At) -> None:
+    """Of three days the second failed: a run of the first or the third owes nothing, one of the second or of all does."""
+    held(desk, FIRST, YESTERDAY)
+    for name in (EVENTS, DAILY):
+        desk.fetch("cursor", name, FIRST + ONE, at=after(FIRST + ONE), state="failed", error="no answer")
+    for name in ("members", "spend"):
+        desk.fetch("cursor", name, TODAY, at=after(YESTERDAY), window_start=None)
+    for first, last, owed in ((FIRST, FIRST, 0), (FIRST + ONE, FIRST + ONE, 1), (YESTERDAY, YESTERDAY, 0), (FIRST, YESTERDAY, 1)):
+        told = states.not_read(runtime(), Window(first, last))
+        assert [(one.source, one.state) for one in told] == [("cursor", "failed")] * owed, (first, last)
+    [page] = states.by_source(states.states(runtime()), TODAY)
+    assert page == told[0]
