@@ -145,9 +145,10 @@ def certify(
     to: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last UTC day, inclusive; default: yesterday.")] = None,
     format_: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
 ) -> None:
-    """Days and endpoints with state, rows and hash, and the commands that would close the gaps. Exit code 1 when there are gaps."""
+    """Days and endpoints with state, rows and hash, the commands that would close the gaps, and evidence that is damaged. Exit code 1 for either."""
     from ai_usage.cli import certificate as certificates
     from ai_usage.operations import completeness
+    from ai_usage.operations.evidence import damages
     from ai_usage.outputs.text import json_text, person_cell
 
     if format_ not in ("table", "json", "csv"):
@@ -163,18 +164,24 @@ def certify(
                 f"no endpoint was ever asked about {first} to {last}, so there is nothing to certify; run `ai-usage run` first."
             )
         plan = completeness.plan(days, runtime.settings)
+        damaged = list(damages(runtime, first, last))
     gaps = sum(d.is_gap for d in days)
     if format_ == "json":
-        write(json_text(certificates.document(first, last, days, plan)) + "\n")
+        write(json_text(certificates.document(first, last, days, plan, damaged)) + "\n")
     elif format_ == "csv":
         write(certificates.as_csv(days, person_cell))
     else:
         out.print(certificates.grid(days))
     for line in plan:
         err.print(f"[yellow]gap[/yellow] {plain(line)}", highlight=False, soft_wrap=True)
-    word = "[red]not complete[/red]" if gaps else "[green]complete[/green]"
+    for found in damaged:
+        span = f"{found.first_day}" + (f" to {found.last_day}" if found.last_day != found.first_day else "")
+        err.print(
+            f"[red]damaged[/red] {plain(f'{found.source}/{found.endpoint} of {span}: {found.sentence}')}", highlight=False, soft_wrap=True
+        )
+    word = "[red]not complete[/red]" if gaps else "[red]damaged[/red]" if damaged else "[green]complete[/green]"
     err.print(f"{word}: {first} to {last}, {len(days) - gaps} of {len(days)} days of endpoints are held.", soft_wrap=True)
-    if gaps:
+    if gaps or damaged:
         raise typer.Exit(1)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.table import Table as Grid
 
 from ai_usage.cli.console import plain
 from ai_usage.operations.completeness import Day
+from ai_usage.operations.evidence import Damage
 
 COLUMNS = ("source", "endpoint", "usage_date", "state", "row_count", "vendor_total_usd", "content_sha256", "fetched_at", "error")
 
@@ -23,16 +25,17 @@ def records(days: Sequence[Day]) -> list[dict[str, Any]]:
     return [{name: getattr(day, name) for name in COLUMNS} for day in days]
 
 
-def document(first: date, last: date, days: Sequence[Day], plan: Sequence[str]) -> dict[str, Any]:
+def document(first: date, last: date, days: Sequence[Day], plan: Sequence[str], damaged: Sequence[Damage]) -> dict[str, Any]:
     """The certificate as one object, for `--format json`."""
     gaps = sum(d.is_gap for d in days)
     return {
         "first_day": first,
         "last_day": last,
-        "complete": not gaps,
+        "complete": not gaps and not damaged,
         "held": len(days) - gaps,
         "gaps": gaps,
         "plan": list(plan),
+        "damaged": [asdict(one) for one in damaged],
         "days": records(days),
     }
 

@@ -59,7 +59,7 @@ def read_again(warehouse: Warehouse, loader: Loader, root: Path) -> Again:
     report = Again()
     for source, name, origin in sorted({(row["source"], row["endpoint"], row["origin"]) for row in outdated}):
         mine = [row for row in outdated if (row["source"], row["endpoint"], row["origin"]) == (source, name, origin)]
-        walks, days = _walks(root, ENDPOINTS[source, name], mine)
+        walks, days = _walks(root, ENDPOINTS[source, name], mine, report.failures)
         if walks:
             loaded = loader.load(ENDPOINTS[source, name], walks, origin, again=days)
             report.read += loaded.days
@@ -118,8 +118,8 @@ def _outdated(warehouse: Warehouse) -> list[dict[str, Any]]:
     return [row for row in held if row["parser_version"] != declared.get((row["source"], row["endpoint"]), row["parser_version"])]
 
 
-def _walks(root: Path, endpoint: Endpoint, rows: list[dict[str, Any]]) -> tuple[list[Spooled], Mapping[str, set[date]]]:
-    """The spooled walks of these days, and of each the days that still count."""
+def _walks(root: Path, endpoint: Endpoint, rows: list[dict[str, Any]], damaged: list[str]) -> tuple[list[Spooled], Mapping[str, set[date]]]:
+    """The spooled walks of these days, and of each the days that still count; `damaged` takes a sentence for each file that is not what came."""
     by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["spool_path"]:
@@ -127,6 +127,9 @@ def _walks(root: Path, endpoint: Endpoint, rows: list[dict[str, Any]]) -> tuple[
     walks, days = [], {}
     for name, mine in by_file.items():
         if not (root / name).is_file():
+            continue
+        if wrong := spool.flaw(root / name):
+            damaged.append(f"{root / name} {wrong}, so its days keep their rows; put it back from a backup and run this again.")
             continue
         first = mine[0]
         end = first["window_end"] or first["window_start"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import io
+import itertools
 import json
 import os
 import shutil
@@ -29,6 +30,8 @@ import pyarrow as pa
 from ai_usage.sources.endpoint import Endpoint, Window
 
 RECORDS, PAGES = ".ndjson.zst", ".pages.jsonl"
+_DIGITS = 24
+_ERASED = "@forgotten.invalid"
 
 
 def pages_of(path: Path) -> Path:
@@ -85,7 +88,7 @@ class SpoolWriter:
         self._size += len(joined)
         self._rows += _rows(request)
         sha = hashlib.sha256(body).hexdigest()
-        self._came.update(json.dumps([request, sha, len(records), len(joined)], default=str).encode() + joined)
+        self._came.update(_told(request, sha, joined, len(records)))
         line = {
             "page": self.pages, "at": time.time(), "request": request, "envelope": envelope, "records": len(records),
             "bytes": len(body), "sha256": sha,
@@ -97,7 +100,7 @@ class SpoolWriter:
         self._out.close()
         self._raw.close()
         self._log.close()
-        digest = self._came.hexdigest()[:24]
+        digest = self._came.hexdigest()[:_DIGITS]
         path = self._held(digest)
         if path:
             self._part.unlink()
@@ -144,6 +147,37 @@ def reopen(root: Path, endpoint: Endpoint, window: Window, relative_path: str, p
     log = pages_of(path)
     rows = [row for line in log.read_bytes().splitlines() for row in _rows(json.loads(line)["request"])] if log.is_file() else []
     return Spooled(endpoint, window, path, relative_path, records, pages, requests, size, largest, rows)
+
+
+def flaw(path: Path) -> str | None:
+    """What of a walk's two files is no longer as it was written, to follow the path in a sentence; None where they are whole.
+
+    Of a file from which a person was erased, and of one that an earlier version named, only that it can be read and holds as many records as it says.
+    """
+    try:
+        log = [json.loads(line) for line in pages_of(path).read_bytes().splitlines()]
+        pages = [page for page in log if "page" in page]
+        came = hashlib.sha256()
+        with pa.OSFile(str(path), "rb") as raw, pa.CompressedInputStream(raw, "zstd") as stream, io.BufferedReader(stream) as lines:
+            for page in pages:
+                found = [line.removesuffix(b"\n") for line in itertools.islice(lines, page["records"])]
+                if len(found) != page["records"]:
+                    return "holds fewer records than came"
+                came.update(_told(page["request"], page["sha256"], b"\n".join(found), len(found)))
+            if lines.read(1):
+                return "holds more records than came"
+    except FileNotFoundError:
+        return f"lacks {pages_of(path).name}, which tells of its pages"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "cannot be read"
+    named = path.name.removesuffix(RECORDS).rpartition("-")[2]
+    erased = len(pages) != len(log) or any(_ERASED in json.dumps(page["request"]) for page in pages)
+    return "is not what came" if len(named) == _DIGITS and not erased and named != came.hexdigest()[:_DIGITS] else None
+
+
+def _told(request: Any, sha: str, joined: bytes, records: int) -> bytes:
+    """Of one page what a file's name is the hash of."""
+    return json.dumps([request, sha, records, len(joined)], default=str).encode() + joined
 
 
 def _rows(request: Any) -> Sequence[int]:

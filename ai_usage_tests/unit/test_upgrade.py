@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
@@ -166,3 +167,20 @@ def test_a_column_that_need_not_be_filled_any_more_is_opened_in_an_old_file(desk
     desk.warehouse._ensured = False
     desk.load_day(EVENTS, GONE, [{**event(GONE, cents=70), "userEmail": None}])
     assert desk.one("SELECT SUM(cost_usd) FROM stg_cursor_cost") == N("0.7")
+
+
+def test_a_damaged_spool_file_is_read_as_no_new_figures(old: Desk) -> None:
+    """A file that lost its last record would make a smaller day "by the rule"; its days keep their rows, and the file is named."""
+    from ai_usage.loading import Loader
+    from ai_usage.loading.again import read_again
+
+    path = old.spool / old.one("SELECT spool_path FROM raw_fetches WHERE fetch_id = 'first'")
+    with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
+        lines = stream.read().splitlines(keepends=True)
+    with pa.CompressedOutputStream(str(path), "zstd") as out:
+        out.write(b"".join(lines[:-1]))
+    done = read_again(old.warehouse, Loader(old.warehouse), old.spool)
+    assert done.read == 0 and len(done.failures) == 1 and f"{path} holds fewer records than came" in done.failures[0]
+    assert old.one("SELECT COUNT(*) FROM raw_cursor_events WHERE fetch_id = 'first'") == 2
+    path.write_bytes(b"no zstd")
+    assert "cannot be read" in read_again(old.warehouse, Loader(old.warehouse), old.spool).failures[0]
