@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import io
 import logging
+import signal
 import sys
 from typing import Annotated, NoReturn
 
@@ -33,6 +34,7 @@ for command in (
     app.command()(command)
 app.add_typer(metabase.app, name="metabase")
 log = logging.getLogger(__name__)
+_FILES, _FEWEST_FILES = 1024, 128
 
 
 @app.callback(invoke_without_command=True)
@@ -47,7 +49,12 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8")  # names and documents are UTF-8, whatever the locale
+    if (
+        signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    ):  # as a script's background job: Dagster gives SIGTERM what SIGINT has, and nothing would end us
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        _check_descriptors()
         app(standalone_mode=True)
     except PlatformError as error:
         _fail(str(error))
@@ -69,6 +76,22 @@ def _fail(sentence: str) -> NoReturn:
         err.print("[red]error[/red]: ", end="", soft_wrap=True)
         err.print(sentence, markup=False, soft_wrap=True, highlight=False)
     sys.exit(1)
+
+
+def _check_descriptors() -> None:
+    """DuckDB ends the whole process where it cannot open one more file. A run has up to 60 open, so the limit is raised as far as the system lets us."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if most == resource.RLIM_INFINITY else min(_FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    if wanted < _FEWEST_FILES:
+        raise PlatformError(
+            f"this process may hold {most} files open and needs {_FEWEST_FILES}; raise the limit with `ulimit -n 1024` and run again."
+        )
 
 
 def _of_the_machine(error: OSError) -> str:

@@ -101,7 +101,7 @@ def dev(
 ) -> None:
     """Dagster's web pages with everything loaded, and its daemon for the schedule and the sensors, until Ctrl-C."""
     from ai_usage.guards import files
-    from ai_usage.runs.execution import dagster_home
+    from ai_usage.runs.execution import check_records, dagster_home
     from ai_usage.runs.pages import check_reach
     from ai_usage.settings import load_settings
 
@@ -109,6 +109,7 @@ def dev(
     check_reach(host, settings)
     files.keep_private(settings.data_dir, settings.file_group)
     home = dagster_home(settings)
+    check_records(settings)
     for reason in settings.off().values():
         err.print(reason, style="yellow", soft_wrap=True)
     err.print(f"DAGSTER_HOME={home}\nhttp://{host}:{port}", highlight=False, soft_wrap=True)

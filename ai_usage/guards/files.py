@@ -84,11 +84,16 @@ def finished(path: Path) -> None:
 def keep_private(folder: Path, group: str | None) -> None:
     """From now on this process and its children make files that others cannot read, and what lies in `folder` is so too.
 
-    `SettingsError` for a group that the machine does not have, or that this account may not give files to.
+    `SettingsError` for a group that the machine does not have, or that this account may not give files to, and where no folder is and none can be made.
     """
     global _shared
     _shared = stat.S_IRGRP if group else 0
     os.umask(0o027 if group else 0o077)
+    there = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
+    if not there.is_dir() and os.path.lexists(there):
+        raise SettingsError(
+            f"{there} is no folder, and the data folder {folder} is to lie there; move it away, or set AI_USAGE_DATA_DIR elsewhere."
+        )
     if not folder.is_dir():
         return
     number = _number(group) if group else -1

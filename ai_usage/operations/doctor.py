@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from ai_usage.runtime import Runtime
 from ai_usage.secrets import Secret, exposed
 from ai_usage.settings import SWITCHES
 from ai_usage.sources.errors import SourceError
+from ai_usage.sources.http import http_date
 from ai_usage.sources.registry import SOURCES
 from ai_usage.warehouse import WarehouseError
 
@@ -116,9 +116,8 @@ def _clock(runtime: Runtime) -> str:
         except requests.RequestException:
             continue
         answer.close()
-        try:
-            vendors = parsedate_to_datetime(answer.headers.get("Date", ""))
-        except ValueError:
+        vendors = http_date(answer.headers.get("Date", ""))
+        if vendors is None:
             continue
         ahead = time.time() - vendors.timestamp()
         if abs(ahead) > CLOCK_TOLERANCE_S:

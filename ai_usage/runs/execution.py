@@ -110,9 +110,7 @@ def instance(settings: Settings) -> Iterator[DagsterInstance]:
             raise SettingsError(damaged_records(f"in {home}", said)) from None
         if not isinstance(error, OperationalError):
             raise
-        raise SettingsError(
-            f"Dagster's log in {home} cannot be written ({said}); free space on that disk and run again, nothing is half-written."
-        ) from None
+        raise SettingsError(_unwritable(home, said)) from None
     finally:
         sqlite_records.release()
 
@@ -127,9 +125,24 @@ def _opened(home: Path) -> DagsterInstance:
             f"another process has been opening Dagster's log in {home} for {OPENING_WAIT_S} s; end it and run again."
         ) from None
     except OSError as error:
-        raise SettingsError(
-            f"Dagster's log in {home} cannot be written ({error.strerror}); free space there, or set DAGSTER_HOME elsewhere."
-        ) from None
+        raise SettingsError(_unwritable(home, str(error.strerror))) from None
+
+
+def _unwritable(home: Path, said: str) -> str:
+    """One sentence for a folder of Dagster's records that takes nothing, by what the system or SQLite said."""
+    if any(sign in said.lower() for sign in ("read-only", "readonly", "permission", "unable to open", "directory")):
+        remedy = "correct its owner or mount, or set DAGSTER_HOME elsewhere"
+    else:
+        remedy = "free space on that disk and run again, nothing is half-written"
+    return f"Dagster's log in {home} cannot be written ({said}); {remedy}."
+
+
+def check_records(settings: Settings) -> None:
+    """`SettingsError` where Dagster's records cannot be opened: its own processes would end in a traceback each."""
+    with instance(settings) as found:
+        found.get_runs_count()
+        found.all_asset_keys()
+        found.all_instigator_state()
 
 
 def steps(job: str, runtime: Runtime, read: Sequence[str] = ()) -> list[str]:

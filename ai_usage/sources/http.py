@@ -371,12 +371,17 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
         return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
+    at = http_date(header)
+    return None if at is None else max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+
+
+def http_date(header: str) -> datetime | None:
+    """The moment that a header names, None where it names none: a zone of 30 digits is an OverflowError to Python, and no zone is UTC."""
     try:
         at = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _request_id(answer: requests.Response) -> str | None:

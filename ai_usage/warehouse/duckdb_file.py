@@ -27,6 +27,7 @@ from ai_usage.warehouse.base import WarehouseBusyError, WarehouseError, Warehous
 
 _BUSY = ("Could not set lock", "Conflicting lock", "being used by another process", "different configuration")
 _FULL = ("No space left", "write file", "not enough space", "disk is full", "Disk quota")
+_DAMAGED = ("Corrupt database", "corrupted", "Could not read enough bytes", "replaying WAL")
 IDLE_S = 0.25  # a run that waits for a vendor keeps nobody out
 HOLD_S = 2.0  # for programs that cannot say that they wait, such as DuckDB's own shell
 _WANTED_S = 2.0  # who waits asks again every 0.5 s at most; an older mark is of a process that was killed
@@ -242,6 +243,10 @@ def _worded(error: duckdb.Error, path: Path) -> WarehouseError:
     said = str(error).splitlines()[0]
     missing = re.search(r'Table with name (\S+) does not exist|column (?:named )?"([^"]+)"(?: not found|$)', said)
     if missing and (unknown := missing[1] or missing[2]):
+        if missing[1] and unknown in tables.BY_NAME:
+            return WarehouseError(
+                f"{path} does not hold {unknown} yet, an earlier version made it; `ai-usage upgrade` brings it to this one."
+            )
         known = (
             sorted(tables.BY_NAME)
             if missing[1]
@@ -256,8 +261,12 @@ def _worded(error: duckdb.Error, path: Path) -> WarehouseError:
         return WarehouseFullError(
             f"{path} could not be written, the disk seems full ({said}); free space and run again, nothing is half-written."
         )
+    if any(sign in said for sign in _DAMAGED):
+        return WarehouseError(f"{path} is damaged ({said}); move it and its .wal away and bring a backup back with `ai-usage restore`.")
     if "not a valid DuckDB database" in said or "serialization" in said.lower():
-        return WarehouseError(f"{path} is not a DuckDB file of this version ({said}); set AI_USAGE_DUCKDB_PATH to another file.")
+        return WarehouseError(
+            f"{path} is damaged or no DuckDB file of this version ({said}); bring a backup back with `ai-usage restore`, or set AI_USAGE_DUCKDB_PATH to another file."
+        )
     if "expression depth" in said:
         return WarehouseError(dialect.TOO_DEEP)
     if "Read-only file system" in said:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import errno
 import io
 import json
+import signal
+import sqlite3
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from rich.console import Console
+from sqlalchemy.exc import OperationalError
 from typer.testing import CliRunner
 
 from ai_usage import logs
@@ -128,3 +132,57 @@ def test_damaged_records_of_dagster_are_named_with_the_remedy(name: str, empty: 
         found.get_run_records(limit=1)
         found.all_instigator_state()
         found.get_asset_keys()
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("attempt to write a readonly database", "correct its owner or mount"), ("unable to open database file", "correct its owner or mount"),
+        ("Read-only file system", "correct its owner or mount"), ("database or disk is full", "free space"), ("disk I/O error", "free space"),
+    ],
+)  # fmt: skip
+def test_records_of_dagster_that_cannot_be_written_have_the_remedy_of_their_cause(said: str, remedy: str, empty: Path) -> None:
+    with pytest.raises(SettingsError, match=f"{said}.*; {remedy}"), execution.instance(load_settings()):
+        raise OperationalError("INSERT", {}, sqlite3.OperationalError(said))
+
+
+def test_dev_says_what_is_wrong_with_the_records_before_dagster_does(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster's own processes would end in a traceback each."""
+    monkeypatch.setattr("os.execv", lambda *_: pytest.fail("the pages would start"))
+    (empty / "dagster" / "schedules").mkdir(parents=True)
+    (empty / "dagster" / "schedules" / "schedules.db").write_bytes(b"\x93garbage" * 2000)
+    done = CliRunner().invoke(cli.app, ["dev"])
+    assert isinstance(done.exception, SettingsError) and "are damaged" in str(done.exception)
+
+
+def test_a_background_job_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script starts `… &` with SIGINT ignored; Dagster gives SIGTERM the same handler, so that nothing but SIGKILL would end the process."""
+    seen = []
+    monkeypatch.setattr(cli, "app", lambda **_: seen.append(signal.getsignal(signal.SIGINT)))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        cli.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [signal.default_int_handler]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit.")
+@pytest.mark.parametrize(("soft", "most", "raised"), [(30, 4096, 1024), (30, 256, 256), (2000, 4096, 2000), (64, 64, None)])
+def test_files_that_may_be_open_are_enough_or_one_sentence(
+    soft: int, most: int, raised: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DuckDB ends the whole process where it cannot open one more."""
+    import resource
+
+    limits = [(soft, most)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: limits.append(wanted))
+    monkeypatch.setattr(cli, "app", lambda **_: None)
+    if raised is None:
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert "this process may hold 64 files open and needs 128" in " ".join(capsys.readouterr().err.split())
+    else:
+        cli.main()
+        assert limits[-1] == (raised, most)

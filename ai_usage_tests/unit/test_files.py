@@ -243,3 +243,20 @@ def test_a_damaged_file_of_the_spool_is_set_aside_and_the_erasure_says_incomplet
         assert b"ana" not in read.read().lower()
     again = rewrite_files(held, swap, dry=False)
     assert again.unread == really.unread, "incomplete until they are gone"
+
+
+@pytest.mark.parametrize("kind", ["file", "below a file", "dangling link", "pipe"])
+def test_where_no_data_folder_can_lie_is_said_before_anything_else(tmp_path: Path, kind: str) -> None:
+    """Not "there is no warehouse yet; run first", which would fail too."""
+    place = tmp_path / "place"
+    if kind == "dangling link":
+        place.symlink_to(tmp_path / "none")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.write_text("x")
+    with pytest.raises(SettingsError, match=f"^{place} is no folder, .*AI_USAGE_DATA_DIR"):
+        files.keep_private(place / "data" if kind == "below a file" else place, None)
+    files.keep_private(tmp_path / "not" / "yet", None)
+    (tmp_path / "link").symlink_to(tmp_path)
+    files.keep_private(tmp_path / "link", None)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +167,33 @@ def test_threads_share_a_hold(desk: Desk, openings: list[Any]) -> None:
         for thread in threads:
             thread.join()
     assert found == [0] * 4 and openings == [True]
+
+
+def damaged(path: Path, kind: str) -> None:
+    content = bytearray(path.read_bytes())
+    match kind:
+        case "cut":
+            content = content[: len(content) // 2]
+        case "emptied":
+            content.clear()
+        case "head":
+            content[:20_000] = os.urandom(20_000)
+        case "middle":  # every block but the first
+            content[20_000:] = bytes(len(content) - 20_000)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["cut", "emptied", "head", "middle"])
+def test_a_damaged_file_is_named_with_the_remedy(desk: Desk, kind: str) -> None:
+    desk.events(date(2026, 11, 1), {"charged_usd": 1})
+    damaged(desk.path, kind)
+    with pytest.raises(WarehouseError, match=f"^{re.escape(str(desk.path))} is damaged .*`ai-usage restore`"):
+        DuckDBWarehouse(desk.path).select("SELECT * FROM raw_cursor_events")
+
+
+def test_a_declared_table_that_an_earlier_file_lacks_is_made_by_the_upgrade(desk: Desk) -> None:
+    """Not "did you mean" the same name."""
+    with duckdb.connect(str(desk.path)) as con:
+        con.execute("DROP TABLE raw_rejects CASCADE")
+    with pytest.raises(WarehouseError, match="does not hold raw_rejects yet, an earlier version made it; `ai-usage upgrade`"):
+        DuckDBWarehouse(desk.path).select("SELECT COUNT(*) AS n FROM raw_rejects")

@@ -31,7 +31,7 @@ from ai_usage.sources.anthropic.client import AnthropicClient
 from ai_usage.sources.cursor.client import CursorClient
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import AuthError, PermanentError, RefusedError, SourceError, TransientError
-from ai_usage.sources.http import Body, HttpClient, RateLimit, retry_after
+from ai_usage.sources.http import Body, HttpClient, RateLimit, http_date, retry_after
 from ai_usage_tests.fixtures.desk import Answers
 
 DAY = Window(date(2026, 11, 1), date(2026, 11, 1))
@@ -87,6 +87,20 @@ def test_retry_after_as_a_date_is_the_time_until_then() -> None:
     now = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
     assert retry_after("Sun, 22 Nov 2026 12:01:30 GMT", now) == 90
     assert retry_after("Sun, 22 Nov 2026 11:59:00 GMT", now) == 0, "a date that has passed asks for no wait"
+    assert retry_after("Sun, 22 Nov 2026 12:01:30 -0000", now) == 90, "no zone is UTC"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Mon, 30 Nov 2026 10:00:00 +99999999999999999999", "Mon, 30 Nov " + "9" * 30 + " 10:00:00 GMT", "Thu, 1 Jan 70 00:00:99999999999999999999999 GMT",
+        "Mon, 30 Nov 2026 10:00:00 -2500", "Mon, 99 Foo 2026", "1e999", "9" * 5000, "\x00", ",", "\u0661",
+    ],
+)  # fmt: skip
+def test_a_date_that_is_none_is_no_advice_and_no_traceback(header: str) -> None:
+    """`Retry-After` of a vendor and `Date`, by which doctor judges the clock: what Python cannot hold is a date that nobody gave."""
+    assert http_date(header) is None
+    assert (retry_after(header) or 0) in (0, 1), "the Arabic 1 is a number to Python"
 
 
 @pytest.mark.parametrize("status", [429, 503])
