@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ai_usage import __version__, logs
-from ai_usage.cli import alerts, ask, care, demo, export, finance, metabase, run, why
+from ai_usage.cli import alerts, ask, care, demo, explain, export, finance, metabase, run, why
 from ai_usage.cli.console import err, out
 from ai_usage.errors import PlatformError
 
@@ -28,8 +28,8 @@ app = typer.Typer(
     help="Who spent what on AI tools, what came of it, and whether the number is right.",
 )
 for command in (
-    run.run, run.upload, run.status, ask.query, ask.report, export.export, finance.close, finance.focus, why.why, care.certify, care.doctor, alerts.alerts,
-    care.backup, care.restore, care.upgrade, care.forget, care.copy, demo.demo, demo.simulate, run.dev, ask.templates,
+    run.run, run.upload, run.status, ask.query, ask.report, export.export, finance.close, finance.focus, why.why, explain.explain, care.certify, care.doctor,
+    alerts.alerts, care.backup, care.restore, care.upgrade, care.forget, care.copy, demo.demo, demo.simulate, run.dev, ask.templates,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(metabase.app, name="metabase")

@@ -152,6 +152,26 @@ class Decoder:
         ).to_arrow_table()
         return found.cast(table.arrow_schema())
 
+    def billed(self, day: date) -> list[dict[str, Any]]:
+        """The records of a day of one walk that bill something, without their text: `number` (the line of the spool file, from 1), `usd`, and what
+        the endpoint's `named_by` names."""
+        assert self._endpoint is not None
+        if not self._filled:
+            return []
+        names = "".join(f", {read} AS {sql.quote(name)}" for name, read in self._endpoint.named_by.items())
+        found = self._con.execute(
+            f"SELECT rowid + 1 AS number, CAST(__total AS DECIMAL(38, 9)) AS usd{names} FROM parsed WHERE ok AND usage_date = ? AND __total != 0 ORDER BY rowid",
+            [day],
+        )
+        return found.to_arrow_table().to_pylist()
+
+    def texts(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Records of one walk as they came, by the line of the spool file."""
+        if not self._filled:
+            return {}
+        asked = "SELECT rowid + 1, __json FROM lines WHERE rowid + 1 IN (SELECT unnest(?))"
+        return dict(self._con.execute(asked, [list(numbers)]).fetchall())
+
     def rejects(self, fetches: Mapping[tuple[str, date], str], fetched_at: datetime) -> pa.Table:
         """One Arrow row for each broken rule of each record, whether the record counts all the same or not, in the schema of `raw_rejects`."""
         from ai_usage.tables.raw import raw_rejects

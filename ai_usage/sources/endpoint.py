@@ -57,7 +57,8 @@ class Endpoint:
     `columns` maps a raw column to an expression over fields (default: the field of the same name). `usage_date` is an
     expression for the record's UTC day, None for snapshots, whose day is the window's. `vendor_total` sums, over every
     record that can be read, to the billed USD that the vendor claims, and is NULL for a record that hides it; None where the endpoint bills nothing.
-    `staged_as` is then the `source` of its rows in `stg_cost`.
+    `staged_as` is then the `source` of its rows in `stg_cost`, and `named_by` is by what a line of cost and a record find each other: a column of the
+    line, and an expression over the raw table's columns.
     `whole_window`: a file speaks of its window as a whole and stands on the window's last day; without rows it says that nothing happened.
     `history_days`: how many days back the vendor answers, None where it documents none. `lag_days`: how many whole days after a day's end the
     vendor may still call it unfinished. `by_permission`: only some keys may read it, so it is expected once it has been held.
@@ -79,6 +80,7 @@ class Endpoint:
     rules: tuple[Rule, ...] = ()
     vendor_total: str | None = None
     staged_as: str | None = None
+    named_by: Mapping[str, str] = field(default_factory=dict, hash=False)
     record_number: str | None = None
     refusals: str | None = None
     whole_window: bool = False

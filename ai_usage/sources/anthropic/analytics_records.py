@@ -68,9 +68,12 @@ _WHOLE = (
     ),
 )
 
+_NAMED = {"user_email": "actor_email", "model": "model", "token_type": "coalesce(token_type, cost_type)"}
+
 COST = Endpoint(
     source=SOURCE, name="analytics/cost", table=analytics_tables.raw_anthropic_analytics_cost, fields=_COST_FIELDS, columns=_WHO | _PLACE | _COST,
-    usage_date=DAY, vendor_total=_BILLED, staged_as="anthropic_analytics_cost", **_BETA,
+    usage_date=DAY, vendor_total=_BILLED, staged_as="anthropic_analytics_cost",
+    named_by=_NAMED | {"api_key_id": "coalesce(api_key_id, service_account_id)"}, **_BETA,
 )  # fmt: skip
 USAGE = Endpoint(
     source=SOURCE, name="analytics/usage", table=analytics_tables.raw_anthropic_analytics_usage, fields=_USAGE_FIELDS,
@@ -78,7 +81,8 @@ USAGE = Endpoint(
 )  # fmt: skip
 ENTERPRISE_COST = Endpoint(
     source=ENTERPRISE, name="analytics/cost", table=analytics_tables.raw_claude_enterprise_cost, fields=_COST_FIELDS, columns=_WHO | _COST,
-    usage_date=DAY, vendor_total=_BILLED, staged_as="claude_enterprise_cost", **_BETA,
+    usage_date=DAY, vendor_total=_BILLED, staged_as="claude_enterprise_cost",
+    named_by=_NAMED | {"api_key_id": "service_account_id"}, **_BETA,
 )  # fmt: skip
 ENTERPRISE_USAGE = Endpoint(
     source=ENTERPRISE, name="analytics/usage", table=analytics_tables.raw_claude_enterprise_usage, fields=_USAGE_FIELDS, columns=_WHO | _TOKENS,

@@ -72,6 +72,7 @@ COST = Endpoint(
     vendor_total=billed("amount", "currency"),
     beside="starting_at",
     staged_as="anthropic_cost_report",
+    named_by={"workspace_id": "workspace_id", "model": "model", "token_type": "coalesce(token_type, cost_type)"},
 )  # fmt: skip
 
 CLAUDE_CODE = Endpoint(

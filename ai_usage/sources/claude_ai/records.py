@@ -74,6 +74,7 @@ SPEND = Endpoint(
     # NULL where the money cannot be read: then the day's total is unknown, and a check says so.
     vendor_total=_NET,
     staged_as="claude_ai_spend",
+    named_by={"user_email": "user_email", "model": "model"},
     remedies={
         Type.NUMERIC: "Write dollars like 1234.56, or export the range again and drop the file as it was downloaded.",
         Type.INT64: "Write a whole number like 1200.",

@@ -102,6 +102,7 @@ EVENTS = Endpoint(
     # NULL where a billed record hides its amount: its money is unknown, and a check says so.
     vendor_total=f"CASE WHEN {_BILLING} = 'billed' THEN \"chargedCents\" * 0.01 ELSE 0 END",
     staged_as="cursor_events",
+    named_by={"api_key_id": "service_account_id", "user_email": "user_email", "model": "model"},
 )  # fmt: skip
 
 SPEND = Endpoint(
