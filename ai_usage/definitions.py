@@ -10,6 +10,7 @@ from functools import lru_cache
 import dagster as dg
 
 from ai_usage import logs
+from ai_usage.defs import alone
 from ai_usage.defs import sqlite_records as sqlite_records  # a run's own process may load no launcher
 from ai_usage.defs.everything import all_assets
 from ai_usage.defs.operations import automation
@@ -52,6 +53,7 @@ def _built(runtime: object, overrides: dict[str, object]) -> dg.Definitions:
     logs.configure("json" if as_json else "text", log_context)
     return dg.Definitions(
         assets=list(all_assets()),
+        asset_checks=alone.checks,
         jobs=automation.JOBS,
         schedules=automation.SCHEDULES,
         sensors=automation.SENSORS,

@@ -52,12 +52,15 @@ def run_parameters(context: dg.AssetExecutionContext, runtime: Runtime) -> dict[
 
 def job_range(context: dg.AssetExecutionContext, runtime: Runtime) -> Window:
     """Assets without partitions look at the days that their run is about: its range tags, its partition, or yesterday."""
-    tags = context.run.tags
+    return range_of(context.run) or Window(runtime.yesterday, runtime.yesterday)
+
+
+def range_of(run: dg.DagsterRun) -> Window | None:
+    """The UTC days that a run's tags say it is about; None where they say nothing."""
+    tags = run.tags
     first = tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition")
     last = tags.get("dagster/asset_partition_range_end") or tags.get("dagster/partition")
-    if first and last:
-        return Window(date.fromisoformat(first), date.fromisoformat(last))
-    return Window(runtime.yesterday, runtime.yesterday)
+    return Window(date.fromisoformat(first), date.fromisoformat(last)) if first and last else None
 
 
 def failed(error: PlatformError) -> dg.Failure:

@@ -14,18 +14,6 @@ from ai_usage.operations import completeness, states
 from ai_usage.runtime import Runtime
 from ai_usage.sources.endpoint import Window
 
-SPECS = (
-    dg.AssetCheckSpec(
-        "certified", asset="vw_certificate", description="Every endpoint that is on holds every day of this run, read after it ended."
-    ),
-    dg.AssetCheckSpec("history_is_safe", asset="vw_certificate", description="No day that is not held leaves its vendor's history soon."),
-)
-
-
-def results(runtime: Runtime, window: Window) -> list[dg.AssetCheckResult]:
-    """Results for `SPECS`."""
-    return [certified(runtime, window), history_is_safe(runtime)]
-
 
 def certified(runtime: Runtime, window: Window) -> dg.AssetCheckResult:
     days = completeness.certificate(runtime, window.first, window.last)
@@ -74,3 +62,42 @@ def yesterday_is_there(runtime: Runtime) -> dg.AssetCheckResult:
         "yesterday_is_there", not late, expected=wanted, actual=wanted - len(late), sample=late,
         remedy=f"Run these days again: ai-usage run --from {first} --to {runtime.yesterday}.",
     )  # fmt: skip
+
+
+def no_failed_days(runtime: Runtime) -> dg.AssetCheckResult:
+    found = runtime.warehouse.select(
+        """
+        SELECT r.source, r.endpoint, r.usage_date, ANY_VALUE(r.error HAVING MAX r.fetched_at) AS error
+        FROM raw_fetches AS r
+        LEFT JOIN stg_current_fetches AS c ON r.source = c.source AND r.endpoint = c.endpoint AND r.usage_date = c.usage_date
+        WHERE c.fetch_id IS NULL AND r.window_start IS NOT NULL AND (r.origin != 'api' OR DATE(r.fetched_at) > r.usage_date)
+        GROUP BY r.source, r.endpoint, r.usage_date
+        HAVING ANY_VALUE(r.state HAVING MAX r.fetched_at) != 'refused'  -- its endpoint's own check says so
+        ORDER BY r.usage_date
+        """
+    )
+    missing = runtime.warehouse.select("SELECT COALESCE(SUM(days_missing), 0) AS n FROM vw_data_health")["n"][0].as_py()
+    return check(
+        "no_failed_days", found.num_rows == 0 and missing == 0, expected="0 failed, 0 missing", actual=f"{found.num_rows} failed, {missing} missing", sample=found,
+        remedy="Run these days again with ai-usage run --from DAY --to DAY; the error says why they failed.",
+    )  # fmt: skip
+
+
+def _spec(name: str, asset: str, description: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(name, asset=asset, description=description)
+
+
+QUESTIONS = (
+    (_spec("certified", "vw_certificate", "Every endpoint that is on holds every day of this run, read after it ended."), certified),
+    (
+        _spec("history_is_safe", "vw_certificate", "No day that is not held leaves its vendor's history soon."),
+        lambda runtime, _: history_is_safe(runtime),
+    ),
+    (_spec("no_failed_days", "vw_data_health", "No day is failed or was never asked for."), lambda runtime, _: no_failed_days(runtime)),
+    (
+        _spec(
+            "yesterday_is_there", "vw_data_health", "Every endpoint that is on holds yesterday; every snapshot is of yesterday or today."
+        ),
+        lambda runtime, _: yesterday_is_there(runtime),
+    ),
+)

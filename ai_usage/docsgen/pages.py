@@ -152,14 +152,13 @@ def _table(table: Table) -> str:
 
 def assets_page() -> str:
     """`docs/assets.md`. The definitions read the settings when they are imported, so `_alone()` comes first."""
-    import dagster as dg
-
     from ai_usage.definitions import build_defs
+    from ai_usage.defs.everything import all_checks
 
     defs = build_defs()
     graph = defs.resolve_asset_graph()
     specs: dict[str, list[Any]] = {}
-    for spec in (s for a in defs.assets or [] if isinstance(a, dg.AssetsDefinition) for s in a.check_specs):
+    for spec in all_checks():
         specs.setdefault(spec.asset_key.to_user_string(), []).append(spec)
     groups: dict[str, list[Any]] = {}
     for key in sorted(graph.get_all_asset_keys(), key=lambda k: k.to_user_string()):

@@ -57,6 +57,14 @@ def run(runtime: Runtime, *assets: str) -> dg.ExecuteInProcessResult:
         )
 
 
+def ask_alone(runtime: Runtime, asset: str, name: str) -> dg.ExecuteInProcessResult:
+    """One check without its asset, as its page in Dagster runs it."""
+    job = build_defs(runtime=runtime).resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        only = job.get_subset(asset_selection=set(), asset_check_selection={dg.AssetCheckKey(dg.AssetKey(asset), name)})
+        return only.execute_in_process(instance=instance, raise_on_error=False)
+
+
 def told(result: dg.ExecuteInProcessResult) -> list[str]:
     """Why its steps failed, in their own words."""
     failed = [e.step_failure_data for e in result.all_events if e.is_step_failure]
@@ -80,6 +88,17 @@ def test_a_whole_run_is_recorded_once_and_last(costs: Desk) -> None:
     ]  # fmt: skip
     assert {Decimal(r["expected"]) for r in held} == {N("15.500000001")} and {r["run_id"] for r in held} == {result.run_id}
     assert {r["what_to_do"] for r in held} == {None}
+
+
+def test_one_question_over_the_warehouse_is_asked_alone_and_recorded(costs: Desk) -> None:
+    """Nobody ever read Cursor, which is on: yesterday is missing. No asset is made for it, and no other check of its step is asked."""
+    result = ask_alone(runtime_of(costs, cursor_admin_api_key="k"), "vw_data_health", "yesterday_is_there")
+    assert result.success and begun(result) == ["completeness"] and not result.asset_materializations_for_node("completeness")
+    [found] = result.get_asset_check_evaluations()
+    assert (found.asset_key.to_user_string(), found.check_name, found.passed) == ("vw_data_health", "yesterday_is_there", False)
+    [row] = costs.ask("SELECT asset, check_name, state, blocking, what_to_do FROM check_results")
+    assert (row["asset"], row["check_name"], row["state"], row["blocking"]) == ("vw_data_health", "yesterday_is_there", "warning", False)
+    assert "ai-usage run --from" in row["what_to_do"]
 
 
 def test_what_a_blocking_check_stopped_is_recorded_all_the_same(costs: Desk) -> None:

@@ -23,7 +23,6 @@ from ai_usage.defs.common import (
     upstream,
     usd,
 )
-from ai_usage.defs.curated import money
 from ai_usage.defs.curated.frozen import stand
 from ai_usage.finance import ledger
 from ai_usage.runtime import Runtime
@@ -155,7 +154,6 @@ def fct_usage_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam
             _proved("fct_cost_daily"),
             dg.AssetCheckSpec("conservation", asset="fct_cost_daily", blocking=True, description="Staged cost of each day is the fact's, to 1e-9 USD."),
             dg.AssetCheckSpec("attribution", asset="fct_cost_daily", description="At least 95 % of usage cost has an owner."),
-            *money.SPECS,
         ],
     ),
     partitions_def=DAYS, backfill_policy=RANGES,
@@ -168,7 +166,6 @@ def fct_cost_daily(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
         checks.grain(runtime.warehouse, checks.declared("fct_cost_daily"), window),
         proved,
         *_cost_checks(runtime, window, totals),
-        *money.told(runtime, window),
     ]
     return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 

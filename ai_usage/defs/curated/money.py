@@ -17,22 +17,6 @@ from ai_usage.transform.invariants import BILLED_BY_LIST
 PRICE_FACTOR = Decimal(2)
 ESTIMATE_WITHIN = Decimal("0.25")
 
-SPECS = [
-    dg.AssetCheckSpec("prices_explain", asset="fct_cost_daily", description="Claude's billed tokens are within a factor of 2 of list price, each day."),
-    dg.AssetCheckSpec(
-        "estimate_beside_bill", asset="fct_cost_daily", description="Claude Code's own estimate is within 25 % of what was billed for it."
-    ),
-    dg.AssetCheckSpec("generations_agree", asset="fct_cost_daily", description="Where Anthropic reports a day twice, both reports have one total."),
-    dg.AssetCheckSpec(
-        "range_and_days_agree", asset="fct_cost_daily", description="Where a spend report's range and Claude Enterprise's days tell one bill, they agree."
-    ),
-]  # fmt: skip
-
-
-def told(runtime: Runtime, window: Window) -> list[dg.AssetCheckResult]:
-    """Results for `SPECS`, over the days of this run."""
-    return [_prices(runtime, window), _estimate(runtime, window), _generations(runtime, window), _range_and_days(runtime, window)]
-
 
 def _prices(runtime: Runtime, window: Window) -> dg.AssetCheckResult:
     days = runtime.warehouse.select(BILLED_BY_LIST, {"start_date": window.first, "end_date": window.last}).to_pylist()
@@ -127,3 +111,18 @@ def _range_and_days(runtime: Runtime, window: Window) -> dg.AssetCheckResult:
         "range_and_days_agree", not wrong, expected=by_range, actual=by_day, difference=by_day - by_range, sample=wrong,
         remedy="api_counts says which of the two is booked. Export the range again, and run its days again; if it stays, ask Anthropic which one is billed.",
     )  # fmt: skip
+
+
+def _spec(name: str, description: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(name, asset="fct_cost_daily", description=description)
+
+
+QUESTIONS = (
+    (_spec("prices_explain", "Claude's billed tokens are within a factor of 2 of list price, each day."), _prices),
+    (_spec("estimate_beside_bill", "Claude Code's own estimate is within 25 % of what was billed for it."), _estimate),
+    (_spec("generations_agree", "Where Anthropic reports a day twice, both reports have one total."), _generations),
+    (
+        _spec("range_and_days_agree", "Where a spend report's range and Claude Enterprise's days tell one bill, they agree."),
+        _range_and_days,
+    ),
+)

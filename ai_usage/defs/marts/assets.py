@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from ai_usage.defs import checks, completeness
-from ai_usage.defs.common import OWNERS, check, failed, job_range, spent, table_metadata, upstream, usd
+from ai_usage.defs import checks
+from ai_usage.defs.common import OWNERS, check, failed, spent, table_metadata, upstream, usd
 from ai_usage.months import last_day
 from ai_usage.operations import states
 from ai_usage.runtime import Runtime
@@ -47,16 +47,12 @@ def _mart(table: Table) -> dg.AssetsDefinition:
         specs.append(
             dg.AssetCheckSpec("sheet_is_clean", asset=table.name, description="Every row of the sheet is used, and none is doubtful.")
         )
-    if table.name == "vw_data_health":
-        specs.append(dg.AssetCheckSpec("no_failed_days", asset=table.name, description="No day is failed or was never asked for."))
-    if table.name == "vw_certificate":
-        specs += completeness.SPECS
 
     @dg.asset(
         name=table.name, description=table.description, metadata=table_metadata(table), group_name="marts", owners=OWNERS,
         kinds={"sql", "view"}, deps=upstream(table.name), check_specs=specs,
     )  # fmt: skip
-    def mart(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
+    def mart(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
         try:
             runtime.warehouse.create_view(table)
             if table.name == "vw_sources":
@@ -77,10 +73,6 @@ def _mart(table: Table) -> dg.AssetsDefinition:
             results.append(_focus(runtime))
         elif issues is not None:
             results.append(_sheet(issues))
-        elif table.name == "vw_data_health":
-            results.append(_inventory(runtime))
-        elif table.name == "vw_certificate":
-            results += completeness.results(runtime, job_range(context, runtime))
         return dg.MaterializeResult(metadata=metadata | spent(runtime), check_results=results)
 
     return mart
@@ -168,25 +160,6 @@ def _sheet(issues: pa.Table) -> dg.AssetCheckResult:
     return check(
         "sheet_is_clean", issues.num_rows == 0, expected=0, actual=issues.num_rows, sample=issues,
         remedy="Correct these rows in the sheet as each remedy says; the next run reads them.",
-    )  # fmt: skip
-
-
-def _inventory(runtime: Runtime) -> dg.AssetCheckResult:
-    found = runtime.warehouse.select(
-        """
-        SELECT r.source, r.endpoint, r.usage_date, ANY_VALUE(r.error HAVING MAX r.fetched_at) AS error
-        FROM raw_fetches AS r
-        LEFT JOIN stg_current_fetches AS c ON r.source = c.source AND r.endpoint = c.endpoint AND r.usage_date = c.usage_date
-        WHERE c.fetch_id IS NULL AND r.window_start IS NOT NULL AND (r.origin != 'api' OR DATE(r.fetched_at) > r.usage_date)
-        GROUP BY r.source, r.endpoint, r.usage_date
-        HAVING ANY_VALUE(r.state HAVING MAX r.fetched_at) != 'refused'  -- its endpoint's own check says so
-        ORDER BY r.usage_date
-        """
-    )
-    missing = runtime.warehouse.select("SELECT COALESCE(SUM(days_missing), 0) AS n FROM vw_data_health")["n"][0].as_py()
-    return check(
-        "no_failed_days", found.num_rows == 0 and missing == 0, expected="0 failed, 0 missing", actual=f"{found.num_rows} failed, {missing} missing", sample=found,
-        remedy="Run these days again with ai-usage run --from DAY --to DAY; the error says why they failed.",
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def alert_log(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runti
     made = _pass(context, runtime)
     with suppress(WarehouseError):  # the run's own record tells it too
         for result in made.check_results or ():
-            remember(runtime, context.run.run_id, "alert_log", result)
+            remember(runtime, context.run.run_id, "alert_log", result, blocking=False)
     return made
 
 

@@ -6,8 +6,7 @@ from typing import Any
 import dagster as dg
 
 from ai_usage.defs.common import OWNERS, check, failed, spent, usd
-from ai_usage.defs.completeness import yesterday_is_there
-from ai_usage.defs.operations.outputs import remember, run_checks
+from ai_usage.defs.operations.outputs import run_checks
 from ai_usage.defs.operations.purge import purge
 from ai_usage.finance import focus
 from ai_usage.operations.report import write_html_report
@@ -45,22 +44,13 @@ def uploaded_files(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[
 @dg.asset(
     group_name="operations", owners=OWNERS, kinds={"html"}, deps=[t.name for t in MARTS] + ["dim_users", "closed_month"],
     description="All dashboards as one HTML file that needs no network.", op_tags={"dagster/priority": "-50"},
-    check_specs=[
-        dg.AssetCheckSpec(
-            "yesterday_is_there", asset="html_report", description="Every endpoint that is on holds yesterday; every snapshot is of yesterday or today."
-        )
-    ],
 )  # fmt: skip
 def html_report(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult:
     try:
-        result = yesterday_is_there(runtime)
-        mine = remember(runtime, context.run.run_id, "html_report", result)
-        path, size = write_html_report(runtime, checks=run_checks(context.instance, context.run.run_id, [mine]))
+        path, size = write_html_report(runtime, checks=run_checks(context.instance, context.run.run_id))
     except WarehouseError as error:
         raise failed(error) from None
-    return dg.MaterializeResult(
-        metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size} | spent(runtime), check_results=[result]
-    )
+    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path)), "size_bytes": size} | spent(runtime))
 
 
 @dg.asset(

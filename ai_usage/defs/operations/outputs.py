@@ -4,7 +4,6 @@ Belongs here: the assets of the end of a run. `check_results` depends on nothing
 priority, so that the in-process executor takes it when nothing else can be run: its rows are those of the whole batch, whatever became of it.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -83,7 +82,7 @@ def serving_copy(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Ru
         sample=[{"mart": d.mart, "what": d.what, "warehouse": d.warehouse, "serving_copy": d.serving} for d in wrong],
         remedy="Something else writes to the serving copy, or a run changed the marts meanwhile: run `ai-usage metabase publish`, and let nobody else write.",
     )  # fmt: skip
-    remember(runtime, context.run.run_id, "serving_copy", result)
+    remember(runtime, context.run.run_id, "serving_copy", result, blocking=True)
     rows = {f"rows/{name}": count for name, count in copied.items()}
     return dg.MaterializeResult(metadata={"dagster/row_count": sum(copied.values())} | rows | spent(runtime), check_results=[result])
 
@@ -104,20 +103,18 @@ def found_by(instance: dg.DagsterInstance, run_id: str) -> list[CheckRecord]:
     return records
 
 
-def run_checks(instance: dg.DagsterInstance, run_id: str, more: Sequence[CheckRecord] = ()) -> Checks:
-    """How the checks of a run's batch ended, each as it was found last. `more`: results that the run has not told yet."""
+def run_checks(instance: dg.DagsterInstance, run_id: str) -> Checks:
+    """How the checks of a run's batch ended, each as it was found last."""
     found = [record for one in runs_of(instance, run_id) for record in found_by(instance, one)]
-    states = list({(r.asset, r.check_name): r.state for r in sorted([*found, *more], key=lambda r: r.checked_at)}.values())
+    states = list({(r.asset, r.check_name): r.state for r in sorted(found, key=lambda r: r.checked_at)}.values())
     return Checks(passed=states.count("passed"), warnings=states.count("warning"), failed=states.count("failed"))
 
 
-def remember(runtime: Runtime, run_id: str, asset: str, result: dg.AssetCheckResult) -> CheckRecord:
-    """Add the result of an asset that runs after the record was written."""
+def remember(runtime: Runtime, run_id: str, asset: str, result: dg.AssetCheckResult, *, blocking: bool) -> None:
+    """Add a result to the table of checks which the record of its run does not hold: it was found after that was written, or there is none."""
     said = {name: str(value.value if isinstance(value, dg.MetadataValue) else value) for name, value in (result.metadata or {}).items()}
-    blocking = result.severity == dg.AssetCheckSeverity.ERROR
     record = _record(asset, str(result.check_name), result.passed, result.severity, blocking, said, datetime.now(UTC))
     record_checks(runtime, {run_id: [record]})
-    return record
 
 
 def _record(
