@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from ai_usage.defs.marts.assets import _inventory
+from ai_usage.defs.completeness import no_failed_days
 from ai_usage.operations import completeness, states
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
@@ -242,6 +242,6 @@ def test_a_refused_day_is_not_a_failed_one(desk: Desk, runtime: Callable[..., At
                 at=datetime(2026, 11, 22, hour, tzinfo=UTC),
                 error="403",
             )
-    result = _inventory(runtime())
+    result = no_failed_days(runtime())
     assert (result.passed, result.metadata["actual"].value) == (False, "1 failed, 0 missing")
     assert "2026-11-20" in result.metadata["sample"].value
