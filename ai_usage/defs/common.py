@@ -18,6 +18,7 @@ import dagster as dg
 import pyarrow as pa
 
 from ai_usage import tables
+from ai_usage.defs.sentences import OneSentence
 from ai_usage.errors import PlatformError
 from ai_usage.guards.outside import markdown_cell
 from ai_usage.loading import LoadReport
@@ -65,7 +66,7 @@ def range_of(run: dg.DagsterRun) -> Window | None:
 
 def failed(error: PlatformError) -> dg.Failure:
     """A source's or the warehouse's error as Dagster's. Retries were made below; a permanent error must not be tried again at all."""
-    return dg.Failure(str(error), metadata={"kind": error.kind}, allow_retries=False)
+    return OneSentence(str(error), metadata={"kind": error.kind}, allow_retries=False)
 
 
 @lru_cache(maxsize=1)

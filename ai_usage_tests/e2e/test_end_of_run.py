@@ -101,6 +101,23 @@ def test_one_question_over_the_warehouse_is_asked_alone_and_recorded(costs: Desk
     assert "ai-usage run --from" in row["what_to_do"]
 
 
+def test_a_failure_that_we_worded_is_one_sentence_on_its_page(costs: Desk) -> None:
+    """Of the step and of its run; of a mistake that nobody worded the stack trace stays."""
+
+    @dg.asset
+    def broken() -> None:
+        raise ValueError("unexpected")
+
+    result = run(runtime_of(costs), "raw_cursor_members")
+    shown = [
+        e.event_specific_data.error for e in result.all_events if e.is_step_failure or e.event_type == dg.DagsterEventType.PIPELINE_FAILURE
+    ]
+    assert len(shown) == 2 and [(e.stack, e.cause, e.context) for e in shown if e] == [([], None, None)] * len(shown)
+    assert {e.message for e in shown if e} == {"Cursor is off: CURSOR_ADMIN_API_KEY is not set."}
+    [error] = [e.step_failure_data.error for e in dg.materialize([broken], raise_on_error=False).all_events if e.is_step_failure]
+    assert error and error.cause and error.cause.stack and "unexpected" in error.cause.message
+
+
 def test_what_a_blocking_check_stopped_is_recorded_all_the_same(costs: Desk) -> None:
     """Two departments at once double the view: its blocking check fails, everything after it is skipped, and the record says so."""
     runtime = runtime_of(costs)
@@ -108,6 +125,8 @@ def test_what_a_blocking_check_stopped_is_recorded_all_the_same(costs: Desk) -> 
     costs.lay("dim_user_assignments", {**ANA, "department": "Sales"})
     result = run(runtime, *END)
     assert not result.success and begun(result)[-2:] == ["check_results", "vw_check_results"] and "chargeback" not in begun(result)
+    [stopped] = [e.step_failure_data.error for e in result.all_events if e.is_step_failure]
+    assert stopped and stopped.stack == [] and "\n" not in stopped.message
     worst, other = costs.ask("SELECT * FROM vw_check_results ORDER BY severity DESC")
     assert (worst["asset"], worst["check_name"], worst["state"], worst["severity"]) == ("vw_cost_allocation", "conservation", "failed", 2)
     assert (Decimal(worst["expected"]), Decimal(worst["actual"])) == (N("15.500000001"), N("31.000000002"))
