@@ -26,11 +26,14 @@ from ai_usage.defs import sqlite_records
 from ai_usage.defs.operations.jobs import BATCH, SOURCE, assets_of, keys_of, range_tags
 from ai_usage.defs.operations.outputs import run_checks
 from ai_usage.errors import SettingsError, class_names
+from ai_usage.runs import origin
 from ai_usage.runtime import Runtime
 from ai_usage.settings import Settings
 
 # Making Dagster's three SQLite files takes 1-3 s; a machine ten times slower is still no reason to give up.
 OPENING_WAIT_S = 60
+# Whoever typed the command sees how it ended: the daemon does not start a run again whose command was killed.
+MADE_ONCE = {"dagster/max_retries": "0"}
 
 
 @dataclass(frozen=True)
@@ -194,18 +197,19 @@ def _run(
 
     found.add_event_listener(run_id, listen)
     try:
-        result = job_def.execute_in_process(
-            instance=found,
-            run_id=run_id,
-            raise_on_error=False,
-            tags=dict(tags),
-            asset_selection=keys_of(assets) or None,
-            # The display shows what goes on; a collector wants to read it.
-            run_config={
-                "loggers": {"console": {"config": {"log_level": "DEBUG" if runtime.settings.log_format == "json" else "CRITICAL"}}},
-                **({"ops": {name: {"config": dict(values)} for name, values in config.items()}} if config else {}),
-            },
-        )
+        with origin.shown(found, job):
+            result = job_def.execute_in_process(
+                instance=found,
+                run_id=run_id,
+                raise_on_error=False,
+                tags={**tags, **MADE_ONCE},
+                asset_selection=keys_of(assets) or None,
+                # The display shows what goes on; a collector wants to read it.
+                run_config={
+                    "loggers": {"console": {"config": {"log_level": "DEBUG" if runtime.settings.log_format == "json" else "CRITICAL"}}},
+                    **({"ops": {name: {"config": dict(values)} for name, values in config.items()}} if config else {}),
+                },
+            )
         if any(e.is_step_failure and _interrupted(e) for e in result.all_events):
             raise KeyboardInterrupt
         outcome = _outcome(result)
