@@ -65,13 +65,14 @@ def show_sources(runtime: Runtime, outcome: RunOutcome, read: Sequence[str], win
     was not read makes the run one that is not complete."""
     failed = {source: [asset for asset in outcome.failures if RAW.get(asset) == source] for source in read}
     try:
-        told = {one.source: one for one in states.not_read(runtime, window)}
+        told = {one.source: one for one in states.by_source(states.states(runtime, within=window), runtime.today)}
     except WarehouseError:  # its own sentence stands among the failures
         told = {}
-    outcome.success = outcome.success and not told
-    done = [states.NAMES[source] for source in read if not failed[source] and source not in told]
+    owing = {source for source, state in told.items() if state.owes}
+    outcome.success = outcome.success and not owing
+    done = [states.NAMES[source] for source in read if not failed[source] and source not in owing]
     console.print(f"read: {', '.join(done) or 'nothing'}", soft_wrap=True, highlight=False)
-    for source in (name for name in read if failed[name] or name in told):
+    for source in (name for name in read if failed[name] or name in owing):
         state = told.get(source)
         since = "" if state is None else f"; held up to {state.last_held}" if state.last_held else "; nothing is held of what failed"
         said = f"{states.NAMES[source]}: {', '.join(failed[source])}{since}" if failed[source] or state is None else state.said

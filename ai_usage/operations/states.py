@@ -60,6 +60,11 @@ class SourceState:
     is_owed: bool
     last_held: date | None
 
+    @property
+    def owes(self) -> bool:
+        """Whether something is to be done: late, missing, refused or failed, but not refused what bills nothing and was never read."""
+        return self.is_owed and self.state != READ
+
 
 def due_day(settings: Settings, now: datetime) -> date:
     """The last UTC day that a morning should have read by now: that of the last scheduled hour, once the sources had the time that they are given. So a
@@ -205,22 +210,6 @@ def _tries(runtime: Runtime) -> dict[tuple[str, str], dict[date, tuple[str, str 
     for row in rows:
         found.setdefault((row["source"], row["endpoint"]), {})[row["usage_date"]] = (row["state"], row["error"])
     return found
-
-
-def not_read(runtime: Runtime, window: Window) -> list[SourceState]:
-    """The sources that owe something of these UTC days, by the word that the page and the alerts say of them: what makes a run of these days incomplete.
-
-    Args:
-        runtime: whose settings and warehouse.
-        window: the days of the run; those before the settle window are no morning's, and nobody has a word for them.
-
-    Returns:
-        Sources that are late, missing, refused or failed; none that is only refused what bills nothing and was never read.
-
-    Raises:
-        WarehouseError: the warehouse did not answer.
-    """
-    return [one for one in by_source(states(runtime, within=window), runtime.today) if one.is_owed and one.state != READ]
 
 
 def stale(runtime: Runtime) -> tuple[int, list[dict[str, Any]]]:

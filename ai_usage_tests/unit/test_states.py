@@ -235,7 +235,6 @@ def test_a_run_is_not_complete_where_the_page_says_that_a_source_was_not_read(de
     for name in ("members", "spend"):
         desk.fetch("cursor", name, TODAY, at=after(YESTERDAY), window_start=None)
     for first, last, owed in ((FIRST, FIRST, 0), (FIRST + ONE, FIRST + ONE, 1), (YESTERDAY, YESTERDAY, 0), (FIRST, YESTERDAY, 1)):
-        told = states.not_read(runtime(), Window(first, last))
-        assert [(one.source, one.state) for one in told] == [("cursor", "failed")] * owed, (first, last)
-    [page] = states.by_source(states.states(runtime()), TODAY)
-    assert page == told[0]
+        [told] = states.by_source(states.states(runtime(), within=Window(first, last)), TODAY)
+        assert (told.state, told.owes) == ("failed" if owed else "read", bool(owed)), (first, last)
+    assert states.by_source(states.states(runtime()), TODAY) == [told], "of all its days the page says the same"
