@@ -401,7 +401,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
         firm.settings |= {"AI_USAGE_ALERT_URLS": f"platform: '{webhook.url()}'", "AI_USAGE_START_DATE": str(first)}
         firm.load(first, day)
         firm.sim.add_fault(Fault("500", PATHS["filtered-usage-events"], times=None))
-        assert firm.run(last, last, AI_USAGE_HTTP_PATIENCE_S="0.5").returncode == 1
+        assert firm.run_to_facts(last, last, AI_USAGE_HTTP_PATIENCE_S="0.5").returncode == 1
         assert firm.cli("certify", "--from", str(last)).returncode == 1
         firm.sim.clear_faults()
         con = duckdb.connect(str(firm.db))  # as if the API had never given that day

@@ -66,7 +66,7 @@ def billed(db: Path) -> dict[date, Decimal]:
 def test_a_wrong_key_and_an_unreachable_host(firm: Company) -> None:
     before = facts(firm.db)
     with nobody() as address:
-        done = firm.run(CURSOR_ADMIN_API_KEY="wrong-" + KEY, AI_USAGE_SHEETS_BASE_URL=address, AI_USAGE_HTTP_PATIENCE_S="1")
+        done = firm.run_to_facts(CURSOR_ADMIN_API_KEY="wrong-" + KEY, AI_USAGE_SHEETS_BASE_URL=address, AI_USAGE_HTTP_PATIENCE_S="1")
     assert_sentence(done, "raw_cursor_events", "401", "CURSOR_ADMIN_API_KEY")
     assert_sentence(done, "raw_sheet_people", "connection was refused", "base URL")
     assert facts(firm.db) == before
@@ -94,7 +94,7 @@ def test_a_moved_column_a_missing_tab_and_an_api_that_is_down_with_its_file(firm
     ]
     (drop / "cursor_events-one-day.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     firm.sim.add_fault(Fault("500", PATHS["filtered-usage-events"], times=None))
-    done = firm.run(AI_USAGE_HTTP_PATIENCE_S="0.5")
+    done = firm.run_to_facts(AI_USAGE_HTTP_PATIENCE_S="0.5")
     assert_sentence(done, "people", "'email'", "row 1")
     assert_sentence(done, "api_keys", "add it")
     assert_sentence(done, "failed raw_cursor_events", "500")
@@ -148,7 +148,7 @@ def test_a_full_disk_under_the_database(firm: Company, prepared: Prepared, tmp_p
         small = ("raw_cursor_spend", *MARTS)  # a snapshot of a few rows may find room, and waits for no other endpoint; marts are views
         before = snapshot(firm.db, without=small)
         filler = fill(disk, 4096)
-        done = firm.run()
+        done = firm.run_to_facts()
         assert_sentence(done, "disk", "full")
         filler.unlink()
         assert_same(snapshot(firm.db, without=small), before)
@@ -187,7 +187,7 @@ FEW = DAYS[-3:]
 
 def test_cursor_is_off(tmp_path: Path) -> None:
     with company(tmp_path, new_world(first_day=FEW[0]), empty=True) as found:
-        done = found.run(FEW[0], CURSOR_ADMIN_API_KEY=None)
+        done = found.run_to_facts(FEW[0], CURSOR_ADMIN_API_KEY=None)
         assert done.returncode == 0, said(done)
         assert "Cursor is off: CURSOR_ADMIN_API_KEY is not set." in said(done)
         assert not found.log("/teams")
@@ -197,7 +197,7 @@ def test_cursor_is_off(tmp_path: Path) -> None:
 
 def test_the_sheet_is_off(tmp_path: Path) -> None:
     with company(tmp_path, new_world(first_day=FEW[0]), empty=True) as found:
-        done = found.run(FEW[0], AI_USAGE_SHEET_ID=None)
+        done = found.run_to_facts(FEW[0], AI_USAGE_SHEET_ID=None)
         assert done.returncode == 0, said(done)
         assert "The Google Sheet is off: AI_USAGE_SHEET_ID is not set." in said(done)
         assert not found.log("/v4")
@@ -215,7 +215,7 @@ def test_lost_rows_keep_their_day_as_it_was_and_hidden_money_is_named(firm: Comp
     firm.sim.add_fault(
         Fault("malformed_record", PATHS["filtered-usage-events"], field="chargedCents", match={"startDate": day_start(DAYS[5])})
     )
-    done = firm.run()
+    done = firm.run_to_facts()
     assert_sentence(done, "raw_cursor_events/money_readable")
     assert_sentence(done, "raw_cursor_usage/versions_are_whole")
     line = assert_sentence(done, "fct_usage_daily/days_proved", "expected 10, found 9")

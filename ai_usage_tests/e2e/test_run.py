@@ -125,7 +125,7 @@ def test_the_page_counts_the_checks_that_the_run_recorded(firm: Company) -> None
 def test_a_second_run_changes_nothing(firm: Company) -> None:
     before = snapshot(firm.db)
     size = rows(firm.db, "SELECT COUNT(*) FROM raw_cursor_events")
-    done = firm.run()
+    done = firm.run_to_facts()
     assert done.returncode == 0, plain(done.stderr)
     assert_same(snapshot(firm.db), before)
     assert rows(firm.db, "SELECT COUNT(*) FROM raw_cursor_events") == size, "unchanged days were written again"
@@ -262,7 +262,7 @@ def test_a_command_for_earlier_days_than_those_held(at_once: dict[str, list[str]
     """The two ranges share a day."""
     with company(tmp_path, new_world(first_day=READ[0]), empty=True) as found:
         found.load(READ[-2], READ[-1])
-        done = found.run(READ[0], READ[-2])
+        done = found.run_to_facts(READ[0], READ[-2])
         assert done.returncode == 0, plain(done.stderr)
         assert_books(found.db, found.world, READ[0])
         assert_same(snapshot(found.db, without=("vw_data_health",)), at_once)

@@ -32,6 +32,7 @@ NAMES = {"cursor": "Cursor", "anthropic": "Claude", "google_sheets": "Google She
 PATHS = {"cursor": "/teams", "anthropic": "/v1/organizations", "google_sheets": "/v4"}
 FAULTS = {"401": "401", "403": "403", "timeout": "slow", "garbage": "html"}
 SPENT = "email,total_net_spend_usd\nana.example@example.com,1.25\n"
+TELLING = ("vw_sources", "alert_log", "html_report")  # what says which source is missing
 # The fact's cost of a day by the source that tells it.
 TOLD = """
   SELECT
@@ -85,7 +86,7 @@ def undisturbed(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[
     """The tables of a company whose every source was read at once."""
     with opened(world, tmp_path_factory.mktemp("undisturbed")) as firm:
         drop(firm)
-        done = firm.run(BEFORE)
+        done = firm.run_to_facts(BEFORE)
         assert done.returncode == 0, plain(done.stderr)
         return all_tables(firm)
 
@@ -136,7 +137,7 @@ def test_a_source_that_is_down_holds_no_other_back(
             with pytest.MonkeyPatch.context() as patch:
                 if kind == "timeout":
                     patch.setitem(HttpClient.__init__.__kwdefaults__, "timeout_s", (5.0, 0.4))
-                done = firm.run(BEFORE if source == ORDER[0] else LAST)
+                done = firm.run_to_facts(BEFORE if source == ORDER[0] else LAST, and_=TELLING)
             firm.sim.clear_faults()
             said = plain(done.stderr)
             missing = {name: usd for name, usd in truth.items() if name != source}
@@ -162,7 +163,7 @@ def test_a_source_that_is_down_holds_no_other_back(
                 )
                 assert endpoints, "the state of a day that failed"
         drop(firm)
-        done = firm.run(BEFORE)
+        done = firm.run_to_facts(BEFORE, and_=TELLING)
         assert done.returncode == 0, plain(done.stderr)
         assert dict(rows(firm.db, TOLD.format(table="fct_cost_daily"), [LAST])) == truth
         assert_same(all_tables(firm), undisturbed, "-".join(kinds))
