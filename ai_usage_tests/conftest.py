@@ -16,7 +16,9 @@ import pytest
 from ai_usage.warehouse import DuckDBWarehouse
 from ai_usage.warehouse.bigquery import BigQueryWarehouse
 from ai_usage.warehouse.duckdb_file import DuckDBFile
+from ai_usage_tests.fixtures import company
 from ai_usage_tests.fixtures.bigquery import BigQueryDesk, Place, local
+from ai_usage_tests.fixtures.company import Prepared
 from ai_usage_tests.fixtures.desk import Answers, Desk
 
 pytest_plugins = ["ai_usage_tests.proving"]
@@ -32,6 +34,13 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("empty") / "empty.duckdb"
     DuckDBWarehouse(path).ensure()
     return path
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """A company whose ten days were read by one command, for all workers. Read only."""
+    base = tmp_path_factory.getbasetemp()
+    return company.prepared(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from ai_usage_tests.fixtures.company import (
     MARTS,
     PATHS,
     Company,
+    Prepared,
     assert_books,
     assert_same,
     assert_sentence,
@@ -43,7 +44,7 @@ from ai_usage_tests.fixtures.company import (
 from ai_usage_tests.proving import PROVE, once
 
 BAD = DAYS[4]
-Prepared = tuple[Path, dict[str, list[str]]]
+Filled = tuple[Path, dict[str, list[str]]]
 EVENTS = PATHS["filtered-usage-events"]
 CHAINS = {"page by number": ["filtered-usage-events", "daily-usage-data"], "one answer": ["members", "spend"], "tabs": ["sheet"]}
 
@@ -62,16 +63,14 @@ def firm(tmp_path: Path, empty_file: Path) -> Iterator[Company]:
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+def filled(prepared: Prepared) -> Filled:
     """A warehouse that holds everything, to copy from, and its tables."""
-    with company(tmp_path_factory.mktemp("prepared")) as found:
-        found.load()
-        return found.db, snapshot(found.db)
+    return prepared.db, snapshot(prepared.db)
 
 
-def take(firm: Company, prepared: Prepared) -> dict[str, list[str]]:
-    shutil.copyfile(prepared[0], firm.db)
-    return prepared[1]
+def take(firm: Company, filled: Filled) -> dict[str, list[str]]:
+    shutil.copyfile(filled[0], firm.db)
+    return filled[1]
 
 
 def events(firm: Company, first: date = FIRST, last: date = LAST):
@@ -106,8 +105,8 @@ def test_only_the_day_that_fails_is_failed(kind: str, firm: Company) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), once(["401", "403"], CHAINS))
-def test_a_refused_key_is_not_tried_again(name: str, kind: str, firm: Company, prepared: Prepared) -> None:
-    before = take(firm, prepared)
+def test_a_refused_key_is_not_tried_again(name: str, kind: str, firm: Company, filled: Filled) -> None:
+    before = take(firm, filled)
     firm.sim.add_fault(Fault(kind, PATHS[name], times=None))
     with firm.runtime() as runtime:
         reports = load_raw(runtime, FIRST, LAST)
@@ -124,8 +123,8 @@ def test_a_refused_key_is_not_tried_again(name: str, kind: str, firm: Company, p
 
 
 @pytest.mark.parametrize("name", ["filtered-usage-events", "daily-usage-data", "members", "spend"])
-def test_a_missing_required_field_publishes_nothing(name: str, firm: Company, prepared: Prepared) -> None:
-    before = take(firm, prepared)
+def test_a_missing_required_field_publishes_nothing(name: str, firm: Company, filled: Filled) -> None:
+    before = take(firm, filled)
     named = {"members": {"field": "email"}, "spend": {"field": "userId"}}  # a member who spent nothing may lack spendCents
     firm.sim.add_fault(Fault("missing_field", PATHS[name], times=None, **named.get(name, {})))
     with firm.runtime() as runtime:
@@ -136,9 +135,9 @@ def test_a_missing_required_field_publishes_nothing(name: str, firm: Company, pr
     assert_same(found, {name: before[name] for name in found})
 
 
-def test_a_required_field_missing_on_one_day_fails_that_day_only(firm: Company, prepared: Prepared) -> None:
+def test_a_required_field_missing_on_one_day_fails_that_day_only(firm: Company, filled: Filled) -> None:
     """The vendor renames a field while a range is read: that day fails, its last good version stands, the others are published."""
-    before = take(firm, prepared)
+    before = take(firm, filled)
     firm.sim.add_fault(Fault("missing_field", EVENTS, times=None, match=on(BAD)))
     report = events(firm)
     assert [(f.window, type(f.error)) for f in report.failures] == [(Window(BAD, BAD), ContractError)]
@@ -198,10 +197,10 @@ def test_a_bad_record_that_hides_money_is_named_and_the_rest_of_its_day_counts(f
         assert conservation(runtime.warehouse, cursor.EVENTS, Window(FIRST, LAST)).passed, "what could be read is all there"
 
 
-def test_conservation_sees_an_amount_that_somebody_edited(firm: Company, prepared: Prepared) -> None:
+def test_conservation_sees_an_amount_that_somebody_edited(firm: Company, filled: Filled) -> None:
     from ai_usage.defs.checks import conservation
 
-    take(firm, prepared)
+    take(firm, filled)
     with closing(duckdb.connect(str(firm.db))) as con:
         con.execute("UPDATE raw_cursor_events SET charged_usd = charged_usd + 0.000000002 WHERE usage_date = ? AND is_chargeable", [BAD])
     with firm.runtime() as runtime:
@@ -212,7 +211,7 @@ def test_conservation_sees_an_amount_that_somebody_edited(firm: Company, prepare
 
 def test_the_command_says_which_day_failed_and_keeps_the_others(firm: Company) -> None:
     firm.sim.add_fault(Fault("500", EVENTS, times=None, match=on(BAD)))
-    done = firm.run()
+    done = firm.run_to_facts()
     line = assert_sentence(done, "failed raw_cursor_events", "500")
     assert "run again" in line
     assert states(firm) == {day: {"failed"} if day == BAD else {"complete"} for day in DAYS}
@@ -223,11 +222,11 @@ def test_the_command_says_which_day_failed_and_keeps_the_others(firm: Company) -
     assert list(rows(firm.db, "SELECT endpoint, days_failed FROM vw_data_health WHERE days_failed > 0")) == [("filtered-usage-events", 1)]
 
 
-def test_rows_between_append_and_publication_are_invisible_and_cleaned(firm: Company, prepared: Prepared) -> None:
+def test_rows_between_append_and_publication_are_invisible_and_cleaned(firm: Company, filled: Filled) -> None:
     """A crash after the rows and before `raw_fetches`: an engine without one transaction over both (BigQuery) leaves that."""
     from ai_usage.operations.retention import clean_up
 
-    before = take(firm, prepared)
+    before = take(firm, filled)
 
     con = duckdb.connect(str(firm.db))
     con.execute(
@@ -286,9 +285,9 @@ def test_an_error_counts_its_windows_and_stays_one_sentence(firm: Company) -> No
     assert states(firm) == {day: {"failed"} for day in DAYS}
 
 
-def test_a_failure_after_a_good_load_leaves_the_good_version(firm: Company, prepared: Prepared) -> None:
+def test_a_failure_after_a_good_load_leaves_the_good_version(firm: Company, filled: Filled) -> None:
     """Failed is a state of the call, not of the day: what was known stays known."""
-    before = take(firm, prepared)
+    before = take(firm, filled)
     firm.sim.add_fault(Fault("reset", EVENTS, times=None))
     events(firm)
     with firm.runtime() as runtime:
