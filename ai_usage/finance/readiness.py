@@ -163,13 +163,26 @@ def _unread(warehouse: Warehouse, month: date, today: date, settings: Settings |
     off = settings.off() if settings else {}
     sources = {r["source"] for r in asked if (r["source"], r["endpoint"]) in bills}
     sources |= {source for source, _ in bills if settings and source not in off}
+    answers = warehouse.select(
+        """
+        SELECT source, endpoint, usage_date, origin, COALESCE(vendor_total_usd, CAST(0 AS NUMERIC)) != CAST(0 AS NUMERIC) AS has_money
+        FROM stg_current_fetches WHERE origin != 'api' OR DATE(told_at) > usage_date
+        """
+    ).to_pylist()
+    # What every key may read. A second report that only some keys may read, and that says nothing of a day, does not say what this one would.
+    plain = {
+        (s, e)
+        for (s, e), one in bills.items()
+        if not one.by_permission and not registry.left_out(one, settings.leave_out if settings else ())
+    }
+    has_plain = {r["source"] for r in answers if (r["source"], r["endpoint"]) in plain}
     held: dict[str, set[date]] = defaultdict(set)
     connected: dict[str, set[date]] = defaultdict(set)
-    for row in warehouse.select(
-        "SELECT source, endpoint, usage_date, origin FROM stg_current_fetches WHERE origin != 'api' OR DATE(told_at) > usage_date"
-    ).to_pylist():
-        if (row["source"], row["endpoint"]) in bills:
-            held[row["source"]].add(row["usage_date"])
+    for row in answers:
+        key = row["source"], row["endpoint"]
+        if key in bills:
+            if row["has_money"] or key in plain or row["source"] not in has_plain:
+                held[row["source"]].add(row["usage_date"])
             if row["origin"] == "api":
                 connected[row["source"]].add(row["usage_date"])
     for source in sorted(sources):

@@ -325,7 +325,8 @@ class Decoder:
         if endpoint.refusals:
             ok += f" AND {sql.quote(endpoint.refusals)} IS NULL"
         readable = sql.all_met([law for law in decisive if law.reads and law.path in endpoint.money_fields])
-        known = f"__total IS NOT NULL AND {readable}" if endpoint.vendor_total else "true"
+        # Of a record that is rejected for another reason the money is known only where there is none.
+        known = f"__total IS NOT NULL AND {readable} AND ({ok} OR __total = 0)" if endpoint.vendor_total else "true"
         self._con.execute(
             f"CREATE OR REPLACE TEMP TABLE parsed AS SELECT __walk, __total, {own}, {ok} AS ok, {sql.all_met(others)} AS __whole, "
             f"{known} AS __known, {sql.has_large(endpoint)} AS __large, CASE WHEN __day BETWEEN __first AND __last THEN __day ELSE __first END AS usage_date "

@@ -174,7 +174,7 @@ def anthropic(amount: str = "1200") -> dict[str, Any]:
 @settings(max_examples=8)
 @given(days_of_events())
 def test_readable_money_is_conserved_whatever_else_cannot_be_read(new_desk: NewDesk, day: tuple[list[bytes], Decimal, int]) -> None:
-    """The readable sum of the day is in the facts, the rest is counted and named with its line, and another vendor's facts stand."""
+    """Law 5, as far as the facts: the readable sum of the day is in them, the rest is counted and named with its line, and another vendor's facts stand."""
     records, usd, hidden = day
     desk = new_desk()
     report = desk.load_day(EVENTS, DAY, records)

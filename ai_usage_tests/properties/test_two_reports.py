@@ -110,6 +110,8 @@ def lay(rows: Rows, scene: Scene, month: date) -> dict[date, Decimal]:
 @settings(max_examples=4, deadline=None)
 @given(st.lists(SCENES, min_size=4, max_size=4))
 def test_the_chosen_report_counts_once_whatever_the_api_holds(new_desk: Callable[[], Desk], scenes: list[Scene]) -> None:
+    """Law 9: of two reports of one bill, a range (a file) and days (an API), the range counts unless the API holds every one of its days and not all of
+    them are empty; then the range is set aside whole; otherwise the API's days inside it are."""
     desk, expected, rows = new_desk(), {}, defaultdict(list)
     for n, scene in enumerate(ALWAYS + scenes, start=1):
         expected |= lay(rows, scene, D(2026, n, 1))
