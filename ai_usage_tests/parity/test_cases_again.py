@@ -5,10 +5,6 @@ Belongs here: the imports that let pytest collect those tests a second time, und
 
 from __future__ import annotations
 
-import pytest
-
-from ai_usage_tests.fixtures.desk import Desk
-from ai_usage_tests.parity.googlesql import GoogleSQLError
 from ai_usage_tests.unit import test_sql_alerts, test_sql_anthropic, test_sql_curated, test_sql_marts, test_sql_staging
 from ai_usage_tests.unit.test_sql_alerts import *  # noqa: F403
 from ai_usage_tests.unit.test_sql_curated import *  # noqa: F403
@@ -22,6 +18,8 @@ test_a_key_changes_hands_at_midnight = test_sql_anthropic.test_a_key_changes_han
 test_claude_codes_workspace_is_its_keys_and_then_its_actors = test_sql_anthropic.test_claude_codes_workspace_is_its_keys_and_then_its_actors
 test_what_the_cut_leaves_goes_to_the_largest_part = test_sql_anthropic.test_what_the_cut_leaves_goes_to_the_largest_part
 test_a_line_is_split_by_tokens = test_sql_anthropic.test_a_line_is_split_by_tokens
+test_large_lines_over_many_tokens_stay_exact = test_sql_anthropic.test_large_lines_over_many_tokens_stay_exact
+test_the_largest_line_over_the_most_tokens_stays_exact = test_sql_anthropic.test_the_largest_line_over_the_most_tokens_stays_exact
 test_searches_are_split_by_requests_whatever_the_model = test_sql_anthropic.test_searches_are_split_by_requests_whatever_the_model
 
 
@@ -30,9 +28,3 @@ def test_no_case_hides_another() -> None:
     modules = (test_sql_alerts, test_sql_curated, test_sql_marts, test_sql_staging)
     names = [name for module in modules for name in vars(module) if name.startswith("test_")]
     assert len(names) == len(set(names)) > 40
-
-
-def test_a_split_too_wide_for_numeric_fails_on_bigquery_and_is_never_wrong(desk: Desk) -> None:
-    """Nano-dollars times tokens from 1e29 on: DuckDB splits it exactly, BigQuery stops the job (docs/decisions/0012-bigquery.md)."""
-    with pytest.raises(GoogleSQLError, match="numeric overflow"):
-        test_sql_anthropic.test_large_lines_over_many_tokens_stay_exact(desk)

@@ -127,6 +127,19 @@ def test_large_lines_over_many_tokens_stay_exact(desk: Desk) -> None:
     assert parts(desk) == [("a", N("666666.666666668")), ("b", N("333333.333333333"))]
 
 
+@pytest.mark.parametrize("usd", ["99999999.999999999", "-99999999.999999999"])
+def test_the_largest_line_over_the_most_tokens_stays_exact(desk: Desk, usd: str) -> None:
+    """The most that a record may say: 100 million USD over 1e13 tokens of five keys, in batches and not, so that the product has 33 digits. Batches
+    cost half, so a has 20 parts of 55, b to d 10, e 5; a takes what the cut at 1e-9 USD leaves over."""
+    bill(desk, line(usd, service_tier=None))
+    most = 9_999_999_999_999
+    usage(desk, used("a", most), used("a", most), *(used(key, most) for key in "bcd"), used("e", most, service_tier="batch"))
+    nano = int(N(usd).scaleb(9))
+    cut = {key: int(N(nano) * part / 55) for key, part in {"a": 20, "b": 10, "c": 10, "d": 10, "e": 5}.items()}
+    cut["a"] += nano - sum(cut.values())
+    assert parts(desk) == [(key, N(part).scaleb(-9)) for key, part in cut.items()]
+
+
 def test_two_lines_that_differ_only_in_their_text_are_both_split(desk: Desk) -> None:
     bill(desk, line(1, description="x"), line(2, description="y"), line("0.5", description="y"))
     usage(desk, used("a", 1), used("b", 1))

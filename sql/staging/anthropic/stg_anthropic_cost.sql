@@ -222,7 +222,7 @@ weights AS (
   GROUP BY usage_date, line, api_key_id, user_email, is_allocated
 ),
 
-keyed AS (
+shares AS (
   SELECT
     l.usage_date,
     l.line,
@@ -230,18 +230,34 @@ keyed AS (
     w.api_key_id,
     w.user_email,
     w.is_allocated,
-    CASE
-      WHEN w.line IS NULL THEN l.nano_usd
-      ELSE CAST(
-        DIV(
-          CAST(l.nano_usd AS NUMERIC) * CAST(w.weight AS NUMERIC),
-          CAST(SUM(w.weight) OVER (PARTITION BY l.usage_date, l.line) AS NUMERIC)
-        ) AS INT64
-      )
-    END AS nano_usd,
+    w.weight,
+    SUM(w.weight) OVER (PARTITION BY l.usage_date, l.line) AS whole,
+    DIV(l.nano_usd, 100000000) AS high,
+    MOD(l.nano_usd, 100000000) AS low,
     ROW_NUMBER() OVER (PARTITION BY l.usage_date, l.line ORDER BY w.weight DESC, w.api_key_id, w.user_email) AS place
   FROM lines AS l
   LEFT JOIN weights AS w ON l.usage_date = w.usage_date AND l.line = w.line
+),
+
+-- As on paper: 1e-9 USD times tokens may have 33 digits, and NUMERIC holds 29. So the eighth digit and those above it are divided first, and what
+-- they leave over with the digits below.
+keyed AS (
+  SELECT
+    *,
+    CASE
+      WHEN weight IS NULL THEN line_nano_usd
+      ELSE CAST(
+        100000000 * above
+        + DIV(
+          CAST(
+            100000000 * (CAST(high AS NUMERIC) * CAST(weight AS NUMERIC) - CAST(above AS NUMERIC) * CAST(whole AS NUMERIC))
+            + CAST(low AS NUMERIC) * CAST(weight AS NUMERIC) AS NUMERIC
+          ),
+          CAST(whole AS NUMERIC)
+        ) AS INT64
+      )
+    END AS nano_usd
+  FROM (SELECT *, DIV(CAST(high AS NUMERIC) * CAST(weight AS NUMERIC), CAST(whole AS NUMERIC)) AS above FROM shares) AS s
 ),
 
 parts AS (
@@ -282,7 +298,9 @@ signed_in AS (
       WHEN l.token_type = 'output_tokens' THEN a.output_tokens
       WHEN l.token_type = 'cache_read_input_tokens' THEN a.cache_read_tokens
       ELSE a.cache_write_tokens
-    END AS weight
+    END AS weight,
+    DIV(p.nano_usd, 100000000) AS high,
+    MOD(p.nano_usd, 100000000) AS low
   FROM parts AS p
   INNER JOIN lines AS l ON p.usage_date = l.usage_date AND p.line = l.line
   INNER JOIN stg_anthropic_workspaces AS w ON l.workspace_id = w.workspace_id AND w.is_claude_code
@@ -294,14 +312,20 @@ signed_in_cut AS (
   SELECT
     *,
     CAST(
-      DIV(
-        CAST(part_nano_usd AS NUMERIC) * CAST(weight AS NUMERIC),
-        CAST(SUM(weight) OVER (PARTITION BY usage_date, line) AS NUMERIC)
+      100000000 * above
+      + DIV(
+        CAST(
+          100000000 * (CAST(high AS NUMERIC) * CAST(weight AS NUMERIC) - CAST(above AS NUMERIC) * CAST(whole AS NUMERIC))
+          + CAST(low AS NUMERIC) * CAST(weight AS NUMERIC) AS NUMERIC
+        ),
+        CAST(whole AS NUMERIC)
       ) AS INT64
     ) AS nano_usd,
     ROW_NUMBER() OVER (PARTITION BY usage_date, line ORDER BY weight DESC, actor_email) AS place
-  FROM signed_in
-  WHERE weight > 0
+  FROM (
+    SELECT *, DIV(CAST(high AS NUMERIC) * CAST(weight AS NUMERIC), CAST(whole AS NUMERIC)) AS above
+    FROM (SELECT *, SUM(weight) OVER (PARTITION BY usage_date, line) AS whole FROM signed_in WHERE weight > 0) AS s
+  ) AS s
 ),
 
 final AS (
