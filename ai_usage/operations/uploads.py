@@ -5,6 +5,7 @@ Belongs here: what becomes of a file of the drop folder. Does not belong here: D
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Collection, Sequence
@@ -51,18 +52,33 @@ def load_uploads(
         if kinds is not None and found.kind not in kinds:
             continue
         try:
-            outcome = _load_file(runtime, run_id, found, within)
-        except FileNotFoundError:
-            outcome = FileOutcome(found.path.name, 0, f"{found.path.name} went away while it was read; drop it again.")
-        except SourceError as error:
-            # Nothing of a refused file counts, so rows of forgotten people need not be kept.
-            swap = _swap(runtime)
+            outcome = _loaded_or_refused(runtime, run_id, found, within)
+        except OSError as error:
+            # Only what happens to the file itself is the file's matter: a full disk is everybody's.
+            if error.filename is None or Path(os.fsdecode(error.filename)) != found.path:
+                raise
+            gone = isinstance(error, FileNotFoundError)
+            why = (
+                "went away while it was read; drop it again"
+                if gone
+                else f"cannot be read ({error.strerror}); correct that, and drop it again"
+            )
+            outcome = FileOutcome(found.path.name, 0, f"{found.path.name} {why}.")
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _loaded_or_refused(runtime: Runtime, run_id: str | None, found: uploads.Dropped, within: Window | None) -> FileOutcome:
+    try:
+        return _load_file(runtime, run_id, found, within)
+    except SourceError as error:
+        # Nothing of a refused file counts, so rows of forgotten people need not be kept.
+        swap = _swap(runtime)
+        with suppress(FileNotFoundError):
             with suppress(NotPlainError):
                 redaction.redact_file(found.path, swap, keep_rows=False)
             uploads.put_away(found.path, "refused", redaction.replaced(str(error), swap))
-            outcome = FileOutcome(found.path.name, 0, str(error))
-        outcomes.append(outcome)
-    return outcomes
+        return FileOutcome(found.path.name, 0, str(error))
 
 
 def put_into_folder(settings: Settings, file: Path, first: date | None, last: date | None, replace: bool, today: date) -> Path:
@@ -137,10 +153,11 @@ def _load_file(runtime: Runtime, run_id: str | None, found: uploads.Dropped, wit
         raise error
     if report.skipped and not report.days:
         raise SourceError(f"{path.name} was not used: {report.skipped[0]}; the vendor's own data stands.")
-    if found.kind == "claude_ai_audit_log":
-        claude_ai.strip_personal(path)
-    redaction.redact_file(path, _swap(runtime))
-    uploads.put_away(path, "loaded", "\n".join([*report.skipped, *report.reasons]) or None)
+    with suppress(FileNotFoundError):  # its rows are published, and somebody took it away since
+        if found.kind == "claude_ai_audit_log":
+            claude_ai.strip_personal(path)
+        redaction.redact_file(path, _swap(runtime))
+        uploads.put_away(path, "loaded", "\n".join([*report.skipped, *report.reasons]) or None)
     return FileOutcome(path.name, report.rows_written, unknown_fields=tuple(sorted(report.unknown_fields)), unread=tuple(report.reasons))
 
 

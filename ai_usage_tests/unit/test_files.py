@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -16,6 +18,7 @@ from ai_usage.dashboards import html
 from ai_usage.errors import SettingsError
 from ai_usage.guards import files
 from ai_usage.operations import backup
+from ai_usage.operations import uploads as dropping
 from ai_usage.operations.erasure_files import rewrite_files
 from ai_usage.operations.uploads import load_uploads
 from ai_usage.outputs import export
@@ -125,6 +128,41 @@ def test_links_and_pipes_in_the_drop_folder_are_refused_by_name_and_not_read(des
     assert not [p for p in made.values() if os.path.lexists(p)], "the names are gone"
     assert (tmp_path / "key").read_text() == CANARY, "what they led to stands"
     assert CANARY not in texts(data) and len(list((data / "uploads" / "refused").iterdir())) == 4
+
+
+@pytest.mark.parametrize("at", ["oddity", "kind_by_header", "redact_file", "put_away", "locked"])
+@pytest.mark.parametrize("good", [True, False])
+def test_a_file_that_vanishes_at_any_moment_stops_no_other(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, good: bool
+) -> None:
+    """Somebody takes a file away, or its reading away, while it is looked at: it is named, one that was published counts, and the next one is read."""
+    folder = tmp_path / "data" / "uploads"
+    folder.mkdir(parents=True)
+    members = "id,name,email\n7,Ana,ana@example.com\n"
+    (folder / ("cursor_members-1.csv" if good and at != "kind_by_header" else "1.csv")).write_text(members)
+    (folder / "cursor_members-2.csv").write_text(members)
+
+    def struck(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Path, *more: Any, **named: Any) -> Any:
+            if path.name.endswith("1.csv"):
+                if at == "locked":
+                    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+                path.unlink(missing_ok=True)
+            return real(path, *more, **named)
+
+        return call
+
+    module = {"oddity": dropping, "locked": dropping, "redact_file": redaction}.get(at, uploads)
+    name = "oddity" if at == "locked" else at
+    monkeypatch.setattr(module, name, struck(getattr(module, name)))
+    held = runtime(tmp_path / "data")
+    held.__dict__["warehouse"] = desk.warehouse
+    first, second = sorted(load_uploads(held), key=lambda o: o.file.endswith("2.csv"))
+    published = good and at in ("redact_file", "put_away")
+    assert (first.rows, first.reason is None) == ((1, True) if published else (0, False))
+    assert (second.rows, second.reason) == (0 if published else 1, None), "its member is held already where the first one counts"
+    if at in ("oddity", "locked"):
+        assert first.reason and ("went away" if at == "oddity" else "Permission denied") in first.reason
 
 
 @pytest.mark.parametrize(
