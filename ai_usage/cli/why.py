@@ -31,7 +31,7 @@ def why(
     format_: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
 ) -> None:
     """Why cost changed between two periods: parts that sum to the change, whatever order things changed in."""
-    from ai_usage.finance.drivers import BY, Period, drivers, month_drivers, period_before
+    from ai_usage.finance.drivers import BY, Period, drivers, month_drivers, not_held, period_before
 
     if format_ not in ("table", "json", "csv"):
         raise SettingsError(f"--format is {format_!r}; use table, json or csv.")
@@ -51,6 +51,8 @@ def why(
             earlier = Period(before_from.date(), before_to.date()) if before_from and before_to else period_before(later)
             rows = drivers(warehouse, later, earlier, by)
         _show(rows, by, format_)
+        for sentence in not_held(warehouse, earlier, later):
+            err.print(sentence, style="yellow", soft_wrap=True, highlight=False)
     before, total = (sum((r["amount_usd"] for r in rows if r["driver"] == "before" or whole), Decimal(0)) for whole in (False, True))
     err.print(
         f"{earlier}: {before:f} USD; {later}: {total:f} USD; change {total - before:+f} USD, to which the parts sum exactly.",

@@ -100,6 +100,28 @@ def drivers(warehouse: Warehouse, later: Period, earlier: Period, by: str | None
     return warehouse.select(_summed(_between(models.model(VIEW).sql), by), asked).to_pylist()
 
 
+def not_held(warehouse: Warehouse, *periods: Period) -> list[str]:
+    """One sentence for each source whose bill is not held of every day of the periods: what is missing looks like less use, or more."""
+    days = " UNION ALL ".join(f"SELECT day FROM UNNEST(GENERATE_DATE_ARRAY(@first_{n}, @last_{n})) AS day" for n in range(len(periods)))
+    asked = {f"first_{n}": p.first for n, p in enumerate(periods)} | {f"last_{n}": p.last for n, p in enumerate(periods)}
+    found = warehouse.select(
+        f"""
+        SELECT b.source, COUNT(*) AS days, MIN(p.day) AS first_day
+        FROM (SELECT DISTINCT source FROM stg_billed_days) AS b
+        CROSS JOIN ({days}) AS p
+        LEFT JOIN stg_billed_days AS d ON b.source = d.source AND p.day = d.usage_date
+        WHERE d.usage_date IS NULL
+        GROUP BY b.source ORDER BY b.source
+        """,
+        asked,
+    ).to_pylist()
+    return [
+        f"{r['source']}: {r['days']} of these days are not held, the first is {r['first_day']}, so the parts hold what is missing of them; "
+        "ai-usage certify says how to read them."
+        for r in found
+    ]
+
+
 def _between(sql: str) -> str:
     """The mart's SQL over two periods that are parameters, in place of months."""
     tree = sqlglot.parse_one(sql, read="bigquery")

@@ -24,6 +24,7 @@ import pytest
 
 from ai_usage.finance.drivers import DriversError, Period, drivers, month_drivers, period_before
 from ai_usage.tables.answers import DRIVERS
+from ai_usage.warehouse import DuckDBWarehouse
 from ai_usage_tests.fixtures.command import in_process
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.unit.test_sql_marts import ANA, BEN, cost
@@ -366,6 +367,9 @@ def test_the_command_says_the_same(company: tuple[Desk, dict[str, dict]], tmp_pa
     """The bridge as a program reads it, the sum in words, and one sentence for each question that cannot be answered."""
     desk, expected = company
     shutil.copyfile(desk.path, tmp_path / "ai_usage.duckdb")
+    copy = Desk(DuckDBWarehouse(tmp_path / "ai_usage.duckdb"), tmp_path)
+    copy.quiet(D(2026, 10, 3), D(2026, 11, 20))
+    copy.fetch("anthropic", "cost_report", NOV, state="failed")
     env = {"AI_USAGE_DATA_DIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     done = in_process(["why", "2026-11", "--by", "platform", "--format", "csv"], env, tmp_path)
     assert done.returncode == 0, done.stderr
@@ -373,6 +377,9 @@ def test_the_command_says_the_same(company: tuple[Desk, dict[str, dict]], tmp_pa
     told = {r["driver"]: N(r["amount_usd"]) for r in rows if r["platform"] == "more_and_dearer_seats"}
     assert told == expected["more_and_dearer_seats"]
     assert f"2026-11-01 to 2026-11-30: {sum(N(r['amount_usd']) for r in rows):f} USD" in done.stderr
+    # Of Cursor 1 and 2 October and ten days of November; of a source that never answered nothing is known to be missing.
+    assert "cursor: 12 of these days are not held, the first is 2026-10-01, so the parts hold what is missing of them" in done.stderr
+    assert "anthropic" not in done.stderr
     for words, said in (
         ([], "name a month"), (["2026-11", "--by", "x"], "use department, platform, person"), (["2026-10"], "has no whole month before it"),
         (["2026-11", "--format", "xml"], "use table, json or csv"), (["--from", "2026-11-01"], "both --from and --to"),
