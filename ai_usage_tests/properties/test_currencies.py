@@ -61,7 +61,7 @@ def test_a_displayed_currency_is_the_currency(cents: int, code: str, how: int, n
 
 
 class Row(NamedTuple):
-    """A line of a tab: cents of a currency, of a month of 2026."""
+    """A line of a tab: cents of a currency, of a month of 2026; a subscription runs for two."""
 
     tab: str
     month: int
@@ -70,9 +70,13 @@ class Row(NamedTuple):
 
 
 TABS = ("subscriptions", "invoices", "adjustments", "budgets")
-ROW = st.builds(Row, st.sampled_from(TABS), st.integers(6, 10), st.sampled_from(("USD", "EUR", "CHF", "GBP", "JPY")), st.integers(1, 10**9))
+ROW = st.builds(Row, st.sampled_from(TABS), st.integers(6, 9), st.sampled_from(("USD", "EUR", "CHF", "GBP", "JPY")), st.integers(1, 10**9))
 # Of a month and a currency, what one unit costs in 1e-4 USD.
 RATES = st.dictionaries(st.tuples(st.integers(6, 10), st.sampled_from(("EUR", "CHF", "GBP", "JPY"))), st.integers(1, 30_000), max_size=12)
+
+
+def months_of(tab: str, month: int) -> tuple[int, ...]:
+    return (month, month + 1) if tab == "subscriptions" else (month,)
 
 
 def last_of(month: int) -> date:
@@ -80,9 +84,7 @@ def last_of(month: int) -> date:
 
 
 @settings(max_examples=2)
-@example(
-    [Row(tab, month, "EUR", 24_000) for tab in TABS for month in (9, 10)], {(10, "EUR"): 10_800, (9, "CHF"): 11_000, (11, "EUR"): 20_000}
-)
+@example([Row(tab, month, "EUR", 24_000) for tab in TABS for month in (8, 9)], {(9, "EUR"): 10_800, (8, "CHF"): 11_000})
 @given(st.lists(ROW, min_size=8, max_size=24), RATES)
 def test_no_rate_of_the_month_no_figure(new_desk: Callable[[], Desk], rows: list[Row], rates: dict[tuple[int, str], int]) -> None:
     """Law 1: money in another currency is converted by the rate that a person gave for the cost's month, or has no figure. No other month's rate, no other
@@ -93,14 +95,15 @@ def test_no_rate_of_the_month_no_figure(new_desk: Callable[[], Desk], rows: list
         money = {name: N(cents) / 100} if code == "USD" else {"written_amount": N(cents) / 100, "currency": code}
         first = D(2026, month, 1)
         tabs[tab].append(money | {
-            "subscriptions": {"platform": f"p{n}", "plan": "x", "seats": 1, "valid_from": first, "valid_to": last_of(month)},
+            "subscriptions": {"platform": f"p{n}", "plan": "x", "seats": 1, "valid_from": first, "valid_to": last_of(month + 1)},
             "invoices": {"platform": f"p{n}", "invoice_month": first, "invoice_number": str(n)},
             "adjustments": {"platform": f"p{n}", "adjustment_date": last_of(month), "author": "A", "reason": "R", "reference": str(n)},
             "budgets": {"platform": f"p{n}", "month": first},
         }[tab])  # fmt: skip
-        rate = N(1) if code == "USD" else N(rates[month, code]) / 10_000 if (month, code) in rates else None
-        if rate is not None:
-            expected[tab, f"p{n}", first] += (N(cents) / 100 * rate).quantize(N("1e-9"), ROUND_HALF_UP)
+        for paid in months_of(tab, month):
+            rate = N(1) if code == "USD" else N(rates[paid, code]) / 10_000 if (paid, code) in rates else None
+            if rate is not None:
+                expected[tab, f"p{n}", D(2026, paid, 1)] += (N(cents) / 100 * rate).quantize(N("1e-9"), ROUND_HALF_UP)
     for tab, laid in tabs.items():
         desk.tab(tab, *laid)
     if rates:
@@ -116,6 +119,8 @@ def test_no_rate_of_the_month_no_figure(new_desk: Callable[[], Desk], rows: list
     )
     assert {(r["tab"], r["platform"], r["month"]): r["usd"] for r in found} == expected
     converted = desk.ask("SELECT tab, month, usd_rate FROM vw_currency_conversions")
-    assert len(converted) == sum(code != "USD" and (month, code) in rates for _, month, code, _ in rows), "each figure names its rate"
+    foreign = [(paid, code) for tab, month, code, _ in rows if code != "USD" for paid in months_of(tab, month)]
+    assert len(converted) == sum(one in rates for one in foreign), "each figure names its rate"
     lacking = desk.one("SELECT COUNT(*) FROM sheet_issues WHERE column_name = 'currency' AND reason LIKE '%no rate%'")
-    assert lacking == sum(code != "USD" and (month, code) not in rates for _, month, code, _ in rows), "and each row without one is listed"
+    without = [row for row in rows if row.code != "USD" and any((paid, row.code) not in rates for paid in months_of(row.tab, row.month))]
+    assert lacking == len(without), "and each row without one is listed"

@@ -112,7 +112,12 @@ RECORDS = st.sampled_from(sorted(BILLS)).flatmap(
 
 
 @settings(max_examples=8)
-@example(("claude_ai spend", [(100, "email", ...), (200, "total_requests", 1e30), (400, "total_net_spend_usd", "n/a")]))
+@example(
+    (
+        "claude_ai spend",
+        [(100, "email", ...), (200, "total_requests", 1e30), (400, "total_net_spend_usd", "n/a"), (800, "period_start", "many")],
+    )
+)
 @example(("cursor filtered-usage-events", [(100, "userEmail", True), (200, "isChargeable", ...), (400, "chargedCents", True)]))
 @given(RECORDS)
 def test_what_can_be_read_of_the_money_counts(told: tuple[str, list[tuple[int, str, Any]]]) -> None:

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ai_usage.dashboards import load_dashboards
@@ -181,7 +181,25 @@ def alike(found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
+def costs_of(platform: str, *usd: tuple[str, str]) -> list[Line]:
+    one = {"cost_date": DAYS[0], "platform": platform, "user_email": "ana@example.com", "settle_state": "settled", "model": "m"}
+    return [one | {"cost_type": kind, "cost_usd": N(amount)} for kind, amount in usd]
+
+
+def use_of(platform: str, **counts: int) -> Line:
+    return {"usage_date": DAYS[0], "platform": platform, "user_email": "ana@example.com", "model": "m"} | dict.fromkeys(COUNTS) | counts
+
+
+ALL_DAYS = {"days": [DAYS[0], DAYS[-1]], "platform": [], "department": []}
+
+
 @settings(max_examples=2)
+# A platform that takes back more than it bills has no shares; one that tells no lines stands against none.
+@example(
+    [*costs_of("cursor", ("usage", "-3"), ("usage", "2"), ("credit", "5")), *costs_of("claude_api", ("usage", "4"), ("credit", "-9"))],
+    [use_of("cursor", loc_accepted=7, requests=2), use_of("claude_api", requests=3, output_tokens=9)],
+    ALL_DAYS,
+)
 @given(st.lists(COST, min_size=4, max_size=14), st.lists(USE, min_size=2, max_size=14), CHOSEN)
 def test_every_number_stands_once_and_ratios_are_of_sums_over_the_same_lines(
     new_desk: Callable[[], Desk], costs: list[Line], uses: list[Line], chosen: dict[str, Any]
