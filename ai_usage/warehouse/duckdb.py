@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from ai_usage import tables
 from ai_usage.tables.schema import Table
-from ai_usage.warehouse import dialect, guard, models
+from ai_usage.warehouse import dialect, duckdb_sql, emptiness, guard, models
 from ai_usage.warehouse.base import Fact, Parameters, ProofError, Stuck, WarehouseError, not_the_same, used
 from ai_usage.warehouse.duckdb_file import DuckDBFile
 
@@ -66,7 +66,7 @@ class DuckDBWarehouse(DuckDBFile):
 
     def publish(self, rows: Mapping[Table, pa.Table], fetches: pa.Table) -> None:
         self.ensure()
-        with self._open() as con:
+        with self._open(fills={"raw_fetches", *(table.name for table in rows)}) as con:
             con.execute("SET threads = 1")  # two threads writing one small table cost 1.3 s of CPU where one costs 0.8
             try:
                 with self._transaction(con):
@@ -82,18 +82,19 @@ class DuckDBWarehouse(DuckDBFile):
 
     def replace(self, table: Table, model: str, parameters: Parameters, facts: Sequence[Fact] = ()) -> int:
         self.ensure()
-        held = models.shared((model, *(fact.difference_sql for fact in facts)))
-        model = models.expand(model, held)
-        select = models.over(dialect.to_duckdb(model), held)
+        shared = models.shared((model, *(fact.difference_sql for fact in facts)))
         columns = ", ".join(f'"{c}"' for c in table.column_names)
-        with self._open() as con, self._transaction(con):
+        with self._open(fills={table.name}) as con, self._transaction(con):
+            empty = self._empty_tables(con) - {table.name}
+            held = tuple(name for name in shared if name not in emptiness.empty_models(empty))
             # Planning staging costs more than reading it: a quarter of a second for each statement about a day of cost.
             for name in held:
-                staged = models.staged(name, table.date_column)
-                con.execute(f"CREATE OR REPLACE TEMP TABLE held_{name} AS {dialect.to_duckdb(staged)}", _used(staged, parameters))
+                staged = duckdb_sql.statement(models.rows_of_days(name, table.date_column), ranged=True, empty=empty)
+                con.execute(f"CREATE OR REPLACE TEMP TABLE held_{name} AS {staged.text}", _used(staged, parameters))
+            select = duckdb_sql.statement(model, ranged=True, held=held, empty=empty)
             # Computed first, since a model may read the table that it replaces.
             con.execute(f'CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM "{table.name}" LIMIT 0')
-            con.execute(f"INSERT INTO fresh ({columns}) SELECT {columns} FROM ({select})", _used(model, parameters))
+            con.execute(f"INSERT INTO fresh ({columns}) SELECT {columns} FROM ({select.text})", _used(select, parameters))
             if table.date_column:
                 con.execute(
                     f'DELETE FROM "{table.name}" WHERE "{table.date_column}" BETWEEN $start_date AND $end_date',
@@ -106,14 +107,15 @@ class DuckDBWarehouse(DuckDBFile):
             con.execute(f'INSERT INTO "{table.name}" ({columns}) SELECT {columns} FROM fresh' + (f" ORDER BY {order}" if order else ""))
             written = int(con.execute("SELECT count(*) FROM fresh").fetchall()[0][0])
             for fact in facts:
-                self._prove(con, table, fact, parameters, held)
+                proof = duckdb_sql.statement(fact.difference_sql, ranged=True, held=held, empty=empty)
+                _prove(table, fact, con.execute(proof.text, _used(proof, parameters)).fetchall())
             for name in ("fresh", *(f"held_{name}" for name in held)):
                 con.execute(f"DROP TABLE {name}")
         return written
 
     def create_view(self, table: Table) -> None:
         self.ensure()
-        with self._open() as con:
+        with self._open(fills=()) as con:
             self._create_view(con, table)
 
     def select(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
@@ -128,7 +130,8 @@ class DuckDBWarehouse(DuckDBFile):
     def ask(self, sql: str, *, seconds: float, memory_mb: int, stuck: Stuck = lambda sentence: None) -> Iterator[pa.Table]:
         guard.check(sql)
         deadline = time.monotonic() + seconds
-        translated = dialect.to_duckdb(models.question(sql, None))
+        models.may_be_asked(sql)
+        translated = dialect.to_duckdb(sql)
         self._must_exist()
         with self._open(read_only=True) as con, ThreadPoolExecutor(1) as apart:
 
@@ -158,28 +161,34 @@ class DuckDBWarehouse(DuckDBFile):
 
     @contextmanager
     def _asked(self, sql: str, parameters: Parameters | None) -> Iterator[duckdb.DuckDBPyConnection]:
-        sql = models.question(sql, parameters)
-        translated = dialect.to_duckdb(sql)
+        models.may_be_asked(sql)
+        given = parameters or {}
+        asked = duckdb_sql.statement(sql, ranged="start_date" in given)
         self._must_exist()
         with self._open(read_only=True) as con:
-            yield con.execute(translated, _used(sql, parameters or {}))
+            if duckdb_sql.reads_views(sql) and (empty := self._empty_tables(con)):
+                asked = duckdb_sql.statement(sql, ranged="start_date" in given, empty=empty)
+            yield con.execute(asked.text, _used(asked, given))
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> int:
         self.ensure()
-        translated = dialect.to_duckdb(sql)
-        with self._open() as con, self._transaction(con):
-            answer = con.execute(translated, _used(sql, parameters or {})).fetchall()
+        changed = duckdb_sql.statement(sql, ranged=False)
+        with self._open(fills=() if sql.lstrip().startswith(("DELETE", "UPDATE")) else None) as con, self._transaction(con):
+            answer = con.execute(changed.text, _used(changed, parameters or {})).fetchall()
         return int(answer[0][0]) if answer and answer[0] and isinstance(answer[0][0], int) else -1
 
     def rewrite(self, changes: Sequence[str], parameters: Parameters, unchanged: Mapping[str, str]) -> None:
         self.ensure()
         with self._open() as con, self._transaction(con):
             for number, sql in enumerate(unchanged.values()):
-                con.execute(f"CREATE OR REPLACE TEMP TABLE before_{number} AS {dialect.to_duckdb(sql)}", _used(sql, parameters))
+                asked = duckdb_sql.statement(sql, ranged=False)
+                con.execute(f"CREATE OR REPLACE TEMP TABLE before_{number} AS {asked.text}", _used(asked, parameters))
             for sql in changes:
-                con.execute(dialect.to_duckdb(sql), _used(sql, parameters))
+                change = duckdb_sql.statement(sql, ranged=False)
+                con.execute(change.text, _used(change, parameters))
             for number, (name, sql) in enumerate(unchanged.items()):
-                con.execute(f"CREATE OR REPLACE TEMP TABLE after_{number} AS {dialect.to_duckdb(sql)}", _used(sql, parameters))
+                asked = duckdb_sql.statement(sql, ranged=False)
+                con.execute(f"CREATE OR REPLACE TEMP TABLE after_{number} AS {asked.text}", _used(asked, parameters))
                 one, other = f"SELECT * FROM before_{number}", f"SELECT * FROM after_{number}"
                 wrong = con.execute(f"SELECT * FROM (({one} EXCEPT ALL {other}) UNION ALL ({other} EXCEPT ALL {one})) LIMIT 1").fetchone()
                 if wrong:
@@ -231,6 +240,13 @@ class DuckDBWarehouse(DuckDBFile):
 
     # How it is done -------------------------------------------------------------------------------------------
 
+    def _empty_tables(self, con: duckdb.DuckDBPyConnection) -> frozenset[str]:
+        """The stored tables that hold no row, asked once for each opening of the file and each write that may have filled one: nobody else writes meanwhile."""
+        assert self._kept is not None  # inside `_open`
+        if self._kept.empty is None:
+            self._kept.empty = duckdb_sql.empty_tables(con)
+        return self._kept.empty
+
     def _insert(self, con: duckdb.DuckDBPyConnection, table: Table, data: pa.Table) -> None:
         columns = ", ".join(f'"{c}"' for c in table.column_names)
         con.register("incoming", data)
@@ -240,11 +256,7 @@ class DuckDBWarehouse(DuckDBFile):
             con.unregister("incoming")
 
     def _create_view(self, con: duckdb.DuckDBPyConnection, table: Table) -> None:
-        # Cast to the declared types: a SUM of BIGINT is HUGEINT in DuckDB, which Arrow would hand on as a float.
-        columns = ", ".join(f'CAST("{c.name}" AS {c.duckdb_type}) AS "{c.name}"' for c in table.columns)
-        con.execute(
-            f'CREATE OR REPLACE VIEW "{table.name}" AS SELECT {columns} FROM ({dialect.to_duckdb(models.view_sql(models.model(table.name)))})'
-        )
+        con.execute(f'CREATE OR REPLACE VIEW "{table.name}" AS {duckdb_sql.view(table)}')
 
     def _migrate(self, con: duckdb.DuckDBPyConnection, table: Table, held: Mapping[str, tuple[str, bool]]) -> None:
         """Bring a table that an earlier version made to the declaration; `held` is {column: (type, nullable)}."""
@@ -266,14 +278,13 @@ class DuckDBWarehouse(DuckDBFile):
             elif column.nullable and column.name in required:
                 con.execute(f'ALTER TABLE "{table.name}" ALTER COLUMN "{column.name}" DROP NOT NULL')
 
-    def _prove(self, con: duckdb.DuckDBPyConnection, table: Table, fact: Fact, parameters: Parameters, held: tuple[str, ...]) -> None:
-        sql = models.expand(fact.difference_sql, held)
-        rows = con.execute(models.over(dialect.to_duckdb(sql), held), _used(sql, parameters)).fetchall()
-        row = next((r for r in rows if any(value is None or value != 0 for value in r)), rows[0] if rows else ("no row",))
-        if not rows or any(value is None or value != 0 for value in row):
-            raise ProofError(
-                f"{table.name}: {fact.name} does not hold, the difference is {', '.join(map(str, row))}; nothing was written. {fact.remedy}"
-            )
+
+def _prove(table: Table, fact: Fact, rows: list[tuple[Any, ...]]) -> None:
+    row = next((r for r in rows if any(value is None or value != 0 for value in r)), rows[0] if rows else ("no row",))
+    if not rows or any(value is None or value != 0 for value in row):
+        raise ProofError(
+            f"{table.name}: {fact.name} does not hold, the difference is {', '.join(map(str, row))}; nothing was written. {fact.remedy}"
+        )
 
 
 def _beyond(error: BaseException, seconds: float, memory_mb: int) -> str | None:
@@ -285,9 +296,8 @@ def _beyond(error: BaseException, seconds: float, memory_mb: int) -> str | None:
     return None
 
 
-def _used(sql: str, parameters: Parameters) -> dict[str, Any]:
-    """The parameters that the BigQuery statement names: DuckDB refuses others."""
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in used(dialect.parameters(sql), parameters).items()}
+def _used(statement: duckdb_sql.Statement, parameters: Parameters) -> dict[str, Any]:
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in used(statement.parameters, parameters).items()}
 
 
 def _plain(found: pa.Table) -> pa.Table:

@@ -13,7 +13,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,7 +89,8 @@ class DuckDBFile:
                     self._here.release()
 
     @contextmanager
-    def _open(self, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _open(self, read_only: bool = False, fills: Collection[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """`fills`: the stored tables into which rows may be written; None: any."""
         with self._here:
             kept = self._opened(read_only)
             con = kept.con.cursor()
@@ -105,6 +106,8 @@ class DuckDBFile:
             finally:
                 with suppress(duckdb.Error):
                     con.close()
+                if not read_only:
+                    kept.empty = None if fills is None or kept.empty is None else kept.empty - set(fills)
                 kept.used = time.monotonic()
                 if not self._holders or kept.spoiled or kept.used - kept.since > HOLD_S or self._is_wanted():
                     self._let_go()
@@ -221,7 +224,7 @@ class DuckDBFile:
 
 @dataclass
 class _Kept:
-    """An open file: since when, when it was last asked, and which file it is."""
+    """An open file: since when, when it was last asked, which file it is, and which of its tables hold no row, where somebody asked."""
 
     con: duckdb.DuckDBPyConnection
     read_only: bool
@@ -229,6 +232,7 @@ class _Kept:
     since: float = field(default_factory=time.monotonic)
     used: float = field(default_factory=time.monotonic)
     spoiled: bool = False
+    empty: frozenset[str] | None = None
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -133,7 +133,7 @@ def expand(sql: str, held: tuple[str, ...] = ()) -> str:
 
     def collect(text: str) -> None:
         for name in dialect.references(text) & all_models().keys() - set(held):
-            if name.startswith("stg_") and name not in wanted and _is_ranged(name):
+            if name not in wanted and is_ranged_staging(name):
                 wanted.add(name)
                 collect(all_models()[name].sql)
 
@@ -148,13 +148,18 @@ def expand(sql: str, held: tuple[str, ...] = ()) -> str:
 def shared(statements: tuple[str, ...]) -> tuple[str, ...]:
     """Staging of a day range that several of these statements read: computed once, it serves a fact and its proofs."""
     read = Counter(name for sql in statements for name in dialect.references(sql) & all_models().keys())
-    return tuple(name for name in all_models() if name.startswith("stg_") and read[name] > 1 and _is_ranged(name))
+    return tuple(name for name in all_models() if read[name] > 1 and is_ranged_staging(name))
+
+
+def rows_of_days(name: str, date_column: str | None) -> str:
+    """A question for what a staging model gives for `@start_date` to `@end_date`: the rows of its table `held_<name>`."""
+    where = f" WHERE {date_column} BETWEEN @start_date AND @end_date" if date_column in tables.BY_NAME[name].column_names else ""
+    return f"SELECT * FROM {name}{where}"
 
 
 def staged(name: str, date_column: str | None) -> str:
-    """What a staging model gives for `@start_date` to `@end_date`: the rows of its table `held_<name>`."""
-    where = f" WHERE {date_column} BETWEEN @start_date AND @end_date" if date_column in tables.BY_NAME[name].column_names else ""
-    return expand(f"SELECT * FROM {name}{where}")
+    """`rows_of_days` with the staging that it reads in front of it."""
+    return expand(rows_of_days(name, date_column))
 
 
 def over(select: str, held: tuple[str, ...]) -> str:
@@ -164,14 +169,19 @@ def over(select: str, held: tuple[str, ...]) -> str:
     return f"WITH {', '.join(f'{name} AS (SELECT * FROM held_{name})' for name in held)}\nSELECT * FROM (\n{_bare(select)}\n) AS asked"
 
 
-def question(sql: str, parameters: Mapping[str, object] | None) -> str:
-    """A read-only statement as an engine runs it: with a day range given, staging is asked for those days only."""
+def may_be_asked(sql: str) -> None:
+    """Raises `WarehouseError` unless the statement only reads, and only tables."""
     if not dialect.is_read_only(sql):
         raise WarehouseError("only a SELECT can be asked here; the tables are written by assets alone.")
     if functions := dialect.table_functions(sql):
         raise WarehouseError(
             f"{functions[0]} is no table; ask the tables by their names (SELECT table_name FROM information_schema.tables)."
         )
+
+
+def question(sql: str, parameters: Mapping[str, object] | None) -> str:
+    """A read-only statement as an engine runs it: with a day range given, staging is asked for those days only."""
+    may_be_asked(sql)
     return expand(sql) if parameters and "start_date" in parameters else sql
 
 
@@ -181,12 +191,14 @@ def view_sql(model: Model) -> str:
 
 
 @lru_cache(maxsize=256)
-def _is_ranged(name: str) -> bool:
-    """Whether a staging model, or one that it reads, takes a day range."""
+def is_ranged_staging(name: str) -> bool:
+    """Whether a model is staging that takes a day range, itself or in what it reads."""
+    if not name.startswith("stg_"):
+        return False
     sql = all_models()[name].sql
-    if "start_date" in dialect.parameters(sql):
-        return True
-    return any(_is_ranged(other) for other in dialect.references(sql) & all_models().keys() if other.startswith("stg_"))
+    return "start_date" in dialect.parameters(sql) or any(
+        is_ranged_staging(other) for other in dialect.references(sql) & all_models().keys()
+    )
 
 
 def _fold(column: str) -> str:
@@ -221,7 +233,8 @@ def fingerprint() -> str:
     """Changes when a declaration, a file under `sql/`, the translation or sqlglot does. Reads text only: parsing costs 0.3 s."""
     said = [repr([(t.name, t.columns, t.view) for t in tables.ALL]), sqlglot.__version__]
     said += [p.read_text(encoding="utf-8") for layer in LAYERS for p in files(layer)]
-    said += [Path(p).read_text(encoding="utf-8") for p in (dialect.__file__, sheet_models.__file__, texts.__file__, __file__)]
+    written = (dialect.__file__, sheet_models.__file__, texts.__file__, __file__, Path(__file__).with_name("duckdb_sql.py"))
+    said += [Path(p).read_text(encoding="utf-8") for p in written]
     said += vendor_models.all_sql().values()
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 

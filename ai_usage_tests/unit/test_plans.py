@@ -18,7 +18,7 @@ from ai_usage.alerts.config import load_config
 from ai_usage.dashboards.query import FilterValues, card_query
 from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.tables.schema import Column, Type
-from ai_usage.warehouse import dialect, models
+from ai_usage.warehouse import dialect, duckdb_sql, models
 from ai_usage_tests.fixtures.desk import Desk
 
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 28)
@@ -81,7 +81,7 @@ def statements() -> Iterator[tuple[str, str, dict[str, Any]]]:
         if model.table.view:
             yield model.table.name, f"SELECT * FROM {model.table.name}", {}
         else:
-            yield model.table.name, models.expand(model.sql), days
+            yield model.table.name, model.sql, days
     for dashboard in load_dashboards():
         for card in (c for c in dashboard.cards if c.kind != "note"):
             asked = card_query(card, FilterValues(FIRST, LAST))
@@ -92,8 +92,9 @@ def statements() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def plan(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    given = {name: v for name, v in parameters.items() if name in dialect.parameters(sql)}
-    found: list[dict[str, Any]] = json.loads(con.execute(f"EXPLAIN (FORMAT JSON) {dialect.to_duckdb(sql)}", given).fetchall()[0][1])
+    asked = duckdb_sql.statement(sql, ranged="start_date" in parameters)
+    given = {name: v for name, v in parameters.items() if name in asked.parameters}
+    found: list[dict[str, Any]] = json.loads(con.execute(f"EXPLAIN (FORMAT JSON) {asked.text}", given).fetchall()[0][1])
     return found
 
 
