@@ -151,9 +151,27 @@ CHANGES: tuple[Change, ...] = (
         "facts-not-proved",
         "an invariant that fails rolls back",
         "ai_usage/warehouse/duckdb.py",
-        "                self._prove(con, table, fact, parameters, held)",
+        "                _prove(table, fact, con.execute(proof.text, _used(proof, parameters)).fetchall())",
         "                pass",
         _unit("warehouse"),
+    ),
+    Change(
+        "left-join-is-empty",
+        "nothing that may have a row is left out",
+        "ai_usage/warehouse/emptiness.py",
+        """        if join.side == "LEFT":
+            continue""",
+        """        if join.side == "RIGHT":
+            continue""",
+        _unit("emptiness"),
+    ),
+    Change(
+        "emptiness-outlives-a-write",
+        "a table that may have been filled is asked again",
+        "ai_usage/warehouse/duckdb_file.py",
+        "kept.empty = None if fills is None or kept.empty is None else kept.empty - set(fills)",
+        "pass",
+        _unit("emptiness"),
     ),
     Change(
         "failed-fetch-is-current",
