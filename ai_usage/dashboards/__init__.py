@@ -7,9 +7,10 @@ a `query` callable.
 
 from ai_usage.dashboards.encode import EncodeError
 from ai_usage.dashboards.html import render_report, write_report
+from ai_usage.dashboards.load import load_dashboard, load_dashboards
 from ai_usage.dashboards.meta import Checks, ReportMeta, SourceFreshness, meta_from_marts
 from ai_usage.dashboards.query import CardQuery, FilterValues, card_query, compared_period
-from ai_usage.dashboards.spec import Card, Dashboard, SpecError, load_dashboard, load_dashboards
+from ai_usage.dashboards.spec import Card, Dashboard, SpecError
 
 __all__ = [
     "Card",

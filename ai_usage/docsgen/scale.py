@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from ai_usage import tables
+from ai_usage.dashboards.load import load_dashboards
 from ai_usage.dashboards.query import FilterValues, card_query, compared_period
-from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.docsgen.scans import Scan, scans
 from ai_usage.tables.schema import Column, Table, Type
 from ai_usage.warehouse import models

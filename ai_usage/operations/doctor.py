@@ -21,7 +21,7 @@ from ai_usage.runtime import Runtime
 from ai_usage.secrets import Secret, exposed
 from ai_usage.settings import SWITCHES
 from ai_usage.sources.errors import SourceError
-from ai_usage.sources.http import http_date
+from ai_usage.sources.pace import http_date
 from ai_usage.sources.registry import SOURCES
 from ai_usage.warehouse import WarehouseError
 

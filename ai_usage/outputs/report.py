@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from ai_usage import __version__
-from ai_usage.dashboards import html, meta, spec
+from ai_usage.dashboards import html, meta
+from ai_usage.dashboards.load import load_dashboards
 from ai_usage.dashboards.meta import Checks
 from ai_usage.sources import registry
 from ai_usage.warehouse import Warehouse, WarehouseError, models
@@ -24,7 +25,7 @@ def write(
         query, generated_at=at, checks=checks, version=__version__, note=note, states=states, platforms=registry.TELLS
     )
     try:
-        html.write_report(target, spec.load_dashboards(models.sql_root() / "dashboards"), query, facts)
+        html.write_report(target, load_dashboards(models.sql_root() / "dashboards"), query, facts)
     except OSError as error:
         raise WarehouseError(
             f"the report cannot be written to {target} ({error.strerror}); name another file or set AI_USAGE_REPORT_PATH."

@@ -1,23 +1,19 @@
 """One HTTP client for every vendor: retries, Retry-After, rate limits, whole bodies, typed errors.
 
 Belongs here: everything about a single request that is alike for all vendors. Does not belong here: paths, parameters
-and page chains (each vendor's `client.py`), and how much of an answer is taken (`bounds.py`). Bodies are read from the raw stream in pieces of 1 MB: `requests`' own
-`.content` reads 10 KB at a time and costs twice the CPU on 0.5 MB pages (measured: 0.22 s against 0.12 s for 93 MB).
+and page chains (each vendor's `client.py`), how much of an answer is taken (`bounds.py`), and how long a wait is (`pace.py`). Bodies are read from the raw
+stream in pieces of 1 MB: `requests`' own `.content` reads 10 KB at a time and costs twice the CPU on 0.5 MB pages (measured: 0.22 s against 0.12 s for 93 MB).
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import re
 import threading
 import time
 import zlib
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import google.auth.exceptions
@@ -35,6 +31,7 @@ from ai_usage.guards.outside import line
 from ai_usage.guards.timed import TimedAdapter
 from ai_usage.sources.errors import AuthError, ContractError, PermanentError, RefusedError, SourceError, TransientError
 from ai_usage.sources.halves import mended
+from ai_usage.sources.pace import RateLimit, retry_after
 from ai_usage.sources.traffic import Traffic
 
 log = logging.getLogger(__name__)
@@ -42,28 +39,6 @@ T = TypeVar("T")
 Params = Mapping[str, Any] | Sequence[tuple[str, str]] | None
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 _EXCERPT = 200
-
-
-class RateLimit:
-    """At most `per_minute` requests begin in any 60 seconds, whichever threads make them; None is no limit."""
-
-    def __init__(self, per_minute: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._allowed = None if per_minute is None else max(1, int(per_minute))
-        self._clock = clock
-        self._begun: deque[float] = deque()
-        self._lock = threading.Lock()
-
-    def reserve(self) -> float:
-        """Book the next place; returns the seconds to wait until it comes."""
-        if self._allowed is None:
-            return 0.0
-        with self._lock:
-            now = self._clock()
-            at = now if len(self._begun) < self._allowed else max(now, self._begun[0] + 60.0)
-            self._begun.append(at)
-            while len(self._begun) > self._allowed:
-                self._begun.popleft()
-            return at - now
 
 
 @dataclass
@@ -360,28 +335,6 @@ class HttpClient:
         """The keys, and the token that Google's session fetched with one."""
         token = getattr(getattr(self._session, "credentials", None), "token", None)
         return (*self._secrets, token) if isinstance(token, str) and token else self._secrets
-
-
-def retry_after(header: str | None, now: datetime | None = None) -> float | None:
-    """Seconds to wait by a Retry-After header, which holds seconds or an HTTP date; None when it holds neither."""
-    if not header:
-        return None
-    try:
-        seconds = float(header)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    except ValueError:
-        pass
-    at = http_date(header)
-    return None if at is None else max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
-
-
-def http_date(header: str) -> datetime | None:
-    """The moment that a header names, None where it names none: a zone of 30 digits is an OverflowError to Python, and no zone is UTC."""
-    try:
-        at = parsedate_to_datetime(header)
-    except (ValueError, OverflowError):
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _request_id(answer: requests.Response) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ai_usage.dashboards.spec import default_root, load_dashboards
+from ai_usage.dashboards.load import default_root, load_dashboards
 from ai_usage_tests.unit.test_dashboards_data import build_marts, querier
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ai_usage.dashboards.load import default_root, load_dashboards
 from ai_usage.dashboards.metabase import Change, DatabaseConfig, MetabaseConfig, Run, load_suite
 from ai_usage.dashboards.metabase.client import Client
 from ai_usage.dashboards.metabase.config import bigquery_details, postgres_details
 from ai_usage.dashboards.metabase.desired import Desired, desire
 from ai_usage.dashboards.metabase.verify import Proof, verify
-from ai_usage.dashboards.spec import default_root, load_dashboards
 from ai_usage.warehouse.postgres_dialect import to_postgres
 from ai_usage_tests.metabase.standin import StandIn
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ai_usage.dashboards.load import default_root, load_dashboards
 from ai_usage.dashboards.metabase.errors import ConnectionLostError
 from ai_usage.dashboards.metabase.identity import entity_id
-from ai_usage.dashboards.spec import default_root, load_dashboards
 from ai_usage_tests.metabase.engines import BigQuery
 from ai_usage_tests.metabase.scene import SECRET, apply, config, plan, walk, wanted
 from ai_usage_tests.metabase.standin import StandIn

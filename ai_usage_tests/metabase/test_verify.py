@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from ai_usage import tables
+from ai_usage.dashboards.load import load_dashboards
 from ai_usage.dashboards.metabase import DatabaseConfig, MetabaseConfig
 from ai_usage.dashboards.metabase.identity import entity_id
 from ai_usage.dashboards.metabase.native import native
 from ai_usage.dashboards.query import card_query
-from ai_usage.dashboards.spec import SpecError, load_dashboards
+from ai_usage.dashboards.spec import SpecError
 from ai_usage.warehouse.postgres_dialect import to_postgres
 from ai_usage_tests.fixtures.desk import rows_for_views
 from ai_usage_tests.metabase.engines import BigQuery

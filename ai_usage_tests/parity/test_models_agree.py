@@ -21,8 +21,8 @@ import pytest
 from ai_usage import tables, transform
 from ai_usage.alerts.conditions import COLUMNS, bound
 from ai_usage.alerts.config import load_config
+from ai_usage.dashboards.load import load_dashboards
 from ai_usage.dashboards.query import FilterValues, card_query, compared_period
-from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.finance.drivers import Period, drivers
 from ai_usage.loading import Loader, loader
 from ai_usage.simulator import Simulator, World

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from ai_usage.dashboards import query
+from ai_usage.dashboards.load import load_dashboards
 from ai_usage.dashboards.query import FilterValues, card_query, lines_of
-from ai_usage.dashboards.spec import load_dashboards
 from ai_usage_tests.fixtures.desk import Desk
 
 N, D = Decimal, date

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 import sqlglot
 
+from ai_usage.dashboards.load import load_dashboards
 from ai_usage.dashboards.query import (
     CardQuery,
     FilterValues,
@@ -17,7 +18,7 @@ from ai_usage.dashboards.query import (
     compared_period,
     resolve_grain,
 )
-from ai_usage.dashboards.spec import SpecError, load_dashboards
+from ai_usage.dashboards.spec import SpecError
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.unit.test_dashboards_data import build_marts, to_duckdb
 from ai_usage_tests.unit.test_sql_marts import company

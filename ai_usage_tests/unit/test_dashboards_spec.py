@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ai_usage.dashboards.spec import Dashboard, SpecError, default_root, load_dashboard, load_dashboards
+from ai_usage.dashboards.load import default_root, load_dashboard, load_dashboards
+from ai_usage.dashboards.spec import Dashboard, SpecError
 
 SQL = "-- Grain: day.\n" + "SELECT cost_date, platform, SUM(cost_usd) AS cost_usd FROM vw_cost_allocation GROUP BY 1, 2\n"
 YAML = """

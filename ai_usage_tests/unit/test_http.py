@@ -31,7 +31,8 @@ from ai_usage.sources.anthropic.client import AnthropicClient
 from ai_usage.sources.cursor.client import CursorClient
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import AuthError, PermanentError, RefusedError, SourceError, TransientError
-from ai_usage.sources.http import Body, HttpClient, RateLimit, http_date, retry_after
+from ai_usage.sources.http import Body, HttpClient
+from ai_usage.sources.pace import RateLimit, http_date, retry_after
 from ai_usage_tests.fixtures.desk import Answers
 
 DAY = Window(date(2026, 11, 1), date(2026, 11, 1))

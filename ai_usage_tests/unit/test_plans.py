@@ -15,8 +15,8 @@ import pytest
 from ai_usage import tables
 from ai_usage.alerts import conditions
 from ai_usage.alerts.config import load_config
+from ai_usage.dashboards.load import load_dashboards
 from ai_usage.dashboards.query import FilterValues, card_query
-from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.tables.schema import Column, Type
 from ai_usage.warehouse import dialect, duckdb_sql, models
 from ai_usage_tests.fixtures.desk import Desk

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from ai_usage.cli import ask
 from ai_usage.cli.app import app
-from ai_usage.dashboards.spec import load_dashboards
+from ai_usage.dashboards.load import load_dashboards
 from ai_usage.warehouse import WarehouseError, guard
 from ai_usage_tests.fixtures.desk import Desk
 

@@ -12,8 +12,8 @@ import pytest
 from ai_usage import tables
 from ai_usage.alerts.conditions import bound
 from ai_usage.alerts.config import Alert, load_config
+from ai_usage.dashboards.load import load_dashboards
 from ai_usage.dashboards.query import FilterValues, card_query
-from ai_usage.dashboards.spec import load_dashboards
 from ai_usage.docsgen.scans import scans
 from ai_usage.finance import focus
 from ai_usage.tables.focus import VERSIONS

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from ai_usage.dashboards.spec import Dashboard, Key, SpecError, Strict, default_root
+from ai_usage.dashboards.load import default_root
+from ai_usage.dashboards.spec import Dashboard, Key, SpecError, Strict
 from ai_usage.dashboards.strict_yaml import read_yaml, sentence
 
 FILE = "metabase.yaml"

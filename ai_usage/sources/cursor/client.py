@@ -16,7 +16,8 @@ import msgspec
 from ai_usage.sources.cursor import records
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import ContractError, MovingSetError, TransientError
-from ai_usage.sources.http import Body, HttpClient, RateLimit, Stats
+from ai_usage.sources.http import Body, HttpClient, Stats
+from ai_usage.sources.pace import RateLimit
 from ai_usage.sources.spool import Spooled
 from ai_usage.sources.walk import Page, beside, walk
 

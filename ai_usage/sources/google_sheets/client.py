@@ -23,7 +23,8 @@ from google.oauth2 import service_account
 from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import AuthError, ContractError, PermanentError, SourceError, TransientError
 from ai_usage.sources.google_sheets import records
-from ai_usage.sources.http import Body, HttpClient, RateLimit, Stats
+from ai_usage.sources.http import Body, HttpClient, Stats
+from ai_usage.sources.pace import RateLimit
 from ai_usage.sources.spool import Spooled
 from ai_usage.sources.walk import FailedWalk, Page, walk
 
