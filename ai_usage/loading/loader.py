@@ -1,25 +1,24 @@
 """One fetch becomes one version of one day: decode, compare with what is current, append, publish.
 
-Belongs here: what makes a version, what "seen again, unchanged" means, and how failures are recorded. Does not belong
-here: HTTP, parsing, SQL dialects. Walks arrive as an iterator and are decoded in batches of at most 16 MB of records, so
+Belongs here: the order of these steps, and how failures are recorded. Does not belong here: what makes a version (`versions.py`), counting (`report.py`),
+HTTP, parsing, SQL dialects. Walks arrive as an iterator and are decoded in batches of at most 16 MB of records, so
 memory does not grow with the length of history.
 """
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ai_usage.loading.forgotten import Forgotten
+from ai_usage.loading.report import LoadReport, as_a_person_counts, reason
+from ai_usage.loading.versions import Current, Decision, current, decide
 from ai_usage.sources import redaction
 from ai_usage.sources.decode import Day, Decoder
 from ai_usage.sources.endpoint import Endpoint
@@ -34,61 +33,6 @@ BATCH_BYTES = 8_000_000
 REASONS = 20  # sentences about rows of one file
 
 
-@dataclass
-class LoadReport:
-    """What one load did, in numbers that materialization metadata show."""
-
-    by_day: dict[date, Day] = field(default_factory=dict)
-    """What each day holds, where the endpoint has days."""
-    days: int = 0
-    days_empty: int = 0
-    days_unchanged: int = 0
-    rows: int = 0
-    rows_written: int = 0
-    rejected: int = 0
-    incomplete: int = 0
-    unknown_money: int = 0
-    pages: int = 0
-    requests: int = 0
-    vendor_total_usd: Decimal | None = None
-    unknown_fields: set[str] = field(default_factory=set)
-    absent_fields: set[str] = field(default_factory=set)
-    failures: list[FailedWalk] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
-    """Of a file: one sentence for each rule that a row broke, with the row as a spreadsheet counts it."""
-    refused: str | None = None
-    """Why the vendor lets nobody read an endpoint that bills nothing and never answered: a state, not a failure."""
-
-    def error(self) -> SourceError | None:
-        """One error that stands for every failed window: its class is the first one's, its sentence counts them."""
-        if not self.failures:
-            return None
-        first = self.failures[0]
-        if len(self.failures) == 1:
-            return first.error
-        if all(isinstance(f.error, RefusedError) for f in self.failures):  # one answer for all of them
-            return first.error
-        windows = ", ".join(str(f.window.first) for f in self.failures[:5]) + (", ..." if len(self.failures) > 5 else "")
-        return type(first.error)(f"{len(self.failures)} windows failed ({windows}); the first: {first.error}")
-
-
-@dataclass(frozen=True)
-class _Current:
-    """The version that counts before this load."""
-
-    version_fetch_id: str
-    content_sha256: str
-    fetched_at: datetime
-    origin: str
-    usage_date: date
-    parser_version: str | None = None
-    told_at: datetime | None = None
-    # Where a replacement stands in for the vendor's version: what the vendor last said, and the replacement's own figures.
-    replaced_sha256: str | None = None
-    figures: dict[str, Any] = field(default_factory=dict)
-
-
 class _Outgoing:
     """What one load knows: the versions it found, and decoded ones that wait to be published together."""
 
@@ -97,9 +41,9 @@ class _Outgoing:
         self._rows: list[pa.Table] = []
         self._rejects: list[pa.Table] = []
         self._fetches: list[dict[str, Any]] = []
-        self._versions: dict[date | None, _Current] | None = None
+        self._versions: dict[date | None, Current] | None = None
 
-    def current(self, ask: Callable[[], dict[date | None, _Current]]) -> dict[date | None, _Current]:
+    def current(self, ask: Callable[[], dict[date | None, Current]]) -> dict[date | None, Current]:
         """The versions that counted when this load began: asked once, since opening the warehouse costs as much as decoding a day."""
         if self._versions is None:
             self._versions = ask()
@@ -202,37 +146,26 @@ class Loader:
         if again is not None:
             days = [day for day in days if day.usage_date in again[str(day.spooled.path)]]
         snapshot = endpoint.usage_date is None
-        current = outgoing.current(lambda: self._current(endpoint, snapshot))
+        held = outgoing.current(lambda: current(self._warehouse, endpoint))
         now = datetime.now(UTC)
-        if current:  # a clock that was set back must not make a new version look older than the one it supersedes
-            now = max(now, max(c.fetched_at for c in current.values()) + timedelta(microseconds=1))
+        if held:  # a clock that was set back must not make a new version look older than the one it supersedes
+            now = max(now, max(c.fetched_at for c in held.values()) + timedelta(microseconds=1))
         fetches: list[dict[str, Any]] = []
         new: dict[tuple[str, date], str] = {}
         for day in days:
-            before = current.get(None if snapshot else day.usage_date)
-            if origin == "upload" and not replace and before is not None and before.origin == "api" and before.usage_date == day.usage_date:
+            decision = decide(
+                held.get(None if snapshot else day.usage_date), endpoint, day, origin, replace=replace, again=again is not None
+            )
+            if decision is None:
                 unread = f", {day.rejected} of its rows could not be read" if day.rejected else ""
                 report.skipped.append(f"{day.usage_date}: the vendor's own data is there already{unread}")
                 report.rejected += day.rejected
                 continue
             fetch_id = uuid.uuid4().hex
-            sha = _content(endpoint.parser_version, day)
-            changed = before is None or before.content_sha256 != sha
-            stands = changed and before is not None and origin == "api" and before.replaced_sha256 == sha
-            changed = changed and not stands
-            if changed and day.records:
+            if decision.is_new and day.records:
                 new[str(day.spooled.path), day.usage_date] = fetch_id
-            fetches.append(
-                self._fetch(endpoint, day, fetch_id, fetch_id if changed or before is None else before.version_fetch_id, now, origin)
-                | {
-                    "changed": changed,
-                    "content_sha256": sha,
-                    "changed_by": _changed_by(before, endpoint, day, again is not None) if changed else None,
-                    "told_at": before.told_at if again is not None and before is not None else None,
-                }
-                | (before.figures if before is not None and before.figures and not changed else {})
-            )
-            _count(report, day, changed)
+            fetches.append(self._fetch(endpoint, day, fetch_id, decision, now, origin))
+            report.count(day, decision.is_new)
         for walk in walks:
             report.pages += walk.pages
             report.requests += walk.requests
@@ -250,14 +183,14 @@ class Loader:
         decoder.clear()
         if origin == "upload":
             numbers = {str(walk.path): walk.rows for walk in walks}
-            rejects = _as_a_person_counts(rejects, {fetch: numbers[path] for (path, _), fetch in new.items()})
-            report.reasons += [_reason(row) for row in rejects.to_pylist()[:REASONS]]
+            rejects = as_a_person_counts(rejects, {fetch: numbers[path] for (path, _), fetch in new.items()})
+            report.reasons += [reason(row) for row in rejects.to_pylist()[:REASONS]]
             if not replace and again is None and not endpoint.whole_window:
                 changed_days = {f["usage_date"] for f in fetches if f["changed"]}
-                self._check_files_agree(endpoint, rows, {c.usage_date: c for c in current.values() if c.usage_date in changed_days})
+                self._check_files_agree(endpoint, rows, {c.usage_date: c for c in held.values() if c.usage_date in changed_days})
         outgoing.add(rows, rejects, fetches)
 
-    def _check_files_agree(self, endpoint: Endpoint, rows: pa.Table, before: Mapping[date, _Current]) -> None:
+    def _check_files_agree(self, endpoint: Endpoint, rows: pa.Table, before: Mapping[date, Current]) -> None:
         """A file may add to a day that an earlier file holds, and correct rows that could not be read; it may not take one away.
 
         Raises `ContractError` naming the day: an export that came in two parts would lose the first one silently.
@@ -284,47 +217,11 @@ class Loader:
             for walk in walks:
                 redaction.redact_spool(walk.path, walk.endpoint, self._forgotten)
 
-    def _current(self, endpoint: Endpoint, snapshot: bool) -> dict[date | None, _Current]:
-        """What counts now: by day, or under None the latest snapshot."""
-        latest = "QUALIFY ROW_NUMBER() OVER (PARTITION BY f.endpoint ORDER BY f.usage_date DESC) = 1" if snapshot else ""
-        found = self._warehouse.select(
-            f"""
-            SELECT
-              f.usage_date, f.version_fetch_id, r.content_sha256, f.fetched_at, f.told_at, f.origin, v.origin AS version_origin, r.parser_version,
-              f.row_count, f.rejected_count, f.vendor_total_usd, f.unknown_money_count
-            FROM stg_current_fetches AS f
-            INNER JOIN raw_fetches AS r ON f.fetch_id = r.fetch_id AND f.usage_date = r.usage_date
-            INNER JOIN raw_fetches AS v ON f.version_fetch_id = v.fetch_id
-            WHERE f.source = @source AND f.endpoint = @endpoint {latest}
-            """,
-            {"source": endpoint.source, "endpoint": endpoint.name},
-        )
-        return {
-            None if snapshot else row["usage_date"]: _Current(
-                row["version_fetch_id"], row["content_sha256"], row["fetched_at"], row["origin"], row["usage_date"], row["parser_version"], row["told_at"],
-                self._said(endpoint, row["usage_date"]) if row["origin"] == "upload" else None,
-                {n: row[n] for n in ("row_count", "rejected_count", "vendor_total_usd", "unknown_money_count")} if row["version_origin"] == "upload" else {},
-            )
-            for row in found.to_pylist()
-        }  # fmt: skip
-
-    def _said(self, endpoint: Endpoint, day: date) -> str | None:
-        """The hash of what the vendor itself last said of a day that a file now stands in for; None when it has said nothing."""
-        found = self._warehouse.select(
-            """
-            SELECT content_sha256 FROM raw_fetches
-            WHERE source = @source AND endpoint = @endpoint AND usage_date = @day AND origin = 'api' AND state IN ('complete', 'empty')
-            QUALIFY ROW_NUMBER() OVER (PARTITION BY usage_date ORDER BY fetched_at DESC) = 1
-            """,
-            {"source": endpoint.source, "endpoint": endpoint.name, "day": day},
-        )["content_sha256"].to_pylist()
-        return found[0] if found else None
-
-    def _fetch(self, endpoint: Endpoint, day: Day, fetch_id: str, version: str, fetched_at: datetime, origin: str) -> dict[str, Any]:
+    def _fetch(self, endpoint: Endpoint, day: Day, fetch_id: str, decision: Decision, fetched_at: datetime, origin: str) -> dict[str, Any]:
         snapshot = endpoint.usage_date is None
         return {
             "fetch_id": fetch_id,
-            "version_fetch_id": version,
+            "version_fetch_id": decision.version or fetch_id,
             "source": endpoint.source,
             "endpoint": endpoint.name,
             "usage_date": day.usage_date,
@@ -342,6 +239,11 @@ class Loader:
             "window_start": None if snapshot else day.spooled.window.start,
             "window_end": None if snapshot else day.spooled.window.end,
             "spool_path": day.spooled.relative_path,
+            "changed": decision.is_new,
+            "content_sha256": decision.content_sha256,
+            "changed_by": decision.changed_by,
+            "told_at": decision.told_at,
+            **decision.figures,
         }
 
     def _record_failures(self, failures: Sequence[FailedWalk], origin: str, state: str = "failed") -> None:
@@ -365,51 +267,3 @@ class Loader:
         ]
         if rows:
             self._warehouse.publish({}, pa.Table.from_pylist(rows, schema=raw_fetches.arrow_schema()))
-
-
-def _as_a_person_counts(rejects: pa.Table, numbers: Mapping[str, Sequence[int]]) -> pa.Table:
-    """Rejects of files: the row as a spreadsheet counts it, and a remedy for whoever has the file. `numbers` are each fetch's rows, in order."""
-    rows = [
-        row
-        | (
-            {"record_number": numbers[row["fetch_id"]][n - 1]}
-            if 0 < (n := row["record_number"] or 0) <= len(numbers[row["fetch_id"]])
-            else {}
-        )
-        | ({"remedy": "Correct the cell in the file and drop it again."} if row["remedy"] == Endpoint.remedy else {})
-        for row in rejects.to_pylist()
-    ]
-    return pa.Table.from_pylist(rows, schema=raw_rejects.arrow_schema())
-
-
-def _reason(row: Mapping[str, Any]) -> str:
-    said = f"row {row['record_number']}, {row['column_name']}" + (f" {row['value']!r}" if row["value"] is not None else "")
-    return f"{said} {row['reason']}. {row['remedy']}"
-
-
-def _content(parser_version: str, day: Day) -> str:
-    return hashlib.sha256(f"{parser_version}{day.sha256}".encode()).hexdigest()
-
-
-def _changed_by(before: _Current | None, endpoint: Endpoint, day: Day, again: bool) -> str | None:
-    """What made this version: the vendor's records, or the rule that reads them; `again`: these are the records of the version before."""
-    if before is None:
-        return None
-    if before.parser_version == endpoint.parser_version:
-        return "vendor"
-    same = again or (before.parser_version is not None and _content(before.parser_version, day) == before.content_sha256)
-    return "rule" if same else "vendor and rule"
-
-
-def _count(report: LoadReport, day: Day, changed: bool) -> None:
-    report.by_day[day.usage_date] = day
-    report.days += 1
-    report.days_empty += day.records == 0
-    report.days_unchanged += not changed
-    report.rows += day.rows
-    report.rows_written += day.rows if changed else 0
-    report.rejected += day.rejected
-    report.incomplete += day.incomplete
-    report.unknown_money += day.unknown_money
-    if day.vendor_total_usd is not None:
-        report.vendor_total_usd = (report.vendor_total_usd or Decimal(0)) + day.vendor_total_usd

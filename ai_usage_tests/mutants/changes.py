@@ -126,9 +126,9 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "rerun-appends",
         "seen again, unchanged, writes no rows",
-        "ai_usage/loading/loader.py",
-        "            changed = before is None or before.content_sha256 != sha",
-        "            changed = True",
+        "ai_usage/loading/versions.py",
+        "    changed = before.content_sha256 != sha",
+        "    changed = True",
         _unit("loader"),
     ),
     Change(
@@ -193,7 +193,7 @@ CHANGES: tuple[Change, ...] = (
         "clock-set-back",
         "a later version is newer whatever the clock says",
         "ai_usage/loading/loader.py",
-        "            now = max(now, max(c.fetched_at for c in current.values()) + timedelta(microseconds=1))",
+        "            now = max(now, max(c.fetched_at for c in held.values()) + timedelta(microseconds=1))",
         "            pass",
         _unit("loader"),
     ),
@@ -375,7 +375,7 @@ CHANGES: tuple[Change, ...] = (
     Change(
         "parser-not-in-hash",
         "a corrected parser makes a new version",
-        "ai_usage/loading/loader.py",
+        "ai_usage/loading/versions.py",
         'hashlib.sha256(f"{parser_version}{day.sha256}".encode()).hexdigest()',
         "hashlib.sha256(day.sha256.encode()).hexdigest()",
         _unit("loader"),
