@@ -30,6 +30,7 @@ from ai_usage.warehouse import Warehouse, WarehouseError
 
 LOG = tables.BY_NAME["alert_log"]
 LOCK_WAIT_S = 300.0
+TOLD_COST = ("finance",)  # whose digest opens with what the month comes to
 # Fetches that the alerts depend on; a change of them, and nothing else, makes a whole pass worth its cost.
 _DATA = "SELECT COUNT(*) AS fetches, MAX(fetched_at) AS latest FROM raw_fetches"
 
@@ -86,11 +87,15 @@ def pass_once(
         outcome = _decided(runtime, config, to, at, failed_runs, lambda alert: True)
         _write(runtime.warehouse, [replace(e, run_id=run_id) for e in outcome.events])
         seq = len(outcome.events)
+        lead = _lead(runtime.warehouse) if any(len(items) > 1 for items in outcome.due.values()) else None
         for destination in to:
             items = outcome.due.get(destination.name, [])
             if not items:
                 continue
-            error = send(destination, wording.message(config, items, runtime.settings.alerts_link, at))
+            error = send(
+                destination,
+                wording.message(config, items, runtime.settings.alerts_link, at, lead if destination.audience in TOLD_COST else None),
+            )
             kind = "delivery_failed" if error else "sent"
             told = [
                 replace(plan.as_told(item, kind, at, seq + n, destination.audience, destination.name, error), run_id=run_id)
@@ -158,6 +163,13 @@ def read_log(warehouse: Warehouse) -> list[Event]:
     """The whole log, in order: a few events a day, so that years of it are read in a moment."""
     columns = ", ".join(LOG.column_names)
     return [Event(**row) for row in warehouse.select(f"SELECT {columns} FROM alert_log ORDER BY logged_at, seq").to_pylist()]
+
+
+def _lead(warehouse: Warehouse) -> str | None:
+    """What the month comes to, as Executive Summary says it first."""
+    return next(
+        iter(warehouse.select("SELECT sentence FROM vw_headlines WHERE dashboard = 'executive_summary'")["sentence"].to_pylist()), None
+    )
 
 
 def _write(warehouse: Warehouse, events: Sequence[Event]) -> None:

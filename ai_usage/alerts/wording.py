@@ -97,8 +97,8 @@ def words(alert: Alert, cause: Cause) -> dict[str, str | None]:
     return {"headline": headline[:1].upper() + headline[1:], "moved_by": moved or None}
 
 
-def message(config: Config, items: Sequence[Due], base_url: str | None, now: datetime) -> Message:
-    """One message for all that is due: one cause is told by itself, several as a digest."""
+def message(config: Config, items: Sequence[Due], base_url: str | None, now: datetime, lead: str | None = None) -> Message:
+    """One message for all that is due: one cause is told by itself, several as a digest, which `lead` opens: what the month comes to."""
     shown = [_shown(config.alerts[item.event.alert], item, base_url) for item in items[:AT_MOST]]
     new = sum(item.told != "resolved" for item in items)
     if len(items) == 1:
@@ -110,6 +110,7 @@ def message(config: Config, items: Sequence[Due], base_url: str | None, now: dat
     given = {
         "subject": subject, "items": shown, "left": len(items) - len(shown), "left_titles": _counted(config, items[AT_MOST:]),
         "at": f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC", "url": _url(base_url, "data_trust"),
+        "lead": line(lead) if lead and len(items) > 1 else None,
     }  # fmt: skip
     render = _templates()
     return Message(subject, *(render.get_template(f"message.{kind}.j2").render(given) for kind in ("txt", "md", "html")))

@@ -7,7 +7,7 @@ caller's `query`. Does not belong here: the checks themselves, clocks, HTML.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -42,6 +42,11 @@ USE_SQL = """
 SELECT MAX(usage_date) AS last_day FROM vw_productivity_metrics
 UNION ALL
 SELECT MAX(cost_date) AS last_day FROM vw_cost_allocation WHERE cost_type = 'usage'
+"""
+HEADLINES_SQL = """
+SELECT dashboard, sentence
+FROM vw_headlines
+ORDER BY dashboard
 """
 FINAL = ("settled", "closed")
 
@@ -95,7 +100,7 @@ class Told:
 
 @dataclass(frozen=True)
 class ReportMeta:
-    """The facts behind the status line. `data_through` is the last day that the presets end at."""
+    """The facts behind the status line, and the sentence that each dashboard opens with. `data_through` is the last day that the presets end at."""
 
     generated_at: datetime
     as_of: datetime
@@ -110,6 +115,7 @@ class ReportMeta:
     """The day before the first cost that may still move."""
     version: str = ""
     note: str = ""
+    headlines: Mapping[str, str] = field(default_factory=dict)
 
     def payload(self) -> dict[str, Any]:
         """Plain JSON values; times in UTC, to the second."""
@@ -142,7 +148,7 @@ def meta_from_marts(
     states: Sequence[Told] = (),
     platforms: Mapping[str, Sequence[str]] | None = None,
 ) -> ReportMeta:
-    """ReportMeta read from `vw_data_health` and `vw_cost_allocation`. `platforms`: of which platforms each source tells."""
+    """ReportMeta read from the marts. `platforms`: of which platforms each source tells."""
     sources = tuple(
         SourceFreshness(
             source=row["source"],
@@ -176,6 +182,7 @@ def meta_from_marts(
         settled_through=min(moving) - timedelta(days=1) if moving else costs_to,
         version=version,
         note=note,
+        headlines={row["dashboard"]: row["sentence"] for row in query(HEADLINES_SQL).to_pylist()},
     )
 
 

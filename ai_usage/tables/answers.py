@@ -64,4 +64,15 @@ vw_budgets = mart(
     date_column="month",
     do_not="add up over scopes: they overlap.",
 )  # fmt: skip
-MARTS: tuple[Table, ...] = (vw_change_drivers, vw_budgets)
+vw_headlines = mart(
+    "vw_headlines",
+    "What each dashboard says first: one sentence made of its figures, for the whole company and the latest month with data.",
+    "one dashboard",
+    (
+        string("dashboard", "The dashboard that it heads.", nullable=False),
+        date("month", "First day of the month that it speaks of; NULL while no cost is on record."),
+        string("sentence", "The sentence, and behind it each source that has not told what is due.", nullable=False),
+    ),
+    key=("dashboard",),
+)
+MARTS: tuple[Table, ...] = (vw_change_drivers, vw_budgets, vw_headlines)

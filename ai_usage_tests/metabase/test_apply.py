@@ -69,7 +69,9 @@ def test_an_empty_instance_is_filled_and_a_second_walk_changes_nothing(bigquery:
         made = metabase.log.copy()
         cards = sum(1 for d in load_dashboards() for c in d.cards if c.kind != "note")
         boards = len(load_dashboards())
-        assert len(metabase.cards) == cards + boards + 1, "every card, the state of the data on each dashboard, and the alert's"
+        assert len(metabase.cards) == cards + 2 * boards + 1, (
+            "every card, on each dashboard its sentence and the state of the data, and the alert's"
+        )
         assert len(metabase.boards) == boards
         assert plan(metabase, **account) == []
         before = len(metabase.writes())

@@ -39,6 +39,7 @@ ALLOWED = {
     **dict.fromkeys(("vw_chargeback", "cost_allocation/chargeback"), PLATFORMS),
     **dict.fromkeys(("vw_change_drivers", "executive_summary/why_changed", "cost_allocation/why_changed"), FACTORS),
     **dict.fromkeys(("vw_budgets", "executive_summary/budgets", "alert budget"), BUDGET),
+    "vw_headlines": "one row, which says which month it is about, with the days of that month and of the one before, and the forecast's own joins",
     "vw_forecast": FORECAST,
     **{f"executive_summary/{card}": FORECAST for card in ("projection", "month_to_end", "platform_outlook")},
     "stg_anthropic_list_value": PRICES,

@@ -71,6 +71,7 @@ WHOLE = (
             "executive_summary.month_to_end",
             "executive_summary.platform_outlook",
             "vw_budgets",
+            "vw_headlines",
             "executive_summary.budgets",
         )
     }
@@ -99,6 +100,7 @@ WHOLE = (
         for name in ("vw_rejects", "data_trust.rejected", "data_trust.rejects", "alerts.validation_errors")
     }
     | {
+        ("vw_headlines", "closed_cost"): "the latest month is known only when the view is asked, so no day of it stands in the SQL",
         ("alerts.closed_month_changed", "closed_cost"): "every closed month is proved: a row that somebody changed may be in any of them",
     }
     | {

@@ -20,6 +20,7 @@ from ai_usage.dashboards.spec import Card, Dashboard
 
 ROOT = "suite"
 STATES = "state_of_the_data"
+HEADLINE = "headline"
 PERIODS = {
     "all": None, "this_month": "thismonth", "last_month": "past1months", "last_30_days": "past30days", "last_90_days": "past90days",
 }  # fmt: skip
@@ -120,7 +121,11 @@ def desire(dashboards: Sequence[Dashboard], suite: Suite, config: MetabaseConfig
         readers[dashboard.key] = config.readers(tuple(dashboard.visible_to), personal, f"{dashboard.key}/dashboard.yaml")
         if not readers[dashboard.key]:
             notes.append(f"nobody but administrators may open {dashboard.title}: it shows people, and no audience it names may see them.")
-        cards += [_states_card(dashboard, config), *(_card(dashboard, card, config) for card in dashboard.cards if card.kind != "note")]
+        cards += [
+            _headline_card(dashboard, config),
+            _states_card(dashboard, config),
+            *(_card(dashboard, card, config) for card in dashboard.cards if card.kind != "note"),
+        ]
         wishes.append(_dashboard(dashboard))
     everyone = tuple(sorted({key for found in readers.values() for key in found}))
     collections.append(CollectionWish(ROOT, "AI Usage", "What AI tools cost and what comes of it.", None, everyone))
@@ -189,7 +194,17 @@ SELECT said AS state_of_the_data, as_of FROM (
 ) AS found
 ORDER BY place, said
 """
-COLUMNS, STATES_TILE = 24, 3  # of a dashboard's grid
+HEADLINE_SQL = "SELECT sentence FROM {headlines} WHERE dashboard = '{dashboard}'"
+COLUMNS, HEADLINE_TILE, STATES_TILE = 24, 2, 3  # of a dashboard's grid
+
+
+def _headline_card(dashboard: Dashboard, config: MetabaseConfig) -> CardWish:
+    key = f"{dashboard.key}/{HEADLINE}"
+    sql = HEADLINE_SQL.format(headlines=config.database.table("vw_headlines"), dashboard=dashboard.key)
+    said = "Whole company, latest month. No filter acts on it."
+    query = Native(config.translate(sql), (), {})
+    shown = {"column_settings": {}, "scalar.field": "sentence", "scalar.compact_primary_number": False}
+    return CardWish(key, "In one sentence", marked(said, key), "scalar", dashboard.key, query, shown)
 
 
 def _states_card(dashboard: Dashboard, config: MetabaseConfig) -> CardWish:
@@ -222,11 +237,12 @@ def _dashboard(dashboard: Dashboard) -> DashboardWish:
             made["default"] = PERIODS[wanted.default]
         parameters.append(made)
     tiles = (
-        Tile(f"{dashboard.key}/{STATES}", "", 0, 0, COLUMNS, STATES_TILE, ()),
+        Tile(f"{dashboard.key}/{HEADLINE}", "", 0, 0, COLUMNS, HEADLINE_TILE, ()),
+        Tile(f"{dashboard.key}/{STATES}", "", HEADLINE_TILE, 0, COLUMNS, STATES_TILE, ()),
         *(
             Tile(
                 None if card.kind == "note" else f"{dashboard.key}/{card.key}", card.text or "",
-                card.grid.y + STATES_TILE, card.grid.x, card.grid.w, card.grid.h, tuple(card.filters),
+                card.grid.y + HEADLINE_TILE + STATES_TILE, card.grid.x, card.grid.w, card.grid.h, tuple(card.filters),
             )
             for card in dashboard.cards
         ),

@@ -73,6 +73,11 @@ function words(dashboard) {
     AIU.el("dl", {}, dashboard.terms.map((term) => AIU.el("div", {}, AIU.el("dt", { text: term }), AIU.el("dd", { text: dashboard.glossary[term] })))));
 }
 
+// The first sentence, made by vw_headlines: it speaks of the whole company, whatever is chosen below.
+function headline(text) {
+  return text ? AIU.el("p", { class: "headline" }, AIU.el("strong", { text }), " ", AIU.el("span", { text: "Whole company, latest month." })) : null;
+}
+
 async function main() {
   const page = await AIU.page();
   const { meta } = page;
@@ -116,7 +121,7 @@ async function main() {
       cards = dashboard.cards.map((card) => AIU.card(dashboard, card));
       byId("panel").setAttribute("aria-labelledby", `tab-${dashboard.key}`);
       byId("panel").replaceChildren(
-        AIU.el("div", { class: "intro" }, AIU.el("div", {}, AIU.el("h1", { text: dashboard.title }), AIU.el("p", { text: dashboard.question })),
+        AIU.el("div", { class: "intro" }, AIU.el("div", {}, AIU.el("h1", { text: dashboard.title }), AIU.el("p", { text: dashboard.question }), headline(meta.headlines[dashboard.key])),
           meta.note ? AIU.el("p", { class: "note-line", text: meta.note }) : null),
         status(meta), AIU.el("p", { id: "printed", class: "printed" }), AIU.el("div", { class: "grid" }, cards.map((card) => card.root)),
         ...[words(dashboard)].filter(Boolean),
