@@ -176,6 +176,20 @@ def test_who_moves_within_a_month_stands_in_one_department_whole(desk: Desk) -> 
     assert desk.one("SELECT SUM(cost_usd) FROM vw_adoption") == 127
 
 
+@pytest.mark.parametrize("booked", ["Eng", "Law"])
+def test_a_closed_month_shows_seats_in_the_department_that_was_booked(desk: Desk, booked: str) -> None:
+    """Ana's seat of 30 September was booked to one department; the sheet says another one since, and her use of that day would stand there."""
+    last, said = D(2026, 9, 30), {"Eng": "Law", "Law": "Eng"}[booked]
+    desk.lay("dim_user_assignments", {"email": ANA, "department": said, "valid_from": D(1900, 1, 1), "valid_to": D(9999, 12, 31)})
+    seat = {"cost_type": "subscription", "attribution": "seat", "platform": "cursor", "vendor": "Cursor", "source": "s"}
+    desk.lay("closed_cost", {"closing_id": "c", "booked_on": last, "cost_date": last, "user_email": ANA, "department": booked, "cost_usd": N(20),
+                             "is_correction": False, **seat})  # fmt: skip
+    desk.lay("month_closings", {"month": D(2026, 9, 1), "action": "close", "closing_id": "c", "decided_at": NOON, "author": "a", "as_of": NOON,
+                                "row_count": 1, "cost_usd": N(20), "sha256": "h", "version": "1"})  # fmt: skip
+    worked(desk, last, ANA, requests=1)
+    assert desk.ask("SELECT department, seat_state FROM vw_adoption") == [{"department": booked, "seat_state": "used"}]
+
+
 def test_models_have_their_tokens_and_their_cost(desk: Desk) -> None:
     """m: 1 + 2 + 8 billed and 5 + 7 tokens; n: 4 billed; usage without a model 16 + 32; the 64 of seats are not here."""
     company(desk)

@@ -78,6 +78,7 @@ kinds AS (
   GROUP BY email
 ),
 
+-- A name is a label, which decides nothing: of two that vendors give one address, the first in the alphabet; the sheet's stands before both.
 members AS (
   SELECT
     COALESCE(a.email, w.email) AS email,

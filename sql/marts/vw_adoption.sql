@@ -14,13 +14,13 @@ WITH reported AS (
 both_sides AS (
   SELECT
     m.month, m.platform, COALESCE(a.department, '(no department)') AS department, COALESCE(m.user_email, '(unattributed)') AS user_email,
-    m.last_day, m.active_days, CAST(NULL AS NUMERIC) AS cost_usd, CAST(NULL AS NUMERIC) AS seat_usd
+    DATE_DIFF(m.last_day, DATE '1900-01-01', DAY) * 3 + 1 AS standing, m.active_days, CAST(NULL AS NUMERIC) AS cost_usd, CAST(NULL AS NUMERIC) AS seat_usd
   FROM agg_person_months AS m
   LEFT JOIN dim_user_assignments AS a ON m.user_email = a.email AND m.last_day BETWEEN a.valid_from AND a.valid_to
   UNION ALL
   SELECT
-    c.month, c.platform, COALESCE(c.department, '(no department)'), COALESCE(e.email, c.user_email, '(unattributed)'), c.last_day,
-    CAST(NULL AS INT64),
+    c.month, c.platform, COALESCE(c.department, '(no department)'), COALESCE(e.email, c.user_email, '(unattributed)'),
+    DATE_DIFF(c.last_day, DATE '1900-01-01', DAY) * 3 + CASE WHEN c.corrects_month IS NULL THEN 2 ELSE 0 END, CAST(NULL AS INT64),
     c.cost_usd, CASE WHEN c.cost_type = 'subscription' AND c.corrects_month IS NULL THEN c.cost_usd END
   FROM agg_cost_months AS c
   LEFT JOIN stg_email_aliases AS e ON c.user_email = e.alias
@@ -30,7 +30,8 @@ months AS (
   SELECT
     month,
     platform,
-    ANY_VALUE(department HAVING MAX last_day) AS department,
+    -- The last day's. Of one day the books stand before the sheet of today, and that before what is booked for another month.
+    ANY_VALUE(department HAVING MAX standing) AS department,
     user_email,
     SUM(seat_usd) AS seat_usd,
     SUM(cost_usd) AS cost_usd,
