@@ -368,6 +368,14 @@ def test_dollars_are_read_or_refused_and_never_guessed(desk: Desk, cell: str, us
         assert report.vendor_total_usd == total(desk) == Decimal(usd) + 1
 
 
+@pytest.mark.parametrize("rows", [charge("1", tokens="1.23457E+11"), charge("1.2E+05"), charge("1", "1,2e5")])
+def test_a_number_that_a_spreadsheet_shortened_refuses_the_report(desk: Desk, rows: str) -> None:
+    """123,456,789,012 tokens are shown as 1.23457E+11, and saved as shown. What is small is written so by the vendor too, with all of its digits."""
+    quoted_rows = rows.replace("1,2e5", '"1,2e5"')
+    with pytest.raises(ContractError, match=r"row 3, total_\w+: '.*' was shortened by a spreadsheet program"):
+        take(desk, f"claude_ai_spend.{OCTOBER}.csv", spend(charge("1"), quoted_rows))
+
+
 def test_header_spellings_vary(desk: Desk) -> None:
     head = SPEND.replace("email,", "User Email,", 1).replace("account_uuid", "Account UUID").replace("model_family,", "")
     take(desk, f"claude_ai_spend.{OCTOBER}.csv", spend("ana@example.com,u,Chat,m,3,10,5,1.5,2", head=head))

@@ -23,7 +23,7 @@ from ai_usage.guards.files import read_dropped
 from ai_usage.sources.claude_ai.records import AUDIT_LOG, SPEND
 from ai_usage.sources.endpoint import Window
 from ai_usage.sources.errors import ContractError
-from ai_usage.sources.uploads.csv_file import Row, encoding, is_total, read_csv
+from ai_usage.sources.uploads.csv_file import Row, encoding, is_total, read_csv, refuse_shortened
 
 Record = dict[str, Any]
 
@@ -230,6 +230,7 @@ def spend_rows(path: Path, period: Window, numbers: list[int] | None = None) -> 
 
     numbers = [] if numbers is None else numbers
     rows = read_csv(path, ("email", "total_net_spend_usd"), "claude_ai_spend", ours, may_be_empty=True, numbers=numbers)
+    refuse_shortened(path, numbers, rows, "total_")
     for number, row in zip(numbers, rows, strict=True):
         if _is_total(row, rows):
             label = next((f" ({v})" for name in _LABELS if (v := row.get(name))), "")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,14 +23,13 @@ from ai_usage.sources.endpoint import Endpoint, Window
 from ai_usage.sources.errors import ContractError
 from ai_usage.sources.registry import STANDS_IN
 from ai_usage.sources.spool import Spooled
-from ai_usage.sources.uploads.csv_file import encoding, read_csv, refuse_dashboard
+from ai_usage.sources.uploads.csv_file import encoding, read_csv, refuse_dashboard, refuse_shortened
 from ai_usage.sources.walk import Page, walk
 
 KINDS: dict[str, Endpoint] = {kind: upload.endpoint for kind, upload in STANDS_IN.items()}
 # No API stands behind them: `loading/exports.py` brings them in.
 EXPORTS: dict[str, Endpoint] = {kind: upload.endpoint for kind, upload in registry.EXPORTS.items()}
 _PAGE = 5_000
-SHORTENED = re.compile(r"-?\d(?:[.,]\d+)?[eE]\+?\d+")  # 1.79585E+12: whole milliseconds lose up to hours so
 
 
 @dataclass(frozen=True)
@@ -86,13 +84,7 @@ def spool_file(path: Path, kind: str, spool: Path) -> Spooled:
     endpoint = KINDS[kind]
     numbers: list[int] = []
     given = read_csv(path, required(kind), kind, numbers=numbers)
-    for number, row in zip(numbers, given, strict=True):
-        for name, value in row.items():
-            if value and SHORTENED.fullmatch(value):
-                raise ContractError(
-                    f"{path.name}, row {number}, {name}: {value!r} was shortened by a spreadsheet program, and its digits are lost; drop the file as it "
-                    "was exported."
-                )
+    refuse_shortened(path, numbers, given)
     rows = [{name: value for name, value in row.items() if value} for row in given]
     # Every column of the header is named in each record: an empty cell is not a missing field.
     return spool_records(path.name, endpoint, _window(rows, endpoint), map(_nested, given), spool, numbers)

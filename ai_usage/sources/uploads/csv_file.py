@@ -17,6 +17,7 @@ from ai_usage.guards.files import NotPlainError, read_dropped
 from ai_usage.sources.errors import ContractError
 
 Row = dict[str, str | None]
+_SHORTENED = re.compile(r"-?\d(?:[.,]\d+)?[eE]\+?\d+")  # 1.79585E+12: whole milliseconds lose up to hours so, and tokens as many
 
 # A label of nothing but these words, one of the first set among them, says that its row sums others.
 _TOTALS = frozenset(["total", "totals", "subtotal", "subtotals", "sum", "summe", "gesamt", "gesamtsumme", "overall", "insgesamt"])
@@ -71,6 +72,17 @@ def read_csv(
     if numbers is not None:
         numbers += [number for number, _ in kept]
     return [row for _, row in kept]
+
+
+def refuse_shortened(path: Path, numbers: Iterable[int], rows: Iterable[Row], named: str = "") -> None:
+    """Raise `ContractError` for a cell, of a column whose name begins with `named`, that holds a large number in as few digits as a spreadsheet shows."""
+    for number, row in zip(numbers, rows, strict=True):
+        for name, value in row.items():
+            if value and name.startswith(named) and _SHORTENED.fullmatch(value):
+                raise ContractError(
+                    f"{path.name}, row {number}, {name}: {value!r} was shortened by a spreadsheet program, and its digits are lost; drop the file as it "
+                    "was exported."
+                )
 
 
 def is_total(label: str) -> bool:
