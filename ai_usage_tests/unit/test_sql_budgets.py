@@ -44,6 +44,14 @@ def test_what_is_left_and_where_it_ends(budgets: dict[tuple, dict]) -> None:
     assert of(budgets[11, "(all)", "(all)"], *money) == (195, 100, 95, 65, END, "forecast", D(2026, 11, 29), "will_be_over")
 
 
+def test_the_largest_budget_over_the_smallest_cost_hides_no_other(desk: Desk) -> None:
+    """A slip of the hand, 999,999,999,999 USD, of which 1e-9 was spent in ten days: it lasts beyond the month, and the other budget stands beside it."""
+    desk.lay("fct_cost_daily", cost(D(2026, 11, 10), "0.000000001", platform="x"), cost(D(2026, 11, 10), "40", platform="y"))
+    desk.tab("budgets", *({"month": NOV, "platform": p, "budget_usd": N(usd)} for p, usd in (("x", "999999999999"), ("y", "60"))))
+    found = desk.ask("SELECT platform, spent_usd, over_on, budget_state FROM vw_budgets ORDER BY platform")
+    assert [of(r, "platform", "spent_usd", "budget_state") for r in found] == [("x", N("1e-9"), "within"), ("y", 40, "will_be_over")]
+
+
 def test_a_month_that_has_passed_ended_with_what_was_spent(budgets: dict[tuple, dict]) -> None:
     """31 of 31 is within; 31 of 30.99 is over since the day of the 31."""
     names = ("left_usd", "planned_usd", "projected_usd", "projected_by", "over_on", "budget_state")

@@ -66,7 +66,7 @@ foreseen AS (
   GROUP BY month, level, platform
 ),
 
--- By pace a budget lasts so many whole days: the next one exceeds it.
+-- By pace a budget lasts so many whole days of the month: the next one exceeds it.
 paced AS (
   SELECT
     b.*,
@@ -79,7 +79,12 @@ paced AS (
     END AS paced_usd,
     CASE
       WHEN b.spent_usd > 0 AND b.budget_usd >= 0 AND b.days_passed BETWEEN 1 AND b.days_in_month - 1
-        THEN CAST(DIV(CAST(b.budget_usd * 1000000000 * b.days_passed AS NUMERIC), CAST(b.spent_usd * 1000000000 AS NUMERIC)) AS INT64)
+        THEN CAST(
+          LEAST(
+            DIV(CAST(b.budget_usd * 1000000000 * b.days_passed AS NUMERIC), CAST(b.spent_usd * 1000000000 AS NUMERIC)),
+            CAST(b.days_in_month AS NUMERIC)
+          ) AS INT64
+        )
     END AS days_lasting
   FROM budgets AS b
   LEFT JOIN exceeded AS x
