@@ -29,14 +29,15 @@ GROUP BY settle_state
 """
 HELD_SQL = """
 SELECT
-  source,
-  usage_date,
-  COUNTIF(origin = 'api') > 0 AS by_api,
-  COUNTIF(vendor_total_usd IS NOT NULL AND state IN ('complete', 'empty')) > 0 AS is_billed,
-  COUNTIF(state IN ('missing', 'failed', 'open')) > 0 AS is_lacking
-FROM vw_certificate
-GROUP BY source, usage_date
-ORDER BY source, usage_date
+  c.source,
+  c.usage_date,
+  COUNTIF(c.origin = 'api') > 0 AS by_api,
+  COUNTIF(b.source IS NOT NULL AND c.vendor_total_usd IS NOT NULL AND c.state IN ('complete', 'empty')) > 0 AS is_billed,
+  COUNTIF(c.state IN ('missing', 'failed', 'open')) > 0 AS is_lacking
+FROM vw_certificate AS c
+LEFT JOIN stg_billed_days AS b ON c.source = b.source AND c.usage_date = b.usage_date
+GROUP BY c.source, c.usage_date
+ORDER BY c.source, c.usage_date
 """
 USE_SQL = """
 SELECT MAX(usage_date) AS last_day FROM vw_productivity_metrics

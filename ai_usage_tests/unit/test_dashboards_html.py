@@ -172,7 +172,12 @@ def test_the_days_that_a_source_did_not_tell_are_known(desk: Desk) -> None:
     for d in range(1, 7):
         desk.fetch("cursor", "daily-usage-data", days[d], state="failed" if d == 2 else "empty")
     desk.fetch("claude_ai", "spend", days[7], origin="upload", vendor_total_usd=Decimal(5))
-    (cursor,) = meta_from_marts(desk.warehouse.select, generated_at=NOW).held
+    # The cost report failed on the 2nd, and the second report of the bill knows of no money that day.
+    desk.fetch("anthropic", "cost_report", days[1], vendor_total_usd=Decimal(1))
+    desk.fetch("anthropic", "cost_report", days[2], state="failed")
+    desk.fetch("anthropic", "analytics/cost", days[2], vendor_total_usd=Decimal(0))
+    anthropic, cursor = meta_from_marts(desk.warehouse.select, generated_at=NOW).held
+    assert (anthropic.source, anthropic.cost_gaps) == ("anthropic", ((days[2], days[2]),))
     assert (cursor.source, cursor.first_day, cursor.last_day) == ("cursor", days[1], days[6])
     assert cursor.cost_gaps == ((days[3], days[3]), (days[5], days[6]))
     assert cursor.gaps == ((days[2], days[3]), (days[5], days[6]))
