@@ -14,7 +14,8 @@ WITH reported AS (
 both_sides AS (
   SELECT
     m.month, m.platform, COALESCE(a.department, '(no department)') AS department, COALESCE(m.user_email, '(unattributed)') AS user_email,
-    DATE_DIFF(m.last_day, DATE '1900-01-01', DAY) * 3 + 1 AS standing, m.active_days, CAST(NULL AS NUMERIC) AS cost_usd, CAST(NULL AS NUMERIC) AS seat_usd
+    DATE_DIFF(m.last_day, DATE '1900-01-01', DAY) * 3 + 1 AS standing, m.active_days, CAST(NULL AS NUMERIC) AS cost_usd,
+    CAST(NULL AS NUMERIC) AS seat_usd
   FROM agg_person_months AS m
   LEFT JOIN dim_user_assignments AS a ON m.user_email = a.email AND m.last_day BETWEEN a.valid_from AND a.valid_to
   UNION ALL
