@@ -14,10 +14,12 @@ import dagster as dg
 
 from ai_usage import logs
 from ai_usage.defs.operations.batches import runs_of
-from ai_usage.defs.operations.jobs import SOURCE, SOURCES
+from ai_usage.defs.operations.jobs import SOURCE, SOURCES, on
 from ai_usage.defs.operations.outputs import run_checks
 from ai_usage.operations import metrics
+from ai_usage.operations.states import NAMES
 from ai_usage.runtime import Runtime
+from ai_usage.settings import Settings
 from ai_usage.sources import registry
 
 EVENTS = {
@@ -64,8 +66,8 @@ def log_context() -> Mapping[str, Any]:
 def runtime_resource(runtime: Runtime) -> dg.ResourceDefinition:
     """The runtime as a resource that knows when its run ends."""
 
-    @dg.resource(description="Settings, warehouse and the vendors' clients.")
-    def bound(context: dg.InitResourceContext) -> Iterator[Runtime]:
+    @dg.resource(description=_shown(runtime.settings))
+    def settings_warehouse_and_clients(context: dg.InitResourceContext) -> Iterator[Runtime]:
         began = datetime.now(UTC)
         if context.run is not None:
             runtime.traffic.take()  # what a sensor asked in this process is no request of the run
@@ -81,7 +83,17 @@ def runtime_resource(runtime: Runtime) -> dg.ResourceDefinition:
                         if context.log is not None:
                             context.log.warning(f"The run's requests or metrics could not be written ({said}); its data stand.")
 
-    return bound
+    return settings_warehouse_and_clients
+
+
+def _shown(settings: Settings) -> str:
+    """What the resource's page says of it: the settings that decide what runs do, and no key. A launch can change none of them."""
+    rows = {
+        "warehouse": settings.warehouse, "sources that are on": ", ".join(NAMES[name] for name in on(settings)),
+        "off": " ".join(settings.off().values()) or "none", "first day": settings.start_date, "days read again each morning": settings.settle_days,
+        "each morning at": f"{settings.schedule_at} {settings.schedule_zone}",
+    }  # fmt: skip
+    return "Settings, warehouse and the vendors' clients.\n\n" + "\n".join(f"- {name}: {value}" for name, value in rows.items())
 
 
 def end(runtime: Runtime, instance: dg.DagsterInstance, run: dg.DagsterRun, began: datetime) -> None:

@@ -168,9 +168,9 @@ def by_source(found: Sequence[EndpointState], today: date) -> list[SourceState]:
         latest = [e for e in days if e.due_day == max(d.due_day for d in days)] or mine
         whole = worst.state == READ or (worst.is_owed and all(e.is_behind for e in latest))
         behind = [e for e in (latest if whole else same) if e.is_behind and e.is_owed]
-        held = (
-            None if any(e.last_held is None for e in behind) else min((e.last_held for e in behind if e.last_held), default=worst.last_held)
-        )
+        # Where nothing is behind, all days up to it are held; a list of people of today says nothing of days.
+        told = [e.last_held for e in behind or days or [worst]]
+        held = None if None in told else min(day for day in told if day)
         name = NAMES[source] if whole else f"{NAMES[source]} ({', '.join(e.endpoint for e in same)})"
         said = f"{name}: {_words(worst, same, bool(behind), held, today)}"
         sources.append(SourceState(source, name, worst.state, said, worst.is_owed, held))

@@ -238,3 +238,14 @@ def test_a_run_is_not_complete_where_the_page_says_that_a_source_was_not_read(de
         [told] = states.by_source(states.states(runtime(), within=Window(first, last)), TODAY)
         assert (told.state, told.owes) == ("failed" if owed else "read", bool(owed)), (first, last)
     assert states.by_source(states.states(runtime()), TODAY) == [told], "of all its days the page says the same"
+
+
+def test_a_source_is_held_up_to_the_day_that_all_its_endpoints_hold() -> None:
+    """Events up to yesterday, work up to the day before, which lags; people of today tell of no day."""
+    told = [
+        states.EndpointState("cursor", EVENTS, states.READ, YESTERDAY, YESTERDAY),
+        states.EndpointState("cursor", DAILY, states.READ, YESTERDAY - ONE, YESTERDAY - ONE),
+        states.EndpointState("cursor", "members", states.READ, YESTERDAY, TODAY, is_daily=False),
+    ]
+    assert [one.last_held for one in states.by_source(told, TODAY)] == [YESTERDAY - ONE]
+    assert [one.last_held for one in states.by_source(told[2:], TODAY)] == [TODAY]
