@@ -71,34 +71,30 @@ WITH used AS (
 )
 
 SELECT
-  usage_date, platform, workspace_id, api_key_id, user_email, model, 'uncached_input_tokens' AS token_type, 'Tokens' AS unit,
-  uncached_input_tokens AS quantity, CAST(NULL AS NUMERIC) AS list_usd, FALSE AS is_money, cost_source
+  usage_date,
+  platform,
+  workspace_id,
+  api_key_id,
+  user_email,
+  CASE WHEN token_type != 'web_search' THEN model END AS model,
+  token_type,
+  CASE WHEN token_type = 'web_search' THEN 'Requests' ELSE 'Tokens' END AS unit,
+  CASE token_type
+    WHEN 'uncached_input_tokens' THEN uncached_input_tokens
+    WHEN 'cache_read_input_tokens' THEN cache_read_tokens
+    WHEN 'cache_creation.ephemeral_5m_input_tokens' THEN cache_write_5m_tokens
+    WHEN 'cache_creation.ephemeral_1h_input_tokens' THEN cache_write_1h_tokens
+    WHEN 'output_tokens' THEN output_tokens
+    ELSE web_search_requests
+  END AS quantity,
+  CAST(NULL AS NUMERIC) AS list_usd,
+  FALSE AS is_money,
+  cost_source
 FROM used
-UNION ALL
-SELECT
-  usage_date, platform, workspace_id, api_key_id, user_email, model, 'cache_read_input_tokens' AS token_type, 'Tokens' AS unit,
-  cache_read_tokens AS quantity, CAST(NULL AS NUMERIC) AS list_usd, FALSE AS is_money, cost_source
-FROM used
-UNION ALL
-SELECT
-  usage_date, platform, workspace_id, api_key_id, user_email, model, 'cache_creation.ephemeral_5m_input_tokens' AS token_type,
-  'Tokens' AS unit, cache_write_5m_tokens AS quantity, CAST(NULL AS NUMERIC) AS list_usd, FALSE AS is_money, cost_source
-FROM used
-UNION ALL
-SELECT
-  usage_date, platform, workspace_id, api_key_id, user_email, model, 'cache_creation.ephemeral_1h_input_tokens' AS token_type,
-  'Tokens' AS unit, cache_write_1h_tokens AS quantity, CAST(NULL AS NUMERIC) AS list_usd, FALSE AS is_money, cost_source
-FROM used
-UNION ALL
-SELECT
-  usage_date, platform, workspace_id, api_key_id, user_email, model, 'output_tokens' AS token_type, 'Tokens' AS unit,
-  output_tokens AS quantity, CAST(NULL AS NUMERIC) AS list_usd, FALSE AS is_money, cost_source
-FROM used
-UNION ALL
-SELECT
-  usage_date, platform, workspace_id, api_key_id, user_email, CAST(NULL AS STRING) AS model, 'web_search' AS token_type, 'Requests' AS unit,
-  web_search_requests AS quantity, CAST(NULL AS NUMERIC) AS list_usd, FALSE AS is_money, cost_source
-FROM used
+CROSS JOIN UNNEST([
+  'uncached_input_tokens', 'cache_read_input_tokens', 'cache_creation.ephemeral_5m_input_tokens', 'cache_creation.ephemeral_1h_input_tokens',
+  'output_tokens', 'web_search'
+]) AS token_type
 UNION ALL
 SELECT
   r.usage_date,
