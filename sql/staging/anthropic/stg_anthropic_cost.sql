@@ -250,14 +250,14 @@ keyed AS (
         100000000 * above
         + DIV(
           CAST(
-            100000000 * (CAST(high AS NUMERIC) * CAST(weight AS NUMERIC) - CAST(above AS NUMERIC) * CAST(whole AS NUMERIC))
-            + CAST(low AS NUMERIC) * CAST(weight AS NUMERIC) AS NUMERIC
+            100000000 * (CAST(high AS NUMERIC) * weight - CAST(above AS NUMERIC) * whole)
+            + CAST(low AS NUMERIC) * weight AS NUMERIC
           ),
           CAST(whole AS NUMERIC)
         ) AS INT64
       )
     END AS nano_usd
-  FROM (SELECT *, DIV(CAST(high AS NUMERIC) * CAST(weight AS NUMERIC), CAST(whole AS NUMERIC)) AS above FROM shares) AS s
+  FROM (SELECT *, DIV(CAST(high AS NUMERIC) * weight, CAST(whole AS NUMERIC)) AS above FROM shares) AS s
 ),
 
 parts AS (
@@ -315,15 +315,15 @@ signed_in_cut AS (
       100000000 * above
       + DIV(
         CAST(
-          100000000 * (CAST(high AS NUMERIC) * CAST(weight AS NUMERIC) - CAST(above AS NUMERIC) * CAST(whole AS NUMERIC))
-          + CAST(low AS NUMERIC) * CAST(weight AS NUMERIC) AS NUMERIC
+          100000000 * (CAST(high AS NUMERIC) * weight - CAST(above AS NUMERIC) * whole)
+          + CAST(low AS NUMERIC) * weight AS NUMERIC
         ),
         CAST(whole AS NUMERIC)
       ) AS INT64
     ) AS nano_usd,
     ROW_NUMBER() OVER (PARTITION BY usage_date, line ORDER BY weight DESC, actor_email) AS place
   FROM (
-    SELECT *, DIV(CAST(high AS NUMERIC) * CAST(weight AS NUMERIC), CAST(whole AS NUMERIC)) AS above
+    SELECT *, DIV(CAST(high AS NUMERIC) * weight, CAST(whole AS NUMERIC)) AS above
     FROM (SELECT *, SUM(weight) OVER (PARTITION BY usage_date, line) AS whole FROM signed_in WHERE weight > 0) AS s
   ) AS s
 ),
