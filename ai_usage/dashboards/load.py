@@ -25,7 +25,18 @@ def default_root() -> Path:
 
 
 def load_dashboards(root: Path | None = None, keys: Sequence[str] | None = None) -> list[Dashboard]:
-    """Every dashboard under `root`, or the named ones in the given order."""
+    """Dashboards, read and checked.
+
+    Args:
+        root: the folder that holds one folder for each; that of the product by default.
+        keys: which ones; all by default.
+
+    Returns:
+        The named ones in the given order, else all by their `order` and key.
+
+    Raises:
+        SpecError: there is no such dashboard, or its first mistake: file, key and remedy.
+    """
     root = root or default_root()
     found = sorted(path.parent.name for path in root.glob("*/dashboard.yaml"))
     missing = [key for key in keys or () if key not in found]

@@ -81,9 +81,21 @@ class Loader:
     ) -> LoadReport:
         """Decode and publish every walk; failed ones are recorded and reported, the rest stands.
 
-        A changed contract or a broken batch records its days as failed and publishes nothing of that batch. An upload fills days that the
-        vendor has not given; with `replace` it also takes the place of the vendor's version, until the vendor says something new.
-        `again`: the walks are those of the versions that count, read by a newer rule; of each, by its path, only these days are published.
+        A changed contract or a broken batch records its days as failed and publishes nothing of that batch.
+
+        Args:
+            endpoint: whose walks they are.
+            walks: spooled answers and failed windows, in any order; taken one by one, so memory does not grow with them.
+            origin: `api` or `upload`. A file fills days that the vendor has not given.
+            replace: a file also takes the place of the vendor's version, until the vendor says something new.
+            again: the walks are those of the versions that count, read by a newer rule; {path of a walk: the UTC days of it that are published}.
+
+        Returns:
+            What was read and written, in days, rows, requests and USD, and the windows that failed; `LoadReport.error()` is one error for all of them.
+
+        Raises:
+            ContractError: a file takes away rows of a day that an earlier file holds.
+            WarehouseError: the warehouse cannot be read or written; nothing of that publication stands.
         """
         self._warehouse.ensure()
         report = LoadReport()

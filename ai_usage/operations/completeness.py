@@ -49,10 +49,21 @@ def to_be_held(settings: Settings) -> list[Endpoint]:
 
 
 def certificate(runtime: Runtime, first: date, last: date) -> list[Day]:
-    """Every endpoint and day of the range, by source, endpoint and day.
+    """Every endpoint and day of the range.
 
     Endpoints of a source that is on must hold every day, also those that nobody asked about yet; those that only some keys may read, the days
     since they were first read, except the last ones that the vendor may not have finished. Of a source that is off, what it was asked.
+
+    Args:
+        runtime: whose settings and warehouse.
+        first: the first UTC day.
+        last: the last one, inclusive.
+
+    Returns:
+        One `Day` for each, by source, endpoint and day; snapshots have no day and are not among them.
+
+    Raises:
+        WarehouseError: the warehouse did not answer.
     """
     runtime.warehouse.ensure()
     found = {
@@ -156,7 +167,15 @@ def in_runs(days: Iterable[date]) -> list[Window]:
 
 
 def plan(days: Sequence[Day], settings: Settings) -> list[str]:
-    """The commands that would close the gaps, oldest first; a sentence for each source that is off."""
+    """How to close the gaps.
+
+    Args:
+        days: as `certificate` gives them.
+        settings: which sources are on.
+
+    Returns:
+        Commands, oldest days first, each of at most `RANGE_DAYS` days; then a sentence for each source with gaps that is off.
+    """
     off = settings.off()
     gaps = [d for d in days if d.is_gap]
     commands = [f"ai-usage run --from {w.first} --to {w.last}" for w in in_runs(d.usage_date for d in gaps if d.source not in off)]

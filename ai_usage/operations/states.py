@@ -155,7 +155,15 @@ def states(runtime: Runtime, due: date | None = None, within: Window | None = No
 
 
 def by_source(found: Sequence[EndpointState], today: date) -> list[SourceState]:
-    """The sources in the order of their names, each by the worst of its endpoints; one that only refuses what may be missing is no failure."""
+    """Sources, each by the worst of its endpoints; one that only refuses what may be missing is no failure.
+
+    Args:
+        found: endpoints as `states` judges them.
+        today: the UTC day on which people read the sentences: days of another year are said with their year.
+
+    Returns:
+        In the order of `NAMES`, the sources of which there is an endpoint.
+    """
     sources = []
     for source in NAMES:
         mine = [e for e in found if e.source == source]

@@ -16,7 +16,19 @@ from ai_usage.warehouse import Warehouse, models
 
 
 def lost_rows(warehouse: Warehouse, endpoints: Sequence[Endpoint], window: Window) -> list[dict[str, Any]]:
-    """Current versions that have other rows than their fetch says: of these days, and of snapshots the latest."""
+    """Current versions that have other rows than their fetch says.
+
+    Args:
+        warehouse: where raw is held.
+        endpoints: whose versions; at least one.
+        window: UTC days, both inclusive; of a list the latest version is asked, whatever its day.
+
+    Returns:
+        At most 1,000 rows of source, endpoint, usage_date, expected_rows and found_rows, by day.
+
+    Raises:
+        WarehouseError: the warehouse did not answer.
+    """
 
     def names(of_days: bool) -> list[str]:
         return [f"{e.source}/{e.name}" for e in endpoints if bool(e.usage_date) is of_days] or [""]

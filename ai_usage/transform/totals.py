@@ -24,8 +24,20 @@ EVER = (date(1900, 1, 1), date(9999, 12, 31))
 
 
 def whole_ranges(warehouse: Warehouse, first: date, last: date) -> tuple[date, date]:
-    """The days whose facts a run of the days from `first` to `last` writes: with a range of claude.ai's spend report all its days, since one day more of
-    the API may decide which of the two reports counts for all of them. Ranges never overlap, so no second look is needed."""
+    """The days whose facts a run writes: with a range of claude.ai's spend report all its days, since one day more of the API may decide which of the two
+    reports counts for all of them. Ranges never overlap, so no second look is needed.
+
+    Args:
+        warehouse: where raw is held.
+        first: the first UTC day of the run.
+        last: the last one, inclusive.
+
+    Returns:
+        The first and the last day to write, both inclusive; never fewer days than given.
+
+    Raises:
+        WarehouseError: the warehouse did not answer.
+    """
     found = warehouse.select(
         "SELECT MIN(first_day) AS first_day, MAX(last_day) AS last_day FROM stg_claude_ai_ranges WHERE first_day <= @last AND last_day >= @first",
         {"first": first, "last": last},
