@@ -55,6 +55,13 @@ def read_card_sql(path: Path, shown: str) -> CardSql:
 
 
 def parse_card_sql(text: str, name: str, shown: str) -> CardSql:
+    view, columns, plain = _said(text, shown)
+    return CardSql(name=name, text=text.strip().rstrip(";").rstrip(), view=view, columns=tuple(columns), plain=dict(plain))
+
+
+@remembered(__file__)
+def _said(text: str, shown: str) -> tuple[str, list[str], list[list[str]]]:
+    """The view that a card reads, its columns, and those that it hands through: 80 cards are parsed for each report and each run. `SpecError` otherwise."""
     try:
         statements = [s for s in sqlglot.parse(text, read="bigquery") if s is not None]
     except sqlglot.errors.ParseError as error:
@@ -75,13 +82,7 @@ def parse_card_sql(text: str, name: str, shown: str) -> CardSql:
         raise SpecError(f"{shown}: a card reads exactly one mart view (vw_…); join inside a mart view instead.")
     if select.is_star:
         raise SpecError(f"{shown}: name the columns; `SELECT *` would embed columns nobody chose.")
-    return CardSql(
-        name=name,
-        text=text.strip().rstrip(";").rstrip(),
-        view=tables[0].name,
-        columns=_output_names(select, shown),
-        plain=_plain_columns(select),
-    )
+    return tables[0].name, list(_output_names(select, shown)), [list(pair) for pair in _plain_columns(select).items()]
 
 
 def _output_names(select: exp.Select, shown: str) -> tuple[str, ...]:

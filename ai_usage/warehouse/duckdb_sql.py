@@ -79,11 +79,10 @@ def reads_views(sql: str) -> bool:
 
 
 def empty_tables(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
-    """The stored tables that hold no row in this transaction; none where the file's views are not those of this version, or somebody took one away."""
-    made = con.execute("SELECT comment FROM duckdb_tables() WHERE table_name = 'raw_fetches'").fetchone()
-    if not made or made[0] != models.fingerprint():
-        return frozenset()
-    if _views() - {name for (name,) in con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}:
+    """The stored tables that hold no row in this transaction. Not one is named where the file's views are not all of this version: a view that somebody
+    replaced is asked as it stands."""
+    made = con.execute("SELECT view_name FROM duckdb_views() WHERE comment = ?", [models.fingerprint()]).fetchall()
+    if _views() - {name for (name,) in made}:
         return frozenset()
     stored = [t.name for t in tables.ALL if not t.view]
     filled = con.execute(" UNION ALL ".join(f"(SELECT '{name}' FROM \"{name}\" LIMIT 1)" for name in stored)).fetchall()

@@ -187,6 +187,16 @@ def test_the_file_is_asked_again_after_whatever_may_have_filled_a_table(new_desk
     assert kept.empty is None
 
 
+def test_a_view_that_somebody_replaced_is_asked_as_it_stands_until_it_is_deployed_anew(new_desk: Callable[[], Desk]) -> None:
+    desk = new_desk()
+    (name, *_) = sorted(emptiness.empty_models(frozenset({"raw_sheet_adjustments"})) & {t.name for t in tables.MARTS})
+    with desk.warehouse._open() as con:
+        con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT 1 AS n FROM range(7)")
+    assert desk.one(f"SELECT COUNT(*) AS n FROM {name}") == 7
+    desk.warehouse.create_view(tables.BY_NAME[name])
+    assert desk.one(f"SELECT COUNT(*) AS n FROM {name}") == 0
+
+
 @pytest.mark.parametrize("staged", [Decimal("5"), None])
 def test_a_proof_fails_where_one_side_alone_has_rows(new_desk: Callable[[], Desk], staged: Decimal | None) -> None:
     """5 USD of staging and a fact that holds none; a fact of 5 USD where no vendor told anything."""
