@@ -178,7 +178,7 @@ def _mail(to: Destination, plugin: Any, message: Message) -> str | None:
     """One e-mail to all recipients of the address, as text and HTML; connection, security and login are those of apprise's URL."""
     name, sender = plugin.from_addr
     mail = EmailMessage()
-    mail["Subject"] = outside.line(message.subject)
+    mail["Subject"] = outside.header(message.subject)
     mail["From"] = formataddr((name or "AI Usage Analytics", sender))
     mail["To"] = ", ".join(formataddr((who or "", address)) for who, address in plugin.targets)
     if plugin.cc:

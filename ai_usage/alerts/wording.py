@@ -18,7 +18,7 @@ import jinja2
 from ai_usage.alerts.conditions import Cause
 from ai_usage.alerts.config import Alert, Config
 from ai_usage.alerts.plan import Due
-from ai_usage.guards.outside import chat, line
+from ai_usage.guards.outside import chat, line, unlinked
 
 CENT = Decimal("0.01")
 AT_MOST = 12  # causes that one message spells out; the others are counted
@@ -132,13 +132,18 @@ def _shown(alert: Alert, item: Due, base_url: str | None) -> dict[str, Any]:
     is_over = item.told == "resolved"
     since = f"since {day(event.since)}" if event.since else ""
     return {
-        "told": TOLD[item.told], "kind": "resolved" if is_over else event.severity, "title": alert.title, "subject": line(event.subject),
-        "headline": line(event.headline), "figure": None if event.figure is None else quantity(event.figure, event.unit), "usual": quantity(event.usual, event.unit),
+        "told": TOLD[item.told], "kind": "resolved" if is_over else event.severity, "title": alert.title, "subject": _told(event.subject),
+        "headline": _told(event.headline), "figure": None if event.figure is None else quantity(event.figure, event.unit), "usual": quantity(event.usual, event.unit),
         "usual_label": {"budget": "Budget", "invoice_difference": "Expected"}.get(alert.name, "Allowed" if event.unit in ("share", "hours") else "Usual"),
-        "reason": None if is_over or event.likely_reason is None else line(event.likely_reason),
-        "movers": [] if is_over else [line(mover) for mover in (event.moved_by or "").split("\n") if mover],
+        "reason": None if is_over or event.likely_reason is None else _told(event.likely_reason),
+        "movers": [] if is_over else [_told(mover) for mover in (event.moved_by or "").split("\n") if mover],
         "since": since, "link": _url(base_url, alert.dashboard), "is_over": is_over,
     }  # fmt: skip
+
+
+def _told(text: str) -> str:
+    """One line in which nothing is a link: what the log keeps may be of before that was so."""
+    return unlinked(line(text))
 
 
 def _counted(config: Config, items: Sequence[Due]) -> str:

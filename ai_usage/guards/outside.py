@@ -20,7 +20,9 @@ _UNSEEN_BUT_BREAKS = re.compile(f"(?![\t\n]|\r\n)[{_STEERING}]")
 _CHAT = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "`": "'", "*": "∗", "~": "∼", "|": "¦", "\\": "∖", "&": "＆"})
 # What Excel, LibreOffice and Google Sheets take for a formula, blanks before it or not; the wide forms where input is Japanese or Chinese.
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
-_EDGES = re.compile(r"(?<!\w)[@_#]|_(?!\w)|://")
+_EDGES = re.compile(r"(?<!\w)[@_#]|_(?!\w)")
+# Of these mail programs, chats and Markdown make links by themselves; of the second one Windows even sends the reader's login.
+_LINKS = re.compile(r"://|\\\\|(?<![^\W_])www\.", re.IGNORECASE)
 
 
 def line(text: str) -> str:
@@ -36,12 +38,22 @@ def terminal(text: str) -> str:
 def chat(text: str) -> str:
     """For Slack, Discord, Teams and the like. Each has its own way to escape and none has all, so what makes links, mentions, styles or headings becomes a
     letter that looks alike; addresses and names with _ inside stay."""
-    return _EDGES.sub(lambda m: {"@": "＠", "_": "＿", "#": "＃"}.get(m[0], ":⁄⁄"), line(text).translate(_CHAT))
+    return _EDGES.sub(lambda m: {"@": "＠", "_": "＿", "#": "＃"}[m[0]], unlinked(line(text)).translate(_CHAT))
+
+
+def unlinked(text: str) -> str:
+    """For mail, whose programs make links of what looks like an address: it becomes what looks alike."""
+    return _LINKS.sub(lambda m: {":": ":⁄⁄", "\\": "∖∖"}.get(m[0][0], f"{m[0][:3]}․"), text)
+
+
+def header(text: str) -> str:
+    """For a header of a mail. Encoded words (`=?utf-8?q?…?=`) are decoded by whoever shows it, and may hold what `line` took away: there are none."""
+    return line(text).replace("=?", "= ?")
 
 
 def markdown_cell(text: str) -> str:
     """For a cell of a Markdown table, as Dagster's pages show it: one line, and nothing in it is Markdown or HTML."""
-    return re.sub(r"([\\`*_\[\]<>|~!&])", r"\\\1", line(text))
+    return re.sub(r"([\\`*_\[\]<>|~!&])", r"\\\1", unlinked(line(text)))
 
 
 def json_line(text: str) -> str:

@@ -7,6 +7,8 @@ import json
 import logging
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 
 import pytest
 from rich.table import Table
@@ -53,6 +55,8 @@ def test_a_terminal_gets_no_sequence_and_keeps_its_lines() -> None:
         ("@everyone *b* _i_ ~s~ `c` \\*", "＠everyone ∗b∗ ＿i＿ ∼s∼ 'c' ∖∗"),
         ("# Head\n**Resolved: all is well**", "＃ Head ∗∗Resolved: all is well∗∗"),
         ("R&amp;D", "R＆amp;D"),
+        ("WWW.x.example and awww.x \\\\x.example\\share", "WWW․x.example and awww.x ∖∖x.example∖share"),
+        ("https:\u2060//x.example hxxps:/\u00ad/y", "https:⁄⁄x.example hxxps:⁄⁄y"),
     ],
 )
 def test_a_chat_gets_no_link_mention_style_or_line(text: str, expected: str) -> None:
@@ -61,7 +65,8 @@ def test_a_chat_gets_no_link_mention_style_or_line(text: str, expected: str) -> 
 
 def test_a_markdown_cell_is_text() -> None:
     said = outside.markdown_cell("a|b\nc ![x](http://t.example/p) <img> *b* `c` \\")
-    assert said == r"a\|b c \!\[x\](http://t.example/p) \<img\> \*b\* \`c\` " + "\\\\"
+    assert said == r"a\|b c \!\[x\](http:⁄⁄t.example/p) \<img\> \*b\* \`c\` " + "\\\\"
+    assert outside.markdown_cell("www.x.example") == "www․x.example", "Dagster's viewer links bare addresses too"
     sample = check("c", False, expected=0, actual=1, remedy="r", sample=[{"name": "x|\n| y | <b>"}]).metadata["sample"].value
     assert sample.splitlines() == ["| name |", "|---|", r"| x\| \| y \| \<b\> |"]
 
@@ -108,10 +113,36 @@ def test_a_name_in_an_alert_forges_no_line_link_or_header() -> None:
     items = plan.due(config, events, plan.current_events(config, found, now + timedelta(0), words), "finance 1", now)
     said = wording.message(config, items, "https://report.example/r.html", now)
     seen, chat = (
-        "Eng Bcc: v@example.com **Resolved** <!here> [x](https://x.example) @all[2J",
+        "Eng Bcc: v@example.com **Resolved** <!here> [x](https:⁄⁄x.example) @all[2J",
         "Eng Bcc: v@example.com ∗∗Resolved∗∗ ‹!here› (x)(https:⁄⁄x.example) ＠all(2J",
     )
     assert said.subject.endswith(f": {seen}")
     assert f"\n{seen} has spent 500 %" in said.text and f"\n  - {seen}: $3.00\n" in said.text
     assert f"\n{chat} has spent 500 %" in said.markdown and f"\n*Moved by:* {chat}: $3.00\n" in said.markdown
     assert said.markdown.count("](") == 1 and "[Look at it](https://report.example/r.html#" in said.markdown
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("=?utf-8?b?4oCuZ25w?=", "= ?utf-8?b?4oCuZ25w?="),  # a mark that turns the direction of writing
+        ("=?utf-8?Q?a=0D=0ABcc:_v@example.com?=", "= ?utf-8?Q?a=0D=0ABcc:_v@example.com?="),
+        ("=?us-ascii?q?=1b]0;owned=07?=", "= ?us-ascii?q?=1b]0;owned=07?="),
+        ("=\u200b?utf-8?q?=E2=80=AE?=", "= ?utf-8?q?=E2=80=AE?="),
+        ("a=b ? Zoë", "a=b ? Zoë"),
+    ],
+)
+def test_a_header_holds_no_encoded_word_of_others(name: str, shown: str) -> None:
+    """Python's own mail module decodes it when the header is set, and so does every mail program."""
+    mail = EmailMessage()
+    mail["Subject"] = outside.header(name)
+    read = message_from_bytes(mail.as_bytes(), policy=policy.default)
+    assert read["Subject"] == shown and read["Bcc"] is None
+
+
+def test_mail_makes_no_link_of_a_name() -> None:
+    given = "Look at HTTPS://x.example, \\\\x.example\\share, www.x.example; ana.b@example.com uses gpt-4.1 at 5 c/h: C:\\x"
+    assert (
+        outside.unlinked(given)
+        == "Look at HTTPS:⁄⁄x.example, ∖∖x.example\\share, www․x.example; ana.b@example.com uses gpt-4.1 at 5 c/h: C:\\x"
+    )
