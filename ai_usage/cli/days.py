@@ -18,7 +18,8 @@ def utc_day(value: datetime | None, default: date) -> date:
 def check_days(first: date, last: date, settings: Settings, yesterday: date) -> None:
     if settings.start_date > yesterday:
         raise SettingsError(
-            f"AI_USAGE_START_DATE={settings.start_date} is a day that has not ended in UTC; set it to {yesterday} or earlier, or run when it has ended."
+            f"AI_USAGE_START_DATE={settings.start_date} is a day that has not ended in UTC; set it to {yesterday} or earlier, run when it has "
+            f"ended, or set this machine's clock, which says that {yesterday} was yesterday."
         )
     if first > last:
         raise SettingsError(f"--from {first} lies after --to {last}; exchange them.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _PIECE = 1_000_000
+_LONG, _TOGETHER, _DIGITS = 1000, 10, 40  # a text of a thousandth of the longest is long; together long ones may have ten times the longest
 # Possessive, so that a long text costs no memory for ways back.
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _ALIKE = bytes.maketrans(b"{}", b"[]")
@@ -23,7 +24,7 @@ _NO_LEVEL = bytes(set(range(256)) - set(b'[]{}"'))
 class Bounds:
     """The most that is taken; `docs/settings.md` says what each is. With these defaults a process stays below 500 MB whatever is answered."""
 
-    mb: int = 64
+    mb: int = 48
     seconds: float = 120.0
     pages: int = 10_000
     depth: int = 64
@@ -65,14 +66,32 @@ def read(raw: Any, bounds: Bounds) -> bytes:
     return b"".join(found)
 
 
+def _check_texts(body: bytes, bounds: Bounds) -> None:
+    """Each text, all long ones together (reading a text copies it ten times), and numbers, which have forty digits at most where they mean something."""
+    long, together = max(bounds.text // _LONG, _DIGITS), 0
+    for found in _TEXT.finditer(body):
+        size = found.end() - found.start() - 2
+        if size > bounds.text:
+            raise BoundError("holds a text of more bytes", "TEXT", bounds.text)
+        if size >= long:
+            together += size
+    if together > _TOGETHER * bounds.text:
+        raise BoundError("holds long texts of more bytes together", "TEXT", _TOGETHER * bounds.text)
+    number = re.compile(
+        rb"(?<![0-9])[0-9]{%d}" % (long + 1)
+    )  # from its first digit alone: from each, a page of long numbers would take hours
+    if number.search(body) and number.search(_TEXT.sub(b"", body)):
+        raise BoundError("holds a number of more digits", "TEXT", long)
+
+
 def check(body: bytes, bounds: Bounds) -> None:
     """Refuse JSON that a reader would need too much memory or too many levels for, before it is read. What is no JSON passes: its reader says so."""
     if body.lstrip()[:1] not in (b"{", b"["):
         return
     if body.count(b'"') > 4 * bounds.values:
         raise BoundError("has more values", "VALUES", bounds.values)
-    if len(body) > bounds.text and any(len(m[0]) - 2 > bounds.text for m in _TEXT.finditer(body)):
-        raise BoundError("holds a text of more bytes", "TEXT", bounds.text)
+    if len(body) > bounds.text:
+        _check_texts(body, bounds)
     if body.count(b",") >= bounds.values and _TEXT.sub(b"", body).count(b",") >= bounds.values:
         raise BoundError("has more values", "VALUES", bounds.values)
     levels = body.translate(_ALIKE, _NO_LEVEL).replace(b'""', b"")

@@ -105,7 +105,11 @@ class Common(BaseSettings):
     )
     http_max_depth: int = Field(Bounds.depth, ge=8, description="Most levels of nesting in an answer.")
     http_max_values: int = Field(Bounds.values, ge=1000, description="Most values in an answer; they cost memory beside its bytes.")
-    http_max_text: int = Field(Bounds.text, ge=1000, description="Longest text in an answer, in bytes.")
+    http_max_text: int = Field(
+        Bounds.text,
+        ge=1000,
+        description="Longest text in an answer, in bytes. Texts longer than a thousandth of it may have ten times as many together, numbers a thousandth as many digits.",
+    )
     serving_url: SecretStr | None = Field(
         None,
         description="Where each run and `ai-usage metabase publish` write the serving copy: the same form, with a user who may create tables.",

@@ -11,14 +11,16 @@ Law: JSON numbers go through double (exact to 15 significant digits, which is wh
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -26,7 +28,7 @@ import pyarrow as pa
 from ai_usage.sources import record_sql as sql
 from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.errors import ContractError
-from ai_usage.sources.halves import mended
+from ai_usage.sources.halves import mend_file
 from ai_usage.sources.redaction import ADDRESS
 from ai_usage.sources.spool import Spooled
 
@@ -55,14 +57,38 @@ class Day:
         return self.records - self.rejected
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _within_memory(ask: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """A method whose memory has a bound: beyond it DuckDB gives up, and that is a sentence."""
+
+    @functools.wraps(ask)
+    def asked(self: Any, /, *given: P.args, **named: P.kwargs) -> R:
+        try:
+            return ask(self, *given, **named)
+        except duckdb.OutOfMemoryException:
+            what = f"{self._endpoint.source} {self._endpoint.name}" if self._endpoint else "what came"
+            raise ContractError(
+                f"{what}: the records of one window need more memory than {self._memory_limit} to be read; nothing was stored, so run fewer days at once, or "
+                "report it to the vendor."
+            ) from None
+
+    return asked
+
+
 class Decoder:
     """Decodes one batch of walks of one endpoint at a time; `close()` frees its memory.
 
     Use: `days = decoder.load(spooled)`, then `decoder.rows(...)` and `decoder.rejects(...)` for the days that are new.
     """
 
-    def __init__(self, memory_limit: str = "1GB") -> None:
-        self._con = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": memory_limit})
+    def __init__(self, memory_limit: str = "400MB") -> None:
+        # Where DuckDB may put what does not fit; its own choice is the working directory.
+        place = Path(tempfile.gettempdir()) / f"ai-usage-{uuid.uuid4().hex[:12]}"
+        self._memory_limit = memory_limit
+        self._con = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": memory_limit, "temp_directory": str(place)})
         self._con.execute("SET TimeZone = 'UTC'")
         self._endpoint: Endpoint | None = None
         self._filled = False
@@ -93,6 +119,7 @@ class Decoder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @_within_memory
     def load(self, walks: Sequence[Spooled]) -> list[Day]:
         """Read the walks, all of one endpoint; returns every day of every window, in order.
 
@@ -135,6 +162,7 @@ class Decoder:
         asked = "SELECT DISTINCT unnest(regexp_extract_all(__json, ?)) FROM lines WHERE contains(__json, '@')"
         return [found for (found,) in self._con.execute(asked, [ADDRESS]).fetchall()]
 
+    @_within_memory
     def rows(self, fetches: Mapping[tuple[str, date], str], fetched_at: datetime) -> pa.Table:
         """Arrow rows in the raw table's schema, of the days named by (spool path, day) -> fetch_id."""
         assert self._endpoint is not None
@@ -172,6 +200,7 @@ class Decoder:
         asked = "SELECT rowid + 1, __json FROM lines WHERE rowid + 1 IN (SELECT unnest(?))"
         return dict(self._con.execute(asked, [list(numbers)]).fetchall())
 
+    @_within_memory
     def rejects(self, fetches: Mapping[tuple[str, date], str], fetched_at: datetime) -> pa.Table:
         """One Arrow row for each broken rule of each record, whether the record counts all the same or not, in the schema of `raw_rejects`."""
         from ai_usage.tables.raw import raw_rejects
@@ -226,7 +255,7 @@ class Decoder:
         except duckdb.InvalidInputException:
             self._mended = tempfile.TemporaryDirectory(prefix="ai-usage-")
             try:
-                self._fill_lines(walks, [_mend(w.path, Path(self._mended.name) / f"{n}.ndjson.zst") for n, w in enumerate(walks)])
+                self._fill_lines(walks, [mend_file(w.path, Path(self._mended.name) / f"{n}.ndjson.zst") for n, w in enumerate(walks)])
             except duckdb.InvalidInputException as error:
                 days = f"{walks[0].window.first} to {walks[-1].window.last}"
                 raise ContractError(
@@ -253,7 +282,11 @@ class Decoder:
         sent: dict[int, set[str]] = {number: set() for number in range(len(walks))}
         self._twice = set()
         paths = [sql.json_path(parent) if parent else "$" for parent in objects]
-        for number, shape in self._con.execute("SELECT DISTINCT __walk, json_keys(__json, ?) FROM lines", [paths]).fetchall():
+        asked = self._con.execute("SELECT DISTINCT __walk, json_keys(__json, ?) FROM lines", [paths])
+        while row := asked.fetchone():
+            if len(seen) > 2 * (len(known) + len(objects) + _NEW_FIELDS):
+                _check_new_fields(endpoint, seen.keys() - known - set(objects))  # now: each costs memory, and there may be millions
+            number, shape = row
             for parent, keys in zip(objects, shape, strict=True):
                 for key in keys or ():
                     name = f"{parent}.{key}" if parent else key
@@ -269,11 +302,7 @@ class Decoder:
         known |= {name for name in seen if endpoint.documents(name.split("."))}
         seen |= twins | self._strangers_inside(endpoint)
         self.unknown_fields = tuple(sorted(seen.keys() - known - containers))
-        if len(self.unknown_fields) > _NEW_FIELDS:
-            raise ContractError(
-                f"{endpoint.source} {endpoint.name}: the records have {len(self.unknown_fields):,} fields that are not declared, such as "
-                f"{self.unknown_fields[0][:40]!r}, and at most {_NEW_FIELDS} are kept; nothing was stored, so report it to the vendor."
-            )
+        _check_new_fields(endpoint, self.unknown_fields)
         self._pointers = seen
         self.absent_fields = tuple(sorted({f.path for f in endpoint.fields} - seen.keys()))
         for number, walk in enumerate(walks):
@@ -351,13 +380,13 @@ class Decoder:
         )
 
 
-def _mend(path: Path, copy: Path) -> Path:
-    """A copy of a spool file in which what is not Unicode is U+FFFD: bytes that are not UTF-8, and halves of a surrogate pair."""
-    with pa.OSFile(str(path), "rb") as raw, pa.CompressedInputStream(raw, "zstd") as stream:
-        text = stream.read().decode("utf-8", errors="replace").encode()
-    with pa.OSFile(str(copy), "wb") as out, pa.CompressedOutputStream(out, "zstd") as stream:
-        stream.write(mended(text))
-    return copy
+def _check_new_fields(endpoint: Endpoint, names: Collection[str]) -> None:
+    new = [name for name in names if not endpoint.documents(name.split("."))]
+    if len(new) > _NEW_FIELDS:
+        raise ContractError(
+            f"{endpoint.source} {endpoint.name}: the records have {len(new):,} fields that are not declared, such as {min(new)[:40]!r}, and at most "
+            f"{_NEW_FIELDS} are kept; nothing was stored, so report it to the vendor."
+        )
 
 
 def _parents(path: str) -> list[str]:
@@ -387,11 +416,3 @@ def _by_walk(days: Sequence[date]) -> str:
 
 def _empty_day(walk: Spooled, day: date, endpoint: Endpoint) -> Day:
     return Day(day, walk, 0, 0, "", None if endpoint.vendor_total is None else Decimal(0))
-
-
-def pretty(payload: str) -> str:
-    """A record's payload, indented for people; returns it unchanged when it is not JSON."""
-    try:
-        return json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
-    except ValueError:
-        return payload

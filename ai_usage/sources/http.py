@@ -7,6 +7,7 @@ stream in pieces of 1 MB: `requests`' own `.content` reads 10 KB at a time and c
 
 from __future__ import annotations
 
+import http.client
 import logging
 import re
 import threading
@@ -259,7 +260,15 @@ class HttpClient:
             ) from None
         except google.auth.exceptions.TransportError as error:
             raise TransientError(f"{where}: no token could be fetched, {self._safe(_cause(error))}.") from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            http.client.HTTPException,
+            OSError,
+            ValueError,
+            OverflowError,
+        ) as error:
+            # The last two: Python reads a chunk of -5 bytes, and who knows which other line of a head.
             most = self._bounds.seconds
             if time.monotonic() - begun >= most:
                 raise TransientError(

@@ -28,8 +28,10 @@ from typing import Any
 import pyarrow as pa
 
 from ai_usage.sources.endpoint import Endpoint, Window
+from ai_usage.sources.errors import ContractError
 
 RECORDS, PAGES = ".ndjson.zst", ".pages.jsonl"
+LONGEST_RECORD = 1_000_000
 _DIGITS = 24
 _ERASED = "@forgotten.invalid"
 
@@ -75,14 +77,23 @@ class SpoolWriter:
         self._rows: list[int] = []
 
     def page(self, records: Sequence[bytes | memoryview], *, request: Any, envelope: Any, body: bytes) -> None:
-        """Append one page. Line breaks inside a record, which JSON allows between tokens only, become spaces."""
+        """Append one page. Line breaks inside a record, which JSON allows between tokens only, become spaces.
+
+        Raises `ContractError` for a record of more bytes than `LONGEST_RECORD`: reading one takes sixty times its length.
+        """
+        longest = max(map(len, records), default=0)
+        if longest > LONGEST_RECORD:
+            raise ContractError(
+                f"{self._endpoint.source} {self._endpoint.name}: a record has {longest:,} bytes, and at most {LONGEST_RECORD:,} are read; nothing was stored, so "
+                "shorten it, or report it to the vendor."
+            )
         joined = b"\n".join(records)
         if joined.count(b"\n") != max(0, len(records) - 1) or b"\r" in joined:
             joined = b"\n".join(bytes(r).replace(b"\n", b" ").replace(b"\r", b" ") for r in records)
         if records:
             self._out.write(joined)
             self._out.write(b"\n")
-            self._largest = max(self._largest, max(map(len, records)))
+            self._largest = max(self._largest, longest)
         self.records += len(records)
         self.pages += 1
         self._size += len(joined)

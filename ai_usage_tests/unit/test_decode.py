@@ -373,6 +373,22 @@ def test_records_of_thousands_of_fields_are_a_changed_contract(decode) -> None:
     assert len(json.loads(decode(EVENTS, [event(DAY, **new)]).rows[0]["extra"])) == 500
 
 
+def test_new_fields_are_counted_while_they_come(decode) -> None:
+    """Three records of 3,000 new fields each: the first is enough, so that millions are never held at once."""
+    with pytest.raises(ContractError, match=r"have 3,000 fields that are not declared"):
+        decode(EVENTS, [event(DAY, **{f"f{r}_{n}": n for n in range(3_000)}) for r in range(3)])
+
+
+def test_what_needs_too_much_memory_is_one_sentence_and_fills_no_working_directory(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "spool").mkdir()
+    walk = spooled(tmp_path / "spool", EVENTS, DAY, None, [event(DAY, model=str(n) * 2_000) for n in range(1_500)])
+    with Decoder("10MB") as decoder, pytest.raises(ContractError, match=r"need more memory than 10MB to be read; nothing was stored"):
+        decoder.load([walk])
+        decoder.rows({(str(walk.path), DAY): "f"}, datetime.now(UTC))
+    assert [p.name for p in tmp_path.iterdir()] == ["spool"]
+
+
 def test_an_object_that_became_something_else_is_not_lost(decode) -> None:
     """tokenUsage as text: the record is rejected or the text is kept, but it does not vanish."""
     found = decode(EVENTS, [event(DAY, tokenUsage="126 in, 450 out")])

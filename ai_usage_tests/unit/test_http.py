@@ -457,6 +457,52 @@ def test_json_that_costs_too_much_is_refused_before_it_is_read(body: bytes, sett
         bounds_module.check(body, LITTLE)
 
 
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        (b",".join([b'"' + b"a" * 100 + b'"'] * 10_000), False),
+        (b",".join([b'"' + b"a" * 100 + b'"'] * 10_001), True),
+        (b",".join([b'"' + b"a" * 99 + b'"'] * 20_000), False),
+        (b"9" * 100 + b" " * 100_000, False),
+        (b"-" + b"9" * 101 + b"e5" + b" " * 100_000, True),
+        (b"1e" + b"9" * 101 + b" " * 100_000, True),
+        (b'"' + b"9" * 101 + b'"' + b" " * 100_000, False),
+    ],
+)
+def test_long_texts_and_numbers_have_bounds_of_their_own(body: bytes, refused: bool) -> None:
+    """With texts of 100,000 bytes at most: those of 100 bytes and more together 1,000,000, and numbers of 100 digits."""
+    limits = Bounds(text=100_000)
+    if refused:
+        with pytest.raises(BoundError, match=r"than (1,000,000|100), the most that AI_USAGE_HTTP_MAX_TEXT allows"):
+            bounds_module.check(b"[" + body + b"]", limits)
+    else:
+        bounds_module.check(b"[" + body + b"]", limits)
+
+
+def test_a_page_of_long_numbers_is_judged_in_no_time() -> None:
+    """4 MB of numbers of 999 digits: a search that begins anew at each digit takes a minute."""
+    began = real_time.process_time()
+    bounds_module.check(b"[" + b",".join([b"9" * 999] * 4_000) + b"]", Bounds())
+    assert real_time.process_time() - began < 5
+
+
+def test_a_chunk_of_minus_five_bytes_is_a_broken_connection() -> None:
+    """Python's own client reads the length with its sign, and then raises a ValueError that no library catches."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            to, _ = server.accept()
+            with to:
+                to.recv(65536)
+                to.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nxx\r\n0\r\n\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        with pytest.raises(TransientError, match="the connection broke"):
+            HttpClient("Vendor", f"http://127.0.0.1:{server.getsockname()[1]}", tries=1).ask("GET", "/", text)
+        thread.join()
+
+
 def test_a_level_too_many_is_one_sentence(answers: Answers, clock: Clock, tmp_path) -> None:
     answers.give(b'{"data":[{"id":' + b"[" * 100_000 + b"]" * 100_000 + b'}],"has_more":false}')
     with pytest.raises(

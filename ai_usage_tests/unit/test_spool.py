@@ -18,7 +18,7 @@ from ai_usage.operations.erasure_files import rewrite_files
 from ai_usage.settings import Settings
 from ai_usage.sources.cursor.records import EVENTS, MEMBERS
 from ai_usage.sources.endpoint import Endpoint, Window
-from ai_usage.sources.errors import MovingSetError, PermanentError
+from ai_usage.sources.errors import ContractError, MovingSetError, PermanentError
 from ai_usage.sources.registry import ENDPOINTS, endpoint_of
 from ai_usage.sources.spool import SpoolWriter, clean, pages_of
 from ai_usage.sources.walk import Page, walk
@@ -180,3 +180,11 @@ def test_an_erasure_takes_the_person_out_of_a_record_and_leaves_what_the_vendor_
     assert [json.loads(line) for line in read(done.path)] == [
         record | {"actor": {"type": "user_actor", "email_address": "t@forgotten.invalid"}}
     ]
+
+
+def test_a_record_beyond_its_bound_is_no_record_and_nothing_appears(tmp_path: Path) -> None:
+    """From a vendor or from a file: one record of 60 MB would take 900 MB to read."""
+    with pytest.raises(ContractError, match=r"a record has 1,000,001 bytes, and at most 1,000,000 are read; nothing was stored"):
+        walk(tmp_path, EVENTS, DAY, pages([b"1" * 1_000_001]))
+    assert files(tmp_path) == []
+    assert walk(tmp_path, EVENTS, DAY, pages([b"1" * 1_000_000])).largest == 1_000_000
