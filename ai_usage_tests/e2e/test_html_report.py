@@ -20,7 +20,9 @@ import pytest
 from ai_usage.dashboards import Card, Checks, FilterValues, load_dashboards, meta_from_marts, write_report
 from ai_usage.dashboards.query import card_query, compared_period
 from ai_usage.transform import totals
+from ai_usage.warehouse import models
 from ai_usage_tests.browser import Opened, choose, chromium_page, csv_text, exact, read_csv
+from ai_usage_tests.fixtures.desk import put_rows_for_views
 from ai_usage_tests.proving import some
 from ai_usage_tests.unit.test_dashboards_data import (
     FORMULA_NAME,
@@ -48,7 +50,10 @@ def write(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
 
 @pytest.fixture(scope="module")
 def marts() -> duckdb.DuckDBPyConnection:
-    return build_marts()
+    """Rows for views: each figure of a page is asked of SQL, and planning the views below it is most of what an answer costs."""
+    made = build_marts()
+    put_rows_for_views(made, [model.table for model in models.views()])
+    return made
 
 
 @pytest.fixture(scope="module")

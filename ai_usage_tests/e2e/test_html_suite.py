@@ -26,8 +26,10 @@ from ai_usage.dashboards import FilterValues, load_dashboards, meta_from_marts, 
 from ai_usage.dashboards.html import TEMPLATES
 from ai_usage.dashboards.meta import Held
 from ai_usage.dashboards.query import card_query, compared_period
+from ai_usage.warehouse import models
 from ai_usage_tests.browser import Opened, choose, chromium_page, csv_text, exact, saved
 from ai_usage_tests.e2e.test_html_report import kpi, rows, same, write
+from ai_usage_tests.fixtures.desk import put_rows_for_views
 from ai_usage_tests.proving import some
 from ai_usage_tests.unit.test_dashboards_data import FORMULA_NAME, HOSTILE_NAME, LAST_DAY, build_marts, querier
 from ai_usage_tests.unit.test_dashboards_query import PERIOD_BEFORE
@@ -40,7 +42,10 @@ every_dashboard = pytest.mark.parametrize("key", list(DASHBOARDS))
 
 @pytest.fixture(scope="module")
 def marts() -> duckdb.DuckDBPyConnection:
-    return build_marts()
+    """Rows for views: each figure of a page is asked of SQL, and planning the views below it is most of what an answer costs."""
+    made = build_marts()
+    put_rows_for_views(made, [model.table for model in models.views()])
+    return made
 
 
 @pytest.fixture(scope="module")

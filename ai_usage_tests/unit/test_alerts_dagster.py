@@ -12,7 +12,6 @@ import pytest
 from ai_usage.alerts.plan import Event
 from ai_usage.defs.operations import alerts, jobs
 from ai_usage.runtime import Runtime
-from ai_usage.settings import Settings
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.fixtures.runs import small
 
@@ -24,8 +23,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def runtime(desk: Desk, **more: object) -> Runtime:
-    fields = {"data_dir": desk.folder, "duckdb_path": desk.path, "cursor_admin_api_key": "unused", **more}
-    return Runtime(Settings(_env_file=None, **fields))  # type: ignore[arg-type]
+    return desk.runtime(**{"cursor_admin_api_key": "unused", **more})
 
 
 def job(name: str, problem: str | None) -> dg.JobDefinition:

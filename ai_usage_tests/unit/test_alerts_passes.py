@@ -16,7 +16,6 @@ from ai_usage.alerts.conditions import Cause
 from ai_usage.errors import SettingsError
 from ai_usage.operations import copying
 from ai_usage.runtime import Runtime
-from ai_usage.settings import Settings
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.fixtures.mail import Mailbox, Webhook
 
@@ -39,11 +38,8 @@ def webhook() -> Iterator[Webhook]:
 
 def runtime(desk: Desk, *urls: str, **more: Any) -> Runtime:
     """Cursor is on; finance is told at every address."""
-    fields: dict[str, Any] = {
-        "data_dir": desk.folder, "duckdb_path": desk.path, "cursor_admin_api_key": "unused", "google_application_credentials": None,
-        "alert_urls": f"finance: {list(urls)}\nplatform: {list(urls)}" if urls else None, **more,
-    }  # fmt: skip
-    return Runtime(Settings(_env_file=None, **fields))
+    told = f"finance: {list(urls)}\nplatform: {list(urls)}" if urls else None
+    return desk.runtime(**{"cursor_admin_api_key": "unused", "google_application_credentials": None, "alert_urls": told, **more})
 
 
 def bad_state(desk: Desk) -> None:
