@@ -10,6 +10,7 @@ from ai_usage.tables.schema import Column, Personal, boolean, count, date, email
 from ai_usage.tables.shape import DEPARTMENT, PLATFORM, USER, USER_KIND, mart
 
 SEAT_STATES = ("used", "idle", "unheld", "unknown", "no_seat")
+SAVINGS = ("unheld", "idle", "duplicate")
 # What is counted and billed of a person's day on a platform, in a line of it or added up.
 USE_AND_COST: tuple[Column, ...] = (
     integer(
@@ -209,6 +210,32 @@ vw_seats = mart(
     key=("month", "platform", "user_email"),
     date_column="month",
 )
+vw_savings = mart(
+    "vw_savings",
+    "What could be saved, with its evidence: unheld and idle seats, and accounts of one person beyond the first. Nothing that needs an assumption.",
+    "one month that has passed, platform and person",
+    (
+        date("month", "First day of the month.", nullable=False),
+        PLATFORM,
+        string(
+            "department", "Department on the last day of the month with cost or use; '(no department)' when nobody said.", nullable=False
+        ),
+        *USER[:1],
+        string(
+            "saving",
+            "unheld: paid and held by nobody; idle: held and not used in the month; duplicate: accounts of one person beyond the first.",
+            nullable=False,
+            allowed=SAVINGS,
+        ),
+        usd("monthly_usd", "What it costs in the month.", nullable=False),
+        usd("yearly_usd", "The same for twelve months.", nullable=False),
+        string("evidence", "What shows it.", nullable=False),
+        string("what_to_do", "What somebody can do.", nullable=False),
+    ),
+    key=("month", "platform", "user_email"),
+    date_column="month",
+    do_not="add up over months: the same seat stands in each.",
+)
 vw_weekly_adoption = mart(
     "vw_weekly_adoption",
     "Who used which platform in which week. A row is one active person: people of a week and platform are added up.",
@@ -249,6 +276,7 @@ MARTS = (
     vw_platform_roi,
     vw_adoption,
     vw_seats,
+    vw_savings,
     vw_weekly_adoption,
     vw_team_coverage,
     vw_model_mix,

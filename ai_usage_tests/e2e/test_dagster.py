@@ -57,7 +57,7 @@ MARTS = {
     "sheet_issues", "vw_platform_roi", "vw_adoption", "vw_model_mix", "vw_budget_variance", "vw_forecast", "vw_reconciliation", "vw_unmapped",
     "vw_rejects", "vw_chargeback", "vw_check_results", "vw_certificate", "vw_cost_booked", "vw_month_close", "vw_adjustments", "vw_alerts", "vw_focus",
     "vw_cost_months", "vw_use_and_cost", "vw_weekly_adoption", "vw_team_coverage", "vw_seats", "vw_identity_issues", "vw_currency_conversions", "vw_days", "vw_sources",
-    "vw_budgets", "vw_change_drivers", "vw_headlines",
+    "vw_budgets", "vw_change_drivers", "vw_headlines", "vw_savings",
 }  # fmt: skip
 ANTHROPIC = ("raw_anthropic_", "raw_claude_code_", "raw_claude_enterprise_")  # other vendors, with tests of their own
 EXPORTS = {"raw_claude_ai_audit_log", "raw_claude_ai_spend"}

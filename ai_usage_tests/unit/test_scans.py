@@ -59,7 +59,12 @@ WHOLE = (
     }
     | {
         (name, "raw_cursor_usage"): MONTHS
-        for name in ("vw_seats", "vw_adoption", *(f"cost_allocation.{card}" for card in ("seats", "idle_seats", "duplicate_accounts")))
+        for name in (
+            "vw_seats",
+            "vw_adoption",
+            "vw_savings",
+            *(f"cost_allocation.{card}" for card in ("seats", "idle_seats", "duplicate_accounts", "savings")),
+        )
     }
     | {(name, "raw_claude_code_usage"): MONTHS for name in ("vw_unmapped", "data_trust.to_name")}
     | {(name, table): MONTHS for name in ("vw_unmapped", "data_trust.to_name") for table in ("agg_person_days", "fct_cost_daily")}

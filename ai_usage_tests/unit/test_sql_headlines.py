@@ -59,8 +59,9 @@ def test_a_month_as_it_goes(desk: Desk) -> None:
     assert said(desk) == "November 2026 ends near $350, $50 over budget; Eng and Sales are over their own."
     planned(desk, "349.60", 4)
     assert said(desk) == "November 2026 ends near $350, as its budget; Sales grew most since October."
-    planned(desk, "4350", 5)
-    assert said(desk) == "November 2026 ends near $350, $4,000 under budget."
+    planned(desk, "4350", 5, Eng="250")
+    assert said(desk) == "November 2026 ends near $350, $4,000 under budget; Eng is over its own."
+    planned(desk, "4350", 6)
 
     desk.lay("fct_cost_daily", cost(D(2026, 11, 5), "-1001500", None, cost_type="credit", source="sheet_adjustments"))
     assert said(desk) == "November 2026 ends near -$1,001,150, $1,005,500 under budget."

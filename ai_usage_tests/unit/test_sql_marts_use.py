@@ -163,6 +163,25 @@ def test_a_correction_of_a_closed_month_is_no_seat_of_the_month_that_books_it(de
     assert [tuple(r.values()) for r in lines] == [("Eng", None, 30), ("Eng", september, 0)], "the department is hers under either address"
 
 
+def test_what_to_save_is_unheld_idle_and_doubled_seats_of_months_that_have_passed(desk: Desk) -> None:
+    """October: 5 that nobody holds, Ana's 40 unused since September; Ben uses one of his two accounts, at 63 a seat. November still runs."""
+    seat = {"cost_type": "subscription", "attribution": "seat"}
+    end, started = D(2026, 10, 31), D(2026, 11, 1)
+    desk.lay("fct_cost_daily", cost(D(2026, 10, 1), "40", ANA, **seat), cost(D(2026, 10, 1), "126", BEN, **seat))
+    desk.lay("fct_cost_daily", cost(end, "5", None, cost_type="subscription"), cost(started, "7", None, cost_type="subscription"))
+    worked(desk, D(2026, 10, 9), BEN, requests=1)
+    worked(desk, D(2026, 9, 30), ANA, loc_added=1)
+    accounts = [{"user_id": name, "email": f"{name}@example.com", "is_active": False} for name in ("ana", "ben", "ben+x")]
+    desk.fetch("cursor", "daily-usage-data", end, "raw_cursor_usage", *accounts)
+    desk.tab("subscriptions", {"platform": "cursor", "plan": "Teams", "seats": 3, "price_usd": N(63), "valid_from": D(2026, 1, 1)})
+    shown = {(r["user_email"], r["saving"], r["monthly_usd"], r["yearly_usd"], r["evidence"]) for r in desk.ask("SELECT * FROM vw_savings")}
+    assert shown == {
+        ("(unattributed)", "unheld", 5, 60, "Paid, and no account holds it"),
+        (ANA, "idle", 40, 480, "Last used 2026-09-30"),
+        (BEN, "duplicate", 63, 756, "Holds 2 accounts: ben+x@example.com, ben@example.com"),
+    }
+
+
 def test_a_seat_on_a_platform_without_activity_is_not_called_idle(desk: Desk) -> None:
     desk.lay("fct_cost_daily", cost(DAY, "20", ANA, platform="copilot", cost_type="subscription", attribution="seat"))
     (row,) = desk.ask("SELECT seat_state, seat_usd, idle_usd, active_days FROM vw_adoption")

@@ -224,9 +224,9 @@ clauses AS (
       END
     ) AS outcome_text,
     CASE
-      WHEN NOT (o.end_usd > COALESCE(o.budget_usd, o.before_usd)) THEN ''
       WHEN v.departments IS NOT NULL AND o.budget_usd IS NOT NULL
         THEN CONCAT('; ', v.departments, CASE WHEN v.department_count = 1 THEN ' is over its own' ELSE ' are over their own' END)
+      WHEN NOT (o.end_usd > COALESCE(o.budget_usd, o.before_usd)) THEN ''
       WHEN g.departments IS NOT NULL AND o.before_usd IS NOT NULL THEN CONCAT('; ', g.departments, ' grew most since ', o.before_name)
       ELSE ''
     END AS cause_text,
