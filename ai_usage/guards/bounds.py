@@ -97,6 +97,8 @@ def check(body: bytes, bounds: Bounds) -> None:
     levels = body.translate(_ALIKE, _NO_LEVEL).replace(b'""', b"")
     if b'"' in levels or b'\\"' in body:  # some text holds brackets, or may: the way that costs eight times as much
         levels = _TEXT.sub(b"", body).translate(_ALIKE, _NO_LEVEL)
+    if b"[" * (bounds.depth + 1) in levels:  # without this, 60 MB of brackets take 20 s of CPU
+        raise BoundError("is nested in more levels", "DEPTH", bounds.depth)
     depth = 0
     while b"[]" in levels and depth <= bounds.depth:  # the innermost go, level by level
         levels = levels.replace(b"[]", b"")

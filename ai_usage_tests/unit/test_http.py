@@ -486,6 +486,14 @@ def test_a_page_of_long_numbers_is_judged_in_no_time() -> None:
     assert real_time.process_time() - began < 5
 
 
+def test_a_page_of_brackets_is_judged_in_no_time() -> None:
+    """48 MB, which level by level take 15 s of CPU."""
+    began = real_time.process_time()
+    with pytest.raises(BoundError, match="AI_USAGE_HTTP_MAX_DEPTH"):
+        bounds_module.check(b"[" * 24_000_000 + b"]" * 24_000_000, Bounds())
+    assert real_time.process_time() - began < 5
+
+
 def test_a_chunk_of_minus_five_bytes_is_a_broken_connection() -> None:
     """Python's own client reads the length with its sign, and then raises a ValueError that no library catches."""
     with socket.create_server(("127.0.0.1", 0)) as server:
