@@ -252,11 +252,11 @@ class Decoder:
         self._bounds = (_by_walk([w.window.first for w in walks]), _by_walk([w.window.last for w in walks]))
         try:
             self._fill_lines(walks, [w.path for w in walks])
-        except duckdb.InvalidInputException:
+        except (duckdb.InvalidInputException, UnicodeDecodeError):
             self._mended = tempfile.TemporaryDirectory(prefix="ai-usage-")
             try:
                 self._fill_lines(walks, [mend_file(w.path, Path(self._mended.name) / f"{n}.ndjson.zst") for n, w in enumerate(walks)])
-            except duckdb.InvalidInputException as error:
+            except (duckdb.InvalidInputException, UnicodeDecodeError) as error:
                 days = f"{walks[0].window.first} to {walks[-1].window.last}"
                 raise ContractError(
                     f"{walks[0].endpoint.source} {walks[0].endpoint.name} for {days}: a record is not JSON ({str(error).splitlines()[0][:200]}); "
@@ -340,7 +340,8 @@ class Decoder:
                 )
                 asked = f"SELECT coalesce(bool_or(__large), false) OR ({sql.has_booleans(endpoint)}) FROM parsed"
                 self.careful = bool(self._con.execute(asked).fetchall()[0][0])
-            except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException):
+            except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException, UnicodeDecodeError):
+                # The last one: DuckDB cuts what it quotes in its error in the middle of a letter.
                 self.careful = True
         if self.careful:
             self._fill(endpoint, sql.each_field(endpoint, "lines"))

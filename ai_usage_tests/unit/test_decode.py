@@ -373,6 +373,14 @@ def test_records_of_thousands_of_fields_are_a_changed_contract(decode) -> None:
     assert len(json.loads(decode(EVENTS, [event(DAY, **new)]).rows[0]["extra"])) == 500
 
 
+@pytest.mark.parametrize("field", ["tokenUsage", "chargedCents", "isChargeable"])
+def test_a_long_text_that_is_not_ascii_in_another_fields_place_costs_its_record_alone(decode, field: str) -> None:
+    """DuckDB quotes it in its error and cuts it in the middle of a letter, which Python's binding cannot decode: at one of two lengths."""
+    for before in ("", "a"):
+        found = decode(EVENTS, [event(DAY, cents=125), event(DAY, **{field: before + "é" * 120})])
+        assert Decimal("1.25") in {row["charged_usd"] for row in found.rows}
+
+
 def test_new_fields_are_counted_while_they_come(decode) -> None:
     """Three records of 3,000 new fields each: the first is enough, so that millions are never held at once."""
     with pytest.raises(ContractError, match=r"have 3,000 fields that are not declared"):
