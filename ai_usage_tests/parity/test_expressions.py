@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from ai_usage.remembered import unrecorded
-from ai_usage.warehouse import WarehouseError, dialect, models
+from ai_usage.warehouse import WarehouseError, dialect, duckdb_sql, models
 from ai_usage_tests.fixtures.desk import Desk
 from ai_usage_tests.parity.googlesql import GoogleSQLError
 from ai_usage_tests.parity.witness import Disagreement
@@ -105,12 +105,17 @@ def test_what_stays_different_is_written_down(both: Desk, expression: str) -> No
 # The witness can object ---------------------------------------------------------------------------------------------
 
 
+def forget_translations() -> None:
+    dialect.to_duckdb.cache_clear()
+    duckdb_sql.statement.cache_clear()
+
+
 @pytest.fixture
 def fresh_translation() -> Iterator[None]:
-    dialect.to_duckdb.cache_clear()
+    forget_translations()
     with unrecorded():
         yield
-    dialect.to_duckdb.cache_clear()
+    forget_translations()
 
 
 @pytest.mark.parametrize("repair", NEEDS)
@@ -122,7 +127,7 @@ def test_without_a_repair_the_witness_objects(both: Desk, repair: str, monkeypat
         monkeypatch.setattr(dialect, repair, lambda node: node)
     else:
         monkeypatch.setattr(dialect, "_REPAIRS", tuple(r for r in dialect._REPAIRS if r.__name__ != repair))
-    dialect.to_duckdb.cache_clear()
+    forget_translations()
     with pytest.raises((Disagreement, WarehouseError)):
         both.ask(NEEDS[repair])
 
