@@ -12,10 +12,9 @@ Law: JSON numbers go through double (exact to 15 significant digits, which is wh
 from __future__ import annotations
 
 import functools
-import json
 import tempfile
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -30,12 +29,8 @@ from ai_usage.sources.endpoint import Endpoint
 from ai_usage.sources.errors import ContractError
 from ai_usage.sources.halves import mend_file
 from ai_usage.sources.redaction import ADDRESS
+from ai_usage.sources.shape import Shape, shape_of
 from ai_usage.sources.spool import Spooled
-
-# A required field that no record has: from so many records on it is the contract that changed, not the records.
-_CONTRACT = 10
-# New fields are kept beside the declared ones, and each costs memory in every record.
-_NEW_FIELDS = 500
 
 
 @dataclass(frozen=True)
@@ -94,12 +89,19 @@ class Decoder:
         self._filled = False
         self._options = ""
         self._bounds = ("", "")
-        self._pointers: dict[str, str] = {}
-        self._twice: set[str] = set()  # fields that a record names more than once
+        self._shape = Shape()
         self._mended: tempfile.TemporaryDirectory[str] | None = None
-        self.unknown_fields: tuple[str, ...] = ()
-        self.absent_fields: tuple[str, ...] = ()
         self.careful = False
+
+    @property
+    def unknown_fields(self) -> tuple[str, ...]:
+        """Dotted paths that came and nobody declared."""
+        return self._shape.unknown
+
+    @property
+    def absent_fields(self) -> tuple[str, ...]:
+        """Declared ones that no record has."""
+        return self._shape.absent
 
     def close(self) -> None:
         self.clear()
@@ -134,7 +136,7 @@ class Decoder:
             return [_empty_day(walk, day, endpoint) for walk in walks for day in walk.window.days]
         self._filled = True
         self._read_lines(filled)
-        self._check_contract(endpoint, filled)
+        self._shape = shape_of(self._con, endpoint, filled)
         self._read_fields(endpoint, filled)
         found = {
             (number, day): rest
@@ -212,7 +214,7 @@ class Decoder:
         self._register(fetches)
         cases = ", ".join(
             f"CASE WHEN NOT {law.met} THEN {{'c': {sql.literal(law.path)}, 'v': {law.value}, 'r': {sql.literal(law.reason)}, 'm': {sql.literal(law.remedy)}}} END"
-            for law in sql.laws(endpoint, self._twice, each=True)
+            for law in sql.laws(endpoint, self._shape.twice, each=True)
         )
         number = endpoint.record_number or "__n - __first_n + 1"
         why = f"list_filter([{cases}], x -> x IS NOT NULL)"
@@ -273,65 +275,12 @@ class Decoder:
             f"CAST(file_index AS BIGINT) AS __walk FROM read_json_objects({self._options})"
         )
 
-    def _check_contract(self, endpoint: Endpoint, walks: Sequence[Spooled]) -> None:
-        """Which fields came, which are new, and that every walk has the required ones: a changed day fails alone and in a range alike."""
-        objects = sorted({parent for f in endpoint.fields for parent in _parents(f.path)})
-        known = {f.path for f in endpoint.fields}
-        seen: dict[str, str] = {}  # dotted path -> JSON pointer, which survives keys that hold dots
-        twins: dict[str, str] = {}  # a second key of the same dotted path, such as "a.b" beside {"a": {"b": ...}}, under its pointer
-        sent: dict[int, set[str]] = {number: set() for number in range(len(walks))}
-        self._twice = set()
-        paths = [sql.json_path(parent) if parent else "$" for parent in objects]
-        asked = self._con.execute("SELECT DISTINCT __walk, json_keys(__json, ?) FROM lines", [paths])
-        while row := asked.fetchone():
-            if len(seen) > 2 * (len(known) + len(objects) + _NEW_FIELDS):
-                _check_new_fields(endpoint, seen.keys() - known - set(objects))  # now: each costs memory, and there may be millions
-            number, shape = row
-            for parent, keys in zip(objects, shape, strict=True):
-                for key in keys or ():
-                    name = f"{parent}.{key}" if parent else key
-                    if name in known and name != endpoint.beside and keys.count(key) > 1:
-                        self._twice.add(name)
-                    pointer = _pointer(*(parent.split(".") if parent else ()), key)
-                    if not parent and pointer != _pointer(*name.split(".")) and (name in known or name.rpartition(".")[0] in objects):
-                        twins[pointer] = pointer
-                    else:
-                        seen[name] = pointer
-                        sent[number].add(name)
-        containers = {parent for parent in objects if parent}
-        known |= {name for name in seen if endpoint.documents(name.split("."))}
-        seen |= twins | self._strangers_inside(endpoint)
-        self.unknown_fields = tuple(sorted(seen.keys() - known - containers))
-        _check_new_fields(endpoint, self.unknown_fields)
-        self._pointers = seen
-        self.absent_fields = tuple(sorted({f.path for f in endpoint.fields} - seen.keys()))
-        for number, walk in enumerate(walks):
-            lost = [f.path for f in endpoint.fields if f.required and f.path not in sent[number]]
-            # One record that lacks a field is a bad record; many, or one with a field that nobody knows, are a changed contract.
-            if lost and (walk.records >= _CONTRACT or sent[number] - known - containers):
-                raise ContractError(
-                    f"{endpoint.source} {endpoint.name} for {walk.window.first} to {walk.window.last}: no record has the required "
-                    f"field {', '.join(map(repr, lost))} (fields sent: {', '.join(sorted(sent[number])) or 'none'}); nothing was stored, and "
-                    f"either the vendor renamed it or the declaration in sources/{endpoint.source}/records.py must follow."
-                )
-
-    def _strangers_inside(self, endpoint: Endpoint) -> dict[str, str]:
-        """What nobody documents inside the fields that are read whole: its path, and the pointer to it or to the list that holds it."""
-        found: dict[str, str] = {}
-        for path in endpoint.read_whole:
-            asked = f"SELECT DISTINCT json_structure(json_extract(__json, {sql.literal(sql.json_path(path))})) FROM lines"
-            for (shape,) in self._con.execute(asked).fetchall():
-                for parts in _strangers(endpoint, path.split("."), json.loads(shape or "null")):
-                    into = next((n for n, part in enumerate(parts) if part.endswith("[]")), len(parts))
-                    found[".".join(parts)] = _pointer(*parts[:into], *(part[:-2] for part in parts[into : into + 1]))
-        return found
-
     def _read_fields(self, endpoint: Endpoint, walks: Sequence[Spooled]) -> None:
         """Table `parsed`, in the order of `lines`: the raw table's own columns, the day, and whether every rule holds."""
         shape = sql.shape(endpoint.fields)
         columns = ", ".join(f"{sql.literal(name)}: {sql.literal(sql.struct(node))}" for name, node in shape.items())
         flat = ", ".join(f"{sql.as_read(f, '.'.join(map(sql.quote, f.path.split('.'))))} AS {sql.quote(f.path)}" for f in endpoint.fields)
-        self.careful = bool(self._twice)
+        self.careful = bool(self._shape.twice)
         if not self.careful:
             try:
                 self._fill(
@@ -347,7 +296,7 @@ class Decoder:
             self._fill(endpoint, sql.each_field(endpoint, "lines"))
 
     def _fill(self, endpoint: Endpoint, fields: str) -> None:
-        laws = sql.laws(endpoint, self._twice, each=self.careful)
+        laws = sql.laws(endpoint, self._shape.twice, each=self.careful)
         decisive = [law for law in laws if endpoint.decides(law.path)]
         others = [law for law in laws if not endpoint.decides(law.path)]
         own = ", ".join(f"{sql.kept(endpoint, c, others)} AS {sql.quote(c.name)}" for c in sql.own_columns(endpoint))
@@ -367,7 +316,7 @@ class Decoder:
         if not self.unknown_fields:
             return "CAST(NULL AS VARCHAR)", []
         pairs = ", ".join("{'k': ?, 'v': json_extract(__json, ?)}" for _ in self.unknown_fields)
-        parameters = [p for path in self.unknown_fields for p in (path, self._pointers[path])]
+        parameters = [p for path in self.unknown_fields for p in (path, self._shape.pointers[path])]
         return (
             f"(SELECT CASE WHEN len(e) > 0 THEN CAST(to_json(map_from_entries(e)) AS VARCHAR) END "
             f"FROM (SELECT list_filter([{pairs}], x -> x.v IS NOT NULL) AS e))"
@@ -379,36 +328,6 @@ class Decoder:
             "(SELECT unnest(?) AS __path, unnest(?::DATE[]) AS usage_date, unnest(?) AS fetch_id) JOIN walks USING (__path)",
             [[path for path, _ in fetches], [day for _, day in fetches], list(fetches.values())],
         )
-
-
-def _check_new_fields(endpoint: Endpoint, names: Collection[str]) -> None:
-    new = [name for name in names if not endpoint.documents(name.split("."))]
-    if len(new) > _NEW_FIELDS:
-        raise ContractError(
-            f"{endpoint.source} {endpoint.name}: the records have {len(new):,} fields that are not declared, such as {min(new)[:40]!r}, and at most "
-            f"{_NEW_FIELDS} are kept; nothing was stored, so report it to the vendor."
-        )
-
-
-def _parents(path: str) -> list[str]:
-    """The objects that hold a field, from the record itself ("") down."""
-    parts = path.split(".")
-    return [".".join(parts[:n]) for n in range(len(parts))]
-
-
-def _strangers(endpoint: Endpoint, parts: list[str], shape: Any) -> Iterator[list[str]]:
-    """The outermost paths below `parts` that are not documented; `shape` is what json_structure says of the value there."""
-    while isinstance(shape, list) and shape:
-        parts, shape = [*parts[:-1], parts[-1] + "[]"], shape[0]
-    for key, inner in shape.items() if isinstance(shape, dict) else ():
-        if endpoint.documents([*parts, key + "[]" if isinstance(inner, list) else key]) or endpoint.documents([*parts, key]):
-            yield from _strangers(endpoint, [*parts, key], inner)
-        else:
-            yield [*parts, key]
-
-
-def _pointer(*parts: str) -> str:
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def _by_walk(days: Sequence[date]) -> str:
