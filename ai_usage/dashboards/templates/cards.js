@@ -41,13 +41,12 @@ function notCompared(dashboard, lacking, now) {
   return `Not compared: ${because}`;
 }
 
-function delta(dashboard, card, state, result) {
-  const { range } = state;
+function delta(dashboard, card, result) {
   if (!card.compare) return null;
   if (!result.other) return AIU.el("p", { class: "delta none", text: "Choose a period to compare" });
-  const words = days([result.other.from, result.other.to], range.to);
+  const words = days([result.other.from, result.other.to], result.now.to);
   if (result.lacking) {
-    const text = notCompared(dashboard, result.lacking, range.to);
+    const text = notCompared(dashboard, result.lacking, result.now.to);
     return AIU.el("p", { class: "delta none", title: `${text} (the period before is ${words})`, text });
   }
   const [measure] = card.measures;
@@ -79,7 +78,7 @@ function kpiBody(dashboard, card, state, result) {
     low && high ? AIU.el("b", { text: `${AIU.format(low, measure.unit, "kpi")} – ${AIU.format(high, measure.unit, "kpi")}` }) : AIU.el("span", { text: "No range can be given" }));
   return [
     AIU.el("p", { class: measure.limit && AIU.over(figure) ? "value over" : "value", title: AIU.exact(figure, measure.unit), text: AIU.format(figure, measure.unit, "kpi") }),
-    result.empty ? AIU.el("p", { class: "delta none", text: "Nothing on record for these filters" }) : delta(dashboard, card, state, result), range, detail,
+    result.empty ? AIU.el("p", { class: "delta none", text: "Nothing on record for these filters" }) : delta(dashboard, card, result), range, detail,
   ];
 }
 
@@ -159,7 +158,7 @@ AIU.card = (dashboard, card) => {
     held?.end?.();
     held = null;
     body.replaceChildren();
-    const lacks = card.kind === "table" && result.lacking ? notCompared(dashboard, result.lacking, state.range.to) : null;
+    const lacks = card.kind === "table" && result.lacking ? notCompared(dashboard, result.lacking, result.now.to) : null;
     badges.replaceChildren(...[unreached(dashboard, card, state), lacks && AIU.el("p", { class: "badge", title: lacks, text: lacks })].filter(Boolean));
     if (card.kind === "kpi") { body.append(...kpiBody(dashboard, card, state, result).filter(Boolean)); return; }
     if (result.empty) { body.append(AIU.el("p", { class: "empty", text: good(card) ?? EMPTY })); return; }
