@@ -73,7 +73,7 @@ def never_told(firm: Company, source: str) -> None:
 
 def all_tables(firm: Company) -> dict[str, list[str]]:
     """But for the record of tries and of checks, in which a source that was down differs: the alerts that tell of it are a check more."""
-    return snapshot(firm.db, without=("vw_data_health", "vw_headlines"))
+    return snapshot(firm.db, without=("vw_data_health",))
 
 
 @pytest.fixture(scope="module")

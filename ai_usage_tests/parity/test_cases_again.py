@@ -5,7 +5,7 @@ Belongs here: the imports that let pytest collect those tests a second time, und
 
 from __future__ import annotations
 
-from ai_usage_tests.unit import test_sql_alerts, test_sql_anthropic, test_sql_curated, test_sql_marts, test_sql_staging
+from ai_usage_tests.unit import test_sql_alerts, test_sql_anthropic, test_sql_curated, test_sql_marts, test_sql_marts_use, test_sql_staging
 from ai_usage_tests.unit.test_sql_alerts import *  # noqa: F403
 from ai_usage_tests.unit.test_sql_curated import *  # noqa: F403
 from ai_usage_tests.unit.test_sql_marts import *  # noqa: F403
@@ -21,6 +21,10 @@ test_a_line_is_split_by_tokens = test_sql_anthropic.test_a_line_is_split_by_toke
 test_large_lines_over_many_tokens_stay_exact = test_sql_anthropic.test_large_lines_over_many_tokens_stay_exact
 test_the_largest_line_over_the_most_tokens_stays_exact = test_sql_anthropic.test_the_largest_line_over_the_most_tokens_stays_exact
 test_searches_are_split_by_requests_whatever_the_model = test_sql_anthropic.test_searches_are_split_by_requests_whatever_the_model
+# Of whole months, which the four days of test_models_agree.py do not have.
+test_what_to_save_is_unheld_idle_and_doubled_seats_of_months_that_have_passed = (
+    test_sql_marts_use.test_what_to_save_is_unheld_idle_and_doubled_seats_of_months_that_have_passed
+)
 
 
 def test_no_case_hides_another() -> None:

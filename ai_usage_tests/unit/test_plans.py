@@ -33,8 +33,10 @@ FORECAST = "days of a quarter with platforms, of which there are some ten, whate
 PRICES = "our list of prices, which stands in the SQL, with the models of a day"
 PLATFORMS = "our list of platforms by the beginning of their names, some rows, which stands in the SQL"
 FACTORS = "the orders in which some factors change, which stand in the SQL, with people, models and departments of two periods"
+MEASURES = "the six kinds of token that a record may have, which stand in the SQL, with the records of a day"
 BUDGET = "lines of a budget, written by hand, with departments and platforms; '(all)' stands for any of them"
 ALLOWED = {
+    **dict.fromkeys(("stg_anthropic_charges", "stg_charges", "stg_charge_measures", "vw_focus"), MEASURES),
     **dict.fromkeys(("stg_adjustments_cost", "stg_sheet_cost", "stg_cost", "fct_cost_daily"), PLATFORMS),
     **dict.fromkeys(("vw_chargeback", "cost_allocation/chargeback"), PLATFORMS),
     **dict.fromkeys(("vw_change_drivers", "executive_summary/why_changed", "cost_allocation/why_changed"), FACTORS),
