@@ -287,7 +287,7 @@ class Decoder:
                     endpoint,
                     f"SELECT CAST(file_index AS BIGINT) AS __walk, {flat} FROM read_json({self._options}, columns = {{{columns}}})",
                 )
-                asked = f"SELECT coalesce(bool_or(__large), false) OR ({sql.has_booleans(endpoint)}) FROM parsed"
+                asked = f"SELECT coalesce(bool_or(__large), false) OR ({sql.has_strangers(endpoint)}) FROM parsed"
                 self.careful = bool(self._con.execute(asked).fetchall()[0][0])
             except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException, UnicodeDecodeError):
                 # The last one: DuckDB cuts what it quotes in its error in the middle of a letter.

@@ -33,7 +33,7 @@ _ABSURD = {"int": 10**13, "decimal": 10**9, "cents": 10**10}
 
 @dataclass(frozen=True)
 class Law:
-    """What must hold of a field; a condition that is NULL does not hold. `reads`: it says whether the value can be read at all."""
+    """What must hold of a field; a condition that is NULL does not hold. `reads`: it says whether the value can be read and understood at all."""
 
     path: str
     holds: str
@@ -151,7 +151,8 @@ def laws(endpoint: Endpoint, twice: Collection[str], *, each: bool) -> list[Law]
         law(path, "__day IS NOT NULL", "names no day", reads=True)
         law(path, "__day IS NULL OR __day BETWEEN __first AND __last", "is outside the days that were asked", reads=True)
     for rule in endpoint.rules:
-        law(rule.column, rule.holds, rule.reason, rule.remedy)
+        # On a field that tells the money, a rule says that nobody knows what the value means: it hides the money as an unreadable value does.
+        law(rule.column, rule.holds, rule.reason, rule.remedy, reads=True)
     return laws
 
 
@@ -180,10 +181,17 @@ def _written(field: Field) -> str:
     return f"replace({value}, '_', '?')" if field.kind in _NUMBERS else as_read(field, value)
 
 
-def has_booleans(endpoint: Endpoint) -> str:
-    """Whether true, false or 1_000 stands in the place of a number anywhere: the reader would take them for 1, 0 and a thousand."""
-    names = "|".join(sorted({re.escape(f.path.rpartition(".")[2]) for f in endpoint.fields if f.kind in _NUMBERS}))
-    pattern = f'"({names})"\\s*:\\s*(true|false|"[^"]*_)'
+# What the reader takes for something else, by the kind of the field: true for 1, 1_000 for a thousand, any number but 0 for true.
+_STRANGE = {**dict.fromkeys(_NUMBERS, r'(true|false|"[^"]*_)'), "bool": r"-?[0-9]"}
+
+
+def has_strangers(endpoint: Endpoint) -> str:
+    """Whether what stands in a field anywhere would be read as something else than what is written, so that each value must be cast by itself."""
+    names: dict[str, set[str]] = {}
+    for f in endpoint.fields:
+        if f.kind in _STRANGE:
+            names.setdefault(_STRANGE[f.kind], set()).add(re.escape(f.path.rpartition(".")[2]))
+    pattern = "|".join(rf'"({"|".join(sorted(those))})"\s*:\s*{odd}' for odd, those in names.items())
     return f"EXISTS (SELECT 1 FROM lines WHERE regexp_matches(__json, {literal(pattern)}))" if names else "false"
 
 

@@ -554,3 +554,19 @@ def test_the_fast_and_the_careful_path_agree_on_every_good_record(decoder: Decod
         )
         for r in records
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "odd", "counts"),
+    [
+        ("isChargeable", 2, False), ("isChargeable", 0.0, False), ("isChargeable", 1e30, False), ("isChargeable", 1, True),
+        ("maxMode", -1, True), ("isHeadless", 0.5, True), ("requestsCosts", True, True), ("cursorTokenFee", "1_0", True),
+    ],
+)  # fmt: skip
+def test_what_stands_in_the_place_of_another_kind_reads_alike_on_both_paths(decode, field: str, odd: Any, counts: bool) -> None:
+    """A number is no flag and a flag no number, whoever lies beside the record; where nobody can say what was billed, it does not count."""
+    alone, beside = (decode(EVENTS, [{**event(DAY), field: odd}, *others]) for others in ([], [BAD]))
+    assert alone.rows == beside.rows and len(alone.rows) == counts
+    reasons = [{(r["record_number"], r["reason"]) for r in found.rejects if r["column_name"] == field} for found in (alone, beside)]
+    assert reasons[0] == reasons[1]
+    assert bool(reasons[0]) == ((field, odd) != ("isChargeable", 1))
