@@ -41,7 +41,7 @@ from ai_usage_tests.proving import PROVE, only_in_prove, some
 
 PROCESS = Path(__file__).with_name("loading_process.py")
 RANDOM = random.Random(20261122)
-MOMENTS = sorted(RANDOM.random() for _ in range(20 if PROVE else 3))  # parts of the load's duration
+MOMENTS = sorted(RANDOM.random() for _ in range(20 if PROVE else 1))  # parts of the load's duration
 STATEMENTS = [
     0.0,
     *sorted(RANDOM.random() for _ in range(20 if PROVE else 2)),
