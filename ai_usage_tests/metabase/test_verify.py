@@ -49,7 +49,6 @@ def test_every_card_runs_and_every_filter_filters(filled: StandIn) -> None:
             assert (
                 {(f"{dashboard.key}/{one.key}", f) for f in [None, *one.filters]} <= proved
                 or one.kind == "note"
-                or one.key == "duplicate_accounts"
                 or one.latest  # the company's forty days hold no whole month before another
             )
     assert len(filled.writes()) == writes, "verify writes nothing"

@@ -136,7 +136,7 @@ def test_equal_queries_are_embedded_once_and_the_same_data_gives_the_same_file()
 
     meta = ReportMeta(generated_at=NOW, as_of=NOW)
     first = render_report(load_dashboards(), counting, meta)
-    assert len(asked) == 28 == first.count('id="data-')
+    assert len(asked) == 26 == first.count('id="data-')
     assert render_report(load_dashboards(), query, meta) == first
 
 

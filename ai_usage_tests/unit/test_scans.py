@@ -63,7 +63,7 @@ WHOLE = (
             "vw_seats",
             "vw_adoption",
             "vw_savings",
-            *(f"cost_allocation.{card}" for card in ("seats", "idle_seats", "duplicate_accounts", "savings")),
+            *(f"cost_allocation.{card}" for card in ("seats", "savings")),
         )
     }
     | {(name, "raw_claude_code_usage"): MONTHS for name in ("vw_unmapped", "data_trust.to_name")}
