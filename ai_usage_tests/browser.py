@@ -115,7 +115,7 @@ def saved(opened: Opened, key: str, label: str) -> bytes:
     for patience in (5_000, 30_000):
         try:
             with opened.page.expect_download(timeout=patience) as download:
-                opened.page.click(f"[data-card={key}] [aria-label='{label}']")
+                opened.page.click(f"[data-card={key}] [aria-label^='{label}: ']")
             return Path(download.value.path()).read_bytes()
         except TimeoutError:
             if patience == 30_000:

@@ -32,7 +32,7 @@ from ai_usage.remembered import remembered
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = (
-    "data.js", "format.js", "periods.js", "aggregate.js", "dom.js", "csv.js", "xlsx.js", "filters.js", "tables.js",
+    "data.js", "format.js", "periods.js", "aggregate.js", "dom.js", "places.js", "csv.js", "xlsx.js", "filters.js", "tables.js",
     "charts.js", "bridge.js", "cards.js", "paper.js", "app.js",
 )  # fmt: skip
 # Beyond this many rows a dataset is grouped by month, but for its latest days: 250,000 rows are about 4 MB and half a second in the browser.

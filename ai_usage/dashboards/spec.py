@@ -187,6 +187,8 @@ class Card(Strict):
     """Measure keys of the low and the high end of the first measure's range."""
     empty: str | None = None
     """What no rows mean, where that is good news: Every record could be used."""
+    fold: dict[str, str] = {}
+    """Column -> the value whose rows of a table wait behind a button on the page: checks that passed."""
     scope: str | None = None
     """What the card speaks of when that is not what the filters say, for example: This month, whole company."""
     text: str | None = None
@@ -267,6 +269,8 @@ class Card(Strict):
         yield dated, "a line runs over time; give its first group_by column a `grain`"
         yield self.kind not in ("stacked_bar", "bridge") or is_sum, "only sums can be stacked; use `sum`, or kind line or bar"
         yield not self.latest or self.of_months, "`latest` is of cards whose filters map `date` to `month`"
+        grouped = {d.column for d in self.group_by} if self.kind == "table" else set()
+        yield set(self.fold) <= grouped, "`fold` names group_by columns of a table"
         spread = self.kind == "table" and is_sum
         yield not self.pivot or spread, "`pivot` spreads the first measure of a table, which must be a `sum`"
         compared = self.kind in ("kpi", "table") and "date" in self.filters

@@ -337,11 +337,31 @@ def test_a_file_names_only_the_filters_that_act_on_it(
     assert said["Filters"] == filters and said.get("Scope") == scope
 
 
+ON_PAPER = """(() => {
+  const seen = [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()));
+  return [
+    Math.min(...seen.map((e) => parseFloat(getComputedStyle(e).fontSize))) * 0.75,
+    [...document.querySelectorAll(".card")].filter((c) => c.checkVisibility() && c.getBoundingClientRect().right > document.body.clientWidth + 1)
+      .map((c) => c.dataset.card),
+    [...document.querySelectorAll(".left-out h2")].map((h) => h.textContent),
+    document.querySelector("#foot").textContent,
+  ];
+})()"""
+
+
 @every_dashboard
-def test_paper_is_one_page_a_dashboard(opened: Opened, report: Path, key: str) -> None:
+def test_paper_is_a4_and_the_first_page_is_one_sheet(opened: Opened, report: Path, key: str) -> None:
+    """No text under 8 pt, nothing wider than its sheet; what the one sheet leaves to the screen is named on it."""
     opened.open(report, f"#{key}")
     content = opened.page.pdf(prefer_css_page_size=True, print_background=True)
-    assert len(re.findall(rb"/Type\s*/Page\b", content)) == 1
+    sizes = {tuple(round(float(x)) for x in box.split()[2:]) for box in re.findall(rb"/MediaBox\s*\[([^\]]+)\]", content)}
+    assert sizes == {(595, 842)}
+    pages = len(re.findall(rb"/Type\s*/Page\b", content))
+    assert pages == 1 if key == "executive_summary" else pages < 20
+    opened.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    smallest, wide, left_out, said = opened.page.evaluate(ON_PAPER)
+    assert smallest >= 8 and wide == [] and all(title in said for title in left_out)
+    opened.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert opened.page.evaluate("document.body.classList.contains('paper')") is False, "the screen is as before"
 
 

@@ -78,6 +78,11 @@ function headline(text) {
   return text ? AIU.el("p", { class: "headline" }, AIU.el("strong", { text }), " ", AIU.el("span", { text: "Whole company, latest month." })) : null;
 }
 
+function unread(meta) {
+  return meta.sources.some((source) => source.last_fetched_at) ? null : AIU.el("p", { class: "headline unread" }, AIU.el("strong", { text: "Nothing has been read yet." }), " Run ",
+    AIU.el("code", { text: "ai-usage check" }), " and then ", AIU.el("code", { text: "ai-usage run" }), "; ", AIU.el("code", { text: "ai-usage demo" }), " shows a company that does not exist.");
+}
+
 async function main() {
   const page = await AIU.page();
   const { meta } = page;
@@ -112,18 +117,20 @@ async function main() {
     if (last === location.hash && shown) return;
     last = location.hash;
     delete document.body.dataset.ready;
-    const { dashboard, params } = AIU.readHash(page);
+    const { dashboard, params, card } = AIU.readHash(page);
     const state = AIU.stateOf(dashboard, params, AIU.through);
     AIU.tip.hide();
     tabs(page, dashboard);
     if (dashboard !== shown) {
       cards.forEach((card) => card.end?.());
-      cards = dashboard.cards.map((card) => AIU.card(dashboard, card));
+      const places = AIU.phoneOrder(dashboard.cards);
+      cards = dashboard.cards.map((card) => AIU.card(dashboard, card, places.get(card.key)));
+      byId("panel").toggleAttribute("data-sheet", dashboard === page.dashboards[0]);
       byId("panel").setAttribute("aria-labelledby", `tab-${dashboard.key}`);
       byId("panel").replaceChildren(
-        AIU.el("div", { class: "intro" }, AIU.el("div", {}, AIU.el("h1", { text: dashboard.title }), AIU.el("p", { text: dashboard.question }), headline(meta.headlines[dashboard.key])),
+        AIU.el("div", { class: "intro" }, AIU.el("div", {}, AIU.el("h1", { text: dashboard.title }), AIU.el("p", { text: dashboard.question }), headline(meta.headlines[dashboard.key]), unread(meta)),
           meta.note ? AIU.el("p", { class: "note-line", text: meta.note }) : null),
-        status(meta), AIU.el("p", { id: "printed", class: "printed" }), AIU.el("div", { class: "grid" }, cards.map((card) => card.root)),
+        status(meta), AIU.contents(dashboard, go), AIU.el("p", { id: "printed", class: "printed" }), AIU.el("div", { class: "grid" }, cards.map((card) => card.root)),
         ...[words(dashboard)].filter(Boolean),
       );
       shown = dashboard;
@@ -131,7 +138,25 @@ async function main() {
     }
     byId("filters").replaceChildren(...await AIU.filterBar(dashboard, state, apply));
     await update(state);
+    if (card) AIU.reach(card);
   }
+
+  function go(card) {
+    const { params } = AIU.readHash(page);
+    const query = params.toString();
+    last = `#${shown.key}/${card}${query ? `?${query}` : ""}`;
+    if (location.hash !== last) history.pushState(null, "", last);
+    AIU.reach(card);
+  }
+
+  // From a name or a bar to the page of it alone: one step back undoes it.
+  AIU.narrow = async (key, value) => {
+    const { params } = AIU.readHash(page);
+    const state = AIU.stateOf(shown, params, AIU.through);
+    history.pushState(null, "", location.hash);
+    await apply(key === "date" ? { ...state, period: "custom", range: value } : { ...state, chosen: { ...state.chosen, [key]: [value] } });
+    AIU.announce(`The page shows ${AIU.filterWords(shown, AIU.stateOf(shown, AIU.readHash(page).params, AIU.through))}`);
+  };
 
   byId("foot").append(AIU.el("p", { text: `Made ${AIU.moment(meta.generated_at)}${meta.version ? ` by AI Usage Analytics ${meta.version}` : ""}. All days are UTC days. This file holds its data and asks no network.` }));
   AIU.paper();

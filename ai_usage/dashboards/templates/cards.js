@@ -82,8 +82,9 @@ function kpiBody(dashboard, card, state, result) {
   ];
 }
 
-function tool(icon, label, onclick, pressed) {
-  return AIU.el("button", { type: "button", class: "tool", "aria-label": label, title: label, "aria-pressed": pressed, onclick }, AIU.icon(icon));
+// Each button says of which card it is: a list of buttons read aloud has no other way to tell them apart.
+function tool(icon, label, title, onclick, pressed) {
+  return AIU.el("button", { type: "button", class: "tool", "aria-label": `${label}: ${title}`, title: label, "aria-pressed": pressed, onclick }, AIU.icon(icon));
 }
 
 // The second sheet of an XLSX file: what the figures are, so that the file speaks for itself in a year.
@@ -104,11 +105,11 @@ function fileName(dashboard, card, state, ending) {
 }
 
 // One card: `update(state)` draws it for the filters.
-AIU.card = (dashboard, card) => {
+AIU.card = (dashboard, card, place = 3) => {
   const headingId = `${dashboard.key}-${card.key}-title`;
   const root = AIU.el("article", {
     class: `card ${card.kind}`, "aria-labelledby": headingId, "data-card": card.key,
-    style: { "--x": card.grid.x + 1, "--y": card.grid.y + 1, "--w": card.grid.w, "--h": card.grid.h },
+    style: { "--x": card.grid.x + 1, "--y": card.grid.y + 1, "--w": card.grid.w, "--h": card.grid.h, "--phone": place },
   });
   const tools = AIU.el("div", { class: "tools" });
   const body = AIU.el("div", { class: "body" });
@@ -127,10 +128,10 @@ AIU.card = (dashboard, card) => {
     return { root, update: async () => {} };
   }
   if (charted) {
-    const toggle = tool("table", "Show as table", () => {
+    const toggle = tool("table", "Show as table", card.title, () => {
       asTable = !asTable;
       toggle.setAttribute("aria-pressed", String(asTable));
-      toggle.setAttribute("aria-label", asTable ? "Show as chart" : "Show as table");
+      toggle.setAttribute("aria-label", `${asTable ? "Show as chart" : "Show as table"}: ${card.title}`);
       toggle.title = asTable ? "Show as chart" : "Show as table";
       toggle.replaceChildren(AIU.icon(asTable ? "chart" : "table"));
       draw();
@@ -145,8 +146,8 @@ AIU.card = (dashboard, card) => {
       AIU.download(fileName(dashboard, card, state, ending), write(AIU.withTerms(card, table), state));
       AIU.announce(`Downloaded ${AIU.plural(table.rows.length, "row")}`);
     };
-    tools.append(tool("csv", "Download CSV", save(".csv", (table) => AIU.csv(table))),
-      tool("xlsx", "Download XLSX", save(".xlsx", (table, state) => AIU.xlsx(table, about(dashboard, card, state)))));
+    tools.append(tool("csv", "Download CSV", card.title, save(".csv", (table) => AIU.csv(table))),
+      tool("xlsx", "Download XLSX", card.title, save(".xlsx", (table, state) => AIU.xlsx(table, about(dashboard, card, state)))));
   }
   const words = info(card);
   if (words) tools.append(words);
@@ -166,7 +167,7 @@ AIU.card = (dashboard, card) => {
       const table = AIU.table(dashboard, card, result);
       if (sorted && sorted.index < table.columns.length) AIU.sortTable(table, sorted.index, sorted.order);
       held = { table };
-      body.append(AIU.tableNode(table, `${card.title} (${AIU.unitName(card.measures[0].unit)})`));
+      body.append(AIU.tableNode(table, `${card.title} (${AIU.unitName(card.measures[0].unit)})`, { fold: card.fold }));
       body.querySelector(".scroll").scrollTop = top;
     } else if (Object.values(result.groups).every((g) => g.figures[card.measures[0].key] === null)) {
       body.append(AIU.el("p", { class: "empty", text: "Not reported by the platforms in this selection." }));

@@ -153,6 +153,7 @@ const partial = (bucket, grain, result) => grain !== "day" && (bucket < result.f
 // The tip lists every series of the period under the pointer, wherever in its column the pointer is.
 function follow(box, card, shape, result, view) {
   const [measure] = card.measures;
+  let at = -1; // the place that arrow keys have reached
   const bucketAt = (event) => {
     const scale = view().scale("x");
     const middle = scale(shape.buckets[0]) + scale.bandwidth() / 2;
@@ -160,9 +161,7 @@ function follow(box, card, shape, result, view) {
     const index = Math.round((x - middle) / (scale.step() || 1));
     return x < 0 ? undefined : shape.buckets[Math.min(index, shape.buckets.length - 1)];
   };
-  box.addEventListener("pointermove", (event) => {
-    const bucket = view() && bucketAt(event);
-    if (!bucket) { AIU.tip.hide(); return; }
+  const told = (bucket) => {
     const figures = shape.series.map((one) => [one.colour, one.label, shape.at(bucket, one)]);
     const known = figures.map((f) => f[2]).filter(Boolean);
     const lines = figures.filter((f) => f[2] || card.measures.length === 1).map(([colour, name, figure]) => [colour, name, AIU.format(figure, measure.unit)]);
@@ -172,9 +171,35 @@ function follow(box, card, shape, result, view) {
       lines.push([null, "Total", AIU.format(AIU.figure(known.reduce((s, f) => s + f.units, 0n), known[0].scale), measure.unit)]);
     }
     const cut = partial(bucket, shape.grain, result) ? " (incomplete)" : "";
-    AIU.tip.show(event, AIU.bucketLabel(bucket, shape.grain) + cut, lines);
+    return [AIU.bucketLabel(bucket, shape.grain) + cut, lines];
+  };
+  box.addEventListener("pointermove", (event) => {
+    const bucket = view() && bucketAt(event);
+    if (bucket) AIU.tip.show(event, ...told(bucket));
+    else AIU.tip.hide();
   });
   box.addEventListener("pointerleave", () => AIU.tip.hide());
+  box.addEventListener("blur", () => { at = -1; AIU.tip.hide(); });
+  const narrow = (bucket) => {
+    if (!card.filters?.date || card.of_months) return;
+    const end = AIU.addDays(AIU.nextBucket(bucket, shape.grain), -1);
+    AIU.narrow("date", { from: bucket < result.from ? result.from : bucket, to: end > result.to ? result.to : end });
+  };
+  box.addEventListener("click", (event) => { const bucket = view() && bucketAt(event); if (bucket) narrow(bucket); });
+  // Arrow keys walk the periods, read aloud and shown; Enter narrows the page to the one that they have reached.
+  box.addEventListener("keydown", (event) => {
+    const last = shape.buckets.length - 1;
+    const next = { ArrowRight: Math.min(last, at + 1), ArrowLeft: at < 0 ? last : Math.max(0, at - 1), Home: 0, End: last }[event.key];
+    if (event.key === "Enter" && at >= 0) { narrow(shape.buckets[at]); return; }
+    if (next === undefined || !view()) return;
+    event.preventDefault();
+    at = next;
+    const [title, lines] = told(shape.buckets[at]);
+    const scale = view().scale("x");
+    const place = box.getBoundingClientRect();
+    AIU.tip.show({ clientX: place.left + view().origin()[0] + scale(shape.buckets[at]) + scale.bandwidth() / 2, clientY: place.top + place.height / 2 }, title, lines);
+    AIU.announce(`${title}: ${lines.map(([, name, value]) => `${name} ${value}`).join(", ")}`);
+  });
 }
 
 function summary(card, shape) {
@@ -182,13 +207,13 @@ function summary(card, shape) {
   const of = AIU.bucketLabel;
   const [first, last] = [shape.buckets[0], shape.buckets[shape.buckets.length - 1]];
   return `${card.title}: ${AIU.unitName(measure.unit)} from ${of(first, shape.grain)} to ${of(last, shape.grain)}`
-    + `${shape.series.length > 1 ? `, by ${shape.series.map((s) => s.label).join(", ")}` : ""}. Choose “Show as table” for the figures.`;
+    + `${shape.series.length > 1 ? `, by ${shape.series.map((s) => s.label).join(", ")}` : ""}. Arrow keys read the figures; “Show as table” lists them.`;
 }
 
 // Draws into `host`; returns a function that lets go of everything.
 AIU.timeChart = (host, dashboard, card, data, result) => {
   const shape = shaped(dashboard, card, data, result);
-  const box = AIU.el("div", { class: "plot", role: "img", "aria-label": summary(card, shape) });
+  const box = AIU.el("div", { class: "plot", role: "img", tabindex: "0", "aria-label": summary(card, shape) });
   host.append(...[AIU.legend(shape.series, shape.band), box].filter(Boolean));
   let drawn = null;
   let size = "";
@@ -208,8 +233,11 @@ AIU.timeChart = (host, dashboard, card, data, result) => {
   };
   const watch = new ResizeObserver(() => requestAnimationFrame(draw));
   watch.observe(box);
+  // Paper cannot wait: the drawing there is takes the sheet's size at once (paper.js).
+  const fit = () => { if (drawn) { drawn.view.width(Math.floor(box.clientWidth)).height(Math.floor(box.clientHeight)).run(); size = ""; } };
+  window.addEventListener("paper", fit);
   follow(box, card, shape, result, () => drawn?.view);
-  return { ready: draw(), end: () => { ended = true; watch.disconnect(); drawn?.finalize(); } };
+  return { ready: draw(), end: () => { ended = true; window.removeEventListener("paper", fit); watch.disconnect(); drawn?.finalize(); } };
 };
 
 // What each group's share is of: the total and the groups' figures, of all rows.
@@ -232,6 +260,11 @@ AIU.barChart = (host, dashboard, card, data, result) => {
   const gross = measure.sum === "cost_usd" && data.columns.gross_usd;
   const [{ [measure.key]: whole }, parts] = gross ? shares(card, data, result, { ...measure, sum: "gross_usd" }) : shares(card, data, result, measure);
   const part = AIU.adds(measure) && shown.length > 1 && [...parts.values()].every((figure) => !figure || figure.units >= 0n);
+  // A name narrows the page by its own column, or by that of the e-mail beside it.
+  const named = (keys) => {
+    const text = AIU.label(dashboard, dimension.column, keys[0]);
+    return card.group_by.map((d, i) => AIU.narrowing(dashboard, card, d.column, keys[i], text)).find(Boolean) ?? text;
+  };
   const list = AIU.el("ul", { class: "bars" }, shown.map((group) => {
     const figure = group.figures[measure.key];
     const value = figure?.value ?? 0;
@@ -239,7 +272,7 @@ AIU.barChart = (host, dashboard, card, data, result) => {
     const of = parts.get(JSON.stringify(group.keys));
     const share = part && of && whole ? AIU.ratio(of.units, of.scale, whole.units, whole.scale) : null;
     return AIU.el("li", { title: AIU.exact(figure, measure.unit) },
-      AIU.el("span", { class: special ? "bar-name special" : "bar-name" }, AIU.label(dashboard, dimension.column, group.keys[0]),
+      AIU.el("span", { class: special ? "bar-name special" : "bar-name" }, named(group.keys),
         card.group_by[1] && group.keys[1] !== group.keys[0] ? AIU.el("small", { text: AIU.label(dashboard, card.group_by[1].column, group.keys[1]) }) : null),
       AIU.el("span", { class: "bar-figure" }, AIU.format(figure, measure.unit),
         share ? AIU.el("em", { text: AIU.format(share, "pct") }) : null),

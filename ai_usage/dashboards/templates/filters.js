@@ -1,11 +1,12 @@
 // The filter bar, and the state behind it, which lives in the URL hash so that a view can be shared or bookmarked.
 // Belongs here: reading and writing the hash, the widgets. Not here: what a filter does to rows.
-// Hash: #<dashboard>?date=last_30_days|2026-01-01..2026-01-31&department=A&department=B. Absent means the default.
+// Hash: #<dashboard>[/<card>]?date=last_30_days|2026-01-01..2026-01-31&department=A&department=B. Absent means the default.
 
 AIU.readHash = (page) => {
   const [path, query = ""] = location.hash.replace(/^#/, "").split("?");
-  const dashboard = page.dashboards.find((d) => d.key === path) ?? page.dashboards[0];
-  return { dashboard, params: new URLSearchParams(query) };
+  const [key, card = null] = path.split("/");
+  const dashboard = page.dashboards.find((d) => d.key === key) ?? page.dashboards[0];
+  return { dashboard, card, params: new URLSearchParams(query) };
 };
 
 AIU.stateOf = (dashboard, params, through) => {

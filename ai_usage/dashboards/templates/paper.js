@@ -1,20 +1,36 @@
-// Paper: one page a dashboard. Before printing the page is laid out at the paper's width and measured, and the sheet is made as long as the
-// dashboard. Belongs here: that measuring, and undoing it. Not here: how things look on paper (responsive.css).
+// Paper: A4 sheets. Before printing the page is laid out at the sheet's width and its charts take their new size; the first dashboard is one sheet, made
+// smaller step by step down to 8 pt until it fits, then without its last cards, which a line below names. Belongs here: that measuring, and undoing it. Not here: how things look on paper (responsive.css).
 
-const PAPER_MM = 420; // the long side of A3
-const MARGIN_MM = 11;
+const SHEET = { width: 190, height: 279 }; // A4 within margins of 10 and 9 mm
+const SIZES = [16, 15.2, 14.4]; // px of 1rem: the smallest text is 0.75rem, so 9, 8.55 and 8.1 pt
+const pixels = (mm) => (mm * 96) / 25.4;
 
 AIU.paper = () => {
-  const style = AIU.el("style", { id: "paper-size" });
+  const root = document.documentElement;
+  const rest = AIU.el("p", { class: "paper-note" });
+  document.getElementById("foot").prepend(rest);
+  const fits = () => document.body.scrollHeight <= pixels(SHEET.height);
   const begin = () => {
     document.body.classList.add("paper");
-    const words = document.querySelector(".words");
-    if (words) words.open = true;
-    document.head.append(style);
-    const height = Math.ceil((document.body.scrollHeight * 25.4) / 96) + 2 * MARGIN_MM + 6;
-    style.textContent = `@page { size: ${PAPER_MM}mm ${Math.max(297, height)}mm; margin: ${MARGIN_MM}mm; }`;
+    const one = Boolean(document.querySelector("#panel[data-sheet]"));
+    document.body.classList.toggle("one-sheet", one);
+    for (const size of one ? SIZES : [SIZES[1]]) {
+      root.style.fontSize = `${size}px`;
+      if (fits()) break;
+    }
+    const cards = one ? [...document.querySelectorAll(".card")] : [];
+    while (cards.length > 1 && !fits()) {
+      cards.pop().classList.add("left-out");
+      rest.textContent = `On screen also: ${[...document.querySelectorAll(".left-out h2")].map((h) => h.textContent).join(", ")}.`;
+    }
+    window.dispatchEvent(new Event("paper"));
   };
-  const end = () => { document.body.classList.remove("paper"); document.querySelector(".words")?.removeAttribute("open"); style.remove(); };
+  const end = () => {
+    document.querySelectorAll(".left-out").forEach((card) => card.classList.remove("left-out"));
+    rest.textContent = "";
+    document.body.classList.remove("paper", "one-sheet");
+    root.style.removeProperty("font-size");
+  };
   window.addEventListener("beforeprint", begin);
   window.addEventListener("afterprint", end);
 };

@@ -4,12 +4,12 @@
 const PAGE = 200;
 const MONTHS = 13; // the newest of a heat map: a year beside the same month of the one before
 
-function textColumn(dashboard, dimension, grain) {
+function textColumn(dashboard, card, dimension, grain) {
   const named = (value) => (/^\d{4}-\d\d-\d\d$/.test(value ?? "") ? AIU.day(value) : AIU.label(dashboard, dimension.column, value));
   const show = (value) => (dimension.grain ? AIU.bucketLabel(value, grain) : named(value));
   const auto = dimension.grain === "auto";
   const label = auto ? { day: "Day", week: "Week", month: "Month" }[grain] : dimension.label;
-  return { key: dimension.column, label, csv: label, show };
+  return { key: dimension.column, label, csv: label, show, narrow: (value, text) => AIU.narrowing(dashboard, card, dimension.column, value, text) };
 }
 
 function figureColumn(measure, label = measure.label, key = measure.key) {
@@ -22,7 +22,7 @@ const grainOf = (dimension, result) => (dimension.grain === "auto" ? result.grai
 // {columns, rows: [{keys, cells}], total: cells|null} in the card's own order.
 AIU.table = (dashboard, card, result) => {
   const columns = [
-    ...card.group_by.map((d) => textColumn(dashboard, d, grainOf(d, result))),
+    ...card.group_by.map((d) => textColumn(dashboard, card, d, grainOf(d, result))),
     ...card.measures.map((m) => figureColumn(m)),
   ];
   const rows = result.groups.map(({ keys, figures }) => ({ keys, cells: [...keys, ...card.measures.map((m) => figures[m.key])] }));
@@ -107,8 +107,8 @@ function cellNode(column, cell, largest) {
   if (!column.unit) {
     const text = column.show(cell);
     const special = /^\((unattributed|no department)\)$/.test(cell ?? "");
-    const sentence = text.length > 60; // cut off it would say nothing
-    return AIU.el("td", { class: special ? "special" : sentence ? "sentence" : null, title: text.length > 24 ? text : null, text });
+    const sentence = text.length > 36; // cut off it would say nothing
+    return AIU.el("td", { class: special ? "special" : sentence ? "sentence" : text.length > 20 ? "long" : null, title: text.length > 24 ? text : null }, column.narrow?.(cell, text) ?? text);
   }
   const node = AIU.el("td", { class: cell && cell.value <= -0.005 && !column.signed ? "num negative" : "num", title: AIU.exact(cell, column.unit) });
   if (column.share && cell) {
@@ -116,27 +116,42 @@ function cellNode(column, cell, largest) {
     node.append(AIU.el("i", { class: "bar", "aria-hidden": "true", style: { "--part": largest > 0 ? Math.max(0, cell.value / largest) : 0 } }));
   }
   const text = AIU.format(cell, column.unit);
-  if (column.limit && AIU.over(cell)) node.classList.add("over");
+  if (column.limit && cell) {
+    node.classList.add("limited");
+    if (AIU.over(cell)) node.classList.add("over");
+    // The mark is the limit; what is over it stands out beyond the mark.
+    const whole = Math.max(1.25, Math.min(2, cell.value));
+    node.append(AIU.el("i", { class: "gauge", "aria-hidden": "true", style: { "--part": Math.max(0, Math.min(1, cell.value / whole)), "--mark": 1 / whole } }));
+  }
   node.append(AIU.el("span", { text: column.signed && cell && cell.value > 0 ? `+${text}` : text }));
   return node;
 }
 
-AIU.tableNode = (table, caption, { total = true } = {}) => {
+// `fold`: {column: value} of the rows that wait behind a button, such as checks that passed. Bars of share are over all rows.
+AIU.tableNode = (table, caption, { total = true, fold = {} } = {}) => {
   const head = AIU.el("tr");
   const body = AIU.el("tbody");
   const more = AIU.el("button", { type: "button", class: "quiet more" });
   let shown = PAGE;
+  const folding = Object.entries(fold ?? {}).map(([key, value]) => [table.columns.findIndex((c) => c.key === key), value]);
+  const waits = (row) => folding.length > 0 && folding.every(([i, value]) => row.cells[i] === value);
+  const waiting = table.rows.filter(waits).length;
+  let open = false;
+  const unfold = AIU.el("button", { type: "button", class: "quiet more", "aria-expanded": "false", hidden: !waiting, onclick: () => { open = !open; fill(); } });
   const fill = () => {
+    const listed = open ? table.rows : table.rows.filter((row) => !waits(row));
+    unfold.textContent = `${waiting.toLocaleString("en-US")} ${Object.values(fold ?? {}).join(", ")}. ${open ? "Hide them." : "Show them."}`;
+    unfold.setAttribute("aria-expanded", String(open));
     const largest = table.columns.map((c, i) => (c.share ? Math.max(0, ...table.rows.map((r) => r.cells[i]?.value ?? 0)) : 0));
-    body.replaceChildren(...table.rows.slice(0, shown).map((row) => AIU.el("tr", {},
+    body.replaceChildren(...listed.slice(0, shown).map((row) => AIU.el("tr", {},
       row.cells.map((cell, i) => {
         const node = cellNode(table.columns[i], cell, largest[i]);
         if (i > 0) return node;
         const th = AIU.el("th", { scope: "row", class: node.className || null, title: node.title || null }, ...node.childNodes);
         return th;
       }))));
-    more.hidden = table.rows.length <= shown;
-    more.textContent = `First ${shown} of ${table.rows.length.toLocaleString("en-US")} rows shown. Show all.`;
+    more.hidden = listed.length <= shown;
+    more.textContent = `First ${shown} of ${listed.length.toLocaleString("en-US")} rows shown. Show all.`;
     [...head.children].forEach((th, i) => th.setAttribute("aria-sort",
       table.sorted?.index === i ? (table.sorted.order === "asc" ? "ascending" : "descending") : "none"));
   };
@@ -159,7 +174,7 @@ AIU.tableNode = (table, caption, { total = true } = {}) => {
     return column.unit ? cellNode({ ...column, share: false }, cell, 0) : AIU.el("td");
   }))) : null;
   return AIU.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    AIU.el("table", {}, AIU.el("caption", { class: "sr-only", text: caption }), AIU.el("thead", {}, head), body, foot), more,
+    AIU.el("table", {}, AIU.el("caption", { class: "sr-only", text: caption }), AIU.el("thead", {}, head), body, foot), unfold, more,
     table.rows.length > 40 ? AIU.el("p", { class: "paper-note", text: `The first 40 of ${table.rows.length.toLocaleString("en-US")} rows. Files hold all: download CSV or XLSX.` }) : null);
 };
 
@@ -182,13 +197,17 @@ AIU.heatmap = (dashboard, card, result) => {
     ? AIU.bucketLabel(value, grainOf(columnDimension, result), columnDimension.grain !== "month")
     : AIU.label(dashboard, columnDimension.column, value));
   const write = (figure) => AIU.format(figure, measure.unit, "heat");
+  const named = (value) => {
+    const text = AIU.label(dashboard, rowDimension.column, value);
+    return AIU.narrowing(dashboard, card, rowDimension.column, value, text) ?? text;
+  };
   const table = AIU.el("table", { class: "heat" },
     AIU.el("caption", { class: "sr-only", text: `${card.title}, ${AIU.unitName(measure.unit)}` }),
     AIU.el("thead", {}, AIU.el("tr", {}, AIU.el("th", { scope: "col", text: rowDimension.label }),
       heads.map((h) => AIU.el("th", { scope: "col", class: "num", text: head(h) })),
       AIU.el("th", { scope: "col", class: "num", text: ofMonths && buckets.length > MONTHS ? `Total, ${buckets.length} months` : "Total" }))),
     AIU.el("tbody", {}, shown.map((name) => AIU.el("tr", {},
-      AIU.el("th", { scope: "row", text: AIU.label(dashboard, rowDimension.column, name.keys[0]) }),
+      AIU.el("th", { scope: "row" }, named(name.keys[0])),
       heads.map((h) => {
         const figure = cells.get(JSON.stringify([name.keys[0], h])) ?? null;
         const part = figure && largest > 0 ? Math.max(0, figure.value / largest) : 0;
