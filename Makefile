@@ -4,6 +4,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.made
+# pytest rewrites the asserts of each test file, and keeps the result as bytecode: where the environment forbids that, every worker does it anew each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo check test prove mutants coverage soak fuzz test-bigquery test-metabase setup dev lint lint-python lint-types lint-imports lint-sql format docs lock chromium postgres bench infra audit licences sbom clean
 
