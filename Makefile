@@ -98,8 +98,10 @@ sbom: setup ## The parts of the wheel as CycloneDX, dist/ai-usage-analytics.cdx.
 licences: setup ## The licence of every package that the product installs, against the list of allowed ones
 	@$(BIN)/python scripts/licences.py
 
-bench: setup ## The benchmarks; each prints ratios
-	@for script in benchmarks/[a-z]*.py; do case $$script in */common.py) ;; *) $(BIN)/python $$script || exit 1;; esac; done
+bench: setup ## What commands, a run and a load cost, as ratios, beside a floor or a peer
+	@nice $(BIN)/python benchmarks/commands.py --runs 5
+	@nice $(BIN)/python benchmarks/load_cursor_events.py --runs 5 --latency-ms 0
+	@nice $(BIN)/python benchmarks/daily_run.py --runs 5
 
 clean: ## Remove the environment and the demo's data
 	@rm -rf .venv data/demo
