@@ -3,8 +3,9 @@
 Belongs here: one load of 200,000 events from the local simulator into a new `raw_cursor_events`, validated and published,
 as `Loader` does it, in a fresh process. The limit is what cannot be avoided: receiving the same bytes over `http.client`,
 then DuckDB's own typed read of the pages as received (`read_json`, declared columns, UNNEST) into a table in memory. The
-floor is stricter: the typed read is given the same records already split, one a line. The goal: at most
-2 x the limit's CPU, under 250 MB, several windows in flight.
+floor is stricter: the typed read is given the same records already split, one a line. The goal: at most 1.4 x the limit's
+CPU, at most 60 MB above its peak, several windows in flight. What each loaded is compared with the simulator's books by the
+platform's rule of what is billed, after the clock has stopped.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from common import HERE, Meter, answer, child, get, median, pages, save, simulat
 
 FIRST = date(2026, 8, 1)
 KEY = "simulator"
-CPU_LIMIT, MEMORY_LIMIT_MB = 2.0, 250
+CPU_LIMIT, MEMORY_ABOVE_MB = 1.4, 60
 _TOKENS = (
     "inputTokens BIGINT, outputTokens BIGINT, cacheWriteTokens BIGINT, cacheReadTokens BIGINT, "
     "totalCents DECIMAL(38, 9), discountPercentOff DECIMAL(38, 9)"
@@ -38,7 +39,14 @@ _COLUMNS = {
     "requestsCosts": "DECIMAL(38, 9)", "tokenUsage": f"STRUCT({_TOKENS})", "chargedCents": "DECIMAL(38, 9)",
     "cursorTokenFee": "DECIMAL(38, 9)", "isFreeBugbot": "BOOLEAN",
 }  # fmt: skip
-_BILLED = "SELECT count(*), coalesce(sum(CAST(chargedCents * 0.01 AS DECIMAL(38, 9))) FILTER (isChargeable), 0) FROM events"
+
+
+def billed(table: str, kind: str, chargeable: str, cents: str) -> str:
+    """The question, in DuckDB's words, how many events a contestant's table holds and what is billed of them, in USD."""
+    from ai_usage.sources.cursor.kinds import decoded
+
+    usd = f"CAST({cents} * 0.01 AS DECIMAL(38, 9))"
+    return f"SELECT count(*), coalesce(sum({usd}) FILTER ({decoded(kind, chargeable)} = 'billed'), 0) FROM {table}"
 
 
 def limit(url: str, days: int, split: bool) -> None:
@@ -67,10 +75,10 @@ def limit(url: str, days: int, split: bool) -> None:
                 f"read_json({options}, columns = {{usageEvents: 'STRUCT({record})[]'}})"
             )
         after = meter.read()
-        rows, billed = con.execute(_BILLED).fetchone() or (0, 0)
+        rows, usd = con.execute(billed("events", "kind", "isChargeable", "chargedCents")).fetchone() or (0, 0)
     answer(
         cpu_s=before["cpu_s"] + after["cpu_s"], wall_s=before["wall_s"] + after["wall_s"], imports_s=before["imports_s"],
-        peak_mb=after["peak_mb"], receive_s=before["cpu_s"], rows=rows, billed=billed,
+        peak_mb=after["peak_mb"], receive_s=before["cpu_s"], rows=rows, billed=usd,
     )  # fmt: skip
 
 
@@ -182,7 +190,15 @@ def compare(given: argparse.Namespace, latency: int, peer: str | None) -> tuple[
             contestants["platform, one window at a time"] = lambda: child(own("platform", 1))
         if peer:
             contestants["dlt, arrow mode"] = lambda: child(
-                [str(HERE / "peer_dlt.py"), served["url"], KEY, str(FIRST), str(given.days)], python=peer
+                [
+                    str(HERE / "peer_dlt.py"),
+                    served["url"],
+                    KEY,
+                    str(FIRST),
+                    str(given.days),
+                    billed("raw.events", "kind", "is_chargeable", "charged_cents"),
+                ],
+                python=peer,
             )
         child(own("platform"))  # bytecode and file caches
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in contestants}
@@ -204,14 +220,14 @@ def compare(given: argparse.Namespace, latency: int, peer: str | None) -> tuple[
         for name, r in runs.items()
     ]  # fmt: skip
     ours = runs["platform"]
-    ratio, memory = median(ours, "cpu_s") / base, median(ours, "peak_mb")
+    ratio, memory, allowed = median(ours, "cpu_s") / base, median(ours, "peak_mb"), median(runs[names[0]], "peak_mb") + MEMORY_ABOVE_MB
     said = [
         f"## {wanted[0]:,} events, {ours[0]['pages']} pages, {latency} ms of latency a page", "",
         table(("", "CPU s", "x limit", "x floor", "peak MB", "wall s", "imports CPU s"), rows), "",
         f"Medians of {given.runs} runs in fresh processes, CPU = user + system after the imports. In every run the billed USD equal "
         f"the simulator's truth, {wanted[1]}. Making the tables and views of a new file takes {median(ours, 'ensure_s'):.2f} s more, once.", "",
         f"- CPU {ratio:.2f} x limit (at most {CPU_LIMIT}): {'met' if ratio <= CPU_LIMIT else 'NOT MET'}",
-        f"- peak {memory:.0f} MB (under {MEMORY_LIMIT_MB}): {'met' if memory < MEMORY_LIMIT_MB else 'NOT MET'}",
+        f"- peak {memory:.0f} MB (at most {allowed:.0f}, {MEMORY_ABOVE_MB} above the limit's): {'met' if memory <= allowed else 'NOT MET'}",
     ]  # fmt: skip
     if latency:
         serial, wall = ours[0]["pages"] * latency / 1000, median(ours, "wall_s")
@@ -220,7 +236,7 @@ def compare(given: argparse.Namespace, latency: int, peer: str | None) -> tuple[
             f"- several windows in flight: the answers alone, one after the other, take {serial:.1f} s, the whole load took {wall:.1f} s "
             f"({serial / wall:.1f} x): {'met' if several else 'NOT MET'}"
         )
-    return "\n".join(said), ratio <= CPU_LIMIT and memory < MEMORY_LIMIT_MB
+    return "\n".join(said), ratio <= CPU_LIMIT and memory <= allowed
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ _AT_ONCE = 20  # pages
 
 
 def main() -> None:
-    url, key, first, days = sys.argv[1], sys.argv[2], date.fromisoformat(sys.argv[3]), int(sys.argv[4])
+    url, key, first, days, question = sys.argv[1], sys.argv[2], date.fromisoformat(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
     folder = tempfile.TemporaryDirectory()
     os.environ.update(_SETTINGS | {"DLT_DATA_DIR": folder.name})
     import dlt
@@ -76,9 +76,7 @@ def main() -> None:
     pipeline.run(events(), loader_file_format="parquet").raise_on_failed_jobs()
     read_out = meter.read()
     with duckdb.connect(str(file), read_only=True) as con:
-        found = con.execute(
-            "SELECT count(*), sum(CASE WHEN is_chargeable THEN CAST(charged_cents * 0.01 AS DECIMAL(38, 9)) ELSE 0 END) FROM raw.events"
-        ).fetchone()
+        found = con.execute(question).fetchone()
     assert found is not None
     answer(**read_out, rows=found[0], billed=found[1], versions=f"dlt {dlt.__version__}, duckdb {duckdb.__version__}")
     folder.cleanup()
